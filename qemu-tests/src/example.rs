@@ -1,0 +1,186 @@
+//! An example directory: its manifest, what is expected of the image, and the image.
+//!
+//! `test.toml` beside a manifest says which cells boot and what they show, and lists every file of the image by hand:
+//!
+//! ```toml
+//! cells  = ["bios-cd", "uefi-usb"]
+//! expect = "login:"                # on the serial port
+//! [iso]
+//! "/isolinux/isolinux.bin" = { from = "inputs/isolinux.bin", info_table = "isolinux" }
+//! "/motd"                  = { text = "hello\n" }
+//! "/link"                  = { link = "motd" }
+//! [esp]
+//! "/EFI/BOOT/BOOTX64.EFI"  = { from = "inputs/shimx64.efi.signed" }
+//! ```
+
+use crate::boot_info::InfoTable;
+use crate::cell::Cell;
+use crate::listing::{Entry, Listing};
+use crate::pins::{self, State};
+use crate::workspace;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// One example.
+#[derive(Debug)]
+pub struct Example {
+    /// The name of its directory.
+    pub name: String,
+    /// The directory.
+    pub dir: PathBuf,
+    /// The cells that boot.
+    pub cells: Vec<Cell>,
+    /// What the serial port shows when the system is up.
+    pub expect: String,
+    iso: BTreeMap<String, Origin>,
+    esp: BTreeMap<String, Origin>,
+    image: OnceLock<Result<PathBuf, String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expectation {
+    #[serde(default)]
+    cells: Vec<String>,
+    #[serde(default)]
+    expect: String,
+    iso: BTreeMap<String, Origin>,
+    #[serde(default)]
+    esp: BTreeMap<String, Origin>,
+}
+
+/// Where the bytes of a file in the image come from.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Origin {
+    File {
+        from: PathBuf,
+        /// The table that isobuild writes into it.
+        info_table: Option<InfoTable>,
+    },
+    Text {
+        text: String,
+    },
+    Link {
+        link: String,
+    },
+}
+
+impl Example {
+    /// Reads the expectations of every example.
+    pub fn all() -> Result<Vec<Self>, String> {
+        workspace::examples()?.iter().map(|name| Self::load(name)).collect()
+    }
+
+    /// Reads the expectations of one example.
+    pub fn load(name: &str) -> Result<Self, String> {
+        let dir = workspace::root().join("examples").join(name);
+        let path = dir.join("test.toml");
+        let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+        let text = fs::read_to_string(&path).map_err(|e| fail(&e))?;
+        let read: Expectation = toml::from_str(&text).map_err(|e| fail(&e))?;
+        let cells: Result<_, _> = read.cells.iter().map(|cell| cell.parse()).collect();
+        let cells: Vec<Cell> = cells.map_err(|e: String| fail(&e))?;
+        if !cells.is_empty() && read.expect.is_empty() {
+            return Err(fail(&"cells without expect would pass whatever they show"));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            dir,
+            cells,
+            expect: read.expect,
+            iso: read.iso,
+            esp: read.esp,
+            image: OnceLock::new(),
+        })
+    }
+
+    /// Its manifest.
+    pub fn manifest(&self) -> PathBuf {
+        self.dir.join("manifest.toml")
+    }
+
+    /// Is there an ESP to look into?
+    pub fn has_esp(&self) -> bool {
+        !self.esp.is_empty()
+    }
+
+    /// What is missing to build it, as sentences.
+    pub fn missing(&self) -> Vec<String> {
+        let inputs = pins::load(&self.name).and_then(|inputs| inputs.state());
+        let inputs = match inputs {
+            Ok(State::Missing(_)) => Some(format!(
+                "the inputs of {0} are missing (cargo xtask inputs {0})",
+                self.name
+            )),
+            Ok(State::Pinned | State::Differ(_)) => None,
+            Err(reason) => Some(reason),
+        };
+        inputs.into_iter().chain(workspace::isobuild().err()).collect()
+    }
+
+    /// The image, built on the first call of this run.
+    pub fn image(&self) -> Result<&Path, String> {
+        let image = self.image.get_or_init(|| {
+            let dir = workspace::target().join("qemu-tests/images");
+            fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+            let image = dir.join(format!("{}.iso", self.name));
+            build(&mut Command::new(workspace::isobuild()?), &self.manifest(), &image)?;
+            Ok(image)
+        });
+        image.as_deref().map_err(Clone::clone)
+    }
+
+    /// What a reader of the ISO tree has to find.
+    pub fn iso(&self) -> Result<Listing, String> {
+        self.listing(&self.iso)
+    }
+
+    /// What a reader of the ESP has to find.
+    pub fn esp(&self) -> Result<Listing, String> {
+        self.listing(&self.esp)
+    }
+
+    fn listing(&self, origins: &BTreeMap<String, Origin>) -> Result<Listing, String> {
+        let mut listing = Listing::new();
+        for (path, origin) in origins {
+            let entry = match origin {
+                Origin::Text { text } => Entry::file(text.as_bytes()),
+                Origin::Link { link } => Entry::Link(link.clone()),
+                Origin::File { from, info_table } => {
+                    let bytes = read(&self.dir.join(from))?;
+                    match info_table {
+                        Some(table) => Entry::file(&table.patched(&bytes, &read(self.image()?)?)?),
+                        None => Entry::file(&bytes),
+                    }
+                }
+            };
+            listing.insert(path.clone(), entry);
+        }
+        Ok(listing)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// Runs `isobuild MANIFEST -o IMAGE`; `command` is the program with whatever surrounds it.
+pub fn build(command: &mut Command, manifest: &Path, image: &Path) -> Result<(), String> {
+    let output = command
+        .arg(manifest)
+        .arg("-o")
+        .arg(image)
+        .arg("-q")
+        .output()
+        .map_err(|e| format!("{command:?}: {e}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command:?}: {}\n{stderr}", output.status))
+}

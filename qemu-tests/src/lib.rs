@@ -1,0 +1,41 @@
+//! Boots isobuild's examples in QEMU, and shows their images to readers that other people wrote.
+//!
+//! Nothing here links to isobuild: a test knows the path of the binary, of a manifest and of an image, so that the same tests
+//! would judge any other program that reads the manifest.
+//!
+//! What is expected:
+//! - [`example`]: an example directory; its `test.toml` lists every file of the image by hand, and the cells that boot.
+//! - [`boot_info`]: the one table that isobuild writes into a file, computed a second time.
+//! - [`listing`]: what a reader finds, and how that differs from what is expected.
+//!
+//! The machines:
+//! - [`cell`]: a firmware with a medium, such as `secure-boot-usb`.
+//! - [`medium`]: the scratch copy of an image, and the proof that the machine did not write to it.
+//! - [`machine`]: QEMU, from its command line to its end; [`qmp`] takes the picture of its screen.
+//! - [`cpio`]: the initramfs of the tests' own Linux guest.
+//!
+//! What is around them:
+//! - [`workspace`], [`tools`], [`pins`], [`hash`]: what is where, what has to be installed, which inputs are pinned.
+//! - [`suite`]: tests made from the examples, and what becomes of one that lacks a tool.
+//!
+//! The tests, in `tests/`:
+//! - `boot.rs`: every cell of every example up to what it has to show.
+//! - `judges.rs`: xorriso, isoinfo, bsdtar, 7z, pycdlib, mtools, fsck.vfat, sgdisk and sfdisk read every image.
+//! - `linux_guest.rs`: Linux mounts every image by its label as Rock Ridge, Joliet and plain ISO 9660.
+//! - `examples.rs`: golden plan and digest, `plan` against `inspect`, and the same bytes from another place and user.
+//!
+//! A new example is tested by its directory alone.
+
+pub mod boot_info;
+pub mod cell;
+pub mod cpio;
+pub mod example;
+pub mod hash;
+pub mod listing;
+pub mod machine;
+pub mod medium;
+pub mod pins;
+pub mod qmp;
+pub mod suite;
+pub mod tools;
+pub mod workspace;

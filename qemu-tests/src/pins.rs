@@ -1,0 +1,150 @@
+//! `inputs.toml`: which files an example takes from which Debian packages, pinned by version and SHA-256.
+//!
+//! ```toml
+//! [[package]]
+//! name = "isolinux"
+//! version = "3:6.04~git20190206.bf6db5b4+dfsg1-3"
+//! files = [
+//!     { path = "/usr/lib/ISOLINUX/isolinux.bin", as = "isolinux.bin", sha256 = "..." },
+//! ]
+//! ```
+//!
+//! An image is reproducible only from the same inputs, so a golden digest is compared only when every pin holds. An archive
+//! moves on: with a later package the image still has to build and boot, only its digest is not comparable until
+//! `cargo xtask bless` pins anew. A file without `sha256` is a test's own tool and is taken as the archive gives it.
+
+use crate::{hash, workspace};
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// The pins of one example, or of the tests themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inputs {
+    /// What `cargo xtask inputs` calls it: the example's name, or `qemu-tests`.
+    pub name: String,
+    /// The file with the pins.
+    pub pins: PathBuf,
+    /// Where the files go; git ignores it.
+    pub dir: PathBuf,
+    /// The packages, in the order of the file.
+    pub packages: Vec<Package>,
+}
+
+/// One Debian package.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// The name by which the archive knows it.
+    pub name: String,
+    /// The version the digests belong to; a package of unpinned files has none.
+    pub version: Option<String>,
+    /// The package is empty and depends on the one that is meant, whose name carries a version: Debian's kernels.
+    #[serde(default)]
+    pub meta: bool,
+    /// What is taken out of it.
+    pub files: Vec<PinnedFile>,
+}
+
+/// One file of a package.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinnedFile {
+    /// Its path in the package. `*` stands for a part of a name, and one file only may match.
+    pub path: String,
+    /// Its name in the inputs' directory.
+    #[serde(rename = "as")]
+    pub name: String,
+    /// Its digest, in lower-case hexadecimal.
+    pub sha256: Option<String>,
+}
+
+/// How the files on the host compare with the pins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// All are there with the pinned digests.
+    Pinned,
+    /// All are there, but these are of another version.
+    Differ(Vec<String>),
+    /// These are not there.
+    Missing(Vec<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    package: Vec<Package>,
+}
+
+/// The pins of an example, or of `qemu-tests`. An example without `inputs.toml` needs nothing.
+pub fn load(name: &str) -> Result<Inputs, String> {
+    let (home, dir) = if name == "qemu-tests" {
+        (
+            workspace::root().join("qemu-tests"),
+            workspace::target().join("qemu-tests/inputs"),
+        )
+    } else {
+        let home = workspace::root().join("examples").join(name);
+        (home.clone(), home.join("inputs"))
+    };
+    if !home.is_dir() {
+        return Err(format!("there is no example {name:?}"));
+    }
+    let pins = home.join("inputs.toml");
+    let mut packages = Vec::new();
+    if pins.is_file() {
+        let text = std::fs::read_to_string(&pins).map_err(|e| format!("{}: {e}", pins.display()))?;
+        packages = parse(&text).map_err(|e| format!("{}: {e}", pins.display()))?;
+    }
+    Ok(Inputs {
+        name: name.to_owned(),
+        pins,
+        dir,
+        packages,
+    })
+}
+
+/// The packages of an `inputs.toml`.
+pub fn parse(text: &str) -> Result<Vec<Package>, String> {
+    let document: Document = toml::from_str(text).map_err(|e| e.to_string())?;
+    Ok(document.package)
+}
+
+impl Inputs {
+    /// Every file with the package it comes from.
+    pub fn files(&self) -> impl Iterator<Item = (&Package, &PinnedFile)> {
+        self.packages.iter().flat_map(|p| p.files.iter().map(move |f| (p, f)))
+    }
+
+    /// Reads the files on the host and compares them with the pins.
+    pub fn state(&self) -> Result<State, String> {
+        let (mut missing, mut differ) = (Vec::new(), Vec::new());
+        for (_, file) in self.files() {
+            let path = self.dir.join(&file.name);
+            if !path.is_file() {
+                missing.push(file.name.clone());
+            } else if let Some(pin) = &file.sha256
+                && hash::file(&path)? != *pin
+            {
+                differ.push(file.name.clone());
+            }
+        }
+        Ok(match (missing.is_empty(), differ.is_empty()) {
+            (false, _) => State::Missing(missing),
+            (true, false) => State::Differ(differ),
+            (true, true) => State::Pinned,
+        })
+    }
+
+    /// The path of one input, or the sentence that says how to get it.
+    pub fn file(&self, name: &str) -> Result<PathBuf, String> {
+        let path = self.dir.join(name);
+        if path.is_file() {
+            return Ok(path);
+        }
+        Err(format!(
+            "{} is missing (cargo xtask inputs {})",
+            path.display(),
+            self.name
+        ))
+    }
+}

@@ -1,0 +1,42 @@
+//! QEMU's control socket, as far as a picture of the screen needs it.
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// Writes what the machine shows now to a PNG file.
+pub fn screendump(socket: &Path, png: &Path) -> Result<(), String> {
+    let mut stream = UnixStream::connect(socket).map_err(|e| format!("QMP: {e}"))?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .map_err(|e| format!("QMP: {e}"))?;
+    let mut replies = BufReader::new(stream.try_clone().map_err(|e| format!("QMP: {e}"))?);
+    // QEMU greets first, and takes no other command before this one.
+    execute(&mut stream, &mut replies, &json!({"execute": "qmp_capabilities"}))?;
+    let arguments = json!({"filename": png, "format": "png"});
+    execute(
+        &mut stream,
+        &mut replies,
+        &json!({"execute": "screendump", "arguments": arguments}),
+    )
+}
+
+fn execute(stream: &mut UnixStream, replies: &mut impl BufRead, command: &Value) -> Result<(), String> {
+    writeln!(stream, "{command}").map_err(|e| format!("QMP: {e}"))?;
+    // The greeting and events come in between.
+    loop {
+        let mut line = String::new();
+        if replies.read_line(&mut line).map_err(|e| format!("QMP: {e}"))? == 0 {
+            return Err("QMP: QEMU closed the socket".to_owned());
+        }
+        let reply: Value = serde_json::from_str(&line).map_err(|e| format!("QMP: {e}"))?;
+        if reply.get("return").is_some() {
+            return Ok(());
+        }
+        if let Some(error) = reply.get("error") {
+            return Err(format!("QMP: {command}: {error}"));
+        }
+    }
+}

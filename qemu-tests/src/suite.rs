@@ -1,0 +1,36 @@
+//! Tests that are made from the examples. A test whose tool is not there is a failure in continuous integration, and is named
+//! and counted as ignored elsewhere; it never passes.
+
+use crate::tools;
+use libtest_mimic::{Arguments, Trial};
+use std::process::ExitCode;
+
+/// A test. `missing` are the sentences that say what it lacks here.
+pub fn trial(name: String, missing: Vec<String>, test: impl FnOnce() -> Result<(), String> + Send + 'static) -> Trial {
+    if missing.is_empty() {
+        return Trial::test(name, move || test().map_err(Into::into));
+    }
+    let missing = missing.join("; ");
+    if !tools::required() {
+        eprintln!("skipped: {name}: {missing}");
+    }
+    Trial::test(name, move || Err(missing.into())).with_ignored_flag(!tools::required())
+}
+
+/// The sentences for those of these programs and files that are not there.
+pub fn missing(names: &[&str]) -> Vec<String> {
+    names.iter().filter_map(|name| tools::find(name).err()).collect()
+}
+
+/// Runs the tests, at most two at a time: a guest takes a core.
+pub fn run(trials: Result<Vec<Trial>, String>) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(2));
+    match trials {
+        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Err(reason) => {
+            eprintln!("error: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The programs and firmware that the tests run, each with the Debian package that brings it. `cargo xtask setup` installs
+//! from this table; a test asks [`find`] or [`file`] and names what is missing.
+
+use crate::workspace;
+use std::path::{Path, PathBuf};
+
+/// One thing the tests need from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tool {
+    /// The name of a program on the path, or the absolute path of a file.
+    pub name: &'static str,
+    /// The Debian package that holds it.
+    pub package: &'static str,
+}
+
+const fn tool(name: &'static str, package: &'static str) -> Tool {
+    Tool { name, package }
+}
+
+/// UEFI firmware with Secure Boot, 4 MiB flash: what Debian and libvirt take for q35.
+pub const OVMF_SECURE_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
+/// The same firmware without Secure Boot and SMM.
+pub const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+/// Variables with no keys enrolled: Secure Boot is off.
+pub const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+/// Variables with Microsoft's keys enrolled: Secure Boot is on.
+pub const OVMF_VARS_MS: &str = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd";
+
+/// Everything the tests and the benchmark run.
+pub const TOOLS: [Tool; 19] = [
+    tool("qemu-system-x86_64", "qemu-system-x86"),
+    tool("/usr/share/seabios/bios-256k.bin", "seabios"),
+    tool(OVMF_CODE, "ovmf"),
+    tool(OVMF_SECURE_CODE, "ovmf"),
+    tool(OVMF_VARS, "ovmf"),
+    tool(OVMF_VARS_MS, "ovmf"),
+    tool("xorriso", "xorriso"),
+    tool("genisoimage", "genisoimage"),
+    tool("isoinfo", "genisoimage"),
+    tool("bsdtar", "libarchive-tools"),
+    tool("7z", "p7zip-full"),
+    tool("sgdisk", "gdisk"),
+    tool("sfdisk", "fdisk"),
+    tool("fsck.vfat", "dosfstools"),
+    tool("mcopy", "mtools"),
+    tool("mdir", "mtools"),
+    tool("strace", "strace"),
+    tool("setpriv", "util-linux"),
+    tool("python3", "python3-venv"),
+];
+
+/// The release of pycdlib that judges: it comes from PyPI into a virtual environment of its own.
+pub const PYCDLIB: &str = "pycdlib==1.22.0";
+
+/// The interpreter of that virtual environment.
+pub fn pycdlib_python() -> PathBuf {
+    workspace::target().join("venv/bin/python")
+}
+
+/// The program of that name on the path. Debian keeps `sgdisk` and `fsck.vfat` in a directory that is not on the path of a
+/// plain user, so that one is searched too.
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    if name.starts_with('/') {
+        return Some(PathBuf::from(name)).filter(|path| path.is_file());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")])
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file())
+}
+
+/// The path of a program or file of [`TOOLS`], or the sentence that names what is missing.
+pub fn find(name: &str) -> Result<PathBuf, String> {
+    let package = TOOLS
+        .iter()
+        .find(|tool| tool.name == name)
+        .map_or(name, |tool| tool.package);
+    on_path(name).ok_or_else(|| format!("{name} is not installed (Debian package {package}; cargo xtask setup)"))
+}
+
+/// The interpreter that can import pycdlib, or the sentence that names what is missing.
+pub fn pycdlib() -> Result<PathBuf, String> {
+    let python = pycdlib_python();
+    if python.is_file() {
+        return Ok(python);
+    }
+    Err(format!(
+        "{PYCDLIB} is not installed in {} (cargo xtask setup)",
+        venv(&python)
+    ))
+}
+
+fn venv(python: &Path) -> String {
+    python.ancestors().nth(2).unwrap_or(python).display().to_string()
+}
+
+/// Is a missing tool a failure? Continuous integration sets `CI`, and there nothing may be skipped.
+pub fn required() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}

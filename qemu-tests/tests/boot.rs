@@ -1,0 +1,62 @@
+//! Boots every cell of every example until the serial port shows what the system itself shows.
+
+use qemu_tests::cell::{Cell, Firmware, Medium};
+use qemu_tests::example::Example;
+use qemu_tests::machine::Machine;
+use qemu_tests::medium::Scratch;
+use qemu_tests::{suite, tools, workspace};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+fn main() -> ExitCode {
+    suite::run(trials())
+}
+
+fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
+    let mut trials = Vec::new();
+    for example in Example::all()?.into_iter().map(Arc::new) {
+        for cell in example.cells.clone() {
+            let mut missing = example.missing();
+            missing.extend(suite::missing(needs(cell.firmware)));
+            let name = format!("{} {cell}", example.name);
+            let example = Arc::clone(&example);
+            trials.push(suite::trial(name, missing, move || boot(&example, cell)));
+        }
+    }
+    Ok(trials)
+}
+
+fn needs(firmware: Firmware) -> &'static [&'static str] {
+    match firmware {
+        Firmware::Bios => &["qemu-system-x86_64", "setpriv", "/usr/share/seabios/bios-256k.bin"],
+        Firmware::Uefi => &["qemu-system-x86_64", "setpriv", tools::OVMF_CODE, tools::OVMF_VARS],
+        Firmware::SecureBoot => &[
+            "qemu-system-x86_64",
+            "setpriv",
+            tools::OVMF_SECURE_CODE,
+            tools::OVMF_VARS_MS,
+        ],
+    }
+}
+
+fn boot(example: &Example, cell: Cell) -> Result<(), String> {
+    let scratch = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+    let medium = Scratch::new(example.image()?, cell.medium, scratch.path())?;
+    let logs = workspace::target().join(format!("qemu-tests/logs/{}-{cell}", example.name));
+    let mut expected = vec![example.expect.as_str()];
+    // The kernel's own word for it: firmware without keys would start the same loaders.
+    if cell.firmware == Firmware::SecureBoot {
+        expected.push("secureboot: Secure boot enabled");
+    }
+    // The installer's own words say nothing of where it came from, the firmware's log does.
+    let mut guest = Machine::new(cell.firmware, &logs)
+        .medium(medium.path(), cell.medium)
+        .start()?;
+    guest.wait_for(&expected)?;
+    guest.screendump()?;
+    drop(guest);
+    if cell.medium == Medium::Cd {
+        return Ok(());
+    }
+    medium.check_unwritten()
+}

@@ -1,0 +1,45 @@
+//! `isobuild build`
+
+use isobuild::error::Error;
+use isobuild::image::{self, IsoTree};
+use isobuild::write::{self, Interrupt, Progress};
+use isobuild::{manifest, resolve, text};
+
+use super::{Build, environment, print_json, show};
+
+pub(super) fn run(arguments: &Build) -> Result<(), Error> {
+    let interrupt = Interrupt::install().map_err(|source| Error::Io {
+        path: "signals".into(),
+        action: "installing handlers",
+        source,
+    })?;
+    let document = manifest::load(&arguments.manifest)?;
+    let resolved = resolve::resolve(&document, &environment(arguments.output.clone()))?;
+    let iso = IsoTree::of(&resolved);
+    let planned = |error: image::PlanError| error.into_error(&arguments.manifest);
+    let plan = image::plan(&resolved, &iso).map_err(planned)?;
+    let mut facts = plan.facts().map_err(planned)?;
+    if !arguments.quiet {
+        show::warnings(&resolved.report, &facts.warnings);
+    }
+    let pieces = plan.encode().map_err(planned)?;
+    let progress = Progress::new(plan.size(), arguments.quiet);
+    let written = write::write(
+        &resolved.output,
+        plan.size(),
+        &pieces,
+        arguments.json,
+        &mut |done| progress.update(done),
+        &interrupt,
+    )?;
+    drop(progress);
+    if arguments.json {
+        facts = plan.describe().map_err(planned)?;
+        facts.sha256 = written.sha256.map(|digest| text::hex(&digest));
+        return print_json(&facts);
+    }
+    if !arguments.quiet {
+        show::built(&resolved.output, &facts);
+    }
+    Ok(())
+}

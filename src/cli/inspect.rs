@@ -1,0 +1,37 @@
+//! `isobuild inspect`
+
+use std::path::Path;
+
+use isobuild::error::Error;
+use isobuild::inspect::{self, InspectError};
+use isobuild::read_at::FileAt;
+use isobuild::source;
+
+use super::{Inspect, print, print_json, show};
+
+pub(super) fn run(arguments: &Inspect) -> Result<(), Error> {
+    let image = open(&arguments.image)?;
+    let facts = inspect::inspect(&image).map_err(|error| match error {
+        InspectError::Io(source) => {
+            Error::Io { path: arguments.image.clone(), action: "reading", source }
+        }
+        other => Error::input(&arguments.image, other.to_string()),
+    })?;
+    match arguments.json {
+        true => print_json(&facts),
+        false => print(&show::picture(&facts)),
+    }
+}
+
+/// An image is a regular file or a block device; reading a FIFO or a terminal could wait for ever.
+fn open(path: &Path) -> Result<FileAt, Error> {
+    use std::os::unix::fs::FileTypeExt;
+    let unusable = |error: std::io::Error| Error::input(path, error.to_string());
+    let file = source::open(path).map_err(unusable)?;
+    let kind = file.metadata().map_err(unusable)?.file_type();
+    if !kind.is_file() && !kind.is_block_device() {
+        let what = if kind.is_dir() { "a directory" } else { "neither a file nor a disk" };
+        return Err(Error::input(path, format!("is {what}, not an image")));
+    }
+    FileAt::new(file).map_err(unusable)
+}

@@ -1,0 +1,120 @@
+//! The command line: parse, call the library, print. One file per verb.
+
+mod build;
+mod inspect;
+mod plan;
+mod show;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use isobuild::error::Error;
+use isobuild::facts::Description;
+use isobuild::resolve::Environment;
+
+/// One TOML manifest, one bootable image: the same file boots as a CD, a USB stick and a VM disk.
+#[derive(Debug, Parser)]
+#[command(
+    name = "isobuild",
+    version,
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true,
+    after_help = "Exit codes: 0 done; 1 manifest or input wrong; 2 usage; 3 I/O error; 4 refused for safety; \
+                  5 a verdict is negative; 130, 143 interrupted."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    build: Option<Build>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Build the image of a manifest; without a verb this is meant.
+    Build(Build),
+    /// Show what a build would make: every extent, the partitions, the boot catalog and what will boot. Writes nothing.
+    Plan(Plan),
+    /// Show what the bytes of an image say, in the words of `plan`.
+    Inspect(Inspect),
+}
+
+#[derive(Debug, Args)]
+struct Build {
+    /// The manifest.
+    manifest: PathBuf,
+    /// The image to write [default: the manifest's `output`, else its name with `.iso`].
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Describe the image as JSON on standard output, with its SHA-256.
+    #[arg(long)]
+    json: bool,
+    /// No progress bar, no warnings, no closing line.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Debug, Args)]
+struct Plan {
+    /// The manifest.
+    manifest: PathBuf,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Inspect {
+    /// Any ISO 9660 image.
+    image: PathBuf,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command line and says how it ended.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match (arguments.verb, arguments.build) {
+        (Some(Verb::Build(build)), _) | (None, Some(build)) => build::run(&build),
+        (Some(Verb::Plan(plan)), _) => plan::run(&plan),
+        (Some(Verb::Inspect(inspect)), _) => inspect::run(&inspect),
+        // clap has shown the help.
+        (None, None) => return ExitCode::from(2),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            show::error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// What a run takes from its surroundings.
+fn environment(output: Option<PathBuf>) -> Environment {
+    Environment { source_date_epoch: std::env::var_os("SOURCE_DATE_EPOCH"), output }
+}
+
+/// Results go to standard output. A reader that has seen enough is no error.
+fn print(text: &str) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Io { path: "standard output".into(), action: "writing", source })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn print_json(facts: &Description) -> Result<(), Error> {
+    let json = serde_json::to_string_pretty(facts).map_err(|error| Error::Io {
+        path: "standard output".into(),
+        action: "writing",
+        source: error.into(),
+    })?;
+    print(&(json + "\n"))
+}

@@ -1,0 +1,132 @@
+//! Facts as text for people.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::path::Path;
+
+use isobuild::diagnostic::{Report, Severity};
+use isobuild::error::{Error, escape};
+use isobuild::facts::{Cell, Description, Extent};
+use isobuild::text;
+
+/// An error on standard error.
+pub(super) fn error(error: &Error) {
+    match error {
+        Error::Manifest(report) => eprint!("{}", report.render(std::io::stderr().is_terminal())),
+        other => eprintln!("error: {other}"),
+    }
+}
+
+/// Warnings of the manifest with their places, then those of the plan alone.
+pub(super) fn warnings(report: &Report, all: &[String]) {
+    let placed = report.diagnostics.iter().filter(|d| d.severity == Severity::Warning).count();
+    if placed > 0 {
+        eprint!("{}", report.render(std::io::stderr().is_terminal()));
+    }
+    for warning in all.iter().skip(placed) {
+        eprintln!("warning: {}", text::visible(warning.as_bytes()));
+    }
+}
+
+/// The closing line of a build.
+pub(super) fn built(output: &Path, facts: &Description) {
+    let cells: Vec<&str> =
+        facts.cells.iter().filter(|cell| cell.boots).map(|cell| cell.cell.as_str()).collect();
+    let boots = match cells.is_empty() {
+        true => "a data image, nothing boots it".into(),
+        false => format!("boots {}", cells.join(", ")),
+    };
+    eprintln!("{}: {}, {boots}", escape(output), text::size(facts.size));
+}
+
+/// The whole image as a picture: one line an extent, in its order.
+pub(super) fn picture(facts: &Description) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{}  {} bytes ({})  {}",
+        text::visible(facts.volume_id.as_bytes()),
+        facts.size,
+        text::size(facts.size),
+        facts.filesystems.join(" ")
+    );
+    let _ = writeln!(out, "\n{:>14}  {:>14}  what", "offset", "length");
+    for extent in &facts.extents {
+        let _ = writeln!(out, "{:>14}  {:>14}  {}", extent.offset, extent.length, what(extent));
+    }
+    boot_catalog(&mut out, facts);
+    partitions(&mut out, facts);
+    cells(&mut out, &facts.cells);
+    for fault in &facts.faults {
+        let _ = writeln!(out, "\nfault: {}", text::visible(fault.as_bytes()));
+    }
+    out
+}
+
+fn what(extent: &Extent) -> String {
+    let mut line = extent.what.to_string();
+    if !extent.paths.is_empty() {
+        let paths: Vec<String> =
+            extent.paths.iter().map(|path| text::visible(path.as_bytes())).collect();
+        line = format!("{line}  {}", paths.join(" = "));
+    }
+    if let Some(source) = &extent.source {
+        let _ = write!(line, "  <- {source}");
+    }
+    line
+}
+
+fn boot_catalog(out: &mut String, facts: &Description) {
+    if facts.el_torito.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\nboot catalog");
+    for entry in &facts.el_torito {
+        let _ = writeln!(
+            out,
+            "  {:<5} emulation {}, {} sectors to load, offset {}, length {}{}",
+            entry.platform,
+            entry.emulation,
+            entry.load_sectors,
+            entry.offset,
+            entry.length,
+            if entry.info_table.is_some() { ", boot info table" } else { "" }
+        );
+    }
+}
+
+fn partitions(out: &mut String, facts: &Description) {
+    if facts.partitions.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\npartitions");
+    for partition in &facts.partitions {
+        let _ = writeln!(
+            out,
+            "  {} {}  {:<10} start {:>10}  length {:>12}{}{}",
+            partition.table,
+            partition.number,
+            partition.kind,
+            partition.start,
+            partition.length,
+            if partition.active == Some(true) { "  active" } else { "" },
+            partition.name.as_ref().map_or(String::new(), |name| format!(
+                "  {}",
+                text::visible(name.as_bytes())
+            ))
+        );
+    }
+}
+
+/// Only what the image is for: a cell that nothing was done for is not listed when others boot.
+fn cells(out: &mut String, cells: &[Cell]) {
+    if !cells.iter().any(|cell| cell.boots) {
+        let _ = writeln!(out, "\nnothing boots this image");
+        return;
+    }
+    let _ = writeln!(out, "\ncells");
+    for cell in cells {
+        let verdict = if cell.boots { "yes" } else { "no " };
+        let _ = writeln!(out, "  {:<20} {verdict}  {}", cell.cell, cell.reason);
+    }
+}

@@ -1,0 +1,66 @@
+//! Why a run ends early, and the exit code that says so.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::Report;
+use crate::write;
+
+/// Everything that can end a run. The exit codes are part of the command line's contract.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The manifest is wrong, or what it names: every fault, each underlined in its line.
+    #[error("{}", .0.render(false))]
+    Manifest(Box<Report>),
+    /// An input is missing, unreadable, of the wrong digest or of the wrong form.
+    #[error("{}: {message}", escape(.path))]
+    Input {
+        /// The input.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Reading or writing failed on the way.
+    #[error("{}: {action}: {source}", escape(.path))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was being done.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Writing the output failed.
+    #[error(transparent)]
+    Write(#[from] write::Error),
+    /// Refused because going on could destroy something.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Error {
+    /// An input that cannot be used.
+    pub fn input(path: &Path, message: impl Into<String>) -> Self {
+        Self::Input {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+
+    /// 1 manifest or input wrong, 3 I/O error, 4 refused for safety, 130 and 143 interrupted.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Manifest(_) | Self::Input { .. } => 1,
+            Self::Io { .. } => 3,
+            Self::Refused(_) | Self::Write(write::Error::Refused { .. }) => 4,
+            Self::Write(write::Error::Interrupted(signal)) => 128 + u8::try_from(*signal).unwrap_or(0),
+            Self::Write(_) => 3,
+        }
+    }
+}
+
+/// A path as it may be shown on a terminal.
+pub fn escape(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    crate::text::visible(path.as_os_str().as_bytes())
+}

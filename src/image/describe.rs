@@ -1,0 +1,420 @@
+//! A plan in the words of [`crate::facts`], without a byte of the image having been written.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::check;
+use crate::diagnostic::Severity;
+use crate::facts::{
+    BootCatalog, BootEntry, Counts, Description, EspFacts, Extent, GptFacts, Identifiers, InfoTable,
+    LoaderFacts, MappedName, MbrFacts, What,
+};
+use crate::fat;
+use crate::inspect;
+use crate::iso9660;
+use crate::layout::{self, Content};
+use crate::resolve::{BootBytes, BootImage, Esp};
+use crate::source::Source;
+use crate::text;
+use crate::tree::{Payload, PayloadId};
+
+use super::encode::Structures;
+use super::{Plan, PlanError};
+
+impl Plan<'_> {
+    /// All but the extents: what a build reports.
+    pub fn facts(&self) -> Result<Description, PlanError> {
+        let resolved = self.resolved;
+        let ids = &resolved.identifiers;
+        let structures = self.structures()?;
+        let mut facts = Description {
+            volume_id: ids.volume.clone(),
+            size: self.size,
+            identifiers: Identifiers {
+                system_id: ids.system.clone(),
+                volume_set_id: ids.volume_set.clone(),
+                publisher_id: ids.publisher.clone(),
+                preparer_id: ids.preparer.clone(),
+                application_id: ids.application.clone(),
+                created: resolved.timestamp.to_string(),
+            },
+            filesystems: self.filesystems(),
+            counts: self.counts(),
+            boot_catalog: self.boot_catalog(&structures),
+            el_torito: self.boot_entries()?,
+            mbr: self.tables.slots.map(|_| MbrFacts {
+                boot_code: self.has_boot_code(),
+                disk_signature: self.identity.number("disk"),
+            }),
+            esp: self.esp_facts().into_iter().collect(),
+            name_map: self.name_map(),
+            ..Description::default()
+        };
+        if let Some(gpt) = &structures.gpt {
+            facts.gpt.push(gpt_facts(&gpt.header));
+        }
+        facts.partitions = self.partition_facts();
+        facts.warnings = self.warnings();
+        facts.cells = check::cells(&facts);
+        Ok(facts)
+    }
+
+    /// Everything, every extent included.
+    pub fn describe(&self) -> Result<Description, PlanError> {
+        Ok(Description { extents: self.extents(), ..self.facts()? })
+    }
+
+    fn filesystems(&self) -> Vec<String> {
+        let mut names = vec!["iso9660".to_owned()];
+        if self.resolved.rock_ridge {
+            names.push("rock-ridge".into());
+        }
+        if self.resolved.joliet {
+            names.push("joliet".into());
+        }
+        names
+    }
+
+    /// Without Rock Ridge links and devices are not in the image.
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for node in &self.iso.tree.nodes {
+            match node.kind {
+                iso9660::Kind::Directory => counts.directories += 1,
+                iso9660::Kind::File { .. } => counts.files += 1,
+                _ if !self.resolved.rock_ridge => {}
+                iso9660::Kind::Symlink { .. } => counts.symlinks += 1,
+                _ => counts.others += 1,
+            }
+        }
+        counts
+    }
+
+    fn has_boot_code(&self) -> bool {
+        self.resolved.boot_code.is_some_and(|code| code.iter().any(|&byte| byte != 0))
+    }
+
+    fn boot_catalog(&self, structures: &Structures) -> Option<BootCatalog> {
+        let (span, bytes) = (self.catalog?, structures.catalog.as_ref()?);
+        let checksum = u16::from_le_bytes([*bytes.get(28)?, *bytes.get(29)?]);
+        Some(BootCatalog { offset: span.offset, length: span.length, checksum })
+    }
+
+    fn boot_entries(&self) -> Result<Vec<BootEntry>, PlanError> {
+        self.resolved.boot.iter().map(|boot| self.boot_entry(boot)).collect()
+    }
+
+    fn boot_entry(&self, boot: &BootImage) -> Result<BootEntry, PlanError> {
+        let span = self.boot_span(boot.image);
+        let load_sectors = self.load_sectors(boot.image, boot.sectors);
+        let info_table = match boot.image {
+            BootBytes::Payload(id) if self.resolved.tree.payload(id).patch.is_some() => {
+                let bytes = self.patched(id)?;
+                crate::el_torito::boot_info::read(&bytes, span.offset)
+                    .map(|table| InfoTable { length: table.length, checksum: table.checksum })
+            }
+            _ => None,
+        };
+        Ok(BootEntry {
+            platform: boot.platform.to_string(),
+            emulation: boot.emulation.to_string(),
+            bootable: true,
+            load_sectors,
+            load_segment: boot.load_segment,
+            offset: span.offset,
+            length: inspect::boot_length(
+                boot.emulation,
+                load_sectors,
+                boot.disk_length,
+                self.size - span.offset,
+            ),
+            info_table,
+        })
+    }
+
+    fn partition_facts(&self) -> Vec<crate::facts::Partition> {
+        let mut partitions = Vec::new();
+        for (index, slot) in self.tables.slots.iter().flatten().enumerate() {
+            partitions.extend(inspect::mbr_partition(index, slot, super::partitions::SECTOR));
+        }
+        if let Some(table) = self.tables.gpt_table(self.size, &self.identity) {
+            for (index, partition) in table.partitions.iter().enumerate() {
+                let number = index as u32 + 1;
+                partitions.push(inspect::gpt_partition(number, partition, table.sector_size));
+            }
+        }
+        partitions
+    }
+
+    fn esp_facts(&self) -> Option<EspFacts> {
+        let span = self.esp?;
+        match (self.resolved.esp.as_ref()?, &self.fat) {
+            (Esp::Files { loaders, .. }, Some(fat)) => Some(EspFacts {
+                offset: span.offset,
+                length: fat.size(),
+                kind: fat.kind().to_string(),
+                sector_size: 512,
+                cluster_size: fat.cluster_size(),
+                label: "ESP".into(),
+                serial: self.identity.number("ESP"),
+                loaders: loaders.clone(),
+            }),
+            (Esp::Image { contents, loaders, .. }, _) => {
+                Some(ready_esp_facts(span.offset, contents, loaders))
+            }
+            _ => None,
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let given = self.resolved.report.diagnostics.iter();
+        let given = given.filter(|diagnostic| diagnostic.severity == Severity::Warning);
+        let mut warnings: Vec<String> = given.map(|warning| warning.message.clone()).collect();
+        if let (Some(node), true) = (self.primary.too_deep(), true) {
+            warnings.push(format!(
+                "{} is more than 8 levels deep (ECMA-119 §7.8.2.2): readers without Rock Ridge may not see it",
+                text::visible(&self.node_path(node))
+            ));
+        }
+        if let Some(joliet) = &self.joliet
+            && let Some(&(first, second)) = joliet.case_collisions().first()
+        {
+            warnings.push(format!(
+                "{} Joliet names differ only in case from another, {} and {} first: Windows shows one of each",
+                joliet.case_collisions().len(),
+                text::visible(&self.node_path(first)),
+                text::visible(&self.node_path(second)),
+            ));
+        }
+        for (index, hierarchy) in [("ISO 9660", Some(&self.primary)), ("Joliet", self.joliet.as_ref())] {
+            // A level-3 identifier is upper case and short; with Rock Ridge nobody reads it.
+            let read = index == "Joliet" || !self.resolved.rock_ridge;
+            let count = hierarchy.map_or(0, |hierarchy| hierarchy.mappings().len());
+            if read && count > 0 {
+                warnings.push(format!(
+                    "{count} {} cannot be {index} names and were mapped; `plan --json` lists them",
+                    if count == 1 { "name" } else { "names" }
+                ));
+            }
+        }
+        if !self.resolved.rock_ridge {
+            let links = self.iso.tree.nodes.iter().filter(|node| {
+                !matches!(node.kind, iso9660::Kind::Directory | iso9660::Kind::File { .. })
+            });
+            let count = links.count();
+            if count > 0 {
+                warnings.push(format!(
+                    "{count} links or devices are left out: only Rock Ridge can hold them"
+                ));
+            }
+        }
+        let (_, clamped) = fat::clamped(self.resolved.timestamp);
+        if clamped && self.fat.is_some() {
+            warnings.push("FAT dates reach from 1980 to 2107: those of the ESP were moved there".into());
+        }
+        warnings
+    }
+
+    fn name_map(&self) -> Vec<MappedName> {
+        let indexes = [("iso9660", Some(&self.primary)), ("joliet", self.joliet.as_ref())];
+        let mapped = indexes.into_iter().filter_map(|(index, hierarchy)| Some((index, hierarchy?)));
+        mapped
+            .flat_map(|(index, hierarchy)| {
+                hierarchy.mappings().iter().map(move |mapping| MappedName {
+                    path: text::lossless(&self.node_path(mapping.node)),
+                    index: index.into(),
+                    name: mapping.identifier.clone(),
+                })
+            })
+            .collect()
+    }
+
+    /// The path of a node of the ISO tree.
+    fn node_path(&self, node: usize) -> Vec<u8> {
+        self.path_in(node, |node| self.iso.tree.nodes[node].name.clone())
+    }
+
+    fn path_in(&self, mut node: usize, name: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
+        let mut components = Vec::new();
+        while node != 0 {
+            components.push(name(node));
+            node = self.iso.tree.nodes[node].parent;
+        }
+        if components.is_empty() {
+            return b"/".to_vec();
+        }
+        let mut path = Vec::new();
+        for name in components.iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(name);
+        }
+        path
+    }
+
+    /// The path that the richest index holds: the name itself with Rock Ridge, else Joliet's, else the level-3 identifier.
+    fn richest_path(&self, node: usize) -> String {
+        let path = self.path_in(node, |node| {
+            if self.resolved.rock_ridge {
+                return self.iso.tree.nodes[node].name.clone();
+            }
+            self.joliet.as_ref().unwrap_or(&self.primary).name(node).into_bytes()
+        });
+        format!("iso:{}", text::lossless(&path))
+    }
+
+    fn extents(&self) -> Vec<Extent> {
+        let mut names: HashMap<PayloadId, Vec<usize>> = HashMap::new();
+        for (node, payload) in self.iso.payloads.iter().enumerate() {
+            if let Some(payload) = payload {
+                names.entry(*payload).or_default().push(node);
+            }
+        }
+        let mut claims = Vec::with_capacity(self.regions.len());
+        for region in &self.regions {
+            let mut extent = Extent {
+                offset: region.offset,
+                length: region.length,
+                what: What::File,
+                paths: Vec::new(),
+                source: None,
+            };
+            match region.content {
+                Content::Structure(what) => extent.what = what,
+                Content::Directory(node) => {
+                    extent.what = What::Directory;
+                    extent.paths.push(self.primary_path(node));
+                }
+                Content::JolietDirectory(node) => {
+                    extent.what = What::JolietDirectory;
+                    extent.paths.extend(self.joliet.as_ref().map(|joliet| {
+                        let path = self.path_in(node, |node| joliet.name(node).into_bytes());
+                        format!("iso:{}", text::lossless(&path))
+                    }));
+                }
+                Content::Fat(index) => {
+                    let region = self.fat.as_ref().and_then(|fat| fat.regions().get(index));
+                    let Some(region) = region else { continue };
+                    (extent.what, extent.paths) = inspect::fat_what(&region.what);
+                }
+                Content::Payload(id) => {
+                    let payload = self.resolved.tree.payload(id);
+                    extent.source = Some(source(payload, &self.resolved.base));
+                    let nodes = names.get(&id);
+                    if self.payloads[id] == Some(region.offset) {
+                        extent.paths =
+                            nodes.into_iter().flatten().map(|&n| self.richest_path(n)).collect();
+                    }
+                    if self.is_esp_image(id) {
+                        let named = !extent.paths.is_empty();
+                        claims.extend(self.esp_image_extents(region.offset, named, &extent));
+                        if !named {
+                            continue;
+                        }
+                    } else if self.fat.is_none() || !self.in_esp(region.offset) {
+                        if nodes.is_none() {
+                            extent.what = What::BootImage;
+                            extent.length = self.hidden_length(id, region.length);
+                        }
+                    }
+                    extent.paths.extend(self.esp_paths(id, region.offset));
+                }
+            }
+            claims.push(extent);
+        }
+        layout::settle(claims)
+    }
+
+    /// Directories of the primary hierarchy are named as it names them: by Rock Ridge, or by identifier.
+    fn primary_path(&self, node: usize) -> String {
+        let path = self.path_in(node, |node| match self.resolved.rock_ridge {
+            true => self.iso.tree.nodes[node].name.clone(),
+            false => self.primary.name(node).into_bytes(),
+        });
+        format!("iso:{}", text::lossless(&path))
+    }
+
+    fn is_esp_image(&self, id: PayloadId) -> bool {
+        matches!(&self.resolved.esp, Some(Esp::Image { payload, .. }) if *payload == id)
+    }
+
+    fn in_esp(&self, offset: u64) -> bool {
+        self.esp.is_some_and(|esp| (esp.offset..esp.end()).contains(&offset))
+    }
+
+    fn esp_paths(&self, id: PayloadId, offset: u64) -> Vec<String> {
+        let (Some(Esp::Files { files, .. }), Some(fat), Some(esp)) =
+            (&self.resolved.esp, &self.fat, self.esp)
+        else {
+            return Vec::new();
+        };
+        let here = files.iter().enumerate().filter(|(key, (_, payload))| {
+            *payload == id && fat.file_offset(*key).is_some_and(|at| esp.offset + at == offset)
+        });
+        here.map(|(_, (path, _))| format!("esp:/{}", text::lossless(path.join("/").as_bytes())))
+            .collect()
+    }
+
+    fn esp_image_extents(&self, start: u64, named: bool, whole: &Extent) -> Vec<Extent> {
+        let Some(Esp::Image { extents, .. }) = &self.resolved.esp else { return Vec::new() };
+        // Where the image is a file of the tree too, its name covers what no FAT structure points at.
+        let inner = extents.iter().filter(|extent| !(named && extent.what == What::Unclaimed));
+        inner
+            .map(|extent| Extent {
+                offset: extent.offset + start,
+                source: whole.source.clone(),
+                ..extent.clone()
+            })
+            .collect()
+    }
+
+    /// How much of a boot image without a name can be told from the image alone: what the firmware loads, what its own table
+    /// says, and all up to the last byte that is not zero.
+    fn hidden_length(&self, id: PayloadId, length: u64) -> u64 {
+        let images = self.resolved.boot.iter();
+        let told = images.filter(|boot| boot.image == BootBytes::Payload(id)).map(|boot| {
+            let loaded = inspect::boot_length(boot.emulation, boot.sectors, boot.disk_length, 0);
+            loaded.max(boot.end)
+        });
+        let table = if self.resolved.tree.payload(id).patch.is_some() { length } else { 0 };
+        told.max().unwrap_or(0).max(table)
+    }
+}
+
+fn gpt_facts(header: &[u8]) -> GptFacts {
+    let word = |at: usize| {
+        let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        u32::from_le_bytes(bytes.unwrap_or_default())
+    };
+    let guid = header.get(56..72).and_then(|bytes| bytes.try_into().ok()).unwrap_or_default();
+    GptFacts {
+        sector_size: header.len() as u64,
+        disk_guid: crate::gpt::Guid::from_bytes(guid).to_string(),
+        header_crc32: word(16),
+        entries_crc32: word(88),
+    }
+}
+
+pub(crate) fn ready_esp_facts(
+    offset: u64,
+    contents: &fat::Contents,
+    loaders: &[LoaderFacts],
+) -> EspFacts {
+    EspFacts {
+        offset,
+        length: contents.size,
+        kind: contents.kind.to_string(),
+        sector_size: contents.sector_size,
+        cluster_size: contents.cluster_size,
+        label: contents.label.clone(),
+        serial: contents.serial,
+        loaders: loaders.to_vec(),
+    }
+}
+
+/// Where the bytes of a payload come from, for people: a host path relative to the manifest.
+fn source(payload: &Payload, base: &Path) -> String {
+    match &payload.source {
+        Source::File { path, .. } => crate::error::escape(path.strip_prefix(base).unwrap_or(path)),
+        Source::Bytes(_) => "manifest".into(),
+    }
+}

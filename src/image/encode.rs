@@ -1,0 +1,249 @@
+//! Every byte of a planned image, as pieces in its order.
+
+use std::borrow::Cow;
+
+use crate::el_torito::{self, boot_info};
+use crate::facts::What;
+use crate::gpt;
+use crate::iso9660::{self, Addresses, Endian, VolumeDescriptor, VolumeKind};
+use crate::layout::{Content, Region};
+use crate::mbr::{self, Mbr};
+use crate::resolve::BootBytes;
+use crate::source::Source;
+use crate::tree::{Patch, PayloadId};
+use crate::write::{Piece, PieceSource};
+
+use super::{Plan, PlanError, Span};
+
+/// The structures that describe() also reports on.
+pub(super) struct Structures {
+    pub(super) gpt: Option<gpt::Encoded>,
+    pub(super) catalog: Option<Vec<u8>>,
+}
+
+impl<'r> Plan<'r> {
+    /// The pieces of the image by offset; between them are zeros.
+    ///
+    /// # Panics
+    /// If an encoder makes another length than it was measured with: lengths never depend on addresses.
+    pub fn encode(&self) -> Result<Vec<Piece<'_>>, PlanError> {
+        let structures = self.structures()?;
+        let fat = self.encode_fat();
+        let mut fat = fat.into_iter().map(Some).collect::<Vec<_>>();
+        let mut pieces = Vec::with_capacity(self.regions.len());
+        for region in &self.regions {
+            let source = match region.content {
+                Content::Payload(payload) => self.payload(payload)?,
+                Content::Structure(what) => self.structure(what, &structures)?.into(),
+                Content::Directory(node) => {
+                    PieceSource::from(self.primary.directory(node, &self.primary_addresses()))
+                }
+                Content::JolietDirectory(node) => match &self.joliet {
+                    Some(joliet) => joliet.directory(node, &self.joliet_addresses()).into(),
+                    None => Vec::new().into(),
+                },
+                Content::Fat(index) => {
+                    fat.get_mut(index).and_then(Option::take).unwrap_or_default().into()
+                }
+            };
+            check_length(region, &source);
+            pieces.push(Piece { offset: region.offset, length: region.length, source });
+        }
+        Ok(pieces)
+    }
+
+    pub(super) fn structures(&self) -> Result<Structures, PlanError> {
+        let gpt = match self.tables.gpt_table(self.size, &self.identity) {
+            Some(table) => Some(gpt::encode(&table)?),
+            None => None,
+        };
+        let catalog = match self.catalog {
+            Some(_) => Some(self.encode_catalog()?),
+            None => None,
+        };
+        Ok(Structures { gpt, catalog })
+    }
+
+    fn encode_fat(&self) -> Vec<Vec<u8>> {
+        match (&self.fat, self.esp) {
+            (Some(fat), Some(esp)) => fat.encode(esp.offset, self.identity.number("ESP")),
+            _ => Vec::new(),
+        }
+    }
+
+    fn primary_addresses(&self) -> Addresses<'_> {
+        Addresses { nodes: &self.primary_nodes, continuation: self.continuation }
+    }
+
+    fn joliet_addresses(&self) -> Addresses<'_> {
+        Addresses { nodes: &self.joliet_nodes, continuation: 0 }
+    }
+
+    fn structure(&self, what: What, structures: &Structures) -> Result<Vec<u8>, PlanError> {
+        let gpt = |part: fn(&gpt::Encoded) -> &Vec<u8>| {
+            structures.gpt.as_ref().map(|gpt| part(gpt).clone()).unwrap_or_default()
+        };
+        let joliet = |endian| match &self.joliet {
+            Some(joliet) => joliet.path_table(endian, &self.joliet_addresses()),
+            None => Vec::new(),
+        };
+        Ok(match what {
+            What::MasterBootRecord => self.master_boot_record()?.to_vec(),
+            What::GptHeader => gpt(|gpt| &gpt.header),
+            What::GptEntries => gpt(|gpt| &gpt.entries),
+            What::BackupGptEntries => gpt(|gpt| &gpt.backup_entries),
+            What::BackupGptHeader => gpt(|gpt| &gpt.backup_header),
+            What::PrimaryDescriptor => self.descriptor(VolumeKind::Primary)?.to_vec(),
+            What::JolietDescriptor => self.descriptor(VolumeKind::Joliet)?.to_vec(),
+            What::BootRecord => {
+                el_torito::boot_record(self.catalog.map_or(0, |span| span.offset))?.to_vec()
+            }
+            What::Terminator => iso9660::terminator().to_vec(),
+            What::PathTableL => self.primary.path_table(Endian::Little, &self.primary_addresses()),
+            What::PathTableM => self.primary.path_table(Endian::Big, &self.primary_addresses()),
+            What::JolietPathTableL => joliet(Endian::Little),
+            What::JolietPathTableM => joliet(Endian::Big),
+            What::ContinuationArea => self.primary.continuation(&self.primary_addresses()),
+            What::BootCatalog => structures.catalog.clone().unwrap_or_default(),
+            // The other words are those of `inspect` and of the FAT.
+            _ => Vec::new(),
+        })
+    }
+
+    fn descriptor(&self, kind: VolumeKind) -> Result<[u8; 2048], PlanError> {
+        let (hierarchy, addresses, tables) = match (kind, &self.joliet) {
+            (VolumeKind::Joliet, Some(joliet)) => (
+                joliet,
+                self.joliet_addresses(),
+                [What::JolietPathTableL, What::JolietPathTableM],
+            ),
+            _ => (
+                &self.primary,
+                self.primary_addresses(),
+                [What::PathTableL, What::PathTableM],
+            ),
+        };
+        let [path_table_l, path_table_m] = tables.map(|what| self.offset_of(what));
+        let descriptor = VolumeDescriptor {
+            kind,
+            identifiers: self.resolved.identifiers.clone(),
+            space: self.size,
+            path_table_length: hierarchy.path_table_length(),
+            path_table_l,
+            path_table_m,
+            root: hierarchy.root_record(&addresses),
+            created: self.resolved.timestamp,
+        };
+        Ok(descriptor.encode()?)
+    }
+
+    /// The offset of a structure of which there is one.
+    pub(super) fn offset_of(&self, what: What) -> u64 {
+        let wanted = Content::Structure(what);
+        let found = self.regions.iter().find(|region| region.content == wanted);
+        found.map_or(0, |region| region.offset)
+    }
+
+    /// Where the bytes of a boot image are, and how many a firmware may read.
+    pub(super) fn boot_span(&self, image: BootBytes) -> Span {
+        match (image, self.esp) {
+            (BootBytes::Esp, Some(esp)) => esp,
+            (BootBytes::Payload(payload), _) => Span {
+                offset: self.payloads[payload].unwrap_or(0),
+                length: self.resolved.tree.payload(payload).length,
+            },
+            (BootBytes::Esp, None) => Span { offset: 0, length: 0 },
+        }
+    }
+
+    /// Each image in a section of its own but for neighbours of one platform, so that a menu of firmware shows them together.
+    fn encode_catalog(&self) -> Result<Vec<u8>, PlanError> {
+        let mut sections: Vec<el_torito::Section> = Vec::new();
+        for boot in &self.resolved.boot {
+            let bytes = self.boot_span(boot.image);
+            let entry = el_torito::Entry {
+                bootable: true,
+                emulation: boot.emulation,
+                load_segment: boot.load_segment,
+                system_type: boot.system_type,
+                sectors: self.load_sectors(boot.image, boot.sectors),
+                offset: bytes.offset,
+            };
+            let behind_default = sections.len() > 1;
+            match sections.last_mut() {
+                Some(last) if behind_default && last.platform == boot.platform => {
+                    last.entries.push(entry);
+                }
+                _ => sections.push(el_torito::Section {
+                    platform: boot.platform,
+                    id: String::new(),
+                    entries: vec![entry],
+                }),
+            }
+        }
+        Ok(el_torito::encode(&el_torito::Catalog { sections })?)
+    }
+
+    /// The ESP's sector count follows from its size; that of other images is the manifest's.
+    pub(super) fn load_sectors(&self, image: BootBytes, sectors: u16) -> u16 {
+        match image {
+            BootBytes::Esp => el_torito::uefi_sectors(self.boot_span(image).length),
+            BootBytes::Payload(_) => sectors,
+        }
+    }
+
+    fn master_boot_record(&self) -> Result<[u8; 512], PlanError> {
+        let mut sector = mbr::encode(&Mbr {
+            boot_code: self.resolved.boot_code.unwrap_or([0; 440]),
+            disk_signature: self.identity.number("disk"),
+            slots: self.tables.slots.unwrap_or_default(),
+        });
+        if let (Some(patch), Some(first)) =
+            (self.resolved.boot_code_patch, self.resolved.boot.first())
+        {
+            let offset = self.boot_span(first.image).offset;
+            match patch {
+                Patch::Isolinux => boot_info::patch_mbr_isolinux(&mut sector, offset)?,
+                Patch::Grub2 => boot_info::patch_mbr_grub2(&mut sector, offset)?,
+            }
+        }
+        Ok(sector)
+    }
+
+    fn payload(&self, id: PayloadId) -> Result<PieceSource<'_>, PlanError> {
+        let payload = self.resolved.tree.payload(id);
+        Ok(match &payload.source {
+            Source::Bytes(_) if payload.patch.is_some() => self.patched(id)?.into(),
+            Source::Bytes(bytes) => PieceSource::Bytes(Cow::Borrowed(bytes)),
+            Source::File { path, stamp, offset } => {
+                PieceSource::File { path, stamp, offset: *offset }
+            }
+        })
+    }
+
+    /// A boot image with its addresses filled in. Only these are held in memory.
+    pub(super) fn patched(&self, id: PayloadId) -> Result<Vec<u8>, PlanError> {
+        let payload = self.resolved.tree.payload(id);
+        let Source::Bytes(bytes) = &payload.source else { return Ok(Vec::new()) };
+        let mut bytes = bytes.to_vec();
+        let offset = self.payloads[id].unwrap_or(0);
+        match payload.patch {
+            Some(Patch::Isolinux) => boot_info::patch_isolinux(&mut bytes, offset)?,
+            Some(Patch::Grub2) => boot_info::patch_grub2(&mut bytes, offset)?,
+            None => {}
+        }
+        Ok(bytes)
+    }
+}
+
+impl From<Vec<u8>> for PieceSource<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(Cow::Owned(bytes))
+    }
+}
+
+fn check_length(region: &Region, source: &PieceSource<'_>) {
+    if let PieceSource::Bytes(bytes) = source {
+        assert_eq!(bytes.len() as u64, region.length, "{:?} changed its length", region.content);
+    }
+}

@@ -1,0 +1,356 @@
+//! Where the tree, the layout and the standards meet: [`plan`] decides every address, [`encode`](Plan::encode) makes every byte.
+//!
+//! Both are pure. The order of the image, first to last:
+//!
+//! | region | why there |
+//! |---|---|
+//! | MBR, primary GPT | byte 0, 512 and 1024: UEFI 5.2 and 5.3; all inside ISO 9660's system area |
+//! | volume descriptors | logical sector 16, ECMA-119 §7.7.2; El Torito's boot record is sector 17 |
+//! | path tables, directories | parents before children, so that a reader that streams never looks back |
+//! | continuation area | behind the directories that point into it |
+//! | Joliet directories | a second index over the same files |
+//! | boot catalog, hidden boot images | few and small |
+//! | files | in the order of their paths |
+//! | ESP | on 1 MiB as partitioning tools want it; near the end, so that El Torito's "to the end of the volume" fits it |
+//! | backup GPT | the last logical sectors |
+
+mod describe;
+mod encode;
+mod identity;
+mod iso_tree;
+mod partitions;
+
+use std::collections::HashSet;
+
+use crate::error::Error;
+use crate::facts::What;
+use crate::fat;
+use crate::iso9660::{Flavour, Hierarchy, SECTOR};
+use crate::layout::{Content, Layout, Overlap, Region, payload_alignment};
+use crate::manifest::DiskLayout;
+use crate::resolve::{BootBytes, Esp, Resolved};
+use crate::tree::PayloadId;
+
+pub use iso_tree::IsoTree;
+
+use identity::Identity;
+use partitions::Tables;
+
+/// ECMA-119 §7.1.1: sixteen logical sectors that the standard leaves to the system.
+pub const SYSTEM_AREA: u64 = 16 * SECTOR;
+
+/// Where partitions start: what partitioning tools use, and a multiple of every flash page.
+const ESP_ALIGNMENT: u64 = 1 << 20;
+
+/// Free bytes in an ESP that we make, for keys and settings that are added on a stick. They are a hole in the image file.
+const ESP_FREE: u64 = 1 << 20;
+
+/// A byte range of the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub offset: u64,
+    /// In bytes.
+    pub length: u64,
+}
+
+impl Span {
+    /// The byte behind the last.
+    pub fn end(&self) -> u64 {
+        self.offset + self.length
+    }
+}
+
+/// An image with every address decided.
+pub struct Plan<'r> {
+    resolved: &'r Resolved,
+    iso: &'r IsoTree,
+    primary: Hierarchy<'r>,
+    joliet: Option<Hierarchy<'r>>,
+    fat: Option<fat::Plan>,
+    regions: Vec<Region>,
+    size: u64,
+    /// Byte offsets of nodes in the primary hierarchy: directories and file data.
+    primary_nodes: Vec<u64>,
+    /// The same for Joliet.
+    joliet_nodes: Vec<u64>,
+    continuation: u64,
+    /// Where each payload is first; those that nothing stores have none.
+    payloads: Vec<Option<u64>>,
+    esp: Option<Span>,
+    catalog: Option<Span>,
+    tables: Tables,
+    identity: Identity,
+}
+
+/// Why an image cannot be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// What ISO 9660, Rock Ridge or Joliet cannot hold.
+    #[error(transparent)]
+    Iso9660(#[from] crate::iso9660::Error),
+    /// What a FAT cannot hold.
+    #[error("the ESP: {0}")]
+    Fat(#[from] fat::Error),
+    /// What a GPT cannot hold.
+    #[error(transparent)]
+    Gpt(#[from] crate::gpt::Error),
+    /// What an MBR cannot hold.
+    #[error(transparent)]
+    Mbr(#[from] crate::mbr::Error),
+    /// What a boot catalog cannot hold.
+    #[error(transparent)]
+    ElTorito(#[from] crate::el_torito::Error),
+    /// Two structures that want the same bytes.
+    #[error(transparent)]
+    Overlap(#[from] Overlap),
+    /// More than ISO 9660 can number.
+    #[error(
+        "the image would have {0} bytes; ISO 9660 numbers logical blocks of 2048 bytes with 32 bits, which is \
+         8796093020160 bytes at most (ECMA-119 §9.4.9)"
+    )]
+    TooLarge(u128),
+}
+
+impl PlanError {
+    /// As the error of a run over `manifest`.
+    pub fn into_error(self, manifest: &std::path::Path) -> Error {
+        Error::input(manifest, self.to_string())
+    }
+}
+
+/// Decides where everything goes.
+pub fn plan<'r>(resolved: &'r Resolved, iso: &'r IsoTree) -> Result<Plan<'r>, PlanError> {
+    check_total(resolved)?;
+    let flavour = if resolved.rock_ridge { Flavour::RockRidge } else { Flavour::Plain };
+    let primary = Hierarchy::plan(&iso.tree, flavour)?;
+    let joliet = match resolved.joliet {
+        true => Some(Hierarchy::plan(&iso.tree, Flavour::Joliet)?),
+        false => None,
+    };
+    let fat = match &resolved.esp {
+        Some(Esp::Files { files, .. }) => Some(fat::plan(&esp_volume(resolved, files))?),
+        _ => None,
+    };
+    let mut layout = Layout::default();
+    let mut addresses = Addresses {
+        primary: vec![0; iso.tree.nodes.len()],
+        joliet: vec![0; if joliet.is_some() { iso.tree.nodes.len() } else { 0 }],
+        payloads: vec![None; resolved.tree.payloads().len()],
+        continuation: 0,
+    };
+    partitions::place_primary(&mut layout, resolved.layout);
+    layout.reserve(SYSTEM_AREA);
+    let catalog = place_metadata(&mut layout, &mut addresses, resolved, &primary, joliet.as_ref());
+    let in_esp = payloads_of_esp(resolved);
+    for payload in data_order(resolved, iso) {
+        if !in_esp.contains(&payload) {
+            place_payload(&mut layout, &mut addresses, resolved, payload);
+        }
+    }
+    let payload_end = layout.end();
+    let esp = place_esp(&mut layout, &mut addresses, resolved, fat.as_ref());
+    let (size, tables) = partitions::place(&mut layout, resolved, payload_end, esp)?;
+    if u32::try_from(size / SECTOR).is_err() {
+        return Err(PlanError::TooLarge(u128::from(size)));
+    }
+    for (node, payload) in iso.payloads.iter().enumerate() {
+        let offset = payload.and_then(|payload| addresses.payloads[payload]).unwrap_or(0);
+        if payload.is_some() {
+            addresses.primary[node] = offset;
+            if let Some(slot) = addresses.joliet.get_mut(node) {
+                *slot = offset;
+            }
+        }
+    }
+    let identity = Identity::of(resolved);
+    Ok(Plan {
+        resolved,
+        iso,
+        primary,
+        joliet,
+        fat,
+        regions: layout.into_regions()?,
+        size,
+        primary_nodes: addresses.primary,
+        joliet_nodes: addresses.joliet,
+        continuation: addresses.continuation,
+        payloads: addresses.payloads,
+        esp,
+        catalog,
+        tables,
+        identity,
+    })
+}
+
+impl Plan<'_> {
+    /// Of the image, in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// What each byte belongs to, by offset.
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+}
+
+/// Addresses as they are found.
+struct Addresses {
+    primary: Vec<u64>,
+    joliet: Vec<u64>,
+    payloads: Vec<Option<u64>>,
+    continuation: u64,
+}
+
+/// All payloads together must leave room for 32-bit block numbers; beyond it sums of 64 bits are not safe either.
+fn check_total(resolved: &Resolved) -> Result<(), PlanError> {
+    let lengths = resolved.tree.payloads().iter().map(|payload| u128::from(payload.length));
+    let total: u128 = lengths.sum();
+    match total > u128::from(u32::MAX) * u128::from(SECTOR) {
+        true => Err(PlanError::TooLarge(total)),
+        false => Ok(()),
+    }
+}
+
+fn place_metadata(
+    layout: &mut Layout,
+    addresses: &mut Addresses,
+    resolved: &Resolved,
+    primary: &Hierarchy<'_>,
+    joliet: Option<&Hierarchy<'_>>,
+) -> Option<Span> {
+    let mut structure = |what, length| layout.place(Content::Structure(what), length, SECTOR);
+    structure(What::PrimaryDescriptor, SECTOR);
+    if !resolved.boot.is_empty() {
+        structure(What::BootRecord, SECTOR);
+    }
+    if joliet.is_some() {
+        structure(What::JolietDescriptor, SECTOR);
+    }
+    structure(What::Terminator, SECTOR);
+    structure(What::PathTableL, primary.path_table_length());
+    structure(What::PathTableM, primary.path_table_length());
+    if let Some(joliet) = joliet {
+        structure(What::JolietPathTableL, joliet.path_table_length());
+        structure(What::JolietPathTableM, joliet.path_table_length());
+    }
+    for &node in primary.directories() {
+        let length = primary.directory_length(node);
+        addresses.primary[node] = layout.place(Content::Directory(node), length, SECTOR);
+    }
+    addresses.continuation = layout.place(
+        Content::Structure(What::ContinuationArea),
+        primary.continuation_length(),
+        SECTOR,
+    );
+    for &node in joliet.iter().flat_map(|joliet| joliet.directories()) {
+        let length = joliet.map_or(0, |joliet| joliet.directory_length(node));
+        addresses.joliet[node] = layout.place(Content::JolietDirectory(node), length, SECTOR);
+    }
+    if resolved.boot.is_empty() {
+        return None;
+    }
+    let length = SECTOR;
+    let offset = layout.place(Content::Structure(What::BootCatalog), length, SECTOR);
+    Some(Span { offset, length })
+}
+
+/// Payloads outside the ESP: boot images without a name first, then files in the order of their paths.
+fn data_order(resolved: &Resolved, iso: &IsoTree) -> Vec<PayloadId> {
+    let named: HashSet<PayloadId> = iso.payloads.iter().flatten().copied().collect();
+    let hidden = resolved.boot.iter().filter_map(|boot| match boot.image {
+        BootBytes::Payload(payload) if !named.contains(&payload) => Some(payload),
+        _ => None,
+    });
+    hidden.chain(iso.payloads.iter().flatten().copied()).collect()
+}
+
+fn place_payload(
+    layout: &mut Layout,
+    addresses: &mut Addresses,
+    resolved: &Resolved,
+    id: PayloadId,
+) {
+    let length = resolved.tree.payload(id).length;
+    if length > 0 && addresses.payloads[id].is_none() {
+        let offset = layout.place(Content::Payload(id), length, payload_alignment(length));
+        addresses.payloads[id] = Some(offset);
+    }
+}
+
+/// Payloads whose place the ESP decides.
+fn payloads_of_esp(resolved: &Resolved) -> HashSet<PayloadId> {
+    match &resolved.esp {
+        Some(Esp::Files { files, .. }) => files.iter().map(|(_, payload)| *payload).collect(),
+        Some(Esp::Image { payload, .. }) => HashSet::from([*payload]),
+        None => HashSet::new(),
+    }
+}
+
+fn place_esp(
+    layout: &mut Layout,
+    addresses: &mut Addresses,
+    resolved: &Resolved,
+    fat: Option<&fat::Plan>,
+) -> Option<Span> {
+    let start = layout.end().next_multiple_of(ESP_ALIGNMENT);
+    let length = match (&resolved.esp, fat) {
+        (Some(Esp::Image { payload, .. }), _) => {
+            let length = resolved.tree.payload(*payload).length;
+            layout.place_at(Content::Payload(*payload), start, length);
+            addresses.payloads[*payload] = Some(start);
+            length.next_multiple_of(SECTOR)
+        }
+        (Some(Esp::Files { files, .. }), Some(fat)) => {
+            for (index, region) in fat.regions().iter().enumerate() {
+                layout.place_at(Content::Fat(index), start + region.offset, region.length);
+            }
+            for (key, &(_, payload)) in files.iter().enumerate() {
+                let Some(offset) = fat.file_offset(key) else { continue };
+                let length = resolved.tree.payload(payload).length;
+                layout.place_at(Content::Payload(payload), start + offset, length);
+                addresses.payloads[payload].get_or_insert(start + offset);
+            }
+            fat.size()
+        }
+        _ => return None,
+    };
+    layout.reserve(start + length);
+    Some(Span { offset: start, length })
+}
+
+/// The ESP's files as the FAT leaf wants them: directories nested, each file under its number.
+fn esp_volume(resolved: &Resolved, files: &[(Vec<String>, PayloadId)]) -> fat::Volume {
+    let mut root = Vec::new();
+    for (key, (path, payload)) in files.iter().enumerate() {
+        let length = resolved.tree.payload(*payload).length;
+        insert(&mut root, path, fat::Kind::File { length, key });
+    }
+    fat::Volume {
+        root,
+        label: "ESP".into(),
+        timestamp: resolved.timestamp,
+        size: fat::Size::Fit { free: ESP_FREE },
+        sector_size: 512,
+    }
+}
+
+fn insert(nodes: &mut Vec<fat::Node>, path: &[String], kind: fat::Kind) {
+    let Some((first, rest)) = path.split_first() else { return };
+    if rest.is_empty() {
+        nodes.push(fat::Node { name: first.clone(), kind });
+        return;
+    }
+    let known = nodes.iter().position(|node| {
+        // Two spellings of one directory are one directory: the manifest's check has refused names that would clash.
+        node.name.eq_ignore_ascii_case(first) && matches!(node.kind, fat::Kind::Directory(_))
+    });
+    let index = known.unwrap_or_else(|| {
+        nodes.push(fat::Node { name: first.clone(), kind: fat::Kind::Directory(Vec::new()) });
+        nodes.len() - 1
+    });
+    if let fat::Kind::Directory(children) = &mut nodes[index].kind {
+        insert(children, rest, kind);
+    }
+}

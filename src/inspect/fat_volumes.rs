@@ -1,0 +1,95 @@
+//! FAT volumes that firmware can reach, by partition or by boot catalog.
+
+use crate::facts::{Description, EspFacts, Extent, What};
+use crate::fat;
+use crate::read_at::{ReadAt, Window};
+use crate::resolve::loaders_in;
+use crate::text;
+
+use super::claim;
+
+/// How many FAT volumes are looked into: one a partition or boot entry, and nobody has more.
+const VOLUMES: usize = 16;
+
+/// Adds each FAT volume that a table or the boot catalog points at. The first is `esp:`, further ones are `esp2:` and so on.
+pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec<Extent>) {
+    for (offset, length) in candidates(facts) {
+        if facts.esp.len() == VOLUMES {
+            break;
+        }
+        let window = Window::new(image, offset, length);
+        let Ok(contents) = fat::read(&window) else { continue };
+        let number = facts.esp.len() + 1;
+        for mut extent in fat_extents(&contents, offset) {
+            if number > 1 {
+                for path in &mut extent.paths {
+                    *path = path.replacen("esp:", &format!("esp{number}:"), 1);
+                }
+            }
+            claims.push(extent);
+        }
+        facts.faults.extend(contents.notes.iter().map(|note| format!("ESP at {offset}: {note}")));
+        facts.esp.push(EspFacts {
+            offset,
+            length: contents.size,
+            kind: contents.kind.to_string(),
+            sector_size: contents.sector_size,
+            cluster_size: contents.cluster_size,
+            label: contents.label.clone(),
+            serial: contents.serial,
+            loaders: loaders_in(&contents, &window),
+        });
+    }
+}
+
+/// Where a firmware would look: partitions of the ESP's type, then EFI boot images.
+fn candidates(facts: &Description) -> Vec<(u64, u64)> {
+    let esps = |table| {
+        let esps = facts.partitions.iter().filter(move |p| p.kind == "esp" && p.table == table);
+        esps.map(|partition| (partition.start, partition.length))
+    };
+    let entries = facts.el_torito.iter().filter(|entry| entry.platform == "uefi");
+    // How long an EFI image is, its own boot sector says best.
+    let entries = entries.map(|entry| (entry.offset, u64::MAX));
+    let mut candidates: Vec<(u64, u64)> = Vec::new();
+    for candidate in esps("gpt").chain(esps("mbr")).chain(entries) {
+        if !candidates.iter().any(|known| known.0 == candidate.0) {
+            candidates.push(candidate);
+        }
+    }
+    candidates
+}
+
+/// The extents of a FAT volume that begins at `start`.
+pub(crate) fn fat_extents(contents: &fat::Contents, start: u64) -> Vec<Extent> {
+    let mut extents = Vec::new();
+    for region in &contents.regions {
+        let (what, paths) = fat_what(&region.what);
+        let offset = start + region.offset;
+        extents.push(Extent { paths, ..claim(offset, region.length, what) });
+    }
+    for entry in contents.entries.iter().filter(|entry| !entry.directory) {
+        let path = format!("esp:{}", text::lossless(entry.path.as_bytes()));
+        for &(offset, length) in &entry.extents {
+            let paths = vec![path.clone()];
+            extents.push(Extent { paths, ..claim(start + offset, length, What::File) });
+        }
+    }
+    extents
+}
+
+/// A FAT's own region in the words of the image.
+pub(crate) fn fat_what(what: &fat::What) -> (What, Vec<String>) {
+    let plain = |what| (what, Vec::new());
+    match what {
+        fat::What::BootSector => plain(What::FatBootSector),
+        fat::What::FsInfo => plain(What::FatFsInfo),
+        fat::What::BackupBootSector => plain(What::FatBackupBootSector),
+        fat::What::Table(1) => plain(What::FatTable1),
+        fat::What::Table(_) => plain(What::FatTable2),
+        fat::What::RootDirectory => (What::FatRootDirectory, vec!["esp:/".into()]),
+        fat::What::Directory(path) => {
+            (What::FatDirectory, vec![format!("esp:{}", text::lossless(path.as_bytes()))])
+        }
+    }
+}

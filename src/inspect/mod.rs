@@ -1,0 +1,86 @@
+//! Image to facts, from the bytes alone: every index is followed, and every byte is accounted for.
+//!
+//! It works on any image, not on ours alone. What contradicts a standard is a fault in the description; only an image that cannot be
+//! read at all is an error.
+
+mod fat_volumes;
+mod tables;
+mod volume;
+
+use std::io;
+
+use crate::check;
+use crate::facts::{Description, Extent, What};
+use crate::iso9660;
+use crate::layout;
+use crate::read_at::ReadAt;
+
+pub(crate) use fat_volumes::{fat_extents, fat_what};
+pub(crate) use tables::{gpt_partition, mbr_partition};
+pub(crate) use volume::{boot_length, hard_disk_length};
+
+/// Why an image cannot be described.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// Reading failed.
+    #[error("reading the image: {0}")]
+    Io(#[from] io::Error),
+    /// There is no ISO 9660 volume in it.
+    #[error("{}", .0)]
+    NotAnImage(String),
+    /// The volume cannot be followed.
+    #[error(transparent)]
+    Iso9660(#[from] iso9660::Error),
+}
+
+/// Everything that the bytes of `image` say.
+pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
+    recognise(image)?;
+    let mut facts = Description { size: image.size(), ..Description::default() };
+    let mut claims = Vec::new();
+    tables::read(image, &mut facts, &mut claims)?;
+    let boot_images = volume::read(image, &mut facts, &mut claims)?;
+    fat_volumes::read(image, &mut facts, &mut claims);
+    for extent in boot_images {
+        // A boot image that is a file or the ESP is claimed already.
+        if !claims.iter().any(|claim| claim.offset == extent.offset) {
+            claims.push(extent);
+        }
+    }
+    for claim in &mut claims {
+        claim.length = claim.length.min(image.size().saturating_sub(claim.offset));
+    }
+    let extents = layout::settle(claims);
+    facts.extents = layout::with_unclaimed(extents, image, 0, image.size())?;
+    facts.cells = check::cells(&facts);
+    Ok(facts)
+}
+
+/// Names what an image is when it is not an ISO 9660 image.
+fn recognise(image: &dyn ReadAt) -> Result<(), InspectError> {
+    let size = image.size();
+    let mut start = vec![0; size.min(8) as usize];
+    image.read_exact_at(&mut start, 0)?;
+    let compressed = [
+        (&b"\x1f\x8b"[..], "gzip"),
+        (b"\xfd7zXZ\0", "xz"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"BZh", "bzip2"),
+    ];
+    for (magic, name) in compressed {
+        if start.starts_with(magic) {
+            let message = format!("it is compressed with {name}; decompress it first");
+            return Err(InspectError::NotAnImage(message));
+        }
+    }
+    if size < crate::image::SYSTEM_AREA + iso9660::SECTOR {
+        let message =
+            format!("{size} bytes are too few for an ISO 9660 image, which begins with 32 KiB of system area");
+        return Err(InspectError::NotAnImage(message));
+    }
+    Ok(())
+}
+
+fn claim(offset: u64, length: u64, what: What) -> Extent {
+    Extent { offset, length, what, paths: Vec::new(), source: None }
+}

@@ -1,0 +1,107 @@
+//! MBR and GPT as facts.
+
+use std::io;
+
+use crate::facts::{Description, Extent, GptFacts, MbrFacts, Partition, What};
+use crate::gpt;
+use crate::mbr::{self, Slot};
+use crate::read_at::ReadAt;
+
+use super::claim;
+
+/// Adds what the partition tables say.
+pub(super) fn read(
+    image: &dyn ReadAt,
+    facts: &mut Description,
+    claims: &mut Vec<Extent>,
+) -> io::Result<()> {
+    let mut sector = [0; 512];
+    image.read_exact_at(&mut sector, 0)?;
+    if let Some(mbr) = mbr::decode(&sector) {
+        claims.push(claim(0, 512, What::MasterBootRecord));
+        facts.mbr = Some(MbrFacts {
+            boot_code: mbr.boot_code.iter().any(|&byte| byte != 0),
+            disk_signature: mbr.disk_signature,
+        });
+        for (index, slot) in mbr.slots.iter().enumerate() {
+            facts.partitions.extend(mbr_partition(index, slot, 512));
+        }
+    }
+    for sector_size in [512, 4096] {
+        let Some(table) = gpt::decode(image, sector_size) else { continue };
+        let words = [
+            What::GptHeader,
+            What::GptEntries,
+            What::BackupGptEntries,
+            What::BackupGptHeader,
+        ];
+        for (what, (offset, length)) in words.into_iter().zip(table.regions) {
+            claims.push(claim(offset, length, what));
+        }
+        facts.gpt.push(GptFacts {
+            sector_size,
+            disk_guid: table.table.disk_guid.to_string(),
+            header_crc32: table.header_crc,
+            entries_crc32: table.entries_crc,
+        });
+        for (partition, &number) in table.table.partitions.iter().zip(&table.numbers) {
+            facts.partitions.push(gpt_partition(number, partition, sector_size));
+        }
+        facts.faults.extend(table.faults);
+    }
+    Ok(())
+}
+
+/// A slot of the MBR; none for an unused one.
+pub(crate) fn mbr_partition(index: usize, slot: &Slot, sector_size: u64) -> Option<Partition> {
+    if *slot == Slot::default() {
+        return None;
+    }
+    let kind = match slot.kind {
+        0 => "empty".into(),
+        mbr::ESP => "esp".into(),
+        mbr::PROTECTIVE => "protective".into(),
+        0x83 => "linux".into(),
+        other => format!("{other:#04x}"),
+    };
+    Some(Partition {
+        table: "mbr".into(),
+        sector_size,
+        number: index as u32 + 1,
+        kind,
+        start: u64::from(slot.start) * sector_size,
+        length: u64::from(slot.length) * sector_size,
+        name: None,
+        guid: None,
+        attributes: None,
+        active: Some(slot.active),
+    })
+}
+
+/// A GPT partition.
+pub(crate) fn gpt_partition(
+    number: u32,
+    partition: &gpt::Partition,
+    sector_size: u64,
+) -> Partition {
+    let kind = match partition.kind {
+        gpt::ESP => "esp".into(),
+        gpt::LINUX_DATA => "linux".into(),
+        gpt::BASIC_DATA => "basic-data".into(),
+        gpt::LINUX_SWAP => "linux-swap".into(),
+        gpt::BIOS_BOOT => "bios-boot".into(),
+        other => other.to_string(),
+    };
+    Partition {
+        table: "gpt".into(),
+        sector_size,
+        number,
+        kind,
+        start: partition.start,
+        length: partition.length,
+        name: Some(partition.name.clone()),
+        guid: Some(partition.guid.to_string()),
+        attributes: Some(partition.attributes),
+        active: None,
+    }
+}

@@ -1,0 +1,229 @@
+//! What a manifest may say, key by key. Every value keeps its place in the text, so that an error can underline it.
+
+use serde::Deserialize;
+pub use toml::Spanned;
+
+/// A string and where it stands.
+pub type Text = Spanned<String>;
+
+/// The whole manifest.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Manifest {
+    /// The image to write, relative to the manifest. Default: the manifest's stem and `.iso`.
+    pub output: Option<Text>,
+    /// ECMA-119 §9.4.7. Default: from the output's stem.
+    pub volume_id: Option<Text>,
+    /// How the ISO 9660 volume describes itself.
+    pub iso: Iso,
+    /// What goes into the tree, in order.
+    pub files: Vec<Spanned<Files>>,
+    /// What firmware starts.
+    pub boot: Boot,
+    /// How the image presents itself as a disk.
+    pub disk: Disk,
+}
+
+/// `[iso]`: identifiers and indexes of the volume.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Iso {
+    /// ECMA-119 §9.4.6, at most 32 bytes.
+    pub system_id: Option<Text>,
+    /// ECMA-119 §9.4.20, at most 128 bytes.
+    pub volume_set_id: Option<Text>,
+    /// ECMA-119 §9.4.21, at most 128 bytes.
+    pub publisher_id: Option<Text>,
+    /// ECMA-119 §9.4.22, at most 128 bytes.
+    pub preparer_id: Option<Text>,
+    /// ECMA-119 §9.4.23, at most 128 bytes.
+    pub application_id: Option<Text>,
+    /// Every date of the image. Default: `SOURCE_DATE_EPOCH`, else [`DEFAULT_TIMESTAMP`](super::DEFAULT_TIMESTAMP).
+    pub timestamp: Option<Spanned<toml::value::Datetime>>,
+    /// POSIX names, modes, owners and links.
+    pub rock_ridge: bool,
+    /// A second index with UCS-2 names.
+    pub joliet: bool,
+}
+
+impl Default for Iso {
+    fn default() -> Self {
+        Self {
+            system_id: None,
+            volume_set_id: None,
+            publisher_id: None,
+            preparer_id: None,
+            application_id: None,
+            timestamp: None,
+            rock_ridge: true,
+            joliet: true,
+        }
+    }
+}
+
+/// `[[files]]`: one source and its place in the image. Exactly one of `from`, `text` and `link` is given.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// Host path of a file or directory, relative to the manifest.
+    pub from: Option<Text>,
+    /// The content itself.
+    pub text: Option<Text>,
+    /// The target of a symbolic link.
+    pub link: Option<Text>,
+    /// Image path. A directory's contents land in it; a file is put inside under its own name if it ends in `/`.
+    pub to: Text,
+    /// Glob patterns relative to `from`; what matches is left out, a directory with all below it.
+    #[serde(default)]
+    pub exclude: Vec<Text>,
+    /// Permission bits of files, and of directories with `x` added where `r` is.
+    pub mode: Option<Spanned<u32>>,
+    /// Owner.
+    pub uid: Option<Spanned<u32>>,
+    /// Group.
+    pub gid: Option<Spanned<u32>>,
+    /// What is kept from the host instead of being normalised.
+    #[serde(default)]
+    pub preserve: Vec<Spanned<Preserve>>,
+    /// The SHA-256 of a single file, in hexadecimal. Another content is refused.
+    pub sha256: Option<Text>,
+}
+
+/// What `preserve` keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preserve {
+    /// All twelve permission bits; device nodes as such.
+    Mode,
+    /// Numeric owner and group.
+    Owner,
+    /// Modification time, to the second.
+    Mtime,
+}
+
+/// `[boot]`: what firmware starts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Boot {
+    /// Who provides the boot images. Only the manifest itself (`none`) so far.
+    pub loader: Option<Spanned<Loader>>,
+    /// The El Torito image of platform 0, and the boot code of the stick.
+    pub bios: Option<Spanned<Bios>>,
+    /// The ESP.
+    pub uefi: Option<Spanned<Uefi>>,
+    /// Further El Torito entries.
+    pub entry: Vec<Spanned<Entry>>,
+}
+
+/// Who provides the boot images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loader {
+    /// The manifest's `[boot.bios]`, `[boot.uefi]` and `[[boot.entry]]` alone.
+    #[default]
+    None,
+}
+
+/// `[boot.bios]`: the default El Torito entry, and the MBR's boot code.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bios {
+    /// Host path or `iso:/...`.
+    pub image: Option<Text>,
+    /// How the BIOS presents the image.
+    pub emulation: Option<Spanned<Emulation>>,
+    /// How many 512-byte virtual sectors the BIOS loads. Default 4, with an emulation 1.
+    pub load_sectors: Option<Spanned<u16>>,
+    /// The real-mode segment to load to; 0 is 0x7C0.
+    pub load_segment: Option<Spanned<u16>>,
+    /// What is patched into the image and into `mbr`.
+    pub info_table: Option<Spanned<InfoTable>>,
+    /// Host path or `iso:/...` of the MBR's boot code.
+    pub mbr: Option<Text>,
+}
+
+/// El Torito's boot media types, §2.2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Emulation {
+    /// The image is loaded and started as it is.
+    #[default]
+    #[serde(rename = "none")]
+    None,
+    /// 1,228,800 bytes.
+    #[serde(rename = "floppy-1.2")]
+    Floppy12,
+    /// 1,474,560 bytes.
+    #[serde(rename = "floppy-1.44")]
+    Floppy144,
+    /// 2,949,120 bytes.
+    #[serde(rename = "floppy-2.88")]
+    Floppy288,
+    /// A disk with an MBR of exactly one partition, in slot 1.
+    #[serde(rename = "hard-disk")]
+    HardDisk,
+}
+
+/// Which loader's address fields are patched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InfoTable {
+    /// Nothing is patched.
+    #[default]
+    None,
+    /// The boot information table at byte 8, and the u32 at 432 of the MBR.
+    Isolinux,
+    /// The same table, the u64 at 2548, and the u64 at 0x1B0 of the MBR.
+    Grub2,
+}
+
+/// `[boot.uefi]`: a ready ESP, or what goes into one. Exactly one of the two.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Uefi {
+    /// A ready FAT volume: host path or `iso:/...`.
+    pub image: Option<Text>,
+    /// Path in the ESP and host path or `iso:/...`, sorted by the ESP's path.
+    pub files: Option<std::collections::BTreeMap<Text, Text>>,
+}
+
+/// `[[boot.entry]]`: a further El Torito entry.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// El Torito §2.1 and UEFI 13.3.2.1: 0 x86 BIOS, 1 PowerPC, 2 Mac, 0xEF UEFI.
+    pub platform: Spanned<u8>,
+    /// Host path or `iso:/...`.
+    pub image: Text,
+    /// How the firmware presents the image.
+    pub emulation: Option<Spanned<Emulation>>,
+    /// How many 512-byte virtual sectors are loaded. Default: 4 for platform 0, else the whole image.
+    pub load_sectors: Option<Spanned<u16>>,
+    /// The real-mode segment to load to; 0 is 0x7C0.
+    pub load_segment: Option<Spanned<u16>>,
+    /// What is patched into the image.
+    pub info_table: Option<Spanned<InfoTable>>,
+}
+
+/// `[disk]`: how the image presents itself when it is not on a disc.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Disk {
+    /// Default: `universal` when anything boots, else `none`.
+    pub layout: Option<Spanned<DiskLayout>>,
+}
+
+/// The named profiles of partition tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskLayout {
+    /// GPT, and an active slot of type 0 for BIOSes that ask for one.
+    Universal,
+    /// GPT and a plain protective MBR.
+    Gpt,
+    /// An MBR with the ESP and no GPT.
+    Mbr,
+    /// An MBR whose first slot spans the image and whose second is the ESP; no GPT.
+    Isohybrid,
+    /// A zero system area.
+    None,
+}

@@ -1,0 +1,111 @@
+//! Reading at a byte offset: how every decoder looks at an image, a file or a buffer.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// Bytes of a known length that can be read at any offset, by many readers at once.
+pub trait ReadAt {
+    /// The length in bytes.
+    fn size(&self) -> u64;
+
+    /// Fills `buffer` from `offset`. An end of the data before that is `UnexpectedEof`.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// `length` bytes from `offset`. What lies past the end is an error before any memory is taken for it.
+    fn read_vec_at(&self, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+        let end = offset.checked_add(length).filter(|&end| end <= self.size());
+        if end.is_none() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let mut buffer = vec![0; length];
+        self.read_exact_at(&mut buffer, offset)?;
+        Ok(buffer)
+    }
+}
+
+impl ReadAt for [u8] {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+        let bytes = start
+            .checked_add(buffer.len())
+            .and_then(|end| self.get(start..end))
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        buffer.copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl ReadAt for Vec<u8> {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.as_slice().read_exact_at(buffer, offset)
+    }
+}
+
+/// An open regular file, with its length as it was when it was opened.
+#[derive(Debug)]
+pub struct FileAt {
+    file: File,
+    size: u64,
+}
+
+impl FileAt {
+    /// Takes the length of `file` now; what is appended later is not seen.
+    pub fn new(file: File) -> io::Result<Self> {
+        let size = file.metadata()?.len();
+        Ok(Self { file, size })
+    }
+}
+
+impl ReadAt for FileAt {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+}
+
+/// A window onto other bytes: a partition, a file inside an image.
+#[derive(Clone, Copy)]
+pub struct Window<'a> {
+    inner: &'a dyn ReadAt,
+    start: u64,
+    size: u64,
+}
+
+impl<'a> Window<'a> {
+    /// `size` bytes of `inner` from `start`, cut where `inner` ends.
+    pub fn new(inner: &'a dyn ReadAt, start: u64, size: u64) -> Self {
+        let available = inner.size().saturating_sub(start);
+        Self {
+            inner,
+            start,
+            size: size.min(available),
+        }
+    }
+}
+
+impl ReadAt for Window<'_> {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let end = offset.checked_add(buffer.len() as u64);
+        if end.is_none_or(|end| end > self.size) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.inner.read_exact_at(buffer, self.start + offset)
+    }
+}

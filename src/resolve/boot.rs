@@ -1,0 +1,342 @@
+//! `[boot]`: boot images, the ESP and the MBR's boot code, found among the tree's files or on the host.
+
+use std::path::PathBuf;
+
+use crate::el_torito::{self, Emulation, Platform};
+use crate::error::Error;
+use crate::layout;
+use crate::manifest::{
+    self, Bios, DiskLayout, Entry, InfoTable, Spanned, Text, Uefi, image_path,
+};
+use crate::read_at::ReadAt;
+use crate::source::Source;
+use crate::text;
+use crate::tree::{Conflict, Kind, Patch, PayloadId, ROOT};
+use crate::{fat, inspect, mbr};
+
+use super::host::read_whole;
+use super::{BootBytes, BootImage, Esp, Resolution, is_default_loader, loader_facts, open_payload};
+
+/// El Torito §2.2: the sector count has 16 bits, and counts 512 bytes.
+const LARGEST_BIOS_IMAGE: u64 = 65_535 * 512;
+
+/// What `[boot]` adds to the tree.
+pub(super) struct Parts {
+    pub(super) images: Vec<BootImage>,
+    pub(super) esp: Option<Esp>,
+    pub(super) boot_code: Option<[u8; 440]>,
+    pub(super) boot_code_patch: Option<Patch>,
+}
+
+/// The keys that `[boot.bios]` and `[[boot.entry]]` share.
+struct Keys<'m> {
+    image: &'m Text,
+    emulation: Emulation,
+    load_sectors: Option<u16>,
+    load_segment: u16,
+    patch: Option<Patch>,
+}
+
+impl Resolution<'_> {
+    /// Reads all that `[boot]` names.
+    pub(super) fn boot(&mut self, layout: DiskLayout) -> Result<Parts, Error> {
+        let boot = &self.document.manifest.boot;
+        let mut parts =
+            Parts { images: Vec::new(), esp: None, boot_code: None, boot_code_patch: None };
+        if let Some(bios) = &boot.bios {
+            self.bios(bios.get_ref(), layout, &mut parts)?;
+        }
+        if let Some(uefi) = &boot.uefi {
+            parts.esp = self.esp(uefi)?;
+            if parts.esp.is_some() {
+                parts.images.push(BootImage {
+                    platform: Platform::Uefi,
+                    emulation: Emulation::None,
+                    load_segment: 0,
+                    system_type: 0,
+                    sectors: 0,
+                    disk_length: None,
+                    end: 0,
+                    image: BootBytes::Esp,
+                });
+            }
+        }
+        for entry in &boot.entry {
+            parts.images.extend(self.entry(entry.get_ref())?);
+        }
+        Ok(parts)
+    }
+
+    fn bios(&mut self, bios: &Bios, layout: DiskLayout, parts: &mut Parts) -> Result<(), Error> {
+        let patch = bios.info_table.as_ref().and_then(|table| patch(*table.get_ref()));
+        if let Some(image) = &bios.image {
+            let keys = Keys {
+                image,
+                emulation: emulation(bios.emulation.as_ref()),
+                load_sectors: bios.load_sectors.as_ref().map(|count| *count.get_ref()),
+                load_segment: bios.load_segment.as_ref().map_or(0, |segment| *segment.get_ref()),
+                patch,
+            };
+            parts.images.extend(self.boot_image(&keys, Platform::Bios)?);
+        }
+        if let (Some(code), true) = (&bios.mbr, layout != DiskLayout::None)
+            && let Some(payload) = self.reference(code)?
+        {
+            let bytes = read_whole(self.tree.payload(payload), 4096)?;
+            match mbr::boot_code(&bytes) {
+                Ok(bytes) => {
+                    parts.boot_code = Some(bytes);
+                    parts.boot_code_patch = patch.filter(|_| bios.image.is_some());
+                }
+                Err(error) => self.error(code, error.to_string(), "this boot code"),
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &Entry) -> Result<Option<BootImage>, Error> {
+        let keys = Keys {
+            image: &entry.image,
+            emulation: emulation(entry.emulation.as_ref()),
+            load_sectors: entry.load_sectors.as_ref().map(|count| *count.get_ref()),
+            load_segment: entry.load_segment.as_ref().map_or(0, |segment| *segment.get_ref()),
+            patch: entry.info_table.as_ref().and_then(|table| patch(*table.get_ref())),
+        };
+        self.boot_image(&keys, Platform::from_code(*entry.platform.get_ref()))
+    }
+
+    /// A boot image by the rules of its platform and emulation; none when it was reported.
+    fn boot_image(
+        &mut self,
+        keys: &Keys<'_>,
+        platform: Platform,
+    ) -> Result<Option<BootImage>, Error> {
+        let Some(id) = self.reference(keys.image)? else { return Ok(None) };
+        let length = self.tree.payload(id).length;
+        if length == 0 {
+            self.error(keys.image, "a boot image cannot be empty", "this file has no bytes");
+            return Ok(None);
+        }
+        if let Some(exact) = keys.emulation.exact_length()
+            && length != exact
+        {
+            let message = format!(
+                "{} emulation wants an image of exactly {exact} bytes (El Torito §2.2)",
+                keys.emulation
+            );
+            self.error(keys.image, message, &format!("this one has {length}"));
+            return Ok(None);
+        }
+        let uefi = platform == Platform::Uefi;
+        if !uefi && keys.emulation == Emulation::None && length > LARGEST_BIOS_IMAGE {
+            let message = format!(
+                "a boot image of {length} bytes is too large: its sector count has 16 bits, which \
+                 is {LARGEST_BIOS_IMAGE} bytes at most (El Torito §2.2)"
+            );
+            self.error(keys.image, message, "this image");
+            return Ok(None);
+        }
+        let (mut system_type, mut disk_length) = (0, None);
+        if keys.emulation == Emulation::HardDisk {
+            let bytes = read_whole(self.tree.payload(id), u64::MAX)?;
+            match el_torito::hard_disk_system_type(&bytes) {
+                Ok(kind) => {
+                    system_type = kind;
+                    disk_length = inspect::hard_disk_length(&bytes.to_vec());
+                }
+                Err(error) => {
+                    self.error(keys.image, error.to_string(), "this image");
+                    return Ok(None);
+                }
+            }
+        }
+        if let Some(patch) = keys.patch {
+            let bytes = read_whole(self.tree.payload(id), LARGEST_BIOS_IMAGE)?;
+            let needed = if patch == Patch::Grub2 { 2556 } else { 64 };
+            if bytes.len() < needed {
+                let message =
+                    format!("this image has no room for a boot info table: {needed} bytes at least");
+                self.error(keys.image, message, "this image");
+                return Ok(None);
+            }
+            self.tree.set_source(id, Source::Bytes(bytes));
+            self.tree.set_patch(id, patch);
+        }
+        let sectors = keys.load_sectors.unwrap_or(match keys.emulation {
+            Emulation::None if uefi => el_torito::uefi_sectors(length),
+            Emulation::None => 4,
+            // §2.5: the BIOS loads the boot sector of the emulated disk.
+            _ => 1,
+        });
+        Ok(Some(BootImage {
+            platform,
+            emulation: keys.emulation,
+            load_segment: keys.load_segment,
+            system_type,
+            sectors,
+            disk_length,
+            end: self.content_end(id)?,
+            image: BootBytes::Payload(id),
+        }))
+    }
+
+    /// The byte behind the last of a payload that is not zero.
+    fn content_end(&self, id: PayloadId) -> Result<u64, Error> {
+        let payload = self.tree.payload(id);
+        let (bytes, path) = self.open(id)?;
+        let span = layout::nonzero_span(bytes.as_ref(), 0, payload.length);
+        let span = span.map_err(|source| Error::Io { path, action: "reading", source })?;
+        Ok(span.map_or(0, |(_, end)| end))
+    }
+
+    /// The bytes of a payload, and what an error about them names.
+    fn open(&self, id: PayloadId) -> Result<(Box<dyn ReadAt>, PathBuf), Error> {
+        Ok(match &self.tree.payload(id).source {
+            Source::Bytes(bytes) => (Box::new(bytes.to_vec()), self.document.path.clone()),
+            Source::File { path, .. } => (Box::new(open_payload(path)?), path.to_path_buf()),
+        })
+    }
+
+    /// The payload of a host path or of `iso:/...`.
+    fn reference(&mut self, text: &Text) -> Result<Option<PayloadId>, Error> {
+        let Some(path) = text.get_ref().strip_prefix("iso:") else {
+            let path = self.host_path(text.get_ref());
+            return match path.metadata() {
+                Ok(data) if data.is_file() => self.host.payload(&mut self.tree, &path, None, None),
+                Ok(_) => {
+                    self.error(text, format!("{:?} is not a regular file", text.get_ref()), "");
+                    Ok(None)
+                }
+                Err(error) => {
+                    let message = format!("cannot use {:?}: {error}", text.get_ref());
+                    self.error(text, message, "this input");
+                    Ok(None)
+                }
+            };
+        };
+        let Ok(image) = image_path(path) else { return Ok(None) };
+        match self.tree.find(image.components.iter().map(String::as_bytes)) {
+            Some(node) => match self.tree.node(node).kind {
+                Kind::File(payload) => Ok(Some(payload)),
+                _ => {
+                    self.error(text, format!("{path} is not a file of the image"), "not a file");
+                    Ok(None)
+                }
+            },
+            None => {
+                let message = format!("{path} is not in the image: no [[files]] entry puts it there");
+                self.error(text, message, "not in the image");
+                Ok(None)
+            }
+        }
+    }
+
+    fn esp(&mut self, uefi: &Spanned<Uefi>) -> Result<Option<Esp>, Error> {
+        let uefi = uefi.get_ref();
+        if let Some(image) = &uefi.image {
+            return self.ready_esp(image);
+        }
+        let Some(files) = &uefi.files else { return Ok(None) };
+        let mut placed = Vec::new();
+        let mut loaders = Vec::new();
+        for (to, from) in files {
+            let (Ok(path), Some(payload)) = (image_path(to.get_ref()), self.reference(from)?)
+            else {
+                continue;
+            };
+            let name = format!("/{}", path.components.join("/"));
+            if is_default_loader(&name) {
+                loaders.push(self.loader(&name, payload)?);
+            }
+            if path.components.first().is_some_and(|first| first.eq_ignore_ascii_case("EFI")) {
+                self.mirror(to, &path.components, payload);
+            }
+            placed.push((path.components, payload));
+        }
+        placed.sort();
+        loaders.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Some(Esp::Files { files: placed, loaders }))
+    }
+
+    fn loader(
+        &self,
+        path: &str,
+        payload: PayloadId,
+    ) -> Result<crate::facts::LoaderFacts, Error> {
+        let (bytes, _) = self.open(payload)?;
+        Ok(loader_facts(path, bytes.as_ref()))
+    }
+
+    /// Shows a file of the ESP in the ISO 9660 tree too, so that tools that copy files to a FAT stick copy the loader. A file that
+    /// `[[files]]` has put there stays.
+    fn mirror(&mut self, at: &Text, path: &[String], payload: PayloadId) {
+        let Some((name, parents)) = path.split_last() else { return };
+        let mut node = ROOT;
+        let file = crate::tree::Attributes { mode: 0o644, ..self.implied };
+        let mut added = Ok(ROOT);
+        for parent in parents {
+            match self.tree.directory(node, parent.as_bytes(), self.implied) {
+                Ok(id) => node = id,
+                Err(conflict) => added = Err(conflict),
+            }
+        }
+        if added.is_ok() {
+            added = self.tree.insert(node, name.as_bytes(), Kind::File(payload), file, None);
+        }
+        let kept = match added {
+            Ok(_) => return,
+            Err(Conflict::Occupied(node) | Conflict::NotDirectory(node)) => node,
+        };
+        if !matches!(self.tree.node(kept).kind, Kind::File(other) if other == payload) {
+            let path = text::visible(&self.tree.path(kept));
+            let message = format!("{path} of [[files]] stays in the ISO tree; the ESP holds another");
+            self.warn(at, message, "is not shown in the ISO tree");
+        }
+    }
+
+    /// A ready FAT volume: its own index is read, so that the plan can name what is in it.
+    fn ready_esp(&mut self, image: &Text) -> Result<Option<Esp>, Error> {
+        let Some(payload) = self.reference(image)? else { return Ok(None) };
+        let (bytes, path) = self.open(payload)?;
+        let contents = match fat::read(bytes.as_ref()) {
+            Ok(contents) => contents,
+            Err(error) => {
+                let message = format!("{:?} is not a FAT volume: {error}", image.get_ref());
+                self.error(image, message, "an ESP image holds a FAT12, FAT16 or FAT32 volume");
+                return Ok(None);
+            }
+        };
+        let length = self.tree.payload(payload).length;
+        if contents.size > length {
+            let message = format!(
+                "the FAT volume says that it has {} bytes, but the image ends after {length}",
+                contents.size
+            );
+            self.error(image, message, "this image is cut short");
+            return Ok(None);
+        }
+        let claims = inspect::fat_extents(&contents, 0);
+        let extents = layout::with_unclaimed(layout::settle(claims), bytes.as_ref(), 0, length)
+            .map_err(|source| Error::Io { path, action: "reading", source })?;
+        let loaders = super::loaders_in(&contents, bytes.as_ref());
+        Ok(Some(Esp::Image { payload, contents: Box::new(contents), extents, loaders }))
+    }
+}
+
+fn patch(table: InfoTable) -> Option<Patch> {
+    match table {
+        InfoTable::None => None,
+        InfoTable::Isolinux => Some(Patch::Isolinux),
+        InfoTable::Grub2 => Some(Patch::Grub2),
+    }
+}
+
+fn emulation(emulation: Option<&Spanned<manifest::Emulation>>) -> Emulation {
+    match emulation.map(|emulation| *emulation.get_ref()).unwrap_or_default() {
+        manifest::Emulation::None => Emulation::None,
+        manifest::Emulation::Floppy12 => Emulation::Floppy12,
+        manifest::Emulation::Floppy144 => Emulation::Floppy144,
+        manifest::Emulation::Floppy288 => Emulation::Floppy288,
+        manifest::Emulation::HardDisk => Emulation::HardDisk,
+    }
+}

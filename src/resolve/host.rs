@@ -1,0 +1,233 @@
+//! Host files as payloads: each is opened once, stamped, and read as far as the identity of the image asks for.
+
+use std::collections::HashMap;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, escape};
+use crate::source::{self, Source, Stamp};
+use crate::tree::{Payload, PayloadId, Tree};
+use crate::write;
+
+/// Files below this enter the identity with all their bytes.
+const WHOLE: u64 = 1 << 20;
+
+/// Of larger ones this much at either end.
+const EDGE: u64 = 64 << 10;
+
+/// How many unreadable inputs are named.
+const NAMED: usize = 20;
+
+/// What is known of the host's files.
+#[derive(Debug)]
+pub(crate) struct Host {
+    /// A file is stored once, by device and inode, whatever names lead to it.
+    payloads: HashMap<(u64, u64), PayloadId>,
+    /// The existing output, which must not be an input.
+    output: Option<(u64, u64)>,
+    /// Whether anything in the image carries its identity.
+    identified: bool,
+    unreadable: Vec<(PathBuf, String)>,
+}
+
+impl Host {
+    pub(crate) fn new(identified: bool) -> Self {
+        Self { payloads: HashMap::new(), output: None, identified, unreadable: Vec::new() }
+    }
+
+    /// Remembers which file is to be replaced.
+    pub(crate) fn set_output(&mut self, path: &Path) {
+        self.output = path.metadata().ok().map(|data| (data.dev(), data.ino()));
+    }
+
+    /// Notes an input that cannot be opened, and goes on to find the others.
+    pub(crate) fn note_unreadable(&mut self, path: &Path, error: &io::Error) {
+        self.unreadable.push((path.into(), error.to_string()));
+    }
+
+    pub(crate) fn check_unreadable(&self) -> Result<(), Error> {
+        let [(path, reason), others @ ..] = self.unreadable.as_slice() else { return Ok(()) };
+        let mut message = reason.clone();
+        for (path, reason) in others.iter().take(NAMED - 1) {
+            message.push_str(&format!("\n{}: {reason}", escape(path)));
+        }
+        if others.len() >= NAMED {
+            message.push_str(&format!("\nand {} more", others.len() + 1 - NAMED));
+        }
+        Err(Error::input(path, message))
+    }
+
+    /// The payload of the regular file at `path`; none when it is unreadable, which is noted. `expected` is what the directory
+    /// said of it, so that a file put in its place meanwhile is noticed.
+    pub(crate) fn payload(
+        &mut self,
+        tree: &mut Tree,
+        path: &Path,
+        expected: Option<&Metadata>,
+        sha256: Option<[u8; 32]>,
+    ) -> Result<Option<PayloadId>, Error> {
+        if let (Some(data), None) = (expected, sha256)
+            && let Some(&known) = self.payloads.get(&(data.dev(), data.ino()))
+        {
+            return Ok(Some(known));
+        }
+        let file = match source::open(path) {
+            Ok(file) => file,
+            Err(error) => return self.unopened(path, error, expected.is_some()),
+        };
+        let data = file.metadata().map_err(|source| reading(path, source))?;
+        if !data.is_file() {
+            let kind = if data.is_dir() { "is a directory" } else { "is not a regular file" };
+            return Err(Error::input(path, kind));
+        }
+        if let Some(expected) = expected
+            && (expected.dev(), expected.ino()) != (data.dev(), data.ino())
+        {
+            return Err(changed(path, "it was replaced"));
+        }
+        if self.output == Some((data.dev(), data.ino())) {
+            return Err(Error::input(path, "is the output itself; write the image elsewhere"));
+        }
+        let key = (data.dev(), data.ino());
+        if let (Some(&known), None) = (self.payloads.get(&key), sha256) {
+            return Ok(Some(known));
+        }
+        if let Some(wanted) = sha256 {
+            check_digest(&file, path, wanted)?;
+        }
+        let digest = match self.identified {
+            true => digest(&file, path, data.len(), sha256)?,
+            false => [0; 32],
+        };
+        if let Some(&known) = self.payloads.get(&key) {
+            return Ok(Some(known));
+        }
+        let stamp = Stamp::of(&data);
+        let source = Source::File { path: Arc::from(path), stamp, offset: 0 };
+        let id = tree.add_payload(Payload { length: data.len(), source, digest, patch: None });
+        self.payloads.insert(key, id);
+        Ok(Some(id))
+    }
+
+    fn unopened(
+        &mut self,
+        path: &Path,
+        error: io::Error,
+        listed: bool,
+    ) -> Result<Option<PayloadId>, Error> {
+        match error.kind() {
+            io::ErrorKind::NotFound if listed => Err(changed(path, "it vanished")),
+            io::ErrorKind::NotFound
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::NotADirectory => {
+                self.note_unreadable(path, &error);
+                Ok(None)
+            }
+            _ => Err(reading(path, error)),
+        }
+    }
+
+    /// The payload of bytes that the manifest or a loader gives.
+    pub(crate) fn inline(&self, tree: &mut Tree, bytes: &[u8]) -> PayloadId {
+        let digest = if self.identified { whole_digest(bytes) } else { [0; 32] };
+        tree.add_payload(Payload {
+            length: bytes.len() as u64,
+            source: Source::Bytes(Arc::from(bytes)),
+            digest,
+            patch: None,
+        })
+    }
+}
+
+/// All bytes of a payload, for the few that have to be looked into or patched.
+pub(crate) fn read_whole(payload: &Payload, limit: u64) -> Result<Arc<[u8]>, Error> {
+    match &payload.source {
+        Source::Bytes(bytes) => Ok(bytes.clone()),
+        Source::File { path, stamp, offset } => {
+            if payload.length > limit {
+                let message =
+                    format!("{} bytes are too many here; at most {limit} fit", payload.length);
+                return Err(Error::input(path, message));
+            }
+            let file = source::open(path).map_err(|source| reading(path, source))?;
+            let data = file.metadata().map_err(|source| reading(path, source))?;
+            if Stamp::of(&data) != *stamp {
+                return Err(changed(path, "it is not the file that was there before"));
+            }
+            let mut bytes = vec![0; payload.length as usize];
+            file.read_exact_at(&mut bytes, *offset).map_err(|source| reading(path, source))?;
+            Ok(Arc::from(bytes))
+        }
+    }
+}
+
+fn reading(path: &Path, source: io::Error) -> Error {
+    Error::Io { path: path.into(), action: "reading", source }
+}
+
+/// An input that does not hold still.
+pub(crate) fn changed(path: &Path, what: &str) -> Error {
+    Error::Write(write::Error::Changed { path: path.into(), what: what.into() })
+}
+
+fn whole_digest(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update((bytes.len() as u64).to_le_bytes());
+    hash.update(bytes);
+    hash.finalize().into()
+}
+
+/// What stands for the content of a file in the identity of the image.
+fn digest(
+    file: &File,
+    path: &Path,
+    length: u64,
+    sha256: Option<[u8; 32]>,
+) -> Result<[u8; 32], Error> {
+    let read = |offset: u64, length: u64| {
+        let mut bytes = vec![0; length as usize];
+        match file.read_exact_at(&mut bytes, offset) {
+            Ok(()) => Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(changed(path, "it shrank"))
+            }
+            Err(error) => Err(reading(path, error)),
+        }
+    };
+    if length < WHOLE {
+        return Ok(whole_digest(&read(0, length)?));
+    }
+    let mut hash = Sha256::new();
+    hash.update(length.to_le_bytes());
+    hash.update(read(0, EDGE)?);
+    hash.update(read(length - EDGE, EDGE)?);
+    if let Some(sha256) = sha256 {
+        hash.update(sha256);
+    }
+    Ok(hash.finalize().into())
+}
+
+fn check_digest(file: &File, path: &Path, wanted: [u8; 32]) -> Result<(), Error> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 18];
+    let mut reader = file;
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => hash.update(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(reading(path, error)),
+        }
+    }
+    let found: [u8; 32] = hash.finalize().into();
+    if found == wanted {
+        return Ok(());
+    }
+    let (found, wanted) = (crate::text::hex(&found), crate::text::hex(&wanted));
+    Err(Error::input(path, format!("its SHA-256 is {found}, not {wanted} as the manifest says")))
+}

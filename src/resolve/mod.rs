@@ -1,0 +1,326 @@
+//! Manifest to tree: the only place that reads inputs.
+//!
+//! What comes out ([`Resolved`]) says everything that goes into the image and nothing about where. All faults of the manifest's
+//! values are gathered and reported together; an input that fails while it is read ends the run at once.
+
+mod boot;
+mod host;
+mod place;
+mod walk;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Diagnostic, Label, Report, Severity};
+use crate::el_torito::{Emulation, Platform};
+use crate::error::Error;
+use crate::facts::{Extent, LoaderFacts};
+use crate::iso9660::Identifiers;
+use crate::manifest::{self, DEFAULT_TIMESTAMP, DiskLayout, Document, Spanned};
+use crate::time::Timestamp;
+use crate::tree::{Attributes, NodeId, Patch, PayloadId, Tree};
+use crate::{fat, source};
+
+pub(crate) use host::Host;
+
+/// What a run takes from its surroundings; nothing else of them can change a byte.
+#[derive(Debug, Default)]
+pub struct Environment {
+    /// The variable `SOURCE_DATE_EPOCH`.
+    pub source_date_epoch: Option<OsString>,
+    /// `-o`, relative to the working directory.
+    pub output: Option<PathBuf>,
+}
+
+/// Everything that goes into an image.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The ISO 9660 tree, and the payloads of all formats.
+    pub tree: Tree,
+    /// The manifest's directory, which host paths are relative to.
+    pub base: PathBuf,
+    /// Where the image is to be written.
+    pub output: PathBuf,
+    /// Identifiers of the volume.
+    pub identifiers: Identifiers,
+    /// Every date that no input brings along.
+    pub timestamp: Timestamp,
+    /// Whether the primary hierarchy has Rock Ridge.
+    pub rock_ridge: bool,
+    /// Whether there is a Joliet hierarchy.
+    pub joliet: bool,
+    /// Entries of the boot catalog, the default one first.
+    pub boot: Vec<BootImage>,
+    /// The ESP.
+    pub esp: Option<Esp>,
+    /// The boot code of the MBR.
+    pub boot_code: Option<[u8; 440]>,
+    /// What is patched into the boot code: the address of the first boot image.
+    pub boot_code_patch: Option<Patch>,
+    /// The profile of partition tables.
+    pub layout: DiskLayout,
+    /// What the user should know.
+    pub report: Report,
+}
+
+/// An entry of the boot catalog.
+#[derive(Debug)]
+pub struct BootImage {
+    /// Who starts it.
+    pub platform: Platform,
+    /// How it is presented.
+    pub emulation: Emulation,
+    /// 0 stands for 0x7C0.
+    pub load_segment: u16,
+    /// The partition type of a hard-disk image.
+    pub system_type: u8,
+    /// 512-byte virtual sectors to load.
+    pub sectors: u16,
+    /// Of a hard-disk image: the end of its one partition.
+    pub disk_length: Option<u64>,
+    /// The byte behind the last of the image that is not zero.
+    pub end: u64,
+    /// The bytes.
+    pub image: BootBytes,
+}
+
+/// Where the bytes of a boot image are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootBytes {
+    /// A payload, with a name in the tree or without one.
+    Payload(PayloadId),
+    /// The whole ESP.
+    Esp,
+}
+
+/// The EFI system partition.
+#[derive(Debug)]
+pub enum Esp {
+    /// Made of these files: path and payload, sorted by path.
+    Files {
+        /// Components in the FAT, and the payload.
+        files: Vec<(Vec<String>, PayloadId)>,
+        /// What firmware would start.
+        loaders: Vec<LoaderFacts>,
+    },
+    /// A ready FAT volume.
+    Image {
+        /// The volume's bytes.
+        payload: PayloadId,
+        /// What its own index says.
+        contents: Box<fat::Contents>,
+        /// Its extents relative to its first byte.
+        extents: Vec<Extent>,
+        /// What firmware would start.
+        loaders: Vec<LoaderFacts>,
+    },
+}
+
+/// The state of one resolution.
+struct Resolution<'d> {
+    document: &'d Document,
+    /// The manifest's directory.
+    base: PathBuf,
+    tree: Tree,
+    host: Host,
+    timestamp: Timestamp,
+    /// Attributes of directories that a path implies.
+    implied: Attributes,
+    /// Where each `[[files]]` entry says `to`, for labels.
+    output: PathBuf,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads what the manifest names.
+pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolved, Error> {
+    let manifest = &document.manifest;
+    let timestamp = timestamp(document, environment)?;
+    let implied = Attributes { mode: 0o755, uid: 0, gid: 0, mtime: timestamp };
+    let base = match document.path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    let output = output(document, environment, &base);
+    let boots = manifest.boot.bios.as_ref().is_some_and(|bios| bios.get_ref().image.is_some())
+        || manifest.boot.uefi.is_some()
+        || !manifest.boot.entry.is_empty();
+    let layout = match &manifest.disk.layout {
+        Some(layout) => *layout.get_ref(),
+        None if boots => DiskLayout::Universal,
+        None => DiskLayout::None,
+    };
+    let identified = layout != DiskLayout::None || manifest.boot.uefi.is_some();
+    let mut resolution = Resolution {
+        document,
+        base,
+        tree: Tree::new(implied),
+        host: Host::new(identified),
+        timestamp,
+        implied,
+        output,
+        diagnostics: document.warnings.clone(),
+    };
+    resolution.host.set_output(&resolution.output);
+    for (index, entry) in manifest.files.iter().enumerate() {
+        resolution.add_files(index as u32, entry)?;
+    }
+    resolution.check_unreadable()?;
+    let parts = resolution.boot(layout)?;
+    resolution.check_unreadable()?;
+    let identifiers = identifiers(document, &resolution.output);
+    let report = Report {
+        path: document.path.clone(),
+        text: document.text.clone(),
+        diagnostics: resolution.diagnostics,
+    };
+    if report.has_errors() {
+        return Err(Error::Manifest(Box::new(report)));
+    }
+    Ok(Resolved {
+        tree: resolution.tree,
+        base: resolution.base,
+        output: resolution.output,
+        identifiers,
+        timestamp,
+        rock_ridge: manifest.iso.rock_ridge,
+        joliet: manifest.iso.joliet,
+        boot: parts.images,
+        esp: parts.esp,
+        boot_code: parts.boot_code,
+        boot_code_patch: parts.boot_code_patch,
+        layout,
+        report,
+    })
+}
+
+/// `iso.timestamp`, else `SOURCE_DATE_EPOCH`, else a fixed instant.
+fn timestamp(document: &Document, environment: &Environment) -> Result<Timestamp, Error> {
+    if let Some(timestamp) = &document.manifest.iso.timestamp {
+        return manifest::timestamp(timestamp.get_ref())
+            .map_err(|message| Error::input(&document.path, message));
+    }
+    let epoch = manifest::source_date_epoch(environment.source_date_epoch.as_deref());
+    let epoch = epoch.map_err(|message| Error::input(Path::new("SOURCE_DATE_EPOCH"), message))?;
+    Ok(epoch.unwrap_or(DEFAULT_TIMESTAMP))
+}
+
+/// `-o`, else the manifest's `output`, else its stem and `.iso` beside it.
+fn output(document: &Document, environment: &Environment, base: &Path) -> PathBuf {
+    if let Some(output) = &environment.output {
+        return output.clone();
+    }
+    match &document.manifest.output {
+        Some(output) => base.join(output.get_ref()),
+        None => {
+            let mut name = document.path.file_stem().unwrap_or("image".as_ref()).to_os_string();
+            name.push(".iso");
+            base.join(name)
+        }
+    }
+}
+
+fn identifiers(document: &Document, output: &Path) -> Identifiers {
+    let iso = &document.manifest.iso;
+    let text = |value: &Option<Spanned<String>>| {
+        value.as_ref().map(|value| value.get_ref().clone()).unwrap_or_default()
+    };
+    let volume = match &document.manifest.volume_id {
+        Some(volume) => volume.get_ref().clone(),
+        None => {
+            let named = document.manifest.output.as_ref().map(|text| PathBuf::from(text.get_ref()));
+            let named = named.unwrap_or_else(|| match document.path.file_stem() {
+                Some(stem) => PathBuf::from(stem).with_added_extension("iso"),
+                None => output.to_path_buf(),
+            });
+            let stem = named.file_stem().unwrap_or_default();
+            manifest::default_volume_id(&stem.to_string_lossy())
+        }
+    };
+    Identifiers {
+        system: text(&iso.system_id),
+        volume,
+        volume_set: text(&iso.volume_set_id),
+        publisher: text(&iso.publisher_id),
+        preparer: text(&iso.preparer_id),
+        application: text(&iso.application_id),
+    }
+}
+
+impl Resolution<'_> {
+    /// Reports a fault of a value and goes on, so that one run shows them all.
+    fn error<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, label: &str) {
+        self.diagnostics.push(Diagnostic {
+            severity: Severity::Error,
+            message: message.into(),
+            labels: vec![Label { span: at.span(), text: label.into() }],
+            help: None,
+        });
+    }
+
+    fn warn<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, label: &str) {
+        self.diagnostics.push(Diagnostic {
+            severity: Severity::Warning,
+            message: message.into(),
+            labels: vec![Label { span: at.span(), text: label.into() }],
+            help: None,
+        });
+    }
+
+    /// A host path of the manifest, relative to it.
+    fn host_path(&self, text: &str) -> PathBuf {
+        self.base.join(text)
+    }
+
+    /// Ends the run when inputs could not be opened, naming the first twenty.
+    fn check_unreadable(&self) -> Result<(), Error> {
+        self.host.check_unreadable()
+    }
+
+    /// The label of the `[[files]]` entry that put `node` into the tree.
+    fn origin_label(&self, node: NodeId) -> Option<Label> {
+        let origin = self.tree.node(node).origin?;
+        let entry = self.document.manifest.files.get(origin as usize)?;
+        Some(Label { span: entry.get_ref().to.span(), text: "first put here".into() })
+    }
+}
+
+/// Whether the name at `path` in the ESP is one that firmware starts by default, UEFI 3.5.1.1.
+fn is_default_loader(path: &str) -> bool {
+    let upper = path.to_ascii_uppercase();
+    upper.starts_with("/EFI/BOOT/BOOT") && upper.ends_with(".EFI") && upper.matches('/').count() == 3
+}
+
+/// What the PE header of an EFI program says.
+pub(crate) fn loader_facts(path: &str, bytes: &dyn crate::read_at::ReadAt) -> LoaderFacts {
+    let pe = crate::pe::read(bytes);
+    LoaderFacts {
+        path: path.to_owned(),
+        machine: pe.as_ref().map_or("none".into(), |pe| pe.machine.to_string()),
+        signers: pe.map(|pe| pe.signers).unwrap_or_default(),
+    }
+}
+
+/// The default loaders among a FAT's entries, read from `volume`.
+pub(crate) fn loaders_in(
+    contents: &fat::Contents,
+    volume: &dyn crate::read_at::ReadAt,
+) -> Vec<LoaderFacts> {
+    let mut loaders = Vec::new();
+    for entry in &contents.entries {
+        // A loader that is not one run would have to be gathered first; no writer of an ESP makes such a thing.
+        if let ([(offset, length)], true) =
+            (entry.extents.as_slice(), !entry.directory && is_default_loader(&entry.path))
+        {
+            let window = crate::read_at::Window::new(volume, *offset, *length);
+            loaders.push(loader_facts(&entry.path, &window));
+        }
+    }
+    loaders.sort_by(|a, b| a.path.cmp(&b.path));
+    loaders
+}
+
+/// The host file of a payload, for reading parts of it.
+fn open_payload(path: &Path) -> Result<crate::read_at::FileAt, Error> {
+    let file = source::open(path).and_then(crate::read_at::FileAt::new);
+    file.map_err(|source| Error::Io { path: path.into(), action: "opening", source })
+}

@@ -1,0 +1,222 @@
+//! A host directory into the tree, in an order that does not depend on the host.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::error::{Error, escape};
+use crate::manifest::{Files, Spanned};
+use crate::tree::{Kind, NodeId};
+
+use super::Resolution;
+use super::host::changed;
+use super::place::Rules;
+
+/// Directories may nest this deep, on any host.
+const DEPTH: usize = 1024;
+
+/// The patterns of `exclude`. One without `/` matches a name at any depth, one with `/` the path below `from`; what a `/` ends
+/// matches directories alone.
+pub(super) struct Exclude {
+    patterns: GlobSet,
+    /// Whether the pattern of the same index looks at the name, not at the path.
+    by_name: Vec<bool>,
+    directories_only: Vec<bool>,
+    used: Vec<bool>,
+}
+
+impl Exclude {
+    /// The patterns, or which one does not compile and why.
+    pub(super) fn new(patterns: &[Spanned<String>]) -> Result<Self, (usize, String)> {
+        let mut set = GlobSetBuilder::new();
+        let (mut by_name, mut directories_only) = (Vec::new(), Vec::new());
+        for (index, pattern) in patterns.iter().enumerate() {
+            let text = pattern.get_ref();
+            let stripped = text.strip_suffix('/').unwrap_or(text);
+            directories_only.push(stripped.len() < text.len());
+            by_name.push(!stripped.contains('/'));
+            let anchored = stripped.strip_prefix('/').unwrap_or(stripped);
+            let glob = GlobBuilder::new(anchored).literal_separator(true).build();
+            set.add(glob.map_err(|error| (index, error.to_string()))?);
+        }
+        let patterns = set.build().map_err(|error| (0, error.to_string()))?;
+        Ok(Self { patterns, used: vec![false; by_name.len()], by_name, directories_only })
+    }
+
+    /// Whether `path`, relative to the source, is left out.
+    pub(super) fn matches(&mut self, path: &Path, directory: bool) -> bool {
+        if self.used.is_empty() {
+            return false;
+        }
+        let name = path.file_name().map(Path::new).unwrap_or(path);
+        let by_path = self.patterns.matches(path).into_iter().map(|index| (index, false));
+        let by_name = self.patterns.matches(name).into_iter().map(|index| (index, true));
+        let mut matched = false;
+        for (index, of_name) in by_path.chain(by_name) {
+            if self.by_name[index] == of_name && (directory || !self.directories_only[index]) {
+                self.used[index] = true;
+                matched = true;
+            }
+        }
+        matched
+    }
+
+    /// Patterns that have matched nothing.
+    pub(super) fn unused(&self) -> impl Iterator<Item = usize> {
+        self.used.iter().enumerate().filter(|(_, used)| !**used).map(|(index, _)| index)
+    }
+}
+
+/// A directory that is still to be read.
+struct Pending {
+    path: PathBuf,
+    /// Relative to the source.
+    relative: PathBuf,
+    node: NodeId,
+    depth: usize,
+}
+
+impl Resolution<'_> {
+    /// Puts everything below the host directory `from` under `node`.
+    pub(super) fn walk(
+        &mut self,
+        from: &Path,
+        node: NodeId,
+        exclude: &mut Exclude,
+        rules: &Rules,
+        entry: &Files,
+    ) -> Result<(), Error> {
+        let mut skipped = Vec::new();
+        let mut pending =
+            vec![Pending { path: from.into(), relative: PathBuf::new(), node, depth: 0 }];
+        while let Some(directory) = pending.pop() {
+            if directory.depth > DEPTH {
+                return Err(Error::input(&directory.path, "directories nest more than 1024 deep"));
+            }
+            let before = match directory.path.metadata() {
+                Ok(data) => data,
+                Err(error) => {
+                    self.note_or_fail(&directory.path, error)?;
+                    continue;
+                }
+            };
+            self.tree.set_attributes(directory.node, rules.host(&before), rules.origin);
+            let names = match names(&directory.path) {
+                Ok(names) => names,
+                Err(error) => {
+                    self.note_or_fail(&directory.path, error)?;
+                    continue;
+                }
+            };
+            for name in names {
+                let path = directory.path.join(&name);
+                let relative = directory.relative.join(&name);
+                let data = match path.symlink_metadata() {
+                    Ok(data) => data,
+                    Err(error) => {
+                        self.note_or_fail(&path, error)?;
+                        continue;
+                    }
+                };
+                if exclude.matches(&relative, data.is_dir()) {
+                    continue;
+                }
+                let name = name.as_bytes();
+                if data.is_dir() {
+                    match self.tree.directory(directory.node, name, self.implied) {
+                        Ok(node) => pending.push(Pending {
+                            path,
+                            relative,
+                            node,
+                            depth: directory.depth + 1,
+                        }),
+                        Err(conflict) => self.report_conflict(entry, &conflict),
+                    }
+                    continue;
+                }
+                let Some(kind) = self.leaf(&path, &data, rules, &mut skipped)? else { continue };
+                let attributes = rules.host(&data);
+                let added =
+                    self.tree.insert(directory.node, name, kind, attributes, Some(rules.origin));
+                if let Err(conflict) = added {
+                    self.report_conflict(entry, &conflict);
+                }
+            }
+            let after = directory.path.metadata();
+            let after = after.map_err(|_| changed(&directory.path, "it vanished"))?;
+            let stamp = |data: &Metadata| (data.ino(), data.mtime(), data.mtime_nsec());
+            if stamp(&before) != stamp(&after) {
+                return Err(changed(&directory.path, "its entries changed while they were read"));
+            }
+        }
+        self.warn_skipped(entry, &skipped);
+        Ok(())
+    }
+
+    /// What is no directory. FIFOs and sockets have no content to keep, and opening one could wait for ever.
+    fn leaf(
+        &mut self,
+        path: &Path,
+        data: &Metadata,
+        rules: &Rules,
+        skipped: &mut Vec<PathBuf>,
+    ) -> Result<Option<Kind>, Error> {
+        let kind = data.file_type();
+        if kind.is_file() {
+            let payload = self.host.payload(&mut self.tree, path, Some(data), None)?;
+            return Ok(payload.map(Kind::File));
+        }
+        if kind.is_symlink() {
+            let target = path.read_link().map_err(|_| changed(path, "it is no link any more"))?;
+            return Ok(Some(Kind::Symlink(target.as_os_str().as_bytes().into())));
+        }
+        let block = kind.is_block_device();
+        if rules.preserve_mode && (block || kind.is_char_device()) {
+            let (major, minor) =
+                (rustix::fs::major(data.rdev()), rustix::fs::minor(data.rdev()));
+            return Ok(Some(Kind::Device { block, major, minor }));
+        }
+        skipped.push(path.into());
+        Ok(None)
+    }
+
+    /// An input without permission is noted, so that all of them are told at once; one that vanished has changed under us.
+    fn note_or_fail(&mut self, path: &Path, error: io::Error) -> Result<(), Error> {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                self.host.note_unreadable(path, &error);
+                Ok(())
+            }
+            io::ErrorKind::NotFound => Err(changed(path, "it vanished")),
+            _ => Err(Error::Io { path: path.into(), action: "reading", source: error }),
+        }
+    }
+
+    fn warn_skipped(&mut self, entry: &Files, skipped: &[PathBuf]) {
+        let Some(first) = skipped.first() else { return };
+        let count = skipped.len();
+        let message = format!(
+            "left out {count} special {}, {} first: FIFOs and sockets never go into an image, devices only with \
+             `preserve = [\"mode\"]`",
+            if count == 1 { "file" } else { "files" },
+            escape(first)
+        );
+        if let Some(from) = &entry.from {
+            self.warn(from, message, "below this directory");
+        }
+    }
+}
+
+/// Names in a directory in the order of their bytes.
+fn names(path: &Path) -> io::Result<Vec<std::ffi::OsString>> {
+    let mut names = Vec::new();
+    for entry in path.read_dir()? {
+        names.push(entry?.file_name());
+    }
+    names.sort_unstable();
+    Ok(names)
+}

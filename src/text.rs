@@ -1,0 +1,96 @@
+//! Names from manifests and images as text: lossless for programs, harmless for terminals.
+
+/// The path as JSON carries it: valid UTF-8 verbatim, any other byte as `\xNN`, a backslash doubled, so that the bytes can be had
+/// back.
+pub fn lossless(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for part in bytes.utf8_chunks() {
+        for character in part.valid().chars() {
+            if character == '\\' {
+                text.push('\\');
+            }
+            text.push(character);
+        }
+        for byte in part.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
+/// The name as a terminal may show it: control characters (C0, DEL, C1), direction overrides and invalid bytes are escaped.
+pub fn visible(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for part in bytes.utf8_chunks() {
+        for character in part.valid().chars() {
+            if is_harmless(character) {
+                text.push(character);
+            } else {
+                text.extend(character.escape_unicode());
+            }
+        }
+        for byte in part.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
+/// Whether a terminal shows the character and nothing else happens.
+fn is_harmless(character: char) -> bool {
+    !character.is_control()
+        && !matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A number of bytes for people: `512 B`, `2.0 KiB`, `16 MiB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    let mut value = bytes as f64;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{bytes} B"),
+        _ if value < 10.0 => format!("{value:.1} {}", UNITS[unit]),
+        _ => format!("{value:.0} {}", UNITS[unit]),
+    }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The 32 bytes that 64 hexadecimal digits stand for.
+pub fn sha256_from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lossless_keeps_what_visible_hides() {
+        assert_eq!(lossless(b"a\\b\xffc"), "a\\\\b\\xffc");
+        assert_eq!(lossless("\u{1b}[1m".as_bytes()), "\u{1b}[1m");
+        assert_eq!(visible("\u{1b}[1m\u{202e}".as_bytes()), "\\u{1b}[1m\\u{202e}");
+        assert_eq!(visible("grün\u{85}".as_bytes()), "grün\\u{85}");
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size(512), "512 B");
+        assert_eq!(size(2048), "2.0 KiB");
+        assert_eq!(size(17_891_328), "17 MiB");
+    }
+}

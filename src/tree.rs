@@ -1,0 +1,239 @@
+//! What goes into an image: nodes in an arena, and the payloads they share. No addresses.
+
+use std::collections::BTreeMap;
+
+use crate::source::Source;
+use crate::time::Timestamp;
+
+/// A node of a [`Tree`]; [`ROOT`] is the root directory.
+pub type NodeId = usize;
+
+/// A payload of a [`Tree`].
+pub type PayloadId = usize;
+
+/// The root directory of every tree.
+pub const ROOT: NodeId = 0;
+
+/// The directory tree of the ISO 9660 volume and every payload of the image, those of the ESP and the boot images included.
+#[derive(Debug)]
+pub struct Tree {
+    nodes: Vec<Node>,
+    payloads: Vec<Payload>,
+}
+
+/// A name in the tree.
+#[derive(Debug)]
+pub struct Node {
+    /// The directory that holds it; the root holds itself.
+    pub parent: NodeId,
+    /// One path component as bytes, without `/` and NUL; empty for the root.
+    pub name: Box<[u8]>,
+    /// What the name stands for.
+    pub kind: Kind,
+    /// Permissions, owner and time.
+    pub attributes: Attributes,
+    /// Which `[[files]]` entry put it here; none for directories that a path implies.
+    pub origin: Option<u32>,
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub enum Kind {
+    /// Children by name, in the order of their bytes: the order of the host's directory never shows.
+    Directory(BTreeMap<Box<[u8]>, NodeId>),
+    /// Names that share a payload share its extent.
+    File(PayloadId),
+    /// The target, any bytes.
+    Symlink(Box<[u8]>),
+    /// A character or block device.
+    Device {
+        /// A block device, not a character device.
+        block: bool,
+        /// Major number.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+    },
+}
+
+/// The POSIX side of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Attributes {
+    /// The twelve permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Modification time.
+    pub mtime: Timestamp,
+}
+
+/// Bytes that the image stores once, however many names and formats point at them.
+#[derive(Debug)]
+pub struct Payload {
+    /// In bytes.
+    pub length: u64,
+    /// Where the bytes come from.
+    pub source: Source,
+    /// What stands for the content in the identity of the image, see [`crate::image`]; zero where no identity is asked for.
+    pub digest: [u8; 32],
+    /// What is patched in when the address is known.
+    pub patch: Option<Patch>,
+}
+
+/// Address fields inside a BIOS boot image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patch {
+    /// The boot information table at byte 8.
+    Isolinux,
+    /// The same table, and the u64 at 2548.
+    Grub2,
+}
+
+/// Why a node cannot be put where it was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// Another node has this very path.
+    Occupied(NodeId),
+    /// A component of the path is not a directory.
+    NotDirectory(NodeId),
+}
+
+impl Tree {
+    /// A tree of nothing but a root directory.
+    pub fn new(root: Attributes) -> Self {
+        let kind = Kind::Directory(BTreeMap::new());
+        let root =
+            Node { parent: ROOT, name: Box::default(), kind, attributes: root, origin: None };
+        Self { nodes: vec![root], payloads: Vec::new() }
+    }
+
+    /// The node `id`.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id]
+    }
+
+    /// The payload `id`.
+    pub fn payload(&self, id: PayloadId) -> &Payload {
+        &self.payloads[id]
+    }
+
+    /// Every payload, in the order of their ids.
+    pub fn payloads(&self) -> &[Payload] {
+        &self.payloads
+    }
+
+    /// How many nodes there are, the root included.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Never: there is always a root.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Adds bytes that nothing points at yet.
+    pub fn add_payload(&mut self, payload: Payload) -> PayloadId {
+        self.payloads.push(payload);
+        self.payloads.len() - 1
+    }
+
+    /// Asks for `patch` in the payload `id`.
+    pub fn set_patch(&mut self, id: PayloadId, patch: Patch) {
+        self.payloads[id].patch = Some(patch);
+    }
+
+    /// Keeps the bytes of the payload `id` in memory: those of a boot image that is patched.
+    pub fn set_source(&mut self, id: PayloadId, source: Source) {
+        self.payloads[id].source = source;
+    }
+
+    /// Gives an existing directory the attributes that a manifest asks for.
+    pub fn set_attributes(&mut self, id: NodeId, attributes: Attributes, origin: u32) {
+        self.nodes[id].attributes = attributes;
+        self.nodes[id].origin = Some(origin);
+    }
+
+    /// The child of the directory `parent` called `name`.
+    pub fn child(&self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
+        match &self.nodes[parent].kind {
+            Kind::Directory(children) => children.get(name).copied(),
+            _ => None,
+        }
+    }
+
+    /// The node at `components` from the root.
+    pub fn find<'a>(&self, components: impl IntoIterator<Item = &'a [u8]>) -> Option<NodeId> {
+        components.into_iter().try_fold(ROOT, |node, name| self.child(node, name))
+    }
+
+    /// Puts a new node under the directory `parent`.
+    pub fn insert(
+        &mut self,
+        parent: NodeId,
+        name: &[u8],
+        kind: Kind,
+        attributes: Attributes,
+        origin: Option<u32>,
+    ) -> Result<NodeId, Conflict> {
+        let id = self.nodes.len();
+        let Kind::Directory(children) = &mut self.nodes[parent].kind else {
+            return Err(Conflict::NotDirectory(parent));
+        };
+        if let Some(&other) = children.get(name) {
+            return Err(Conflict::Occupied(other));
+        }
+        children.insert(name.into(), id);
+        self.nodes.push(Node { parent, name: name.into(), kind, attributes, origin });
+        Ok(id)
+    }
+
+    /// The directory called `name` under `parent`, made with `implied` attributes where there is none.
+    pub fn directory(
+        &mut self,
+        parent: NodeId,
+        name: &[u8],
+        implied: Attributes,
+    ) -> Result<NodeId, Conflict> {
+        match self.child(parent, name) {
+            Some(id) if matches!(self.nodes[id].kind, Kind::Directory(_)) => Ok(id),
+            Some(id) => Err(Conflict::NotDirectory(id)),
+            None => self.insert(parent, name, Kind::Directory(BTreeMap::new()), implied, None),
+        }
+    }
+
+    /// Every node in the one canonical order: a directory before its children, these in the order of their names' bytes.
+    /// It depends on the paths alone, not on the order of the manifest or of the host's directories.
+    pub fn in_order(&self) -> Vec<NodeId> {
+        let mut order = Vec::with_capacity(self.nodes.len());
+        let mut pending = vec![ROOT];
+        while let Some(id) = pending.pop() {
+            order.push(id);
+            if let Kind::Directory(children) = &self.nodes[id].kind {
+                pending.extend(children.values().rev());
+            }
+        }
+        order
+    }
+
+    /// The absolute path of a node as bytes: `/` for the root.
+    pub fn path(&self, id: NodeId) -> Vec<u8> {
+        if id == ROOT {
+            return b"/".to_vec();
+        }
+        let mut components = Vec::new();
+        let mut at = id;
+        while at != ROOT {
+            components.push(&self.nodes[at].name);
+            at = self.nodes[at].parent;
+        }
+        let mut path = Vec::new();
+        for name in components.iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(name);
+        }
+        path
+    }
+}

@@ -1,0 +1,207 @@
+//! The image as a stream: bytes, ranges of files and zeros, one after the other, into a file of its final size.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::digest::Feed;
+use super::input::Input;
+use super::{Error, Interrupt, io_error};
+
+/// What is gathered for one write. Short pieces are many, and larger writes are not faster.
+pub(super) const BUFFER: usize = 1024 * 1024;
+
+/// Fewer zeros than this are written. A hole costs a write of its own on either side, and an entry in the file system.
+const HOLE: u64 = 64 * 1024;
+
+/// Ranges from this length on are left to the kernel: what is shorter is gathered.
+const SHARE: u64 = 64 * 1024;
+
+/// A block of the file systems that share: they do so only between offsets that are multiples of it.
+const BLOCK: u64 = 4096;
+
+/// The most that one call copies, so that a signal is seen soon.
+const STEP: u64 = 16 * 1024 * 1024;
+
+/// Writes an image from the first byte to the last.
+pub(super) struct Stream<'a> {
+    file: &'a File,
+    path: &'a Path,
+    /// Always `BUFFER` long; its first `filled` bytes belong at `start` of the image.
+    buffer: Vec<u8>,
+    start: u64,
+    filled: usize,
+    feed: Option<Feed>,
+    /// A device that the kernel would not copy from; it need not be asked for each file.
+    refused: Option<u64>,
+    progress: &'a mut (dyn FnMut(u64) + Send),
+    interrupt: &'a Interrupt,
+}
+
+impl<'a> Stream<'a> {
+    /// Starts at byte 0 of `file`. Its `path` is for errors.
+    pub(super) fn new(
+        file: &'a File,
+        path: &'a Path,
+        feed: Option<Feed>,
+        progress: &'a mut (dyn FnMut(u64) + Send),
+        interrupt: &'a Interrupt,
+    ) -> Result<Self, Error> {
+        progress(0);
+        interrupt.check()?;
+        let buffer = feed.as_ref().map_or_else(|| vec![0; BUFFER], Feed::buffer);
+        Ok(Self {
+            file,
+            path,
+            buffer,
+            start: 0,
+            filled: 0,
+            feed,
+            refused: None,
+            progress,
+            interrupt,
+        })
+    }
+
+    /// The next byte of the image.
+    pub(super) fn position(&self) -> u64 {
+        self.start + self.filled as u64
+    }
+
+    /// An error for pieces that do not make an image.
+    pub(super) fn misplaced(&self, why: &'static str) -> Error {
+        let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, why);
+        io_error(self.path, "lay out", Some(self.position()))(source)
+    }
+
+    /// Appends `bytes`.
+    pub(super) fn bytes(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            let room = self.room(bytes.len() as u64)?;
+            let (now, rest) = bytes.split_at(room.len());
+            room.copy_from_slice(now);
+            self.filled += now.len();
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    /// Appends zeros, many of them as a hole.
+    pub(super) fn zeros(&mut self, mut length: u64) -> Result<(), Error> {
+        if length >= HOLE {
+            self.flush()?;
+            if let Some(feed) = &self.feed {
+                feed.zeros(length);
+            }
+            return self.advance(length);
+        }
+        while length > 0 {
+            let room = self.room(length)?;
+            room.fill(0);
+            let now = room.len();
+            self.filled += now;
+            length -= now as u64;
+        }
+        Ok(())
+    }
+
+    /// Appends `length` bytes of a file from `offset`.
+    pub(super) fn file(&mut self, input: &Input<'_>, offset: u64, length: u64) -> Result<(), Error> {
+        let end = offset.checked_add(length).filter(|&end| end <= input.size());
+        let end = end.ok_or_else(|| self.misplaced("a piece lies past the end of its source"))?;
+        let mut at = offset;
+        while at < end {
+            let data = input.data(at..end);
+            self.zeros(data.start - at)?;
+            at = data.end;
+            self.data(input, data)?;
+        }
+        Ok(())
+    }
+
+    /// Appends a range of a file that is no hole.
+    fn data(&mut self, input: &Input<'_>, data: Range<u64>) -> Result<(), Error> {
+        let mut at = data.start;
+        if self.feed.is_none() && data.end - at >= SHARE && self.refused != Some(input.device()) {
+            at = self.share(input, data.clone())?;
+        }
+        while at < data.end {
+            self.interrupt.check()?;
+            let room = self.room(data.end - at)?;
+            let now = input.read(room, at)?;
+            self.filled += now;
+            at += now as u64;
+        }
+        Ok(())
+    }
+
+    /// Lets the kernel copy, or share, as much of the range as it will, and returns how far it came.
+    ///
+    /// Whatever error it meets, reading and writing goes on from there: `EXDEV`, `EOPNOTSUPP`, `EINVAL`, `ENOSYS` and
+    /// `EPERM` mean that it does not copy between these files, and of the others only a read or a write can say whose they
+    /// are.
+    fn share(&mut self, input: &Input<'_>, data: Range<u64>) -> Result<u64, Error> {
+        if !data.start.is_multiple_of(BLOCK) || !self.position().is_multiple_of(BLOCK) {
+            return Ok(data.start);
+        }
+        self.flush()?;
+        let mut at = data.start;
+        while at < data.end {
+            self.interrupt.check()?;
+            let (mut from, mut to) = (at, self.start);
+            let step = (data.end - at).min(STEP) as usize;
+            match rustix::io::retry_on_intr(|| {
+                rustix::fs::copy_file_range(input.file(), Some(&mut from), self.file, Some(&mut to), step)
+            }) {
+                Ok(now) if now > 0 => {
+                    at += now as u64;
+                    self.advance(now as u64)?;
+                }
+                _ => {
+                    self.refused = Some(input.device());
+                    break;
+                }
+            }
+        }
+        Ok(at)
+    }
+
+    /// Room for at most `length` bytes, and at least one: the caller fills it and adds to `filled`.
+    ///
+    /// A buffer ends at a multiple of its size in the image, so that all writes but the first cover whole pages.
+    fn room(&mut self, length: u64) -> Result<&mut [u8], Error> {
+        let capacity = |start: u64| BUFFER - (start % BUFFER as u64) as usize;
+        if self.filled >= capacity(self.start) {
+            self.flush()?;
+        }
+        let end = capacity(self.start);
+        let end = end.min(self.filled.saturating_add(usize::try_from(length).unwrap_or(BUFFER)));
+        Ok(self.buffer.get_mut(self.filled..end).unwrap_or_default())
+    }
+
+    /// Writes what is gathered.
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        let filled = std::mem::take(&mut self.filled);
+        let bytes = self.buffer.get(..filled).unwrap_or_default();
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.file
+            .write_all_at(bytes, self.start)
+            .map_err(io_error(self.path, "write", Some(self.start)))?;
+        if let Some(feed) = &self.feed {
+            let full = std::mem::take(&mut self.buffer);
+            feed.bytes(full, filled);
+            self.buffer = feed.buffer();
+        }
+        self.advance(filled as u64)
+    }
+
+    /// `length` more bytes of the image are done.
+    fn advance(&mut self, length: u64) -> Result<(), Error> {
+        self.start += length;
+        (self.progress)(self.start);
+        self.interrupt.check()
+    }
+}

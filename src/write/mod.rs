@@ -1,0 +1,229 @@
+//! The only part of the program that writes: a list of pieces, streamed to an output path that is at any instant absent,
+//! old or complete.
+//!
+//! - `Output` is a file beside the target without a name, or with a hidden one, until every byte of it is on the disk.
+//! - `Stream` fills it from the first byte to the last. Short pieces are gathered into large writes; long ones are
+//!   copied by the kernel, and shared where the file system can; what lies between pieces is left a hole. Memory does not
+//!   grow with the image.
+//! - `Input` is a file that pieces are read from. One that differs from what was planned with fails the write.
+//!
+//! A second thread reads and writes; the calling one waits, or computes the digest. So a signal finds a thread that no
+//! stalled disk or network can hold up.
+//!
+//! Nothing is preallocated, and free space is not asked for beforehand: a clone and a hole take none, a compressing file
+//! system takes less. A full disk is found by the write that hits it.
+
+mod copy;
+mod digest;
+mod input;
+mod interrupt;
+mod output;
+mod progress;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use crate::source::Stamp;
+use copy::Stream;
+use digest::{Digest, Feed};
+use input::Input;
+use output::Output;
+
+pub use interrupt::Interrupt;
+pub use progress::Progress;
+
+/// Bytes at a place in the image.
+#[derive(Clone, Debug)]
+pub struct Piece<'a> {
+    /// Where in the image, in bytes.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+    /// What they are.
+    pub source: PieceSource<'a>,
+}
+
+/// What a [`Piece`] consists of.
+#[derive(Clone, Debug)]
+pub enum PieceSource<'a> {
+    /// Encoded metadata or inline content, exactly as long as the piece.
+    Bytes(Cow<'a, [u8]>),
+    /// Part of a host file.
+    File {
+        /// The host path.
+        path: &'a Path,
+        /// The file as it was when the image was planned.
+        stamp: &'a Stamp,
+        /// Where in the file the piece begins.
+        offset: u64,
+    },
+}
+
+/// What is known of a complete image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The SHA-256 of the whole image, if it was asked for.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// Why there is no new image. The output path is as it was, but for an error of the directory's own `fsync`.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel reports an error.
+    #[error("cannot {action} {path:?}{}: {source}", At(*offset))]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was attempted: a verb.
+        action: &'static str,
+        /// Where in the file, if that is known.
+        offset: Option<u64>,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// A source is not what it was when the image was planned.
+    #[error("{path:?} changed while the image was built: {what}")]
+    Changed {
+        /// The source.
+        path: PathBuf,
+        /// In what.
+        what: String,
+    },
+    /// The target is no place for an image.
+    #[error("refusing to write an image to {path:?}: it is {what}")]
+    Refused {
+        /// The target, its links resolved.
+        path: PathBuf,
+        /// What it is instead of a regular file.
+        what: &'static str,
+    },
+    /// The file system is full.
+    #[error("no space left in {path:?}: the image needs up to {needed} bytes, {free} are free")]
+    NoSpace {
+        /// The directory of the target.
+        path: PathBuf,
+        /// The bytes of all pieces. Those that are holes or shared take no space.
+        needed: u64,
+        /// The bytes that are free again, now that the attempt is removed.
+        free: u64,
+    },
+    /// A signal asked to stop.
+    #[error("interrupted by signal {0}")]
+    Interrupted(i32),
+}
+
+/// The place in a file, if it is known.
+struct At(Option<u64>);
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map_or(Ok(()), |offset| write!(f, " at byte {offset}"))
+    }
+}
+
+/// An [`Error::Io`] in the making: for `map_err`.
+fn io_error<E: Into<io::Error>>(path: &Path, action: &'static str, offset: Option<u64>) -> impl FnOnce(E) -> Error {
+    move |source| Error::Io {
+        path: path.into(),
+        action,
+        offset,
+        source: source.into(),
+    }
+}
+
+/// Writes an image of `size` bytes to `target`: the `pieces`, sorted and disjoint, and zeros between them.
+///
+/// It returns when file and directory are on the disk. Links of the target are followed and kept; missing directories are
+/// made. The digest is taken of the bytes on their way to the disk, so with `hash` every byte passes through memory and
+/// nothing is shared. `progress` learns how many bytes of the image are done: first 0, before any source is opened, and at
+/// last `size`.
+pub fn write(
+    target: &Path,
+    size: u64,
+    pieces: &[Piece<'_>],
+    hash: bool,
+    progress: &mut (dyn FnMut(u64) + Send),
+    interrupt: &Interrupt,
+) -> Result<Written, Error> {
+    thread::scope(|scope| {
+        let (feed, digest) = if hash { Feed::new() } else { (None, None) };
+        let writer = thread::Builder::new()
+            .name("write".into())
+            .spawn_scoped(scope, move || run(target, size, pieces, feed, progress, interrupt))
+            .map_err(io_error(target, "start a thread that writes", None))?;
+        let sha256 = digest.map(Digest::run);
+        match writer.join() {
+            Ok(result) => result.map(|()| Written { sha256 }),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// The writing thread: everything from the first look at the target to the `fsync` of its directory.
+fn run(
+    target: &Path,
+    size: u64,
+    pieces: &[Piece<'_>],
+    feed: Option<Feed>,
+    progress: &mut (dyn FnMut(u64) + Send),
+    interrupt: &Interrupt,
+) -> Result<(), Error> {
+    let output = Output::create(target)?;
+    let (target, directory) = (output.target().to_owned(), output.directory().to_owned());
+    let attempt = || {
+        output.set_size(size)?;
+        let mut stream = Stream::new(output.file(), output.target(), feed, progress, interrupt)?;
+        copy_all(&mut stream, size, pieces)?;
+        drop(stream);
+        output.commit(interrupt)
+    };
+    attempt().map_err(|error| match error {
+        Error::Io { path, source, .. } if path == target && source.kind() == io::ErrorKind::StorageFull => {
+            let needed = pieces
+                .iter()
+                .fold(0, |sum: u64, piece| sum.saturating_add(piece.length));
+            let free = rustix::fs::statvfs(&directory).map_or(0, |fs| fs.f_bavail.saturating_mul(fs.f_frsize));
+            Error::NoSpace {
+                path: directory,
+                needed,
+                free,
+            }
+        }
+        error => error,
+    })
+}
+
+/// Copies the pieces and the zeros between them. A file stays open while consecutive pieces come from it.
+fn copy_all(stream: &mut Stream<'_>, size: u64, pieces: &[Piece<'_>]) -> Result<(), Error> {
+    let mut open: Option<Input<'_>> = None;
+    for piece in pieces {
+        if piece.offset.checked_add(piece.length).is_none_or(|end| end > size) {
+            return Err(stream.misplaced("a piece lies past the end of the image"));
+        }
+        let gap = piece.offset.checked_sub(stream.position());
+        stream.zeros(gap.ok_or_else(|| stream.misplaced("a piece overlaps the one before"))?)?;
+        match &piece.source {
+            PieceSource::Bytes(bytes) if bytes.len() as u64 == piece.length => stream.bytes(bytes)?,
+            PieceSource::Bytes(_) => return Err(stream.misplaced("a piece is not its length")),
+            PieceSource::File { path, stamp, offset } => {
+                let input = match open.take() {
+                    Some(input) if input.is(path, stamp) => input,
+                    before => {
+                        before.map_or(Ok(()), Input::close)?;
+                        Input::open(path, stamp)?
+                    }
+                };
+                stream.file(&input, *offset, piece.length)?;
+                open = Some(input);
+            }
+        }
+    }
+    open.map_or(Ok(()), Input::close)?;
+    stream.zeros(size.saturating_sub(stream.position()))?;
+    stream.flush()
+}

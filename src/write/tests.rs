@@ -1,0 +1,517 @@
+use std::borrow::Cow;
+use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::*;
+
+const MIB: u64 = 1024 * 1024;
+
+/// Bytes that repeat at no distance a buffer or a block could be wrong by.
+fn bytes(length: u64, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(2).wrapping_add(1);
+    let next = |_| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..length).map(next).collect()
+}
+
+/// A host file and what was planned with it.
+struct Planned {
+    path: PathBuf,
+    stamp: Stamp,
+    content: Vec<u8>,
+}
+
+impl Planned {
+    fn new(path: PathBuf, content: Vec<u8>) -> Self {
+        fs::write(&path, &content).unwrap();
+        Self {
+            stamp: Stamp::of(&fs::metadata(&path).unwrap()),
+            path,
+            content,
+        }
+    }
+
+    /// Bytes of the file from `from` on, at `offset` of the image.
+    fn piece(&self, offset: u64, from: u64, length: u64) -> Piece<'_> {
+        let source = PieceSource::File {
+            path: &self.path,
+            stamp: &self.stamp,
+            offset: from,
+        };
+        Piece { offset, length, source }
+    }
+
+    /// The whole file, at `offset` of the image.
+    fn whole(&self, offset: u64) -> Piece<'_> {
+        self.piece(offset, 0, self.content.len() as u64)
+    }
+}
+
+fn memory(offset: u64, content: &[u8]) -> Piece<'_> {
+    let source = PieceSource::Bytes(Cow::Borrowed(content));
+    Piece {
+        offset,
+        length: content.len() as u64,
+        source,
+    }
+}
+
+/// Writes without a digest and with nobody watching.
+fn plain(target: &Path, size: u64, pieces: &[Piece<'_>]) -> Result<Written, Error> {
+    write(target, size, pieces, false, &mut |_| {}, &Interrupt::default())
+}
+
+/// The names in a directory, hidden ones too.
+fn names(directory: &Path) -> Vec<String> {
+    let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut names: Vec<_> = fs::read_dir(directory).unwrap().map(name).collect();
+    names.sort();
+    names
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    <sha2::Sha256 as sha2::Digest>::digest(bytes).into()
+}
+
+#[test]
+fn pieces_and_the_zeros_between_them() {
+    let host = TempDir::new().unwrap();
+    let long = Planned::new(host.path().join("long"), bytes(5 * MIB + 777, 1));
+    let short: Vec<_> = (0..300)
+        .map(|i| Planned::new(host.path().join(format!("{i}")), bytes(i * 37 % 9000, i)))
+        .collect();
+    let metadata = bytes(3 * MIB + 1, 2);
+
+    let mut pieces = vec![memory(32 * 1024, &metadata[..4096]), memory(40 * 1024, &metadata[..1])];
+    let mut at = 64 * 1024;
+    for planned in &short {
+        pieces.push(planned.whole(at));
+        at += planned.stamp.size.next_multiple_of(2048);
+    }
+    // A hole, a file on a block and off it, parts of it as of an archive, and memory right behind.
+    at = at.next_multiple_of(4096) + 3 * MIB;
+    pieces.push(long.whole(at));
+    at += (5 * MIB + 777).next_multiple_of(2048) + 2048;
+    pieces.push(long.whole(at));
+    at += 5 * MIB + 777;
+    pieces.push(long.piece(at, 4096, 4 * MIB));
+    at += 4 * MIB;
+    pieces.push(long.piece(at, 1, 100_000));
+    at += 100_000;
+    pieces.push(memory(at, &metadata));
+    let size = at + 3 * MIB + 1 + 5 * MIB;
+
+    let mut expected = vec![0; size as usize];
+    for piece in &pieces {
+        let content = match &piece.source {
+            PieceSource::Bytes(bytes) => bytes.to_vec(),
+            PieceSource::File { path, offset, .. } => {
+                fs::read(path).unwrap()[*offset as usize..][..piece.length as usize].to_vec()
+            }
+        };
+        expected[piece.offset as usize..][..content.len()].copy_from_slice(&content);
+    }
+    for hash in [false, true] {
+        let target = host.path().join("image");
+        let mut steps = Vec::new();
+        let written = write(
+            &target,
+            size,
+            &pieces,
+            hash,
+            &mut |n| steps.push(n),
+            &Interrupt::default(),
+        );
+        let image = fs::read(&target).unwrap();
+        assert!(image == expected);
+        assert_eq!(written.unwrap().sha256, hash.then(|| sha256(&expected)));
+        assert!(steps.is_sorted());
+        assert_eq!((steps.first(), steps.last()), (Some(&0), Some(&size)));
+        let allocated = fs::metadata(&target).unwrap().blocks() * 512;
+        assert!(allocated < size - 7 * MIB, "{allocated} of {size} bytes are allocated");
+    }
+}
+
+#[test]
+fn an_image_of_nothing_and_one_of_zeros() {
+    let host = TempDir::new().unwrap();
+    let target = host.path().join("image");
+    for size in [0, 1, 65_535, 65_536, 3 * MIB + 5] {
+        let written = write(&target, size, &[], true, &mut |_| {}, &Interrupt::default()).unwrap();
+        let image = fs::read(&target).unwrap();
+        assert!(image.len() as u64 == size && image.iter().all(|&byte| byte == 0));
+        assert_eq!(written.sha256, Some(sha256(&image)));
+    }
+}
+
+#[test]
+fn pieces_that_make_no_image() {
+    let host = TempDir::new().unwrap();
+    let planned = Planned::new(host.path().join("file"), bytes(100, 1));
+    let target = host.path().join("image");
+    let wrong_length = Piece {
+        offset: 0,
+        length: 7,
+        source: PieceSource::Bytes(Cow::Borrowed(b"8 bytes.")),
+    };
+    for pieces in [
+        vec![memory(0, b"12345"), memory(4, b"5")],
+        vec![memory(4, b"5"), memory(0, b"1234")],
+        vec![memory(4090, b"1234567")],
+        vec![memory(u64::MAX, b"1")],
+        vec![wrong_length],
+        vec![planned.piece(0, 1, 100)],
+        vec![planned.piece(0, u64::MAX, 1)],
+    ] {
+        let error = plain(&target, 4096, &pieces).unwrap_err();
+        assert!(matches!(error, Error::Io { action: "lay out", .. }), "{error}");
+        assert_eq!(names(host.path()), ["file"]);
+    }
+    let error = plain(&target, u64::MAX, &[]).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+}
+
+#[test]
+fn holes_of_a_source_stay_holes() {
+    let host = TempDir::new().unwrap();
+    let path = host.path().join("sparse");
+    let file = fs::File::create_new(&path).unwrap();
+    file.set_len(64 * MIB + 3).unwrap();
+    file.write_all_at(&bytes(MIB, 1), 5 * MIB).unwrap();
+    file.write_all_at(b"tail", 50 * MIB + 1).unwrap();
+    let stamp = Stamp::of(&file.metadata().unwrap());
+    let source = PieceSource::File {
+        path: &path,
+        stamp: &stamp,
+        offset: 0,
+    };
+    let pieces = [Piece {
+        offset: 2048,
+        length: stamp.size,
+        source,
+    }];
+    let target = host.path().join("image");
+    for hash in [false, true] {
+        let mut quiet = |_| {};
+        let size = stamp.size + 2048;
+        let written = write(&target, size, &pieces, hash, &mut quiet, &Interrupt::default());
+        let image = fs::read(&target).unwrap();
+        assert!(image[..2048] == [0; 2048] && image[2048..] == fs::read(&path).unwrap());
+        assert_eq!(written.unwrap().sha256, hash.then(|| sha256(&image)));
+        assert!(fs::metadata(&target).unwrap().blocks() * 512 < 2 * MIB);
+    }
+}
+
+#[test]
+fn a_source_on_another_file_system() {
+    let host = TempDir::new().unwrap();
+    let target = host.path().join("image");
+    let elsewhere = TempDir::new_in("/dev/shm")
+        .ok()
+        .filter(|shm| fs::metadata(shm).unwrap().dev() != fs::metadata(&host).unwrap().dev());
+    let Some(elsewhere) = elsewhere else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "/dev/shm is no file system of its own"
+        );
+        eprintln!("skipped: /dev/shm is no file system of its own");
+        return;
+    };
+    let far = Planned::new(elsewhere.path().join("far"), bytes(3 * MIB + 9, 1));
+    let near = Planned::new(host.path().join("near"), bytes(3 * MIB + 9, 2));
+    let pieces = [far.whole(0), near.whole(4 * MIB), far.whole(8 * MIB)];
+    plain(&target, 12 * MIB, &pieces).unwrap();
+    let image = fs::read(&target).unwrap();
+    for (offset, planned) in [(0, &far), (4 * MIB, &near), (8 * MIB, &far)] {
+        assert!(image[offset as usize..].starts_with(&planned.content));
+    }
+}
+
+#[test]
+fn an_old_image_is_replaced_or_untouched() {
+    let host = TempDir::new().unwrap();
+    let target = host.path().join("image");
+    let other_name = host.path().join("hard link");
+    fs::write(&target, "old, and longer than the new one").unwrap();
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o400)).unwrap();
+    fs::hard_link(&target, &other_name).unwrap();
+
+    let missing = host.path().join("missing");
+    let stamp = Stamp {
+        dev: 0,
+        ino: 0,
+        size: 1,
+        mtime: (0, 0),
+        ctime: (0, 0),
+    };
+    let source = PieceSource::File {
+        path: &missing,
+        stamp: &stamp,
+        offset: 0,
+    };
+    let error = plain(
+        &target,
+        4,
+        &[Piece {
+            offset: 3,
+            length: 1,
+            source,
+        }],
+    )
+    .unwrap_err();
+    assert!(
+        matches!(&error, Error::Changed { path, .. } if *path == missing),
+        "{error}"
+    );
+    assert_eq!(fs::read(&target).unwrap(), b"old, and longer than the new one");
+
+    plain(&target, 3, &[memory(0, b"new")]).unwrap();
+    assert_eq!(fs::read(&target).unwrap(), b"new");
+    assert_eq!(fs::read(&other_name).unwrap(), b"old, and longer than the new one");
+    assert_eq!(names(host.path()), ["hard link", "image"]);
+
+    // What the umask of this very run says, as no test changes it.
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let umask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Umask:"))
+        .unwrap()
+        .trim();
+    let umask = u32::from_str_radix(umask, 8).unwrap();
+    assert_eq!(fs::metadata(&target).unwrap().mode() & 0o7777, 0o666 & !umask);
+}
+
+#[test]
+fn directories_are_made() {
+    let host = TempDir::new().unwrap();
+    plain(&host.path().join("a/b/../c/image"), 3, &[memory(0, b"new")]).unwrap();
+    assert_eq!(fs::read(host.path().join("a/c/image")).unwrap(), b"new");
+    fs::write(host.path().join("file"), "").unwrap();
+    let error = plain(&host.path().join("file/image"), 3, &[]).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+}
+
+#[test]
+fn links_of_the_target_are_kept() {
+    let host = TempDir::new().unwrap();
+    let at = |name: &str| host.path().join(name);
+    fs::create_dir(at("store")).unwrap();
+    fs::write(at("store/image"), "old").unwrap();
+    symlink("store/image", at("link")).unwrap();
+    symlink("link", at("link to link")).unwrap();
+    symlink(at("store/new"), at("dangling")).unwrap();
+    symlink("made/new", at("into nowhere")).unwrap();
+    for (link, file) in [
+        ("link to link", "store/image"),
+        ("dangling", "store/new"),
+        ("into nowhere", "made/new"),
+    ] {
+        let content = format!("through {link}");
+        plain(&at(link), content.len() as u64, &[memory(0, content.as_bytes())]).unwrap();
+        assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink());
+        assert!(fs::symlink_metadata(at(file)).unwrap().is_file());
+        assert_eq!(fs::read_to_string(at(file)).unwrap(), content);
+    }
+    assert_eq!(names(&at("store")), ["image", "new"]);
+    symlink("loop", at("loop")).unwrap();
+    let error = plain(&at("loop"), 1, &[]).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused() {
+    let host = TempDir::new().unwrap();
+    let at = |name: &str| host.path().join(name);
+    fs::create_dir(at("directory")).unwrap();
+    symlink("directory", at("link")).unwrap();
+    assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
+    let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+    let before = names(host.path());
+    for (target, expected) in [
+        (at("directory"), "a directory"),
+        (at("link"), "a directory"),
+        (at("missing/"), "a directory"),
+        (at("missing/."), "a directory"),
+        (at("directory/.."), "a directory"),
+        (PathBuf::new(), "a directory"),
+        (at("fifo"), "a FIFO"),
+        (at("socket"), "a socket"),
+        ("/dev/null".into(), "a character device"),
+    ] {
+        let error = plain(&target, 1, &[]).unwrap_err();
+        assert!(
+            matches!(error, Error::Refused { what, .. } if what == expected),
+            "{error}"
+        );
+    }
+    assert_eq!(names(host.path()), before);
+    assert!(names(&at("directory")).is_empty());
+}
+
+/// Changes a source of 8 MiB when so many bytes of the image are done, and expects an error that names it.
+fn changed_at(done: u64, change: impl Fn(&Path) + Sync, words: &str) {
+    for hash in [false, true] {
+        let host = TempDir::new().unwrap();
+        let planned = Planned::new(host.path().join("source"), bytes(40 * MIB, 1));
+        let small = Planned::new(host.path().join("small"), bytes(100, 1));
+        let target = host.path().join("image");
+        let mut changed = false;
+        let mut progress = |now| {
+            if now >= done && !changed {
+                changed = true;
+                change(&planned.path);
+            }
+        };
+        let pieces = [planned.whole(4096), small.whole(41 * MIB)];
+        let none = Interrupt::default();
+        let error = write(&target, 42 * MIB, &pieces, hash, &mut progress, &none).unwrap_err();
+        assert!(
+            matches!(&error, Error::Changed { path, .. } if *path == planned.path),
+            "{error}"
+        );
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(
+            names(host.path())
+                .iter()
+                .all(|name| name == "source" || name == "small")
+        );
+    }
+}
+
+fn open_to_write(path: &Path) -> fs::File {
+    fs::OpenOptions::new().write(true).open(path).unwrap()
+}
+
+#[test]
+fn a_source_that_is_replaced() {
+    let replace = |path: &Path| {
+        let other = path.with_extension("new");
+        fs::copy(path, &other).unwrap();
+        fs::rename(other, path).unwrap();
+    };
+    changed_at(0, replace, "another file has taken its place");
+    // The open file is still the old one, but it lost its name.
+    changed_at(MIB, replace, "ctime");
+    changed_at(0, |path| fs::remove_file(path).unwrap(), "it is gone");
+    let fifo = |path: &Path| {
+        fs::remove_file(path).unwrap();
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    changed_at(0, fifo, "no regular file");
+}
+
+#[test]
+fn a_source_that_shrinks() {
+    for done in [0, MIB] {
+        changed_at(done, |path| open_to_write(path).set_len(30 * MIB).unwrap(), "shrank");
+        changed_at(done, |path| open_to_write(path).set_len(0).unwrap(), "shrank");
+    }
+}
+
+#[test]
+fn a_source_that_grows() {
+    for done in [0, MIB] {
+        let append = |path: &Path| open_to_write(path).write_all_at(b"x", 40 * MIB).unwrap();
+        changed_at(done, append, "grew");
+    }
+}
+
+#[test]
+fn a_source_that_is_modified() {
+    let overwrite = |path: &Path| open_to_write(path).write_all_at(b"!", 5).unwrap();
+    let chmod = |path: &Path| {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    // The content is another, and the times are set back: only ctime tells.
+    let forge = |path: &Path| {
+        let times = fs::FileTimes::new().set_modified(fs::metadata(path).unwrap().modified().unwrap());
+        let file = open_to_write(path);
+        file.write_all_at(b"!", 5).unwrap();
+        file.set_times(times).unwrap();
+    };
+    for done in [0, MIB] {
+        changed_at(done, overwrite, "mtime");
+        changed_at(done, chmod, "ctime");
+        changed_at(done, forge, "ctime");
+    }
+}
+
+#[test]
+fn a_signal_stops_the_write() {
+    for (done, signal) in [(0, 2), (20 * MIB, 15), (64 * MIB, 1)] {
+        let host = TempDir::new().unwrap();
+        let planned = Planned::new(host.path().join("source"), bytes(40 * MIB, 1));
+        let target = host.path().join("image");
+        fs::write(&target, "old").unwrap();
+        let interrupt = Interrupt::default();
+        let mut progress = |now| {
+            if now >= done {
+                interrupt.request(signal);
+            }
+        };
+        let pieces = [planned.whole(4096)];
+        let error = write(&target, 64 * MIB, &pieces, false, &mut progress, &interrupt);
+        assert!(matches!(error, Err(Error::Interrupted(got)) if got == signal));
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        assert_eq!(names(host.path()), ["image", "source"]);
+    }
+}
+
+#[test]
+fn the_last_of_two_writers_wins_whole() {
+    for round in 0..10 {
+        let host = TempDir::new().unwrap();
+        let target = host.path().join("image");
+        let contents: Vec<_> = (0..4).map(|i| bytes(3 * MIB, round * 4 + i)).collect();
+        thread::scope(|scope| {
+            for content in &contents {
+                scope.spawn(|| plain(&target, 3 * MIB, &[memory(0, content)]).unwrap());
+            }
+        });
+        assert!(contents.contains(&fs::read(&target).unwrap()));
+        assert_eq!(names(host.path()), ["image"]);
+    }
+}
+
+#[test]
+fn a_full_disk_says_how_much_is_missing() {
+    let host = TempDir::new().unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
+        .arg(host.path())
+        .output();
+    if !mounted.is_ok_and(|mount| mount.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "mount: no tmpfs for this test");
+        eprintln!("skipped: mount: no tmpfs for this test");
+        return;
+    }
+    let source = TempDir::new().unwrap();
+    let planned = Planned::new(source.path().join("source"), bytes(4 * MIB, 1));
+    let target = host.path().join("image");
+    fs::write(&target, "old").unwrap();
+    let result = plain(&target, 64 * MIB, &[planned.whole(MIB)]);
+    let left = (fs::read(&target), names(host.path()));
+    let unmounted = Command::new("umount").arg(host.path()).status().unwrap();
+    assert!(unmounted.success());
+    let error = result.unwrap_err();
+    assert!(
+        matches!(&error, Error::NoSpace { needed, free, .. }
+            if *needed == 4 * MIB && (MIB..=2 * MIB).contains(free)),
+        "{error}"
+    );
+    assert_eq!((left.0.unwrap(), left.1), (b"old".to_vec(), vec!["image".to_owned()]));
+}
+
+#[test]
+fn errors_escape_what_a_terminal_would_obey() {
+    let error = io_error(Path::new("a\x1b[2J\u{202e}b"), "read", Some(5))(io::Error::other("why"));
+    assert_eq!(error.to_string(), r#"cannot read "a\u{1b}[2J\u{202e}b" at byte 5: why"#);
+}

@@ -1,0 +1,243 @@
+//! `cargo xtask ci`: everything a change has to pass, here and in continuous integration alike.
+//!
+//! Every step runs, whatever became of the one before, so that one run shows all there is to repair. The last line counts:
+//! the tests of every test program by their own closing lines, and each other step as one.
+
+use crate::{inputs, licences, setup, shell};
+use qemu_tests::{tools, workspace};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Totals {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+/// How one step ended.
+enum Outcome {
+    Passed,
+    Counted(Totals),
+    Skipped(String),
+}
+
+type Step = (&'static str, fn() -> Result<Outcome, String>);
+
+/// What needs nothing but Rust.
+const CHECK: [Step; 4] = [
+    ("fmt", || cargo(&["fmt", "--all", "--check"])),
+    ("clippy", clippy),
+    ("doc", doc),
+    ("unit tests", || {
+        test(Tools::Optional, &["--workspace", "--exclude", "qemu-tests"])
+    }),
+];
+
+const CI: [Step; 9] = [
+    ("setup", || setup::run().map(|()| Outcome::Passed)),
+    ("fmt", || cargo(&["fmt", "--all", "--check"])),
+    ("clippy", clippy),
+    ("doc", doc),
+    ("licences", || licences::check().map(|()| Outcome::Passed)),
+    ("deny", deny),
+    ("build", || cargo(&["build", "--release", "--locked"])),
+    ("inputs", || inputs::run(None).map(|()| Outcome::Passed)),
+    ("unit tests", || {
+        test(Tools::Required, &["--workspace", "--exclude", "qemu-tests"])
+    }),
+];
+
+/// The quick round: what every commit passes.
+pub(crate) fn check() -> Result<(), String> {
+    steps(&CHECK)
+}
+
+/// Everything.
+pub(crate) fn run() -> Result<(), String> {
+    steps(&CI)
+}
+
+/// Runs every step. The error is the closing line's.
+fn steps(steps: &[Step]) -> Result<(), String> {
+    let mut totals = Totals::default();
+    let mut lines = Vec::new();
+    for (name, step) in steps {
+        println!("\n=== {name}");
+        let started = Instant::now();
+        let mut one = Totals::default();
+        let remark = match step() {
+            Ok(Outcome::Counted(counted)) => {
+                one = counted;
+                format!("{counted}")
+            }
+            Ok(Outcome::Passed) => {
+                one.passed = 1;
+                "ok".to_owned()
+            }
+            Ok(Outcome::Skipped(reason)) => {
+                one.skipped = 1;
+                format!("skipped: {reason}")
+            }
+            Err(reason) => {
+                one.failed = 1;
+                eprintln!("error: {reason}");
+                "FAILED".to_owned()
+            }
+        };
+        totals.add(one);
+        lines.push(format!("{name:12} {:5.0} s  {remark}", started.elapsed().as_secs_f64()));
+    }
+    println!("\n{}\n", lines.join("\n"));
+    println!("{totals}");
+    if totals.failed == 0 {
+        Ok(())
+    } else {
+        Err(format!("{} failed", totals.failed))
+    }
+}
+
+fn cargo_command() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace::root());
+    cargo
+}
+
+fn cargo(arguments: &[&str]) -> Result<Outcome, String> {
+    shell::run(cargo_command().args(arguments)).map(|()| Outcome::Passed)
+}
+
+fn clippy() -> Result<Outcome, String> {
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "--deny",
+        "warnings",
+    ])
+}
+
+fn doc() -> Result<Outcome, String> {
+    let mut cargo = cargo_command();
+    cargo
+        .args(["doc", "--workspace", "--no-deps", "--locked"])
+        .env("RUSTDOCFLAGS", "-D warnings");
+    shell::run(&mut cargo).map(|()| Outcome::Passed)
+}
+
+/// cargo-deny knows the advisories, which need its program and their database. Both are looked for, neither is built here:
+/// that takes minutes. `licences` has checked the rest.
+fn deny() -> Result<Outcome, String> {
+    if tools::on_path("cargo-deny").is_none() {
+        return Ok(Outcome::Skipped(
+            "cargo-deny is not installed; advisories are unchecked".into(),
+        ));
+    }
+    cargo(&["deny", "--locked", "check", "licenses", "bans", "sources"])?;
+    let fetched = shell::output(cargo_command().args(["deny", "fetch", "db"]));
+    if let Err(reason) = fetched {
+        return Ok(Outcome::Skipped(format!("the advisories cannot be fetched: {reason}")));
+    }
+    cargo(&["deny", "--locked", "check", "advisories"])
+}
+
+/// What becomes of a test that lacks a tool.
+enum Tools {
+    /// It is named and counted as skipped.
+    Optional,
+    /// It fails.
+    Required,
+}
+
+fn test(tools: Tools, arguments: &[&str]) -> Result<Outcome, String> {
+    let mut cargo = cargo_command();
+    cargo
+        .args(["test", "--release", "--locked", "--no-fail-fast"])
+        .args(arguments);
+    cargo.env_remove("ISOBUILD").stdout(Stdio::piped());
+    match tools {
+        Tools::Optional => cargo.env_remove("CI"),
+        Tools::Required => cargo.env("CI", "true"),
+    };
+    let mut child = cargo.spawn().map_err(|e| format!("{}: {e}", shell::line(&cargo)))?;
+    let stdout = child.stdout.take().ok_or("cargo test: no stdout")?;
+    let mut totals = Totals::default();
+    for line in BufReader::new(stdout).split(b'\n') {
+        let line = line.map_err(|e| format!("cargo test: {e}"))?;
+        let mut out = std::io::stdout().lock();
+        out.write_all(&line)
+            .and_then(|()| out.write_all(b"\n"))
+            .map_err(|e| e.to_string())?;
+        if let Some(counted) = closing_line(&String::from_utf8_lossy(&line)) {
+            totals.add(counted);
+        }
+    }
+    let status = child.wait().map_err(|e| format!("cargo test: {e}"))?;
+    if !status.success() && totals.failed == 0 {
+        // Something that was not a test: it did not compile, or a test program died.
+        totals.failed = 1;
+    }
+    if status.success() && totals.passed == 0 {
+        return Err(format!("{}: no test has run", shell::line(&cargo)));
+    }
+    Ok(Outcome::Counted(totals))
+}
+
+/// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s`
+fn closing_line(line: &str) -> Option<Totals> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let mut totals = Totals::default();
+    for count in counts.split("; ") {
+        let mut words = count.split(' ');
+        let (number, what) = (words.next()?, words.next()?);
+        match what {
+            "passed" => totals.passed = number.parse().ok()?,
+            "failed" => totals.failed = number.parse().ok()?,
+            "ignored" => totals.skipped = number.parse().ok()?,
+            _ => {}
+        }
+    }
+    Some(totals)
+}
+
+impl Totals {
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl std::fmt::Display for Totals {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            out,
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_line_of_a_test_program_is_counted() {
+        let line = "test result: FAILED. 3 passed; 2 failed; 1 ignored; 0 measured; 9 filtered out; \
+                    finished in 0.52s";
+        assert_eq!(
+            closing_line(line),
+            Some(Totals {
+                passed: 3,
+                failed: 2,
+                skipped: 1
+            })
+        );
+        assert_eq!(closing_line("test a ... ok"), None);
+        assert_eq!(closing_line("test result: ok. x passed; 0 failed"), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! `cargo xtask inputs`: an example's files out of Debian packages, into its ignored directory `inputs`.
+//!
+//! Files that are there with the pinned digests are left alone, without a look at the network. When the archive no longer
+//! has the pinned version, the one it has is taken and the difference is said: the image still has to build and boot, only
+//! its golden digest means nothing until `cargo xtask bless` pins anew.
+
+use crate::setup::Apt;
+use crate::shell;
+use qemu_tests::pins::{self, Inputs, Package, PinnedFile, State};
+use qemu_tests::{hash, tools, workspace};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Fetches the inputs of one example, or of all and of the tests.
+pub(crate) fn run(name: Option<&str>) -> Result<(), String> {
+    for name in names(name)? {
+        fetch(&pins::load(&name)?)?;
+    }
+    Ok(())
+}
+
+fn names(name: Option<&str>) -> Result<Vec<String>, String> {
+    if let Some(name) = name {
+        return Ok(vec![name.to_owned()]);
+    }
+    let mut names = workspace::examples()?;
+    names.push("qemu-tests".to_owned());
+    Ok(names)
+}
+
+fn fetch(inputs: &Inputs) -> Result<(), String> {
+    let name = &inputs.name;
+    if inputs.packages.is_empty() {
+        println!("inputs: {name} needs none");
+        return Ok(());
+    }
+    if inputs.state()? == State::Pinned {
+        println!("inputs: {name} has its {} files", inputs.files().count());
+        return Ok(());
+    }
+    for tool in ["apt-get", "apt-cache", "dpkg-deb", "tar"] {
+        if tools::on_path(tool).is_none() {
+            return Err(by_hand(inputs, tool));
+        }
+    }
+    for package in &inputs.packages {
+        let deb = download(package)?;
+        for file in &package.files {
+            extract(&deb, file, &inputs.dir)?;
+        }
+        if let Some(pin) = &package.version {
+            let has = version(&deb)?;
+            if has != *pin {
+                println!(
+                    "inputs: {name}: the archive has {} {has}, pinned is {pin}; the golden digest cannot be compared \
+                     (cargo xtask bless {name} pins what is there)",
+                    package.name
+                );
+            }
+        }
+    }
+    match inputs.state()? {
+        State::Pinned => println!("inputs: {name} has its {} files", inputs.files().count()),
+        State::Differ(files) => println!("inputs: {name}: not as pinned: {}", files.join(", ")),
+        State::Missing(files) => return Err(format!("{name}: still missing: {}", files.join(", "))),
+    }
+    Ok(())
+}
+
+/// What a user without Debian's tools has to do himself.
+fn by_hand(inputs: &Inputs, tool: &str) -> String {
+    let mut text =
+        format!("{tool} is not installed, so these files of Debian 12 packages have to be put in place by hand:\n");
+    for (package, file) in inputs.files() {
+        let version = package.version.as_deref().unwrap_or("any version");
+        let to = inputs.dir.join(&file.name);
+        text += &format!("  {} ({version}) {} -> {}\n", package.name, file.path, to.display());
+    }
+    text
+}
+
+/// Brings the package into the cache: the pinned version if the archive still has it, else the one it has.
+fn download(package: &Package) -> Result<PathBuf, String> {
+    let name = if package.meta {
+        resolve_meta(&package.name)?
+    } else {
+        package.name.clone()
+    };
+    let pinned = package.version.as_ref().map(|version| format!("{name}={version}"));
+    if let Some(Ok(deb)) = pinned.map(|wanted| download_as(&name, &wanted)) {
+        return Ok(deb);
+    }
+    download_as(&name, &name).or_else(|first| match Apt::find() {
+        Some(apt) => apt.update().and_then(|()| download_as(&name, &name)),
+        None => Err(first),
+    })
+}
+
+/// apt-get keeps a package that is there already, so that the cache needs no look-up of its own.
+fn download_as(name: &str, wanted: &str) -> Result<PathBuf, String> {
+    let cache = workspace::target()
+        .join("inputs")
+        .join(wanted.replace(['=', ':', '/'], "_"));
+    std::fs::create_dir_all(&cache).map_err(|e| format!("{}: {e}", cache.display()))?;
+    // Downloading as apt's own user needs a directory that it can write to; the signature is checked either way.
+    let mut apt = Command::new("apt-get");
+    apt.args(["download", "--quiet", "-o", "APT::Sandbox::User=root", wanted])
+        .current_dir(&cache);
+    shell::output(&mut apt)?;
+    let mut debs = Vec::new();
+    for entry in std::fs::read_dir(&cache).map_err(|e| format!("{}: {e}", cache.display()))? {
+        let entry = entry.map_err(|e| format!("{}: {e}", cache.display()))?;
+        let modified = entry.metadata().and_then(|m| m.modified()).map_err(|e| e.to_string())?;
+        if entry.file_name().to_string_lossy().starts_with(&format!("{name}_")) {
+            debs.push((modified, entry.path()));
+        }
+    }
+    let newest = debs.into_iter().max().map(|(_, path)| path);
+    newest.ok_or_else(|| format!("apt-get download {wanted} left nothing in {}", cache.display()))
+}
+
+/// Debian's `linux-image-cloud-amd64` holds nothing and depends on the package with the kernel.
+fn resolve_meta(name: &str) -> Result<String, String> {
+    let text = shell::output(Command::new("apt-cache").args(["depends", "--important", name]))?;
+    let text = String::from_utf8_lossy(&text);
+    let depends = text.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
+    depends
+        .map(str::to_owned)
+        .ok_or_else(|| format!("apt-cache depends {name}: no dependency"))
+}
+
+/// The version of the package that [`run`] takes files from.
+pub(crate) fn fetched_version(package: &Package) -> Result<String, String> {
+    version(&download(package)?)
+}
+
+/// The version of a package that is in the cache.
+fn version(deb: &Path) -> Result<String, String> {
+    let text = shell::output(Command::new("dpkg-deb").arg("--field").arg(deb).arg("Version"))?;
+    Ok(String::from_utf8_lossy(&text).trim().to_owned())
+}
+
+fn extract(deb: &Path, file: &PinnedFile, dir: &Path) -> Result<(), String> {
+    let member = format!(".{}", file.path);
+    let (data, matches) = read_member(deb, &member)?;
+    if matches != 1 {
+        return Err(format!("{}: {} matches {matches} files", deb.display(), file.path));
+    }
+    if data.is_empty() {
+        return Err(format!("{}: {} is a link or empty", deb.display(), file.path));
+    }
+    let to = dir.join(&file.name);
+    if to.is_file() && hash::file(&to)? == hash::bytes(&data) {
+        return Ok(());
+    }
+    let parent = to.parent().unwrap_or(dir);
+    std::fs::create_dir_all(parent).map_err(|e| format!("{}: {e}", parent.display()))?;
+    // A build that runs meanwhile sees the old file or the new one, never half of it.
+    let part = parent.join(format!("{}.part", file.name.replace('/', "_")));
+    std::fs::write(&part, &data)
+        .and_then(|()| std::fs::rename(&part, &to))
+        .map_err(|e| format!("{}: {e}", to.display()))
+}
+
+/// The bytes of the members that match, one after the other, and how many there are.
+fn read_member(deb: &Path, member: &str) -> Result<(Vec<u8>, usize), String> {
+    let mut dpkg = Command::new("dpkg-deb")
+        .arg("--fsys-tarfile")
+        .arg(deb)
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("dpkg-deb: {e}"))?;
+    let archive = dpkg.stdout.take().ok_or("dpkg-deb: no stdout")?;
+    // With the bytes on stdout, the names that --verbose asks for are on stderr.
+    let output = Command::new("tar")
+        .args(["--extract", "--to-stdout", "--verbose", "--file=-"])
+        .args(["--wildcards", "--no-wildcards-match-slash", member])
+        .stdin(Stdio::from(archive))
+        .output()
+        .map_err(|e| format!("tar: {e}"))?;
+    let status = dpkg.wait().map_err(|e| format!("dpkg-deb: {e}"))?;
+    if !output.status.success() || !status.success() {
+        return Err(format!("{}: {member} is not in it", deb.display()));
+    }
+    Ok((output.stdout, String::from_utf8_lossy(&output.stderr).lines().count()))
+}

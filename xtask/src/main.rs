@@ -1,0 +1,61 @@
+//! isobuild's chores: `cargo xtask check | setup | inputs | ci | bless | bench`.
+//!
+//! Which tools and inputs the tests need is said in one place, `qemu-tests` (`tools.rs`, `pins.rs`); the chores here only
+//! install, fetch and run. Nothing here is part of the program.
+
+mod bench;
+mod bless;
+mod ci;
+mod inputs;
+mod licences;
+mod setup;
+mod shell;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// isobuild's chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install QEMU, firmware and the judges, or say exactly what is missing.
+    Setup,
+    /// Fetch what an example (or qemu-tests) needs from Debian packages; without a name, all of them.
+    Inputs { name: Option<String> },
+    /// The quick round: formatting, clippy, documentation and unit tests. It needs nothing but Rust.
+    Check,
+    /// Everything a change has to pass.
+    Ci,
+    /// Take what is built now as right: golden plans, digests and pinned inputs. Read the diff before committing it.
+    Bless { name: Option<String> },
+    /// isobuild beside xorriso and genisoimage.
+    Bench {
+        /// How often each program builds each tree.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Setup => setup::run(),
+        Task::Inputs { name } => inputs::run(name.as_deref()),
+        Task::Check => ci::check(),
+        Task::Ci => ci::run(),
+        Task::Bless { name } => bless::run(name.as_deref()),
+        Task::Bench { rounds } => bench::run(rounds),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
