@@ -7,6 +7,7 @@ pub mod el_torito;
 pub mod error;
 pub mod fat;
 pub mod gpt;
+pub mod iso9660;
 pub mod mbr;
 pub mod pe;
 pub mod read_at;

@@ -25,7 +25,7 @@ use std::collections::HashSet;
 use crate::error::Error;
 use crate::facts::What;
 use crate::fat;
-use crate::iso9660::{Flavour, Hierarchy, SECTOR};
+use crate::iso9660::{Flavour, Hierarchy, SECTOR, SYSTEM_AREA};
 use crate::layout::{Content, Layout, Overlap, Region, payload_alignment};
 use crate::manifest::DiskLayout;
 use crate::resolve::{BootBytes, Esp, Resolved};
@@ -35,9 +35,6 @@ pub use iso_tree::IsoTree;
 
 use identity::Identity;
 use partitions::Tables;
-
-/// ECMA-119 §7.1.1: sixteen logical sectors that the standard leaves to the system.
-pub const SYSTEM_AREA: u64 = 16 * SECTOR;
 
 /// Where partitions start: what partitioning tools use, and a multiple of every flash page.
 const ESP_ALIGNMENT: u64 = 1 << 20;

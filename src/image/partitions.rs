@@ -4,13 +4,14 @@
 
 use crate::facts::What;
 use crate::gpt;
+use crate::iso9660::SYSTEM_AREA;
 use crate::layout::{Content, Layout};
 use crate::manifest::DiskLayout;
 use crate::mbr::{self, Slot};
 use crate::resolve::Resolved;
 
 use super::identity::Identity;
-use super::{PlanError, SYSTEM_AREA, Span};
+use super::{PlanError, Span};
 
 /// The logical sector of the tables.
 pub(super) const SECTOR: u64 = 512;

@@ -73,7 +73,7 @@ fn recognise(image: &dyn ReadAt) -> Result<(), InspectError> {
             return Err(InspectError::NotAnImage(message));
         }
     }
-    if size < crate::image::SYSTEM_AREA + iso9660::SECTOR {
+    if size < iso9660::SYSTEM_AREA + iso9660::SECTOR {
         let message =
             format!("{size} bytes are too few for an ISO 9660 image, which begins with 32 KiB of system area");
         return Err(InspectError::NotAnImage(message));

@@ -26,12 +26,15 @@ mod tests;
 
 use crate::time::Timestamp;
 
-pub use descriptor::{Descriptor, Identifiers, VolumeDescriptor, VolumeKind, read_descriptors, terminator};
+pub use descriptor::{Descriptor, Identifiers, Root, VolumeDescriptor, VolumeKind, read_descriptors, terminator};
 pub use hierarchy::{Addresses, Endian, Hierarchy, Mapping};
 pub use read::{Entry, EntryKind, Walk, path_tables, walk};
 
 /// §7.1.2: the logical sector; our logical blocks (§7.2.2) have the same length.
 pub const SECTOR: u64 = 2048;
+
+/// §7.1.1: sixteen logical sectors that the standard leaves to the system.
+pub const SYSTEM_AREA: u64 = 16 * SECTOR;
 
 /// How deep a hierarchy may nest. The standard's own limit of 8 (§7.8.2.2) is a warning; this one keeps hostile trees finite.
 pub const DEPTH: usize = 1024;
@@ -140,7 +143,9 @@ pub enum Error {
         number: usize,
     },
     /// §10.1.5: a directory is a single extent.
-    #[error("the directory {path} needs {length} bytes; 4294965248 is the most that a directory can have (ECMA-119 §10.1.5)")]
+    #[error(
+        "the directory {path} needs {length} bytes; 4294965248 is the most that a directory can have (ECMA-119 §10.1.5)"
+    )]
     DirectoryTooLong {
         /// Escaped.
         path: String,

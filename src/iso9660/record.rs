@@ -80,24 +80,59 @@ const YEARS: std::ops::RangeInclusive<i64> = 1900..=2155;
 pub(super) fn recording_date(at: Timestamp) -> [u8; 7] {
     let mut civil = at.civil();
     if civil.year < *YEARS.start() {
-        civil = Civil { year: *YEARS.start(), month: 1, day: 1, hour: 0, minute: 0, second: 0 };
+        civil = Civil {
+            year: *YEARS.start(),
+            month: 1,
+            day: 1,
+            hour: 0,
+            minute: 0,
+            second: 0,
+        };
     } else if civil.year > *YEARS.end() {
-        civil = Civil { year: *YEARS.end(), month: 12, day: 31, hour: 23, minute: 59, second: 59 };
+        civil = Civil {
+            year: *YEARS.end(),
+            month: 12,
+            day: 31,
+            hour: 23,
+            minute: 59,
+            second: 59,
+        };
     }
-    let Civil { year, month, day, hour, minute, second } = civil;
+    let Civil {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+    } = civil;
     [(year - YEARS.start()) as u8, month, day, hour, minute, second, 0]
 }
 
 /// A date of §10.1.6 read back.
 pub(super) fn read_recording_date(bytes: [u8; 7]) -> Timestamp {
     let [year, month, day, hour, minute, second, zone] = bytes;
-    let civil = Civil { year: YEARS.start() + i64::from(year), month, day, hour, minute, second };
+    let civil = Civil {
+        year: YEARS.start() + i64::from(year),
+        month,
+        day,
+        hour,
+        minute,
+        second,
+    };
     shifted(civil, zone)
 }
 
 /// §9.4.27.2: sixteen digits and the offset from UTC; a year has four digits.
 pub(super) fn volume_date(at: Timestamp) -> [u8; 17] {
-    let Civil { year, month, day, hour, minute, second } = at.civil();
+    let Civil {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+    } = at.civil();
     let digits = format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}00");
     let mut bytes = [0; 17];
     bytes[..16].copy_from_slice(&digits.as_bytes()[..16]);

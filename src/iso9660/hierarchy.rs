@@ -1,0 +1,487 @@
+//! One directory hierarchy (§7.8) over a tree: its directories, path tables (§7.9) and continuation areas.
+//!
+//! [`Hierarchy::plan`] decides names, orders and lengths; none of them depends on an address. The encoders take the addresses.
+
+use std::collections::HashMap;
+
+use super::record::{self, DIRECTORY, MULTI_EXTENT, Record, system_use_capacity};
+use super::rock_ridge::{Place, SystemUse};
+use super::{DEPTH, Error, Flavour, Kind, Node, Root, SECTION, SECTOR, Tree, identifier};
+use crate::text;
+
+/// §7.8.2.2: levels of a primary hierarchy that every reader sees.
+const LEVELS: u32 = 8;
+
+/// What readers of Rock Ridge take for a name: `NAME_MAX`.
+const NAME: usize = 255;
+
+/// Path tables number a parent with 16 bits, §10.4.4.
+const PARENTS: usize = 0xFFFF;
+
+/// The identifiers of a directory's first two records, §7.8.2.
+const SELF: &[u8] = &[0];
+const PARENT: &[u8] = &[1];
+
+/// Byte order of a path table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endian {
+    /// Type L.
+    Little,
+    /// Type M.
+    Big,
+}
+
+/// Byte offsets that the layout gave.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses<'a> {
+    /// Of each node's directory or data; 0 for what has none.
+    pub nodes: &'a [u64],
+    /// Of the continuation area.
+    pub continuation: u64,
+}
+
+/// A name that the hierarchy holds in another form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Whose name.
+    pub node: usize,
+    /// What readers of this hierarchy see.
+    pub identifier: String,
+}
+
+/// A hierarchy with names, orders and lengths decided.
+#[derive(Debug)]
+pub struct Hierarchy<'a> {
+    tree: &'a Tree,
+    flavour: Flavour,
+    /// By node: the identifier without version.
+    names: Vec<Box<str>>,
+    /// By node: the children of a directory in the order of §10.3.
+    children: Vec<Box<[usize]>>,
+    /// Directories in the order of the path table, §7.9.1.
+    directories: Vec<usize>,
+    /// By node: the length of a directory.
+    lengths: Vec<u64>,
+    /// Where in the continuation area the pieces of a node are; [`ROOT_DOT`] is the root's own.
+    continuations: HashMap<usize, Vec<Place>>,
+    continuation_length: u64,
+    mappings: Vec<Mapping>,
+    case_collisions: Vec<(usize, usize)>,
+    too_deep: Option<usize>,
+}
+
+/// The key of the continuation of the root's `.`; no node has this number.
+const ROOT_DOT: usize = usize::MAX;
+
+impl<'a> Hierarchy<'a> {
+    /// Decides everything but addresses.
+    ///
+    /// # Errors
+    /// What this hierarchy cannot hold.
+    pub fn plan(tree: &'a Tree, flavour: Flavour) -> Result<Self, Error> {
+        let count = tree.nodes.len();
+        let mut hierarchy = Self {
+            tree,
+            flavour,
+            names: vec![Box::default(); count],
+            children: vec![Box::default(); count],
+            directories: Vec::new(),
+            lengths: vec![0; count],
+            continuations: HashMap::new(),
+            continuation_length: 0,
+            mappings: Vec::new(),
+            case_collisions: Vec::new(),
+            too_deep: None,
+        };
+        hierarchy.check_depth()?;
+        hierarchy.name_children()?;
+        hierarchy.order_directories()?;
+        for directory in hierarchy.directories.clone() {
+            hierarchy.measure(directory)?;
+        }
+        Ok(hierarchy)
+    }
+
+    /// Whether this hierarchy has a record of the node.
+    fn holds(&self, node: &Node) -> bool {
+        match node.kind {
+            Kind::Directory | Kind::File { .. } => true,
+            Kind::Symlink { .. } | Kind::Device { .. } => self.flavour == Flavour::RockRidge,
+        }
+    }
+
+    fn is_directory(&self, node: usize) -> bool {
+        matches!(self.tree.nodes[node].kind, Kind::Directory)
+    }
+
+    fn check_depth(&mut self) -> Result<(), Error> {
+        let mut levels = vec![1; self.tree.nodes.len()];
+        for (id, node) in self.tree.nodes.iter().enumerate().skip(1) {
+            levels[id] = levels[node.parent] + 1;
+            if matches!(node.kind, Kind::Directory) {
+                if levels[id] as usize > DEPTH {
+                    return Err(Error::TooDeep { path: self.path(id) });
+                }
+                if levels[id] > LEVELS {
+                    self.too_deep.get_or_insert(id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn name_children(&mut self) -> Result<(), Error> {
+        let mut children: Vec<Vec<usize>> = vec![Vec::new(); self.tree.nodes.len()];
+        for (id, node) in self.tree.nodes.iter().enumerate().skip(1) {
+            if self.flavour == Flavour::RockRidge && node.name.len() > NAME {
+                return Err(Error::NameTooLong {
+                    path: self.path(id),
+                    length: node.name.len(),
+                });
+            }
+            if self.holds(node) {
+                children[node.parent].push(id);
+            }
+        }
+        let joliet = self.flavour == Flavour::Joliet;
+        for (directory, mut ids) in children.into_iter().enumerate() {
+            let nodes: Vec<(&[u8], bool)> = ids
+                .iter()
+                .map(|&id| (self.tree.nodes[id].name.as_slice(), self.is_directory(id)))
+                .collect();
+            for (&id, (name, changed)) in ids.iter().zip(identifier::assign(&nodes, joliet)) {
+                if changed {
+                    self.mappings.push(Mapping {
+                        node: id,
+                        identifier: name.clone(),
+                    });
+                }
+                self.names[id] = name.into();
+            }
+            if joliet {
+                self.find_case_collisions(&ids);
+            }
+            ids.sort_by_cached_key(|&id| identifier::order(&self.names[id]));
+            self.children[directory] = ids.into();
+        }
+        Ok(())
+    }
+
+    fn find_case_collisions(&mut self, ids: &[usize]) {
+        let mut folded: HashMap<String, usize> = HashMap::with_capacity(ids.len());
+        for &id in ids {
+            match folded.entry(self.names[id].to_lowercase()) {
+                std::collections::hash_map::Entry::Occupied(first) => self.case_collisions.push((*first.get(), id)),
+                std::collections::hash_map::Entry::Vacant(vacant) => drop(vacant.insert(id)),
+            }
+        }
+    }
+
+    /// §7.9.1: by level, then by the number of the parent, then by identifier.
+    fn order_directories(&mut self) -> Result<(), Error> {
+        self.directories.push(0);
+        let mut next = 0;
+        while let Some(&parent) = self.directories.get(next) {
+            next += 1;
+            let children = self.children[parent].iter().copied();
+            let known = self.directories.len();
+            self.directories
+                .extend(children.filter(|&id| matches!(self.tree.nodes[id].kind, Kind::Directory)));
+            if next > PARENTS && self.directories.len() > known {
+                return Err(Error::ParentNumber {
+                    path: self.path(parent),
+                    number: next,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the encoder without addresses, and gives each continuation its place.
+    fn measure(&mut self, directory: usize) -> Result<(), Error> {
+        let mut length = 0;
+        for (node, sections, system_use) in self.records(directory) {
+            for piece in system_use.iter().flat_map(SystemUse::continuation_lengths) {
+                let offset = within_block(self.continuation_length, piece);
+                self.continuation_length = offset + u64::from(piece);
+                self.continuations
+                    .entry(node.key())
+                    .or_default()
+                    .push(Place { offset, length: piece });
+            }
+            let places = self.places(node, 0);
+            let record = self.encode_record(node, (0, 0), 0, system_use.as_ref(), &places);
+            for _ in 0..sections {
+                length = behind_record(length, record.len() as u64);
+            }
+        }
+        length = length.next_multiple_of(SECTOR);
+        if length > SECTION {
+            return Err(Error::DirectoryTooLong {
+                path: self.path(directory),
+                length,
+            });
+        }
+        self.lengths[directory] = length;
+        Ok(())
+    }
+
+    /// The records of a directory: whose, how many in a row, and with what system use.
+    fn records(&self, directory: usize) -> Vec<(Subject, u64, Option<SystemUse>)> {
+        let mut records = Vec::with_capacity(self.children[directory].len() + 2);
+        let rock_ridge = self.flavour == Flavour::RockRidge;
+        let posix = &self.tree.nodes[directory].posix;
+        let parent = self.tree.nodes[directory].parent;
+        let capacity = system_use_capacity(1);
+        let dot = match directory {
+            0 => SystemUse::of_root(posix, capacity),
+            _ => SystemUse::of_dot(posix, capacity),
+        };
+        records.push((Subject::Dot(directory), 1, rock_ridge.then_some(dot)));
+        let dots = SystemUse::of_dot(&self.tree.nodes[parent].posix, capacity);
+        records.push((Subject::DotDot(parent), 1, rock_ridge.then_some(dots)));
+        for &id in &self.children[directory] {
+            let node = &self.tree.nodes[id];
+            let sections = match node.kind {
+                Kind::File { length } => length.div_ceil(SECTION).max(1),
+                _ => 1,
+            };
+            let system_use = rock_ridge.then(|| {
+                let capacity = system_use_capacity(self.identifier(id).len());
+                SystemUse::of_node(&node.name, &node.kind, &node.posix, capacity)
+            });
+            records.push((Subject::Node(id), sections, system_use));
+        }
+        records
+    }
+
+    fn identifier(&self, node: usize) -> Vec<u8> {
+        identifier::encode(
+            &self.names[node],
+            self.is_directory(node),
+            self.flavour == Flavour::Joliet,
+        )
+    }
+
+    /// The places of a record's continuation when the area begins at `start`.
+    fn places(&self, subject: Subject, start: u64) -> Vec<Place> {
+        let places = self.continuations.get(&subject.key()).into_iter().flatten();
+        places
+            .map(|place| Place {
+                offset: start + place.offset,
+                ..*place
+            })
+            .collect()
+    }
+
+    fn encode_record(
+        &self,
+        subject: Subject,
+        (extent, length): (u64, u32),
+        flags: u8,
+        system_use: Option<&SystemUse>,
+        places: &[Place],
+    ) -> Vec<u8> {
+        let (id, identifier, directory) = match subject {
+            Subject::Dot(id) => (id, SELF.to_vec(), true),
+            Subject::DotDot(id) => (id, PARENT.to_vec(), true),
+            Subject::Node(id) => (id, self.identifier(id), self.is_directory(id)),
+        };
+        let record = Record {
+            extent,
+            length,
+            recorded: self.tree.nodes[id].posix.mtime,
+            flags: flags | if directory { DIRECTORY } else { 0 },
+            identifier: &identifier,
+            system_use: &system_use.map_or(Vec::new(), |system_use| system_use.inline(places)),
+        };
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes);
+        bytes
+    }
+
+    /// Directories in the order of the path table: parents before their children.
+    pub fn directories(&self) -> &[usize] {
+        &self.directories
+    }
+
+    /// The length of a directory, a whole number of logical sectors.
+    pub fn directory_length(&self, node: usize) -> u64 {
+        self.lengths[node]
+    }
+
+    /// A directory's extent, §7.8: no record crosses the end of a logical sector.
+    pub fn directory(&self, node: usize, addresses: &Addresses<'_>) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.lengths[node] as usize);
+        for (subject, sections, system_use) in self.records(node) {
+            let places = self.places(subject, addresses.continuation);
+            for section in 0..sections {
+                let (extent, flags) = self.section(subject, section, sections, addresses);
+                let record = self.encode_record(subject, extent, flags, system_use.as_ref(), &places);
+                let start = behind_record(bytes.len() as u64, record.len() as u64) as usize - record.len();
+                bytes.resize(start, 0);
+                bytes.extend(record);
+            }
+        }
+        bytes.resize(bytes.len().next_multiple_of(SECTOR as usize), 0);
+        bytes
+    }
+
+    /// Offset and length of one section of what a record names, and its flags: §7.6.3, §10.1.7.
+    fn section(&self, subject: Subject, section: u64, sections: u64, addresses: &Addresses<'_>) -> ((u64, u32), u8) {
+        let (Subject::Dot(id) | Subject::DotDot(id) | Subject::Node(id)) = subject;
+        let length = match self.tree.nodes[id].kind {
+            Kind::Directory => self.lengths[id],
+            Kind::File { length } => length,
+            _ => 0,
+        };
+        let start = section * SECTION;
+        let here = (length - start).min(SECTION) as u32;
+        let flags = if section + 1 < sections { MULTI_EXTENT } else { 0 };
+        ((if here == 0 { 0 } else { addresses.nodes[id] + start }, here), flags)
+    }
+
+    /// The root directory as a volume descriptor names it.
+    pub fn root_record(&self, addresses: &Addresses<'_>) -> Root {
+        Root {
+            offset: addresses.nodes[0],
+            length: self.lengths[0],
+            recorded: self.tree.nodes[0].posix.mtime,
+        }
+    }
+
+    /// The length of each path table.
+    pub fn path_table_length(&self) -> u64 {
+        self.directories
+            .iter()
+            .map(|&id| (8 + self.directory_identifier(id).len().next_multiple_of(2)) as u64)
+            .sum()
+    }
+
+    /// §10.4.6: the root's identifier is one zero byte.
+    fn directory_identifier(&self, node: usize) -> Vec<u8> {
+        if node == 0 {
+            SELF.to_vec()
+        } else {
+            self.identifier(node)
+        }
+    }
+
+    /// A path table, §10.4.
+    pub fn path_table(&self, endian: Endian, addresses: &Addresses<'_>) -> Vec<u8> {
+        let mut numbers = HashMap::with_capacity(self.directories.len());
+        let mut bytes = Vec::new();
+        for (index, &id) in self.directories.iter().enumerate() {
+            // Directories beyond the 16 bits are no parents: `order_directories` has seen to it.
+            numbers.insert(id, u16::try_from(index + 1).unwrap_or(0));
+            let parent = numbers[&self.tree.nodes[id].parent];
+            let block = record::block(addresses.nodes[id]);
+            let identifier = self.directory_identifier(id);
+            bytes.extend([identifier.len() as u8, 0]);
+            match endian {
+                Endian::Little => {
+                    bytes.extend(block.to_le_bytes());
+                    bytes.extend(parent.to_le_bytes());
+                }
+                Endian::Big => {
+                    bytes.extend(block.to_be_bytes());
+                    bytes.extend(parent.to_be_bytes());
+                }
+            }
+            bytes.extend(&identifier);
+            if identifier.len() % 2 == 1 {
+                bytes.push(0);
+            }
+        }
+        bytes
+    }
+
+    /// The length of the continuation area; 0 where no record needs one.
+    pub fn continuation_length(&self) -> u64 {
+        self.continuation_length
+    }
+
+    /// The continuation area: pieces in the order of the records that point at them, so that a reader that streams meets each in turn.
+    pub fn continuation(&self, addresses: &Addresses<'_>) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.continuation_length as usize);
+        for &directory in &self.directories {
+            for (subject, _, system_use) in self.records(directory) {
+                let places = self.places(subject, addresses.continuation);
+                for (place, piece) in system_use
+                    .iter()
+                    .flat_map(|system_use| system_use.continuation(&places))
+                {
+                    bytes.resize((place.offset - addresses.continuation) as usize, 0);
+                    bytes.extend(piece);
+                }
+            }
+        }
+        bytes
+    }
+
+    /// The name that readers of this hierarchy see, Rock Ridge apart.
+    pub fn name(&self, node: usize) -> String {
+        self.names[node].to_string()
+    }
+
+    /// Names that this hierarchy holds in another form. A primary identifier that differs only in case is none of them.
+    pub fn mappings(&self) -> &[Mapping] {
+        &self.mappings
+    }
+
+    /// Joliet names that readers which ignore case take for another: the other, and the name.
+    pub fn case_collisions(&self) -> &[(usize, usize)] {
+        &self.case_collisions
+    }
+
+    /// The first directory that is deeper than §7.8.2.2 allows.
+    pub fn too_deep(&self) -> Option<usize> {
+        self.too_deep
+    }
+
+    fn path(&self, mut node: usize) -> String {
+        let mut components = Vec::new();
+        while node != 0 {
+            components.push(text::visible(&self.tree.nodes[node].name));
+            node = self.tree.nodes[node].parent;
+        }
+        components
+            .iter()
+            .rev()
+            .map(|component| format!("/{component}"))
+            .collect()
+    }
+}
+
+/// What a directory record is of.
+#[derive(Clone, Copy)]
+enum Subject {
+    /// The directory itself.
+    Dot(usize),
+    /// Its parent, by node.
+    DotDot(usize),
+    Node(usize),
+}
+
+impl Subject {
+    /// `.` and `..` fit their records everywhere but in the root.
+    fn key(self) -> usize {
+        match self {
+            Self::Dot(_) | Self::DotDot(_) => ROOT_DOT,
+            Self::Node(id) => id,
+        }
+    }
+}
+
+/// The end of a record that follows `length` bytes of a directory.
+fn behind_record(length: u64, record: u64) -> u64 {
+    within_block(length, record as u32) + record
+}
+
+/// The first place from `offset` where `length` bytes lie inside one block.
+fn within_block(offset: u64, length: u32) -> u64 {
+    match offset % SECTOR + u64::from(length) > SECTOR {
+        true => offset.next_multiple_of(SECTOR),
+        false => offset,
+    }
+}

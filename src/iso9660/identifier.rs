@@ -1,0 +1,300 @@
+//! What a POSIX name becomes where an index cannot hold it as it is, and that it is unique in its directory.
+//!
+//! Names that an index holds keep theirs; the others are mapped character by character, cut, and numbered until nobody else has the
+//! result. What comes out depends on the names of the directory alone, not on their order.
+
+use std::collections::{HashMap, HashSet};
+
+/// §8.5.1 for level 3: name and extension together, without the separators and the version.
+const FILE: usize = 30;
+/// §8.6.3.
+const DIRECTORY: usize = 31;
+/// Joliet's text says 64 characters; every reader takes as many as fit a record of §10.1 with the version behind them.
+const JOLIET: usize = 103;
+/// An extension that has to give way to the name is cut to this.
+const EXTENSION: usize = 8;
+
+/// The identifiers of one directory's children, without version, and which of them stand for another name.
+///
+/// A child is its name and whether it is a directory; `joliet` decides what an identifier may hold.
+pub(super) fn assign(children: &[(&[u8], bool)], joliet: bool) -> Vec<(String, bool)> {
+    let wishes: Vec<Wish> = children
+        .iter()
+        .map(|&(name, directory)| {
+            if joliet {
+                Wish::joliet(name)
+            } else {
+                Wish::primary(name, directory)
+            }
+        })
+        .collect();
+    let mut order: Vec<usize> = (0..wishes.len()).collect();
+    order.sort_by_key(|&index| (wishes[index].fidelity, children[index].0));
+    let mut taken: HashSet<String> = HashSet::with_capacity(wishes.len());
+    let mut next: HashMap<String, u32> = HashMap::new();
+    let mut assigned = vec![(String::new(), false); wishes.len()];
+    for index in order {
+        let wish = &wishes[index];
+        let mut name = wish.numbered(None);
+        let mut changed = wish.fidelity == Fidelity::Mapped;
+        while !taken.insert(name.clone()) {
+            // The search goes on where it ended for the last of the same wish: a directory of twins takes linear time.
+            let number = next.entry(wish.numbered(None)).or_insert(0);
+            *number += 1;
+            name = wish.numbered(Some(*number));
+            changed = true;
+        }
+        assigned[index] = (name, changed);
+    }
+    assigned
+}
+
+/// How near an identifier is to the name; those that are nearer choose first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fidelity {
+    /// The name itself.
+    Exact,
+    /// The name in upper case.
+    Folded,
+    /// Characters were replaced or cut.
+    Mapped,
+}
+
+/// An identifier that a name would have if it were alone.
+struct Wish {
+    stem: Vec<char>,
+    extension: Vec<char>,
+    /// Of the stem, the dot and the extension together; the dot counts only for Joliet.
+    limit: usize,
+    fidelity: Fidelity,
+}
+
+impl Wish {
+    /// §8.5 and §8.6: d-characters (A-Z, 0-9, _), and one dot in the identifier of a file.
+    fn primary(name: &[u8], directory: bool) -> Self {
+        let replace = |bytes: &[u8]| -> Vec<char> {
+            let letters = bytes.utf8_chunks().flat_map(|part| {
+                let replaced = part.valid().chars().map(|letter| match letter.to_ascii_uppercase() {
+                    upper if upper.is_ascii_uppercase() || upper.is_ascii_digit() => upper,
+                    _ => '_',
+                });
+                replaced.chain(part.invalid().iter().map(|_| '_'))
+            });
+            letters.collect()
+        };
+        // The dot of ".profile" begins a name, not an extension.
+        let dot = name
+            .iter()
+            .rposition(|&byte| byte == b'.')
+            .filter(|&dot| dot > 0 && !directory);
+        let (stem, extension) = match dot {
+            Some(dot) => (replace(&name[..dot]), replace(&name[dot + 1..])),
+            None => (replace(name), Vec::new()),
+        };
+        let limit = if directory { DIRECTORY } else { FILE };
+        let wish = Self::cut(stem, extension, limit, 0);
+        let alone = wish.numbered(None).into_bytes();
+        let fidelity = match () {
+            () if alone == name => Fidelity::Exact,
+            () if alone.eq_ignore_ascii_case(name) => Fidelity::Folded,
+            () => Fidelity::Mapped,
+        };
+        Self { fidelity, ..wish }
+    }
+
+    /// UCS-2 without control characters and `* / : ; ? \`.
+    fn joliet(name: &[u8]) -> Self {
+        let mut letters: Vec<char> = Vec::with_capacity(name.len());
+        for part in name.utf8_chunks() {
+            letters.extend(part.valid().chars().map(|letter| match letter {
+                '\0'..='\u{1f}' | '*' | '/' | ':' | ';' | '?' | '\\' | '\u{10000}'.. => '_',
+                other => other,
+            }));
+            letters.extend(part.invalid().iter().map(|_| '_'));
+        }
+        let dot = letters.iter().rposition(|&letter| letter == '.').filter(|&dot| dot > 0);
+        let extension = dot.map_or(Vec::new(), |dot| letters[dot + 1..].to_vec());
+        // A dot at the end is part of the stem: nothing stands behind it.
+        let dot = dot.filter(|_| !extension.is_empty());
+        letters.truncate(dot.unwrap_or(letters.len()));
+        let wish = Self::cut(letters, extension, JOLIET, 1);
+        let fidelity = match wish.numbered(None).as_bytes() == name {
+            true => Fidelity::Exact,
+            false => Fidelity::Mapped,
+        };
+        Self { fidelity, ..wish }
+    }
+
+    fn cut(mut stem: Vec<char>, mut extension: Vec<char>, limit: usize, separator: usize) -> Self {
+        let separator = if extension.is_empty() { 0 } else { separator };
+        if stem.len() + separator + extension.len() > limit {
+            extension.truncate(EXTENSION.max(limit.saturating_sub(stem.len() + separator)));
+            stem.truncate(limit - extension.len() - separator);
+        }
+        Self {
+            stem,
+            extension,
+            limit: limit - separator,
+            fidelity: Fidelity::Mapped,
+        }
+    }
+
+    /// The identifier, with `_1`, `_2`, ... behind a stem that makes room for it.
+    fn numbered(&self, number: Option<u32>) -> String {
+        let suffix = number.map_or(String::new(), |number| format!("_{number}"));
+        let extension = self.extension.len().min(self.limit - suffix.len() - 1);
+        let room = self.limit - extension - suffix.len();
+        let mut name: String = self.stem.iter().take(room).collect();
+        name.push_str(&suffix);
+        if extension > 0 {
+            name.push('.');
+            name.extend(&self.extension[..extension]);
+        }
+        name
+    }
+}
+
+/// The characters of a text as Joliet records them; those outside of the basic plane are `_`.
+pub(super) fn ucs2(text: &str) -> impl Iterator<Item = u16> {
+    text.chars()
+        .map(|letter| u16::try_from(u32::from(letter)).unwrap_or(u16::from(b'_')))
+}
+
+/// Big-endian UCS-2 as text. Pairs of surrogates, which the standard does not have but some writers make, are one character.
+pub(super) fn from_ucs2(bytes: &[u8]) -> String {
+    let units = bytes.chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]]));
+    char::decode_utf16(units)
+        .map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect()
+}
+
+/// What a record of §10.1.12 holds for an identifier that [`assign`] gave: §8.5.1 has the dot and the version always.
+pub(super) fn encode(name: &str, directory: bool, joliet: bool) -> Vec<u8> {
+    let mut text = name.to_owned();
+    if !directory {
+        if !joliet && !name.contains('.') {
+            text.push('.');
+        }
+        text.push_str(";1");
+    }
+    match joliet {
+        false => text.into_bytes(),
+        true => ucs2(&text).flat_map(u16::to_be_bytes).collect(),
+    }
+}
+
+/// The name that readers show for the identifier of a primary record: no version, and no dot without an extension.
+pub(super) fn read_primary(identifier: &[u8], directory: bool) -> Vec<u8> {
+    if directory {
+        return identifier.to_vec();
+    }
+    let name = match identifier.iter().rposition(|&byte| byte == b';') {
+        Some(at) if identifier[at + 1..].iter().all(u8::is_ascii_digit) => &identifier[..at],
+        _ => identifier,
+    };
+    name.strip_suffix(b".")
+        .filter(|name| !name.is_empty())
+        .unwrap_or(name)
+        .to_vec()
+}
+
+/// The name that readers show for a Joliet identifier: no version.
+pub(super) fn read_joliet(identifier: &[u8], directory: bool) -> Vec<u8> {
+    let text = from_ucs2(identifier);
+    let name = if directory { None } else { text.strip_suffix(";1") };
+    name.unwrap_or(&text).as_bytes().to_vec()
+}
+
+/// The key of §10.3: file name, then extension; both count as padded with spaces, which are below every character in them.
+pub(super) fn order(name: &str) -> (Vec<u16>, Vec<u16>) {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    (ucs2(stem).collect(), ucs2(extension).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str], joliet: bool) -> Vec<(String, bool)> {
+        let children: Vec<(&[u8], bool)> = names.iter().map(|name| (name.as_bytes(), false)).collect();
+        assign(&children, joliet)
+    }
+
+    #[test]
+    fn primary_identifiers_are_d_characters() {
+        let long = "a-name-of-more-than-thirty-characters.configuration";
+        let got = names(
+            &["README.TXT", "readme.txt", ".profile", "a.tar.gz", "grün", long, "x."],
+            false,
+        );
+        let want = [
+            ("README.TXT", false),
+            ("README_1.TXT", true),
+            ("_PROFILE", true),
+            ("A_TAR.GZ", true),
+            ("GR_N", true),
+            ("A_NAME_OF_MORE_THAN_TH.CONFIGUR", true),
+            ("X", true),
+        ];
+        let want: Vec<_> = want.map(|(name, changed)| (name.to_owned(), changed)).to_vec();
+        assert_eq!(got, want);
+        assert_eq!(assign(&[(b"a.b", true)], false), [("A_B".to_owned(), true)]);
+    }
+
+    #[test]
+    fn what_fits_is_never_displaced_by_what_was_mapped() {
+        let long = format!("a.{}", "e".repeat(29));
+        let twins = names(&[&long, &long.to_uppercase()], false);
+        assert_eq!(twins[0], (format!("A_1.{}", "E".repeat(27)), true));
+        let got = names(&["a+b", "A_B", "a?b"], false);
+        assert_eq!(
+            got,
+            [("A_B_1".into(), true), ("A_B".into(), false), ("A_B_2".into(), true)]
+        );
+    }
+
+    #[test]
+    fn a_directory_of_twins_is_numbered_within_the_limit() {
+        let stem = "x".repeat(60);
+        let all: Vec<String> = (0..12_000).map(|n| format!("{stem}{n}.txt")).collect();
+        let children: Vec<(&[u8], bool)> = all.iter().map(|name| (name.as_bytes(), false)).collect();
+        let assigned = assign(&children, false);
+        let unique: HashSet<&String> = assigned.iter().map(|(name, _)| name).collect();
+        assert_eq!(unique.len(), all.len());
+        assert!(assigned.iter().all(|(name, _)| name.len() <= FILE + 1));
+    }
+
+    #[test]
+    fn joliet_keeps_all_but_a_few_characters() {
+        let long = format!("{}.txt", "n".repeat(120));
+        let got = names(&["grün.txt", "a:b?", "\u{1f600}", &long, "dot."], true);
+        let cut = format!("{}.txt", "n".repeat(99));
+        let want = [
+            ("grün.txt", false),
+            ("a_b_", true),
+            ("_", true),
+            (&cut, true),
+            ("dot.", false),
+        ];
+        let want: Vec<_> = want.map(|(name, changed)| (name.to_owned(), changed)).to_vec();
+        assert_eq!(got, want);
+        assert_eq!(
+            read_joliet(&encode("grün.txt", false, true), false),
+            "grün.txt".as_bytes()
+        );
+    }
+
+    #[test]
+    fn readers_see_neither_version_nor_empty_extension() {
+        for name in ["README.TXT", "X", "A_TAR.GZ"] {
+            assert_eq!(read_primary(&encode(name, false, false), false), name.as_bytes());
+            assert_eq!(read_primary(&encode(name, true, false), true), name.as_bytes());
+        }
+        assert_eq!(encode("X", false, false), b"X.;1");
+    }
+
+    #[test]
+    fn a_shorter_extension_sorts_first() {
+        assert!(order("A.1") < order("A.11") && order("A.Z") < order("A1.A") && order("A") < order("A.A"));
+    }
+}

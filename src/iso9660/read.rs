@@ -1,0 +1,411 @@
+//! A volume's hierarchies back from bytes that may be hostile: no loop, no unbounded memory, every oddity a note.
+
+use std::collections::HashSet;
+
+use super::descriptor::VolumeDescriptor;
+use super::record::{DIRECTORY, FIXED, MULTI_EXTENT};
+use super::rock_ridge;
+use super::{DEPTH, Error, Flavour, SECTOR, VolumeKind, identifier};
+use crate::read_at::ReadAt;
+use crate::text;
+
+/// Continuation pieces that one record may have: the longest name and link fill four.
+const CONTINUATIONS: usize = 16;
+/// Notes beyond this are counted only.
+const NOTES: usize = 100;
+/// Bytes of paths beyond those that a volume of this size can honestly hold.
+const PATHS: u64 = 16 << 20;
+
+/// A name in a hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// From the root, which is `/`.
+    pub path: Vec<u8>,
+    /// What it names.
+    pub kind: EntryKind,
+    /// Byte offset and length of each section, cut where the image ends.
+    pub extents: Vec<(u64, u64)>,
+}
+
+/// What an [`Entry`] names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// A symbolic link and its target.
+    Symlink(Vec<u8>),
+    /// A device, FIFO or socket.
+    Other,
+}
+
+/// All that one hierarchy says.
+#[derive(Debug)]
+pub struct Walk {
+    /// Parents before children.
+    pub entries: Vec<Entry>,
+    /// Whose names the paths are made of.
+    pub flavour: Flavour,
+    /// Byte offset and length of the continuation pieces that records point at.
+    pub continuations: Vec<(u64, u64)>,
+    /// What contradicts the standard.
+    pub notes: Vec<String>,
+}
+
+/// Follows a hierarchy from its root. Without a `flavour` a primary one is read by Rock Ridge if it has that, else by identifier.
+///
+/// # Errors
+/// When the root directory cannot be read.
+pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor, flavour: Option<Flavour>) -> Result<Walk, Error> {
+    let root = Directory {
+        offset: volume.root.offset,
+        length: volume.root.length,
+        path: Vec::new(),
+        depth: 1,
+    };
+    let (dots, skip) = announced(image, &root)?;
+    let flavour = flavour.unwrap_or(match volume.kind {
+        VolumeKind::Joliet => Flavour::Joliet,
+        VolumeKind::Primary if dots => Flavour::RockRidge,
+        VolumeKind::Primary => Flavour::Plain,
+    });
+    let mut walker = Walker {
+        image,
+        skip,
+        seen: HashSet::new(),
+        paths: image.size().max(PATHS),
+        more_notes: 0,
+        walk: Walk {
+            entries: Vec::new(),
+            flavour,
+            continuations: Vec::new(),
+            notes: Vec::new(),
+        },
+    };
+    let extents = walker.clip(root.offset, root.length).into_iter().collect();
+    walker.walk.entries.push(Entry {
+        path: b"/".to_vec(),
+        kind: EntryKind::Directory,
+        extents,
+    });
+    walker.seen.insert(root.offset);
+    let mut pending = vec![root];
+    while let Some(directory) = pending.pop() {
+        // The last that was found is read next: deep before wide keeps the list short.
+        pending.extend(walker.directory(&directory)?.into_iter().rev());
+    }
+    if walker.more_notes > 0 {
+        walker.walk.notes.push(format!("and {} more", walker.more_notes));
+    }
+    Ok(walker.walk)
+}
+
+/// SUSP 5.3: the SP entry in the root's first record announces all others.
+fn announced(image: &dyn ReadAt, root: &Directory) -> Result<(bool, u8), Error> {
+    let failed = |error| Error::Read {
+        offset: root.offset,
+        error,
+    };
+    let bytes = image
+        .read_vec_at(root.offset, SECTOR.min(root.length))
+        .map_err(failed)?;
+    let mut read = rock_ridge::Read::default();
+    if let Some(record) = Raw::parse(&bytes) {
+        read.add(record.system_use);
+    }
+    Ok((read.skip.is_some(), read.skip.unwrap_or(0)))
+}
+
+/// A directory that is still to be read.
+struct Directory {
+    offset: u64,
+    length: u64,
+    path: Vec<u8>,
+    depth: usize,
+}
+
+struct Walker<'a> {
+    image: &'a dyn ReadAt,
+    skip: u8,
+    /// Offsets of directories: each is read once, so that a loop ends.
+    seen: HashSet<u64>,
+    /// Bytes of paths that may still be made.
+    paths: u64,
+    more_notes: usize,
+    walk: Walk,
+}
+
+impl Walker<'_> {
+    fn note(&mut self, note: String) {
+        if self.walk.notes.len() < NOTES {
+            self.walk.notes.push(note);
+        } else {
+            self.more_notes += 1;
+        }
+    }
+
+    /// The part of an extent that the image has.
+    fn clip(&self, offset: u64, length: u64) -> Option<(u64, u64)> {
+        let length = length.min(self.image.size().saturating_sub(offset));
+        (length > 0).then_some((offset, length))
+    }
+
+    /// The entries of a directory. The result are the directories among them.
+    fn directory(&mut self, directory: &Directory) -> Result<Vec<Directory>, Error> {
+        let (path, depth) = (&directory.path, directory.depth);
+        let mut found = Vec::new();
+        let end = directory.offset.saturating_add(directory.length);
+        if end > self.image.size() {
+            self.note(format!("the directory {} ends behind the image", shown(path)));
+        }
+        let mut sections: Option<Entry> = None;
+        let mut at = directory.offset;
+        while let Some((offset, length)) = self.clip(at, SECTOR.min(end.saturating_sub(at))) {
+            let bytes = self
+                .image
+                .read_vec_at(offset, length)
+                .map_err(|error| Error::Read { offset, error })?;
+            let mut rest = bytes.as_slice();
+            while let Some(record) = Raw::parse(rest) {
+                rest = &rest[record.length..];
+                if matches!(record.identifier, [0] | [1]) {
+                    continue;
+                }
+                self.record(&record, path, depth, &mut sections, &mut found);
+            }
+            if rest.first().is_some_and(|&length| length != 0) {
+                self.note(format!("the directory {} has a record that is cut short", shown(path)));
+            }
+            at += SECTOR;
+        }
+        if let Some(unfinished) = sections {
+            self.note(format!("the last section of {} is missing", shown(&unfinished.path)));
+            self.walk.entries.push(unfinished);
+        }
+        Ok(found)
+    }
+
+    fn record(
+        &mut self,
+        record: &Raw<'_>,
+        parent: &[u8],
+        depth: usize,
+        sections: &mut Option<Entry>,
+        found: &mut Vec<Directory>,
+    ) {
+        let read = match self.walk.flavour {
+            Flavour::RockRidge => self.system_use(record.system_use),
+            _ => rock_ridge::Read::default(),
+        };
+        if read.relocated {
+            return;
+        }
+        let is_directory = record.flags & DIRECTORY != 0 || read.child.is_some();
+        let name = read.name.unwrap_or_else(|| match self.walk.flavour {
+            Flavour::Joliet => identifier::read_joliet(record.identifier, is_directory),
+            _ => identifier::read_primary(record.identifier, is_directory),
+        });
+        let cost = (parent.len() + name.len()) as u64 + 1;
+        let Some(left) = self.paths.checked_sub(cost) else {
+            self.more_notes += 1;
+            return;
+        };
+        self.paths = left;
+        let path = [parent, b"/", &name].concat();
+        let kind = match (is_directory, read.target, read.mode.unwrap_or(0) & 0o170_000) {
+            (true, ..) => EntryKind::Directory,
+            (false, Some(target), _) => EntryKind::Symlink(target),
+            (false, None, 0 | 0o100_000 | 0o120_000) => EntryKind::File,
+            _ => EntryKind::Other,
+        };
+        let (mut offset, mut length) = (u64::from(record.extent) * SECTOR, u64::from(record.data_length));
+        if let Some(child) = read.child {
+            offset = u64::from(child) * SECTOR;
+            length = self.relocated_length(offset);
+        }
+        if offset.saturating_add(length) > self.image.size() && length > 0 {
+            self.note(format!("{} ends behind the image", shown(&path)));
+        }
+        let extent = self.clip(offset, length);
+        let mut entry = match sections.take() {
+            Some(entry) if entry.path == path => entry,
+            Some(other) => {
+                self.note(format!("the last section of {} is missing", shown(&other.path)));
+                self.walk.entries.push(other);
+                Entry {
+                    path,
+                    kind,
+                    extents: Vec::new(),
+                }
+            }
+            None => Entry {
+                path,
+                kind,
+                extents: Vec::new(),
+            },
+        };
+        entry.extents.extend(extent);
+        if record.flags & MULTI_EXTENT != 0 && !is_directory {
+            *sections = Some(entry);
+            return;
+        }
+        if entry.kind == EntryKind::Directory {
+            let path = entry.path.clone();
+            if depth >= DEPTH {
+                self.note(format!(
+                    "{} is nested more than {DEPTH} deep and not read",
+                    shown(&path)
+                ));
+            } else if !self.seen.insert(offset) {
+                self.note(format!("the directory {} is at the place of another", shown(&path)));
+            } else {
+                found.push(Directory {
+                    offset,
+                    length,
+                    path,
+                    depth: depth + 1,
+                });
+            }
+        }
+        self.walk.entries.push(entry);
+    }
+
+    /// RRIP 4.1.5: the CL entry names the block alone; the directory's first record has its length.
+    fn relocated_length(&self, offset: u64) -> u64 {
+        let bytes = self.image.read_vec_at(offset, 34).unwrap_or_default();
+        Raw::parse(&bytes).map_or(0, |record| record.data_length.into())
+    }
+
+    fn system_use(&mut self, area: &[u8]) -> rock_ridge::Read {
+        let mut read = rock_ridge::Read::default();
+        read.add(area.get(usize::from(self.skip)..).unwrap_or_default());
+        for _ in 0..CONTINUATIONS {
+            let Some((offset, length)) = read.continuation else {
+                return read;
+            };
+            let Ok(bytes) = self.image.read_vec_at(offset, length.min(SECTOR)) else {
+                self.note(format!("a continuation area at {offset} is not in the image"));
+                return read;
+            };
+            self.walk.continuations.push((offset, length.min(SECTOR)));
+            read.add(&bytes);
+        }
+        self.note("a record has more continuation areas than any name or link needs".into());
+        read
+    }
+}
+
+fn shown(path: &[u8]) -> String {
+    if path.is_empty() {
+        "/".into()
+    } else {
+        text::visible(path)
+    }
+}
+
+/// A directory record as it stands, §10.1.
+struct Raw<'a> {
+    length: usize,
+    extent: u32,
+    data_length: u32,
+    flags: u8,
+    identifier: &'a [u8],
+    system_use: &'a [u8],
+}
+
+impl<'a> Raw<'a> {
+    /// The record at the start of `bytes`; none at the end of a logical sector's records.
+    fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let length = usize::from(*bytes.first()?);
+        let record = bytes.get(..length).filter(|record| record.len() > FIXED)?;
+        let word = |at: usize| record.get(at..)?.first_chunk().map(|&bytes| u32::from_le_bytes(bytes));
+        let end = FIXED + usize::from(record[32]);
+        Some(Self {
+            length,
+            // §10.1.3: an extended attribute record stands before the data.
+            extent: word(2)?.saturating_add(u32::from(record[1])),
+            data_length: word(10)?,
+            flags: record[25],
+            identifier: record.get(FIXED..end).filter(|identifier| !identifier.is_empty())?,
+            // §10.1.13: a padding byte keeps it at an even place.
+            system_use: record.get(end.next_multiple_of(2)..).unwrap_or_default(),
+        })
+    }
+}
+
+/// Compares both path tables of a volume with each other and with its root.
+///
+/// # Errors
+/// The first contradiction, in words.
+pub fn path_tables(image: &dyn ReadAt, volume: &VolumeDescriptor) -> Result<(), String> {
+    let (name, length) = match volume.kind {
+        VolumeKind::Primary => ("path table", volume.path_table_length),
+        VolumeKind::Joliet => ("Joliet path table", volume.path_table_length),
+    };
+    let read = |offset: u64, little: bool| {
+        let unreadable = |_| format!("the {name} at {offset} is not in the image");
+        let bytes = image.read_vec_at(offset, length).map_err(unreadable)?;
+        Ok::<_, String>(PathTable {
+            rest: bytes,
+            at: 0,
+            little,
+        })
+    };
+    let little = read(volume.path_table_l, true)?;
+    let mut big = match volume.path_table_m {
+        // §9.4.17 asks for both, and some writers make one.
+        0 => return Err(format!("there is no {name} of type M")),
+        offset => read(offset, false)?,
+    };
+    for (index, entry) in little.enumerate() {
+        if index == 0 && u64::from(entry.block) * SECTOR != volume.root.offset {
+            return Err(format!("the {name} does not begin with the root directory"));
+        }
+        if usize::from(entry.parent) > index.max(1) || entry.parent == 0 {
+            return Err(format!("entry {} of the {name} has no parent before it", index + 1));
+        }
+        if big.next().as_ref() != Some(&entry) {
+            return Err(format!("the type L and type M {name}s differ from entry {}", index + 1));
+        }
+    }
+    match big.next() {
+        Some(_) => Err(format!("the type L and type M {name}s have different lengths")),
+        None => Ok(()),
+    }
+}
+
+/// The entries of a path table, §10.4.
+struct PathTable {
+    rest: Vec<u8>,
+    at: usize,
+    little: bool,
+}
+
+#[derive(PartialEq, Eq)]
+struct PathTableEntry {
+    block: u32,
+    parent: u16,
+    identifier: Vec<u8>,
+}
+
+impl Iterator for PathTable {
+    type Item = PathTableEntry;
+
+    fn next(&mut self) -> Option<PathTableEntry> {
+        let entry = self.rest.get(self.at..)?;
+        let length = usize::from(*entry.first().filter(|&&length| length > 0)?);
+        let (block, parent) = (*entry.get(2..)?.first_chunk()?, *entry.get(6..)?.first_chunk()?);
+        let identifier = entry.get(8..8 + length)?.to_vec();
+        self.at += 8 + length.next_multiple_of(2);
+        let (block, parent) = match self.little {
+            true => (u32::from_le_bytes(block), u16::from_le_bytes(parent)),
+            false => (u32::from_be_bytes(block), u16::from_be_bytes(parent)),
+        };
+        Some(PathTableEntry {
+            block,
+            parent,
+            identifier,
+        })
+    }
+}
