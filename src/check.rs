@@ -64,7 +64,11 @@ pub fn cells(facts: &Description) -> Vec<Cell> {
             };
             let boots = verdict.is_ok();
             let (Ok(reason) | Err(reason)) = verdict;
-            cells.push(Cell { cell: format!("{firmware_name}-{medium_name}"), boots, reason });
+            cells.push(Cell {
+                cell: format!("{firmware_name}-{medium_name}"),
+                boots,
+                reason,
+            });
         }
     }
     cells
@@ -94,7 +98,9 @@ fn bios(facts: &Description, medium: Medium) -> Verdict {
             ))
         }
         Medium::Usb | Medium::Disk => {
-            let Some(mbr) = &facts.mbr else { return Err("there is no MBR".into()) };
+            let Some(mbr) = &facts.mbr else {
+                return Err("there is no MBR".into());
+            };
             if !mbr.boot_code {
                 return Err("the MBR has no boot code".into());
             }
@@ -106,9 +112,7 @@ fn bios(facts: &Description, medium: Medium) -> Verdict {
                     .into(),
             })
         }
-        Medium::Usb4kn | Medium::Disk4kn => {
-            Err("BIOS boot code counts in logical sectors of 512 bytes".into())
-        }
+        Medium::Usb4kn | Medium::Disk4kn => Err("BIOS boot code counts in logical sectors of 512 bytes".into()),
     }
 }
 
@@ -124,14 +128,18 @@ fn uefi(facts: &Description, firmware: Firmware, medium: Medium) -> Verdict {
         _ => ("BOOTX64.EFI", "x64"),
     };
     let loader = volume.loaders.iter().find(|loader| {
-        loader.path.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(name))
+        loader
+            .path
+            .rsplit('/')
+            .next()
+            .is_some_and(|last| last.eq_ignore_ascii_case(name))
     });
     let Some(loader) = loader else {
-        return Err(format!("{way} has no /EFI/BOOT/{name}"));
+        return Err(format!("{way} without /EFI/BOOT/{name}"));
     };
     if loader.machine != machine {
         return Err(format!(
-            "{} in {way} is no {machine} program: its machine is {}",
+            "{way} with {}, which is no {machine} program: its machine is {}",
             loader.path, loader.machine
         ));
     }
@@ -140,12 +148,17 @@ fn uefi(facts: &Description, firmware: Firmware, medium: Medium) -> Verdict {
     }
     match authority(loader) {
         Some(name) => Ok(format!("{way} with {}, signed by {name}", loader.path)),
-        None => Err(format!("{} in {way} is not signed by an authority that firmware knows", loader.path)),
+        None => Err(format!(
+            "{way} with {}, which is not signed by an authority that firmware knows",
+            loader.path
+        )),
     }
 }
 
 fn authority(loader: &LoaderFacts) -> Option<&'static str> {
-    AUTHORITIES.into_iter().find(|name| loader.signers.iter().any(|signer| signer == name))
+    AUTHORITIES
+        .into_iter()
+        .find(|name| loader.signers.iter().any(|signer| signer == name))
 }
 
 /// EDK2 takes every entry of the catalog, whatever its platform, that holds a file system.
@@ -155,20 +168,21 @@ fn from_catalog(facts: &Description) -> Result<(String, &EspFacts), String> {
     }
     for entry in facts.el_torito.iter().filter(|entry| entry.bootable) {
         if let Some(volume) = facts.esp.iter().find(|volume| volume.offset == entry.offset) {
-            return Ok((format!("the boot catalog leads to an ESP at offset {}", entry.offset), volume));
+            return Ok((
+                format!("the boot catalog leads to an ESP at offset {}", entry.offset),
+                volume,
+            ));
         }
     }
     Err("no entry of the boot catalog leads to a FAT volume".into())
 }
 
 /// EDK2 probes GPT, then MBR; a GPT counts only behind an MBR slot of type EE that begins at exactly LBA 1.
-fn from_partition(
-    facts: &Description,
-    sector_size: u64,
-) -> Result<(String, &EspFacts), String> {
-    let protective = facts.partitions.iter().any(|partition| {
-        partition.kind == "protective" && partition.start == partition.sector_size
-    });
+fn from_partition(facts: &Description, sector_size: u64) -> Result<(String, &EspFacts), String> {
+    let protective = facts
+        .partitions
+        .iter()
+        .any(|partition| partition.kind == "protective" && partition.start == partition.sector_size);
     let has_gpt = facts.gpt.iter().any(|table| table.sector_size == sector_size);
     let table = match has_gpt && protective {
         true => "gpt",

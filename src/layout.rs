@@ -65,7 +65,11 @@ impl Layout {
     /// Puts a region where a standard or another structure wants it.
     pub fn place_at(&mut self, content: Content, offset: u64, length: u64) {
         if length > 0 {
-            self.regions.push(Region { offset, length, content });
+            self.regions.push(Region {
+                offset,
+                length,
+                content,
+            });
             self.end = self.end.max(offset + length);
         }
     }
@@ -85,17 +89,25 @@ impl Layout {
         self.regions.sort_unstable_by_key(|region| region.offset);
         for pair in self.regions.windows(2) {
             if pair[0].offset + pair[0].length > pair[1].offset {
-                return Err(Overlap { first: pair[0], second: pair[1] });
+                return Err(Overlap {
+                    first: pair[0],
+                    second: pair[1],
+                });
             }
         }
         Ok(self.regions)
     }
 }
 
+/// Whether a payload counts as large: it stands behind all that do not, so that alignment costs a gap only once.
+pub fn is_large(length: u64) -> bool {
+    length >= 64 << 10
+}
+
 /// Payload of 64 KiB and more starts on 4 KiB, so that file systems with reflinks share every whole block of it; the rest is packed
 /// by logical sectors.
 pub fn payload_alignment(length: u64) -> u64 {
-    if length >= 64 << 10 { 4096 } else { SECTOR }
+    if is_large(length) { 4096 } else { SECTOR }
 }
 
 /// Sorted, disjoint extents out of claims in any order. Claims on the very same bytes are one extent with all their names; where
@@ -109,10 +121,11 @@ pub fn settle(claims: Vec<Extent>) -> Vec<Extent> {
         .collect();
     let mut settled: Vec<Extent> = Vec::with_capacity(pending.len());
     while let Some(Reverse(Claim(mut current))) = pending.pop() {
-        loop {
-            let Some(Reverse(Claim(next))) = pending.peek() else { break };
+        while let Some(Reverse(Claim(next))) = pending.peek() {
             if next.offset == current.offset && next.length == current.length {
-                let Some(Reverse(Claim(next))) = pending.pop() else { break };
+                let Some(Reverse(Claim(next))) = pending.pop() else {
+                    break;
+                };
                 current.paths.extend(next.paths);
                 current.source = current.source.or(next.source);
                 continue;
@@ -121,11 +134,16 @@ pub fn settle(claims: Vec<Extent>) -> Vec<Extent> {
             if next.offset < end {
                 let rest = next.offset.saturating_add(next.length);
                 if rest < end {
-                    let remainder =
-                        Extent { offset: rest, length: end - rest, ..current.clone() };
+                    let remainder = Extent {
+                        offset: rest,
+                        length: end - rest,
+                        ..current.clone()
+                    };
                     pending.push(Reverse(Claim(remainder)));
                 }
-                let Some(Reverse(Claim(next))) = pending.peek() else { break };
+                let Some(Reverse(Claim(next))) = pending.peek() else {
+                    break;
+                };
                 current.length = next.offset - current.offset;
             }
             break;
@@ -146,7 +164,9 @@ struct Claim(Extent);
 impl Ord for Claim {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let key = |claim: &Self| (claim.0.offset, Reverse(claim.0.length), claim.0.what);
-        key(self).cmp(&key(other)).then_with(|| self.0.paths.cmp(&other.0.paths))
+        key(self)
+            .cmp(&key(other))
+            .then_with(|| self.0.paths.cmp(&other.0.paths))
     }
 }
 
@@ -158,12 +178,7 @@ impl PartialOrd for Claim {
 
 /// Adds what no index points at: in each gap of `extents` between `start` and `end` the bytes from the first to the last that are
 /// not zero. Behind a boot image they belong to it, since El Torito records only what the firmware loads.
-pub fn with_unclaimed(
-    extents: Vec<Extent>,
-    bytes: &dyn ReadAt,
-    start: u64,
-    end: u64,
-) -> io::Result<Vec<Extent>> {
+pub fn with_unclaimed(extents: Vec<Extent>, bytes: &dyn ReadAt, start: u64, end: u64) -> io::Result<Vec<Extent>> {
     let mut all: Vec<Extent> = Vec::with_capacity(extents.len());
     let mut at = start;
     for extent in extents {
@@ -176,11 +191,11 @@ pub fn with_unclaimed(
 }
 
 fn claim_gap(all: &mut Vec<Extent>, bytes: &dyn ReadAt, start: u64, end: u64) -> io::Result<()> {
-    let Some((first, last)) = nonzero_span(bytes, start, end)? else { return Ok(()) };
+    let Some((first, last)) = nonzero_span(bytes, start, end)? else {
+        return Ok(());
+    };
     match all.last_mut() {
-        Some(image)
-            if image.what == What::BootImage && image.offset + image.length == start =>
-        {
+        Some(image) if image.what == What::BootImage && image.offset + image.length == start => {
             image.length = last - image.offset;
         }
         _ => all.push(Extent {
@@ -195,11 +210,7 @@ fn claim_gap(all: &mut Vec<Extent>, bytes: &dyn ReadAt, start: u64, end: u64) ->
 }
 
 /// The first byte between `start` and `end` that is not zero, and the byte behind the last.
-pub fn nonzero_span(
-    bytes: &dyn ReadAt,
-    start: u64,
-    end: u64,
-) -> io::Result<Option<(u64, u64)>> {
+pub fn nonzero_span(bytes: &dyn ReadAt, start: u64, end: u64) -> io::Result<Option<(u64, u64)>> {
     const STEP: u64 = 1 << 18;
     let mut span: Option<(u64, u64)> = None;
     let mut at = start;
@@ -221,7 +232,13 @@ mod tests {
     use super::*;
 
     fn claim(offset: u64, length: u64, what: What, path: &str) -> Extent {
-        Extent { offset, length, what, paths: vec![path.into()], source: None }
+        Extent {
+            offset,
+            length,
+            what,
+            paths: vec![path.into()],
+            source: None,
+        }
     }
 
     #[test]
@@ -287,13 +304,16 @@ mod tests {
         let mut bytes = vec![0u8; 100];
         bytes[30] = 1;
         bytes[70] = 1;
-        let extents =
-            vec![claim(10, 10, What::BootImage, "i"), claim(50, 10, What::File, "f")];
+        let extents = vec![claim(10, 10, What::BootImage, "i"), claim(50, 10, What::File, "f")];
         let all = with_unclaimed(extents, &bytes, 0, 100).unwrap();
         let shape: Vec<_> = all.iter().map(|e| (e.offset, e.length, e.what)).collect();
         assert_eq!(
             shape,
-            [(10, 21, What::BootImage), (50, 10, What::File), (70, 1, What::Unclaimed)]
+            [
+                (10, 21, What::BootImage),
+                (50, 10, What::File),
+                (70, 1, What::Unclaimed)
+            ]
         );
     }
 }

@@ -2,13 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-use clap::Parser;
+mod cli;
 
-/// One TOML manifest, one bootable image: the same file boots as a CD, a USB stick and a VM disk.
-#[derive(Debug, Parser)]
-#[command(name = "isobuild", version)]
-struct Arguments {}
+use std::process::ExitCode;
 
-fn main() {
-    Arguments::parse();
+fn main() -> ExitCode {
+    cli::run()
 }

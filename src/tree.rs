@@ -1,6 +1,7 @@
 //! What goes into an image: nodes in an arena, and the payloads they share. No addresses.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::source::Source;
 use crate::time::Timestamp;
@@ -78,8 +79,17 @@ pub struct Payload {
     pub source: Source,
     /// What stands for the content in the identity of the image, see [`crate::image`]; zero where no identity is asked for.
     pub digest: [u8; 32],
-    /// What is patched in when the address is known.
-    pub patch: Option<Patch>,
+    /// Address fields that are filled in, and the bytes around them.
+    pub patched: Option<Patched>,
+}
+
+/// A boot image that is kept in memory, since its own address is written into it.
+#[derive(Clone, Debug)]
+pub struct Patched {
+    /// Which fields.
+    pub patch: Patch,
+    /// All bytes, as they were read.
+    pub bytes: Arc<[u8]>,
 }
 
 /// Address fields inside a BIOS boot image.
@@ -104,9 +114,17 @@ impl Tree {
     /// A tree of nothing but a root directory.
     pub fn new(root: Attributes) -> Self {
         let kind = Kind::Directory(BTreeMap::new());
-        let root =
-            Node { parent: ROOT, name: Box::default(), kind, attributes: root, origin: None };
-        Self { nodes: vec![root], payloads: Vec::new() }
+        let root = Node {
+            parent: ROOT,
+            name: Box::default(),
+            kind,
+            attributes: root,
+            origin: None,
+        };
+        Self {
+            nodes: vec![root],
+            payloads: Vec::new(),
+        }
     }
 
     /// The node `id`.
@@ -140,14 +158,9 @@ impl Tree {
         self.payloads.len() - 1
     }
 
-    /// Asks for `patch` in the payload `id`.
-    pub fn set_patch(&mut self, id: PayloadId, patch: Patch) {
-        self.payloads[id].patch = Some(patch);
-    }
-
-    /// Keeps the bytes of the payload `id` in memory: those of a boot image that is patched.
-    pub fn set_source(&mut self, id: PayloadId, source: Source) {
-        self.payloads[id].source = source;
+    /// Asks for address fields in the payload `id`.
+    pub fn set_patched(&mut self, id: PayloadId, patched: Patched) {
+        self.payloads[id].patched = Some(patched);
     }
 
     /// Gives an existing directory the attributes that a manifest asks for.
@@ -166,7 +179,9 @@ impl Tree {
 
     /// The node at `components` from the root.
     pub fn find<'a>(&self, components: impl IntoIterator<Item = &'a [u8]>) -> Option<NodeId> {
-        components.into_iter().try_fold(ROOT, |node, name| self.child(node, name))
+        components
+            .into_iter()
+            .try_fold(ROOT, |node, name| self.child(node, name))
     }
 
     /// Puts a new node under the directory `parent`.
@@ -186,17 +201,18 @@ impl Tree {
             return Err(Conflict::Occupied(other));
         }
         children.insert(name.into(), id);
-        self.nodes.push(Node { parent, name: name.into(), kind, attributes, origin });
+        self.nodes.push(Node {
+            parent,
+            name: name.into(),
+            kind,
+            attributes,
+            origin,
+        });
         Ok(id)
     }
 
     /// The directory called `name` under `parent`, made with `implied` attributes where there is none.
-    pub fn directory(
-        &mut self,
-        parent: NodeId,
-        name: &[u8],
-        implied: Attributes,
-    ) -> Result<NodeId, Conflict> {
+    pub fn directory(&mut self, parent: NodeId, name: &[u8], implied: Attributes) -> Result<NodeId, Conflict> {
         match self.child(parent, name) {
             Some(id) if matches!(self.nodes[id].kind, Kind::Directory(_)) => Ok(id),
             Some(id) => Err(Conflict::NotDirectory(id)),

@@ -12,9 +12,11 @@ use super::{Inspect, print, print_json, show};
 pub(super) fn run(arguments: &Inspect) -> Result<(), Error> {
     let image = open(&arguments.image)?;
     let facts = inspect::inspect(&image).map_err(|error| match error {
-        InspectError::Io(source) => {
-            Error::Io { path: arguments.image.clone(), action: "reading", source }
-        }
+        InspectError::Io(source) => Error::Io {
+            path: arguments.image.clone(),
+            action: "reading",
+            source,
+        },
         other => Error::input(&arguments.image, other.to_string()),
     })?;
     match arguments.json {
@@ -30,7 +32,11 @@ fn open(path: &Path) -> Result<FileAt, Error> {
     let file = source::open(path).map_err(unusable)?;
     let kind = file.metadata().map_err(unusable)?.file_type();
     if !kind.is_file() && !kind.is_block_device() {
-        let what = if kind.is_dir() { "a directory" } else { "neither a file nor a disk" };
+        let what = if kind.is_dir() {
+            "a directory"
+        } else {
+            "neither a file nor a disk"
+        };
         return Err(Error::input(path, format!("is {what}, not an image")));
     }
     FileAt::new(file).map_err(unusable)

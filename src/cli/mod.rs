@@ -96,16 +96,21 @@ pub(crate) fn run() -> ExitCode {
 
 /// What a run takes from its surroundings.
 fn environment(output: Option<PathBuf>) -> Environment {
-    Environment { source_date_epoch: std::env::var_os("SOURCE_DATE_EPOCH"), output }
+    Environment {
+        source_date_epoch: std::env::var_os("SOURCE_DATE_EPOCH"),
+        output,
+    }
 }
 
 /// Results go to standard output. A reader that has seen enough is no error.
 fn print(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Io { path: "standard output".into(), action: "writing", source })
-        }
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Error::Io {
+            path: "standard output".into(),
+            action: "writing",
+            source,
+        }),
         _ => Ok(()),
     }
 }

@@ -19,7 +19,11 @@ pub(super) fn error(error: &Error) {
 
 /// Warnings of the manifest with their places, then those of the plan alone.
 pub(super) fn warnings(report: &Report, all: &[String]) {
-    let placed = report.diagnostics.iter().filter(|d| d.severity == Severity::Warning).count();
+    let placed = report
+        .diagnostics
+        .iter()
+        .filter(|d| d.severity == Severity::Warning)
+        .count();
     if placed > 0 {
         eprint!("{}", report.render(std::io::stderr().is_terminal()));
     }
@@ -30,8 +34,12 @@ pub(super) fn warnings(report: &Report, all: &[String]) {
 
 /// The closing line of a build.
 pub(super) fn built(output: &Path, facts: &Description) {
-    let cells: Vec<&str> =
-        facts.cells.iter().filter(|cell| cell.boots).map(|cell| cell.cell.as_str()).collect();
+    let cells: Vec<&str> = facts
+        .cells
+        .iter()
+        .filter(|cell| cell.boots)
+        .map(|cell| cell.cell.as_str())
+        .collect();
     let boots = match cells.is_empty() {
         true => "a data image, nothing boots it".into(),
         false => format!("boots {}", cells.join(", ")),
@@ -66,8 +74,7 @@ pub(super) fn picture(facts: &Description) -> String {
 fn what(extent: &Extent) -> String {
     let mut line = extent.what.to_string();
     if !extent.paths.is_empty() {
-        let paths: Vec<String> =
-            extent.paths.iter().map(|path| text::visible(path.as_bytes())).collect();
+        let paths: Vec<String> = extent.paths.iter().map(|path| text::visible(path.as_bytes())).collect();
         line = format!("{line}  {}", paths.join(" = "));
     }
     if let Some(source) = &extent.source {
@@ -90,7 +97,11 @@ fn boot_catalog(out: &mut String, facts: &Description) {
             entry.load_sectors,
             entry.offset,
             entry.length,
-            if entry.info_table.is_some() { ", boot info table" } else { "" }
+            if entry.info_table.is_some() {
+                ", boot info table"
+            } else {
+                ""
+            }
         );
     }
 }
@@ -110,22 +121,36 @@ fn partitions(out: &mut String, facts: &Description) {
             partition.start,
             partition.length,
             if partition.active == Some(true) { "  active" } else { "" },
-            partition.name.as_ref().map_or(String::new(), |name| format!(
-                "  {}",
-                text::visible(name.as_bytes())
-            ))
+            partition
+                .name
+                .as_ref()
+                .map_or(String::new(), |name| format!("  {}", text::visible(name.as_bytes())))
         );
     }
 }
 
-/// Only what the image is for: a cell that nothing was done for is not listed when others boot.
+/// The media in the names of cells.
+const MEDIA: [&str; 5] = ["-cd", "-usb", "-usb-4kn", "-disk", "-disk-4kn"];
+
+/// Only what the image is for: a firmware that boots it from no medium is not listed when others boot it.
 fn cells(out: &mut String, cells: &[Cell]) {
     if !cells.iter().any(|cell| cell.boots) {
         let _ = writeln!(out, "\nnothing boots this image");
         return;
     }
     let _ = writeln!(out, "\ncells");
+    let firmware = |cell: &Cell| {
+        MEDIA
+            .iter()
+            .find_map(|medium| cell.cell.strip_suffix(medium).map(str::to_owned))
+    };
     for cell in cells {
+        if !cells
+            .iter()
+            .any(|other| other.boots && firmware(other) == firmware(cell))
+        {
+            continue;
+        }
         let verdict = if cell.boots { "yes" } else { "no " };
         let _ = writeln!(out, "  {:<20} {verdict}  {}", cell.cell, cell.reason);
     }

@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::check;
 use crate::diagnostic::Severity;
 use crate::facts::{
-    BootCatalog, BootEntry, Counts, Description, EspFacts, Extent, GptFacts, Identifiers, InfoTable,
-    LoaderFacts, MappedName, MbrFacts, What,
+    BootCatalog, BootEntry, Counts, Description, EspFacts, Extent, GptFacts, Identifiers, InfoTable, LoaderFacts,
+    MappedName, MbrFacts, What,
 };
 use crate::fat;
 use crate::inspect;
@@ -61,7 +61,10 @@ impl Plan<'_> {
 
     /// Everything, every extent included.
     pub fn describe(&self) -> Result<Description, PlanError> {
-        Ok(Description { extents: self.extents(), ..self.facts()? })
+        Ok(Description {
+            extents: self.extents(),
+            ..self.facts()?
+        })
     }
 
     fn filesystems(&self) -> Vec<String> {
@@ -91,13 +94,19 @@ impl Plan<'_> {
     }
 
     fn has_boot_code(&self) -> bool {
-        self.resolved.boot_code.is_some_and(|code| code.iter().any(|&byte| byte != 0))
+        self.resolved
+            .boot_code
+            .is_some_and(|code| code.iter().any(|&byte| byte != 0))
     }
 
     fn boot_catalog(&self, structures: &Structures) -> Option<BootCatalog> {
         let (span, bytes) = (self.catalog?, structures.catalog.as_ref()?);
         let checksum = u16::from_le_bytes([*bytes.get(28)?, *bytes.get(29)?]);
-        Some(BootCatalog { offset: span.offset, length: span.length, checksum })
+        Some(BootCatalog {
+            offset: span.offset,
+            length: span.length,
+            checksum,
+        })
     }
 
     fn boot_entries(&self) -> Result<Vec<BootEntry>, PlanError> {
@@ -108,10 +117,12 @@ impl Plan<'_> {
         let span = self.boot_span(boot.image);
         let load_sectors = self.load_sectors(boot.image, boot.sectors);
         let info_table = match boot.image {
-            BootBytes::Payload(id) if self.resolved.tree.payload(id).patch.is_some() => {
+            BootBytes::Payload(id) if self.resolved.tree.payload(id).patched.is_some() => {
                 let bytes = self.patched(id)?;
-                crate::el_torito::boot_info::read(&bytes, span.offset)
-                    .map(|table| InfoTable { length: table.length, checksum: table.checksum })
+                crate::el_torito::boot_info::read(&bytes, span.offset).map(|table| InfoTable {
+                    length: table.length,
+                    checksum: table.checksum,
+                })
             }
             _ => None,
         };
@@ -122,12 +133,7 @@ impl Plan<'_> {
             load_sectors,
             load_segment: boot.load_segment,
             offset: span.offset,
-            length: inspect::boot_length(
-                boot.emulation,
-                load_sectors,
-                boot.disk_length,
-                self.size - span.offset,
-            ),
+            length: inspect::boot_length(boot.emulation, load_sectors, boot.disk_length, self.size - span.offset),
             info_table,
         })
     }
@@ -159,9 +165,7 @@ impl Plan<'_> {
                 serial: self.identity.number("ESP"),
                 loaders: loaders.clone(),
             }),
-            (Esp::Image { contents, loaders, .. }, _) => {
-                Some(ready_esp_facts(span.offset, contents, loaders))
-            }
+            (Esp::Image { contents, loaders, .. }, _) => Some(ready_esp_facts(span.offset, contents, loaders)),
             _ => None,
         }
     }
@@ -198,9 +202,12 @@ impl Plan<'_> {
             }
         }
         if !self.resolved.rock_ridge {
-            let links = self.iso.tree.nodes.iter().filter(|node| {
-                !matches!(node.kind, iso9660::Kind::Directory | iso9660::Kind::File { .. })
-            });
+            let links = self
+                .iso
+                .tree
+                .nodes
+                .iter()
+                .filter(|node| !matches!(node.kind, iso9660::Kind::Directory | iso9660::Kind::File { .. }));
             let count = links.count();
             if count > 0 {
                 warnings.push(format!(
@@ -217,7 +224,9 @@ impl Plan<'_> {
 
     fn name_map(&self) -> Vec<MappedName> {
         let indexes = [("iso9660", Some(&self.primary)), ("joliet", self.joliet.as_ref())];
-        let mapped = indexes.into_iter().filter_map(|(index, hierarchy)| Some((index, hierarchy?)));
+        let mapped = indexes
+            .into_iter()
+            .filter_map(|(index, hierarchy)| Some((index, hierarchy?)));
         mapped
             .flat_map(|(index, hierarchy)| {
                 hierarchy.mappings().iter().map(move |mapping| MappedName {
@@ -301,8 +310,7 @@ impl Plan<'_> {
                     extent.source = Some(source(payload, &self.resolved.base));
                     let nodes = names.get(&id);
                     if self.payloads[id] == Some(region.offset) {
-                        extent.paths =
-                            nodes.into_iter().flatten().map(|&n| self.richest_path(n)).collect();
+                        extent.paths = nodes.into_iter().flatten().map(|&n| self.richest_path(n)).collect();
                     }
                     if self.is_esp_image(id) {
                         let named = !extent.paths.is_empty();
@@ -310,11 +318,9 @@ impl Plan<'_> {
                         if !named {
                             continue;
                         }
-                    } else if self.fat.is_none() || !self.in_esp(region.offset) {
-                        if nodes.is_none() {
-                            extent.what = What::BootImage;
-                            extent.length = self.hidden_length(id, region.length);
-                        }
+                    } else if nodes.is_none() && (self.fat.is_none() || !self.in_esp(region.offset)) {
+                        extent.what = What::BootImage;
+                        extent.length = self.hidden_length(id, region.length);
                     }
                     extent.paths.extend(self.esp_paths(id, region.offset));
                 }
@@ -342,9 +348,7 @@ impl Plan<'_> {
     }
 
     fn esp_paths(&self, id: PayloadId, offset: u64) -> Vec<String> {
-        let (Some(Esp::Files { files, .. }), Some(fat), Some(esp)) =
-            (&self.resolved.esp, &self.fat, self.esp)
-        else {
+        let (Some(Esp::Files { files, .. }), Some(fat), Some(esp)) = (&self.resolved.esp, &self.fat, self.esp) else {
             return Vec::new();
         };
         let here = files.iter().enumerate().filter(|(key, (_, payload))| {
@@ -355,9 +359,13 @@ impl Plan<'_> {
     }
 
     fn esp_image_extents(&self, start: u64, named: bool, whole: &Extent) -> Vec<Extent> {
-        let Some(Esp::Image { extents, .. }) = &self.resolved.esp else { return Vec::new() };
+        let Some(Esp::Image { extents, .. }) = &self.resolved.esp else {
+            return Vec::new();
+        };
         // Where the image is a file of the tree too, its name covers what no FAT structure points at.
-        let inner = extents.iter().filter(|extent| !(named && extent.what == What::Unclaimed));
+        let inner = extents
+            .iter()
+            .filter(|extent| !(named && extent.what == What::Unclaimed));
         inner
             .map(|extent| Extent {
                 offset: extent.offset + start,
@@ -375,7 +383,11 @@ impl Plan<'_> {
             let loaded = inspect::boot_length(boot.emulation, boot.sectors, boot.disk_length, 0);
             loaded.max(boot.end)
         });
-        let table = if self.resolved.tree.payload(id).patch.is_some() { length } else { 0 };
+        let table = if self.resolved.tree.payload(id).patched.is_some() {
+            length
+        } else {
+            0
+        };
         told.max().unwrap_or(0).max(table)
     }
 }
@@ -385,7 +397,10 @@ fn gpt_facts(header: &[u8]) -> GptFacts {
         let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
         u32::from_le_bytes(bytes.unwrap_or_default())
     };
-    let guid = header.get(56..72).and_then(|bytes| bytes.try_into().ok()).unwrap_or_default();
+    let guid = header
+        .get(56..72)
+        .and_then(|bytes| bytes.try_into().ok())
+        .unwrap_or_default();
     GptFacts {
         sector_size: header.len() as u64,
         disk_guid: crate::gpt::Guid::from_bytes(guid).to_string(),
@@ -394,11 +409,7 @@ fn gpt_facts(header: &[u8]) -> GptFacts {
     }
 }
 
-pub(crate) fn ready_esp_facts(
-    offset: u64,
-    contents: &fat::Contents,
-    loaders: &[LoaderFacts],
-) -> EspFacts {
+pub(crate) fn ready_esp_facts(offset: u64, contents: &fat::Contents, loaders: &[LoaderFacts]) -> EspFacts {
     EspFacts {
         offset,
         length: contents.size,

@@ -10,7 +10,7 @@ use crate::layout::{Content, Region};
 use crate::mbr::{self, Mbr};
 use crate::resolve::BootBytes;
 use crate::source::Source;
-use crate::tree::{Patch, PayloadId};
+use crate::tree::{Patch, Patched, PayloadId};
 use crate::write::{Piece, PieceSource};
 
 use super::{Plan, PlanError, Span};
@@ -35,19 +35,19 @@ impl<'r> Plan<'r> {
             let source = match region.content {
                 Content::Payload(payload) => self.payload(payload)?,
                 Content::Structure(what) => self.structure(what, &structures)?.into(),
-                Content::Directory(node) => {
-                    PieceSource::from(self.primary.directory(node, &self.primary_addresses()))
-                }
+                Content::Directory(node) => PieceSource::from(self.primary.directory(node, &self.primary_addresses())),
                 Content::JolietDirectory(node) => match &self.joliet {
                     Some(joliet) => joliet.directory(node, &self.joliet_addresses()).into(),
                     None => Vec::new().into(),
                 },
-                Content::Fat(index) => {
-                    fat.get_mut(index).and_then(Option::take).unwrap_or_default().into()
-                }
+                Content::Fat(index) => fat.get_mut(index).and_then(Option::take).unwrap_or_default().into(),
             };
             check_length(region, &source);
-            pieces.push(Piece { offset: region.offset, length: region.length, source });
+            pieces.push(Piece {
+                offset: region.offset,
+                length: region.length,
+                source,
+            });
         }
         Ok(pieces)
     }
@@ -72,11 +72,17 @@ impl<'r> Plan<'r> {
     }
 
     fn primary_addresses(&self) -> Addresses<'_> {
-        Addresses { nodes: &self.primary_nodes, continuation: self.continuation }
+        Addresses {
+            nodes: &self.primary_nodes,
+            continuation: self.continuation,
+        }
     }
 
     fn joliet_addresses(&self) -> Addresses<'_> {
-        Addresses { nodes: &self.joliet_nodes, continuation: 0 }
+        Addresses {
+            nodes: &self.joliet_nodes,
+            continuation: 0,
+        }
     }
 
     fn structure(&self, what: What, structures: &Structures) -> Result<Vec<u8>, PlanError> {
@@ -95,9 +101,7 @@ impl<'r> Plan<'r> {
             What::BackupGptHeader => gpt(|gpt| &gpt.backup_header),
             What::PrimaryDescriptor => self.descriptor(VolumeKind::Primary)?.to_vec(),
             What::JolietDescriptor => self.descriptor(VolumeKind::Joliet)?.to_vec(),
-            What::BootRecord => {
-                el_torito::boot_record(self.catalog.map_or(0, |span| span.offset))?.to_vec()
-            }
+            What::BootRecord => el_torito::boot_record(self.catalog.map_or(0, |span| span.offset))?.to_vec(),
             What::Terminator => iso9660::terminator().to_vec(),
             What::PathTableL => self.primary.path_table(Endian::Little, &self.primary_addresses()),
             What::PathTableM => self.primary.path_table(Endian::Big, &self.primary_addresses()),
@@ -198,9 +202,7 @@ impl<'r> Plan<'r> {
             disk_signature: self.identity.number("disk"),
             slots: self.tables.slots.unwrap_or_default(),
         });
-        if let (Some(patch), Some(first)) =
-            (self.resolved.boot_code_patch, self.resolved.boot.first())
-        {
+        if let (Some(patch), Some(first)) = (self.resolved.boot_code_patch, self.resolved.boot.first()) {
             let offset = self.boot_span(first.image).offset;
             match patch {
                 Patch::Isolinux => boot_info::patch_mbr_isolinux(&mut sector, offset)?,
@@ -212,25 +214,29 @@ impl<'r> Plan<'r> {
 
     fn payload(&self, id: PayloadId) -> Result<PieceSource<'_>, PlanError> {
         let payload = self.resolved.tree.payload(id);
+        if payload.patched.is_some() {
+            return Ok(self.patched(id)?.into());
+        }
         Ok(match &payload.source {
-            Source::Bytes(_) if payload.patch.is_some() => self.patched(id)?.into(),
             Source::Bytes(bytes) => PieceSource::Bytes(Cow::Borrowed(bytes)),
-            Source::File { path, stamp, offset } => {
-                PieceSource::File { path, stamp, offset: *offset }
-            }
+            Source::File { path, stamp, offset } => PieceSource::File {
+                path,
+                stamp,
+                offset: *offset,
+            },
         })
     }
 
-    /// A boot image with its addresses filled in. Only these are held in memory.
+    /// A boot image with its addresses filled in; empty for any other payload.
     pub(super) fn patched(&self, id: PayloadId) -> Result<Vec<u8>, PlanError> {
-        let payload = self.resolved.tree.payload(id);
-        let Source::Bytes(bytes) = &payload.source else { return Ok(Vec::new()) };
+        let Some(Patched { patch, bytes }) = &self.resolved.tree.payload(id).patched else {
+            return Ok(Vec::new());
+        };
         let mut bytes = bytes.to_vec();
         let offset = self.payloads[id].unwrap_or(0);
-        match payload.patch {
-            Some(Patch::Isolinux) => boot_info::patch_isolinux(&mut bytes, offset)?,
-            Some(Patch::Grub2) => boot_info::patch_grub2(&mut bytes, offset)?,
-            None => {}
+        match patch {
+            Patch::Isolinux => boot_info::patch_isolinux(&mut bytes, offset)?,
+            Patch::Grub2 => boot_info::patch_grub2(&mut bytes, offset)?,
         }
         Ok(bytes)
     }
@@ -244,6 +250,11 @@ impl From<Vec<u8>> for PieceSource<'_> {
 
 fn check_length(region: &Region, source: &PieceSource<'_>) {
     if let PieceSource::Bytes(bytes) = source {
-        assert_eq!(bytes.len() as u64, region.length, "{:?} changed its length", region.content);
+        assert_eq!(
+            bytes.len() as u64,
+            region.length,
+            "{:?} changed its length",
+            region.content
+        );
     }
 }

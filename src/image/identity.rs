@@ -18,9 +18,14 @@ impl Identity {
     pub(super) fn of(resolved: &Resolved) -> Self {
         let mut sum = Sum(Sha256::new());
         let ids = &resolved.identifiers;
-        for text in
-            [&ids.system, &ids.volume, &ids.volume_set, &ids.publisher, &ids.preparer, &ids.application]
-        {
+        for text in [
+            &ids.system,
+            &ids.volume,
+            &ids.volume_set,
+            &ids.publisher,
+            &ids.preparer,
+            &ids.application,
+        ] {
             sum.bytes(text.as_bytes());
         }
         sum.number(resolved.timestamp.unix() as u64);
@@ -47,7 +52,11 @@ impl Identity {
     }
 
     fn derive(&self, purpose: &str) -> [u8; 32] {
-        Sha256::new().chain_update(self.0).chain_update(purpose).finalize().into()
+        Sha256::new()
+            .chain_update(self.0)
+            .chain_update(purpose)
+            .finalize()
+            .into()
     }
 }
 
@@ -68,7 +77,7 @@ impl Sum {
         let payload = resolved.tree.payload(id);
         self.number(payload.length);
         self.0.update(payload.digest);
-        self.number(match payload.patch {
+        self.number(match payload.patched.as_ref().map(|patched| patched.patch) {
             None => 0,
             Some(Patch::Isolinux) => 1,
             Some(Patch::Grub2) => 2,
@@ -104,8 +113,9 @@ impl Sum {
     fn boot(&mut self, resolved: &Resolved) {
         match &resolved.esp {
             None => self.number(0),
-            Some(Esp::Files { files, .. }) => {
+            Some(Esp::Files { files, size, .. }) => {
                 self.number(1 + files.len() as u64);
+                self.number(size.unwrap_or(0));
                 for (path, payload) in files {
                     self.bytes(path.join("/").as_bytes());
                     self.payload(resolved, *payload);

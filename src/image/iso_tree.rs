@@ -52,8 +52,14 @@ impl IsoTree {
         for (new, &old) in order.iter().enumerate() {
             let node = tree.node(old);
             let Attributes { mode, uid, gid, mtime } = node.attributes;
-            let mut posix =
-                iso9660::Posix { mode, links: 1, uid, gid, serial: new as u32 + 1, mtime };
+            let mut posix = iso9660::Posix {
+                mode,
+                links: 1,
+                uid,
+                gid,
+                serial: new as u32 + 1,
+                mtime,
+            };
             let mut payload = None;
             let kind = match &node.kind {
                 Kind::Directory(_) => {
@@ -67,15 +73,22 @@ impl IsoTree {
                         (posix.serial, posix.links) = (serial, count);
                     }
                     payload = Some(*id);
-                    iso9660::Kind::File { length: tree.payload(*id).length }
+                    iso9660::Kind::File {
+                        length: tree.payload(*id).length,
+                    }
                 }
                 Kind::Symlink(target) => {
                     posix.mode |= file_type::SYMLINK;
-                    iso9660::Kind::Symlink { target: target.to_vec() }
+                    iso9660::Kind::Symlink {
+                        target: target.to_vec(),
+                    }
                 }
                 Kind::Device { block, major, minor } => {
                     posix.mode |= if *block { file_type::BLOCK } else { file_type::CHARACTER };
-                    iso9660::Kind::Device { major: *major, minor: *minor }
+                    iso9660::Kind::Device {
+                        major: *major,
+                        minor: *minor,
+                    }
                 }
             };
             payloads.push(payload);
@@ -86,6 +99,9 @@ impl IsoTree {
                 posix,
             });
         }
-        Self { tree: iso9660::Tree { nodes }, payloads }
+        Self {
+            tree: iso9660::Tree { nodes },
+            payloads,
+        }
     }
 }

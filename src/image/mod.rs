@@ -10,7 +10,7 @@
 //! | continuation area | behind the directories that point into it |
 //! | Joliet directories | a second index over the same files |
 //! | boot catalog, hidden boot images | few and small |
-//! | files | in the order of their paths |
+//! | files under 64 KiB, then larger ones | in the order of their paths; the larger ones on 4 KiB, so that reflinks share their blocks |
 //! | ESP | on 1 MiB as partitioning tools want it; near the end, so that El Torito's "to the end of the volume" fits it |
 //! | backup GPT | the last logical sectors |
 
@@ -26,8 +26,7 @@ use crate::error::Error;
 use crate::facts::What;
 use crate::fat;
 use crate::iso9660::{Flavour, Hierarchy, SECTOR, SYSTEM_AREA};
-use crate::layout::{Content, Layout, Overlap, Region, payload_alignment};
-use crate::manifest::DiskLayout;
+use crate::layout::{Content, Layout, Overlap, Region, is_large, payload_alignment};
 use crate::resolve::{BootBytes, Esp, Resolved};
 use crate::tree::PayloadId;
 
@@ -119,14 +118,18 @@ impl PlanError {
 /// Decides where everything goes.
 pub fn plan<'r>(resolved: &'r Resolved, iso: &'r IsoTree) -> Result<Plan<'r>, PlanError> {
     check_total(resolved)?;
-    let flavour = if resolved.rock_ridge { Flavour::RockRidge } else { Flavour::Plain };
+    let flavour = if resolved.rock_ridge {
+        Flavour::RockRidge
+    } else {
+        Flavour::Plain
+    };
     let primary = Hierarchy::plan(&iso.tree, flavour)?;
     let joliet = match resolved.joliet {
         true => Some(Hierarchy::plan(&iso.tree, Flavour::Joliet)?),
         false => None,
     };
     let fat = match &resolved.esp {
-        Some(Esp::Files { files, .. }) => Some(fat::plan(&esp_volume(resolved, files))?),
+        Some(Esp::Files { files, size, .. }) => Some(fat::plan(&esp_volume(resolved, files, *size))?),
         _ => None,
     };
     let mut layout = Layout::default();
@@ -202,7 +205,11 @@ struct Addresses {
 
 /// All payloads together must leave room for 32-bit block numbers; beyond it sums of 64 bits are not safe either.
 fn check_total(resolved: &Resolved) -> Result<(), PlanError> {
-    let lengths = resolved.tree.payloads().iter().map(|payload| u128::from(payload.length));
+    let lengths = resolved
+        .tree
+        .payloads()
+        .iter()
+        .map(|payload| u128::from(payload.length));
     let total: u128 = lengths.sum();
     match total > u128::from(u32::MAX) * u128::from(SECTOR) {
         true => Err(PlanError::TooLarge(total)),
@@ -253,22 +260,19 @@ fn place_metadata(
     Some(Span { offset, length })
 }
 
-/// Payloads outside the ESP: boot images without a name first, then files in the order of their paths.
+/// Payloads outside the ESP: boot images without a name first, then small files, then large ones, each in the order of their paths.
 fn data_order(resolved: &Resolved, iso: &IsoTree) -> Vec<PayloadId> {
     let named: HashSet<PayloadId> = iso.payloads.iter().flatten().copied().collect();
     let hidden = resolved.boot.iter().filter_map(|boot| match boot.image {
         BootBytes::Payload(payload) if !named.contains(&payload) => Some(payload),
         _ => None,
     });
-    hidden.chain(iso.payloads.iter().flatten().copied()).collect()
+    let files = iso.payloads.iter().flatten().copied();
+    let (large, small): (Vec<_>, Vec<_>) = files.partition(|&id| is_large(resolved.tree.payload(id).length));
+    hidden.chain(small).chain(large).collect()
 }
 
-fn place_payload(
-    layout: &mut Layout,
-    addresses: &mut Addresses,
-    resolved: &Resolved,
-    id: PayloadId,
-) {
+fn place_payload(layout: &mut Layout, addresses: &mut Addresses, resolved: &Resolved, id: PayloadId) {
     let length = resolved.tree.payload(id).length;
     if length > 0 && addresses.payloads[id].is_none() {
         let offset = layout.place(Content::Payload(id), length, payload_alignment(length));
@@ -318,7 +322,7 @@ fn place_esp(
 }
 
 /// The ESP's files as the FAT leaf wants them: directories nested, each file under its number.
-fn esp_volume(resolved: &Resolved, files: &[(Vec<String>, PayloadId)]) -> fat::Volume {
+fn esp_volume(resolved: &Resolved, files: &[(Vec<String>, PayloadId)], size: Option<u64>) -> fat::Volume {
     let mut root = Vec::new();
     for (key, (path, payload)) in files.iter().enumerate() {
         let length = resolved.tree.payload(*payload).length;
@@ -328,15 +332,20 @@ fn esp_volume(resolved: &Resolved, files: &[(Vec<String>, PayloadId)]) -> fat::V
         root,
         label: "ESP".into(),
         timestamp: resolved.timestamp,
-        size: fat::Size::Fit { free: ESP_FREE },
+        size: size.map_or(fat::Size::Fit { free: ESP_FREE }, fat::Size::Exact),
         sector_size: 512,
     }
 }
 
 fn insert(nodes: &mut Vec<fat::Node>, path: &[String], kind: fat::Kind) {
-    let Some((first, rest)) = path.split_first() else { return };
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
     if rest.is_empty() {
-        nodes.push(fat::Node { name: first.clone(), kind });
+        nodes.push(fat::Node {
+            name: first.clone(),
+            kind,
+        });
         return;
     }
     let known = nodes.iter().position(|node| {
@@ -344,7 +353,10 @@ fn insert(nodes: &mut Vec<fat::Node>, path: &[String], kind: fat::Kind) {
         node.name.eq_ignore_ascii_case(first) && matches!(node.kind, fat::Kind::Directory(_))
     });
     let index = known.unwrap_or_else(|| {
-        nodes.push(fat::Node { name: first.clone(), kind: fat::Kind::Directory(Vec::new()) });
+        nodes.push(fat::Node {
+            name: first.clone(),
+            kind: fat::Kind::Directory(Vec::new()),
+        });
         nodes.len() - 1
     });
     if let fat::Kind::Directory(children) = &mut nodes[index].kind {

@@ -4,7 +4,7 @@
 
 use crate::facts::What;
 use crate::gpt;
-use crate::iso9660::SYSTEM_AREA;
+use crate::iso9660::{self, SYSTEM_AREA};
 use crate::layout::{Content, Layout};
 use crate::manifest::DiskLayout;
 use crate::mbr::{self, Slot};
@@ -19,9 +19,18 @@ pub(super) const SECTOR: u64 = 512;
 /// Where partitions and the image end: a multiple of every logical sector that a disk can have.
 const ALIGNMENT: u64 = 4096;
 
+/// Zeros that end an image without tables: 150 logical sectors, as other writers have them. A drive that reads ahead at the end of a
+/// disc, and readers that take the first 68 KiB at once to find a label, find bytes there.
+const PADDING: u64 = 150 * iso9660::SECTOR;
+
 /// A slot of type 0 that is active: BIOSes that look for an active partition start the boot code, and firmware that takes tables
 /// with overlapping partitions for broken does not count it.
-const ACTIVE_EMPTY: Slot = Slot { active: true, kind: 0, start: 0, length: 1 };
+const ACTIVE_EMPTY: Slot = Slot {
+    active: true,
+    kind: 0,
+    start: 0,
+    length: 1,
+};
 
 /// The entries of an image's partition tables.
 #[derive(Debug, Default)]
@@ -65,9 +74,13 @@ pub(super) fn place(
 ) -> Result<(u64, Tables), PlanError> {
     let profile = resolved.layout;
     if profile == DiskLayout::None {
-        return Ok((layout.end().next_multiple_of(crate::iso9660::SECTOR), Tables::default()));
+        let size = (layout.end() + PADDING).next_multiple_of(iso9660::SECTOR);
+        return Ok((size, Tables::default()));
     }
-    let esp = esp.map(|esp| Span { length: esp.length.next_multiple_of(ALIGNMENT), ..esp });
+    let esp = esp.map(|esp| Span {
+        length: esp.length.next_multiple_of(ALIGNMENT),
+        ..esp
+    });
     layout.reserve(esp.map_or(0, |esp| esp.end()));
     let mut size = layout.end().next_multiple_of(ALIGNMENT);
     let mut tables = Tables::default();
@@ -103,7 +116,12 @@ fn gpt_entries(payload: Span, esp: Option<Span>) -> Vec<Entry> {
         span: payload,
         attributes: gpt::READ_ONLY | gpt::NO_AUTOMOUNT,
     }];
-    entries.extend(esp.map(|span| Entry { kind: gpt::ESP, name: "ESP", span, attributes: 0 }));
+    entries.extend(esp.map(|span| Entry {
+        kind: gpt::ESP,
+        name: "ESP",
+        span,
+        attributes: 0,
+    }));
     entries
 }
 
@@ -111,7 +129,12 @@ fn slots(profile: DiskLayout, size: u64, esp: Option<Span>) -> Result<[Slot; 4],
     let esp = match esp {
         Some(span) => {
             let (start, length) = mbr::slot(span.offset, span.length, SECTOR)?;
-            Some(Slot { active: false, kind: mbr::ESP, start, length })
+            Some(Slot {
+                active: false,
+                kind: mbr::ESP,
+                start,
+                length,
+            })
         }
         None => None,
     };
@@ -122,7 +145,12 @@ fn slots(profile: DiskLayout, size: u64, esp: Option<Span>) -> Result<[Slot; 4],
         DiskLayout::Mbr => [esp.unwrap_or_default(), ACTIVE_EMPTY, unused, unused],
         DiskLayout::Isohybrid => {
             let (start, length) = mbr::slot(0, size, SECTOR)?;
-            let whole = Slot { active: true, kind: 0, start, length };
+            let whole = Slot {
+                active: true,
+                kind: 0,
+                start,
+                length,
+            };
             [whole, esp.unwrap_or_default(), unused, unused]
         }
         DiskLayout::None => [unused; 4],

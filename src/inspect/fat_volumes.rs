@@ -28,7 +28,9 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
             }
             claims.push(extent);
         }
-        facts.faults.extend(contents.notes.iter().map(|note| format!("ESP at {offset}: {note}")));
+        facts
+            .faults
+            .extend(contents.notes.iter().map(|note| format!("ESP at {offset}: {note}")));
         facts.esp.push(EspFacts {
             offset,
             length: contents.size,
@@ -45,7 +47,10 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
 /// Where a firmware would look: partitions of the ESP's type, then EFI boot images.
 fn candidates(facts: &Description) -> Vec<(u64, u64)> {
     let esps = |table| {
-        let esps = facts.partitions.iter().filter(move |p| p.kind == "esp" && p.table == table);
+        let esps = facts
+            .partitions
+            .iter()
+            .filter(move |p| p.kind == "esp" && p.table == table);
         esps.map(|partition| (partition.start, partition.length))
     };
     let entries = facts.el_torito.iter().filter(|entry| entry.platform == "uefi");
@@ -66,13 +71,19 @@ pub(crate) fn fat_extents(contents: &fat::Contents, start: u64) -> Vec<Extent> {
     for region in &contents.regions {
         let (what, paths) = fat_what(&region.what);
         let offset = start + region.offset;
-        extents.push(Extent { paths, ..claim(offset, region.length, what) });
+        extents.push(Extent {
+            paths,
+            ..claim(offset, region.length, what)
+        });
     }
     for entry in contents.entries.iter().filter(|entry| !entry.directory) {
         let path = format!("esp:{}", text::lossless(entry.path.as_bytes()));
         for &(offset, length) in &entry.extents {
             let paths = vec![path.clone()];
-            extents.push(Extent { paths, ..claim(start + offset, length, What::File) });
+            extents.push(Extent {
+                paths,
+                ..claim(start + offset, length, What::File)
+            });
         }
     }
     extents
@@ -88,8 +99,9 @@ pub(crate) fn fat_what(what: &fat::What) -> (What, Vec<String>) {
         fat::What::Table(1) => plain(What::FatTable1),
         fat::What::Table(_) => plain(What::FatTable2),
         fat::What::RootDirectory => (What::FatRootDirectory, vec!["esp:/".into()]),
-        fat::What::Directory(path) => {
-            (What::FatDirectory, vec![format!("esp:{}", text::lossless(path.as_bytes()))])
-        }
+        fat::What::Directory(path) => (
+            What::FatDirectory,
+            vec![format!("esp:{}", text::lossless(path.as_bytes()))],
+        ),
     }
 }

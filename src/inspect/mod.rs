@@ -36,7 +36,10 @@ pub enum InspectError {
 /// Everything that the bytes of `image` say.
 pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
     recognise(image)?;
-    let mut facts = Description { size: image.size(), ..Description::default() };
+    let mut facts = Description {
+        size: image.size(),
+        ..Description::default()
+    };
     let mut claims = Vec::new();
     tables::read(image, &mut facts, &mut claims)?;
     let boot_images = volume::read(image, &mut facts, &mut claims)?;
@@ -82,5 +85,11 @@ fn recognise(image: &dyn ReadAt) -> Result<(), InspectError> {
 }
 
 fn claim(offset: u64, length: u64, what: What) -> Extent {
-    Extent { offset, length, what, paths: Vec::new(), source: None }
+    Extent {
+        offset,
+        length,
+        what,
+        paths: Vec::new(),
+        source: None,
+    }
 }

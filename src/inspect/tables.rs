@@ -10,11 +10,7 @@ use crate::read_at::ReadAt;
 use super::claim;
 
 /// Adds what the partition tables say.
-pub(super) fn read(
-    image: &dyn ReadAt,
-    facts: &mut Description,
-    claims: &mut Vec<Extent>,
-) -> io::Result<()> {
+pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec<Extent>) -> io::Result<()> {
     let mut sector = [0; 512];
     image.read_exact_at(&mut sector, 0)?;
     if let Some(mbr) = mbr::decode(&sector) {
@@ -28,7 +24,9 @@ pub(super) fn read(
         }
     }
     for sector_size in [512, 4096] {
-        let Some(table) = gpt::decode(image, sector_size) else { continue };
+        let Some(table) = gpt::decode(image, sector_size) else {
+            continue;
+        };
         let words = [
             What::GptHeader,
             What::GptEntries,
@@ -79,11 +77,7 @@ pub(crate) fn mbr_partition(index: usize, slot: &Slot, sector_size: u64) -> Opti
 }
 
 /// A GPT partition.
-pub(crate) fn gpt_partition(
-    number: u32,
-    partition: &gpt::Partition,
-    sector_size: u64,
-) -> Partition {
+pub(crate) fn gpt_partition(number: u32, partition: &gpt::Partition, sector_size: u64) -> Partition {
     let kind = match partition.kind {
         gpt::ESP => "esp".into(),
         gpt::LINUX_DATA => "linux".into(),

@@ -1,12 +1,8 @@
 //! The ISO 9660 volume and its boot catalog as facts.
 
 use crate::el_torito::{self, Emulation, boot_info};
-use crate::facts::{
-    BootCatalog, BootEntry, Counts, Description, Extent, Identifiers, InfoTable, What,
-};
-use crate::iso9660::{
-    self, Descriptor, EntryKind, Flavour, SECTOR, VolumeDescriptor, VolumeKind, Walk,
-};
+use crate::facts::{BootCatalog, BootEntry, Counts, Description, Extent, Identifiers, InfoTable, What};
+use crate::iso9660::{self, Descriptor, EntryKind, Flavour, SECTOR, VolumeDescriptor, VolumeKind, Walk};
 use crate::read_at::{ReadAt, Window};
 use crate::text;
 
@@ -112,9 +108,7 @@ fn index(
 ) {
     let (path_l, path_m, directory) = match volume.kind {
         VolumeKind::Primary => (What::PathTableL, What::PathTableM, What::Directory),
-        VolumeKind::Joliet => {
-            (What::JolietPathTableL, What::JolietPathTableM, What::JolietDirectory)
-        }
+        VolumeKind::Joliet => (What::JolietPathTableL, What::JolietPathTableM, What::JolietDirectory),
     };
     let length = volume.path_table_length;
     for (offset, what) in [(volume.path_table_l, path_l), (volume.path_table_m, path_m)] {
@@ -137,7 +131,10 @@ fn index(
             false => Vec::new(),
         };
         for &(offset, length) in &merged(&entry.extents) {
-            claims.push(Extent { paths: paths.clone(), ..claim(offset, length, what) });
+            claims.push(Extent {
+                paths: paths.clone(),
+                ..claim(offset, length, what)
+            });
         }
     }
 }
@@ -170,12 +167,7 @@ fn continuations(walk: &Walk, claims: &mut Vec<Extent>) {
     }
 }
 
-fn boot_catalog(
-    image: &dyn ReadAt,
-    offset: u64,
-    facts: &mut Description,
-    claims: &mut Vec<Extent>,
-) -> Vec<Extent> {
+fn boot_catalog(image: &dyn ReadAt, offset: u64, facts: &mut Description, claims: &mut Vec<Extent>) -> Vec<Extent> {
     let decoded = match el_torito::decode(image, offset) {
         Ok(decoded) => decoded,
         Err(error) => {
@@ -184,9 +176,14 @@ fn boot_catalog(
         }
     };
     claims.push(claim(offset, decoded.length, What::BootCatalog));
-    facts.boot_catalog =
-        Some(BootCatalog { offset, length: decoded.length, checksum: decoded.checksum });
-    facts.faults.extend(decoded.faults.iter().map(|fault| format!("boot catalog: {fault}")));
+    facts.boot_catalog = Some(BootCatalog {
+        offset,
+        length: decoded.length,
+        checksum: decoded.checksum,
+    });
+    facts
+        .faults
+        .extend(decoded.faults.iter().map(|fault| format!("boot catalog: {fault}")));
     let mut images = Vec::new();
     for section in &decoded.catalog.sections {
         for entry in &section.entries {
@@ -209,8 +206,10 @@ fn boot_catalog(
                 load_segment: entry.load_segment,
                 offset: entry.offset,
                 length,
-                info_table: table
-                    .map(|table| InfoTable { length: table.length, checksum: table.checksum }),
+                info_table: table.map(|table| InfoTable {
+                    length: table.length,
+                    checksum: table.checksum,
+                }),
             });
         }
     }
@@ -219,12 +218,7 @@ fn boot_catalog(
 
 /// How much of a boot image the firmware can read: the emulated medium, or the sectors that the entry counts. A count of 0 is "to the
 /// end of the volume" (UEFI 13.3.2.1), which is `rest` bytes away.
-pub(crate) fn boot_length(
-    emulation: Emulation,
-    sectors: u16,
-    disk: Option<u64>,
-    rest: u64,
-) -> u64 {
+pub(crate) fn boot_length(emulation: Emulation, sectors: u16, disk: Option<u64>, rest: u64) -> u64 {
     match (emulation.exact_length(), disk, sectors) {
         (Some(exact), _, _) => exact,
         (None, Some(disk), _) => disk,

@@ -182,6 +182,8 @@ pub enum InfoTable {
 pub struct Uefi {
     /// A ready FAT volume: host path or `iso:/...`.
     pub image: Option<Text>,
+    /// How large the ESP is that is made of `files`, such as `"64MiB"`. Default: what they need and a little.
+    pub size: Option<Text>,
     /// Path in the ESP and host path or `iso:/...`, sorted by the ESP's path.
     pub files: Option<std::collections::BTreeMap<Text, Text>>,
 }

@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use crate::el_torito::{self, Emulation, Platform};
 use crate::error::Error;
 use crate::layout;
-use crate::manifest::{
-    self, Bios, DiskLayout, Entry, InfoTable, Spanned, Text, Uefi, image_path,
-};
+use crate::manifest::{self, Bios, DiskLayout, Entry, InfoTable, Spanned, Text, Uefi, image_path, parse_size};
 use crate::read_at::ReadAt;
 use crate::source::Source;
 use crate::text;
-use crate::tree::{Conflict, Kind, Patch, PayloadId, ROOT};
+use crate::tree::{Conflict, Kind, Patch, Patched, PayloadId, ROOT};
 use crate::{fat, inspect, mbr};
 
 use super::host::read_whole;
@@ -41,8 +39,12 @@ impl Resolution<'_> {
     /// Reads all that `[boot]` names.
     pub(super) fn boot(&mut self, layout: DiskLayout) -> Result<Parts, Error> {
         let boot = &self.document.manifest.boot;
-        let mut parts =
-            Parts { images: Vec::new(), esp: None, boot_code: None, boot_code_patch: None };
+        let mut parts = Parts {
+            images: Vec::new(),
+            esp: None,
+            boot_code: None,
+            boot_code_patch: None,
+        };
         if let Some(bios) = &boot.bios {
             self.bios(bios.get_ref(), layout, &mut parts)?;
         }
@@ -106,12 +108,10 @@ impl Resolution<'_> {
     }
 
     /// A boot image by the rules of its platform and emulation; none when it was reported.
-    fn boot_image(
-        &mut self,
-        keys: &Keys<'_>,
-        platform: Platform,
-    ) -> Result<Option<BootImage>, Error> {
-        let Some(id) = self.reference(keys.image)? else { return Ok(None) };
+    fn boot_image(&mut self, keys: &Keys<'_>, platform: Platform) -> Result<Option<BootImage>, Error> {
+        let Some(id) = self.reference(keys.image)? else {
+            return Ok(None);
+        };
         let length = self.tree.payload(id).length;
         if length == 0 {
             self.error(keys.image, "a boot image cannot be empty", "this file has no bytes");
@@ -154,13 +154,11 @@ impl Resolution<'_> {
             let bytes = read_whole(self.tree.payload(id), LARGEST_BIOS_IMAGE)?;
             let needed = if patch == Patch::Grub2 { 2556 } else { 64 };
             if bytes.len() < needed {
-                let message =
-                    format!("this image has no room for a boot info table: {needed} bytes at least");
+                let message = format!("this image has no room for a boot info table: {needed} bytes at least");
                 self.error(keys.image, message, "this image");
                 return Ok(None);
             }
-            self.tree.set_source(id, Source::Bytes(bytes));
-            self.tree.set_patch(id, patch);
+            self.tree.set_patched(id, Patched { patch, bytes });
         }
         let sectors = keys.load_sectors.unwrap_or(match keys.emulation {
             Emulation::None if uefi => el_torito::uefi_sectors(length),
@@ -185,7 +183,11 @@ impl Resolution<'_> {
         let payload = self.tree.payload(id);
         let (bytes, path) = self.open(id)?;
         let span = layout::nonzero_span(bytes.as_ref(), 0, payload.length);
-        let span = span.map_err(|source| Error::Io { path, action: "reading", source })?;
+        let span = span.map_err(|source| Error::Io {
+            path,
+            action: "reading",
+            source,
+        })?;
         Ok(span.map_or(0, |(_, end)| end))
     }
 
@@ -240,29 +242,33 @@ impl Resolution<'_> {
         let mut placed = Vec::new();
         let mut loaders = Vec::new();
         for (to, from) in files {
-            let (Ok(path), Some(payload)) = (image_path(to.get_ref()), self.reference(from)?)
-            else {
+            let (Ok(path), Some(payload)) = (image_path(to.get_ref()), self.reference(from)?) else {
                 continue;
             };
             let name = format!("/{}", path.components.join("/"));
             if is_default_loader(&name) {
                 loaders.push(self.loader(&name, payload)?);
             }
-            if path.components.first().is_some_and(|first| first.eq_ignore_ascii_case("EFI")) {
+            if path
+                .components
+                .first()
+                .is_some_and(|first| first.eq_ignore_ascii_case("EFI"))
+            {
                 self.mirror(to, &path.components, payload);
             }
             placed.push((path.components, payload));
         }
         placed.sort();
         loaders.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Some(Esp::Files { files: placed, loaders }))
+        let size = uefi.size.as_ref().and_then(|size| parse_size(size.get_ref()).ok());
+        Ok(Some(Esp::Files {
+            files: placed,
+            size,
+            loaders,
+        }))
     }
 
-    fn loader(
-        &self,
-        path: &str,
-        payload: PayloadId,
-    ) -> Result<crate::facts::LoaderFacts, Error> {
+    fn loader(&self, path: &str, payload: PayloadId) -> Result<crate::facts::LoaderFacts, Error> {
         let (bytes, _) = self.open(payload)?;
         Ok(loader_facts(path, bytes.as_ref()))
     }
@@ -270,9 +276,14 @@ impl Resolution<'_> {
     /// Shows a file of the ESP in the ISO 9660 tree too, so that tools that copy files to a FAT stick copy the loader. A file that
     /// `[[files]]` has put there stays.
     fn mirror(&mut self, at: &Text, path: &[String], payload: PayloadId) {
-        let Some((name, parents)) = path.split_last() else { return };
+        let Some((name, parents)) = path.split_last() else {
+            return;
+        };
         let mut node = ROOT;
-        let file = crate::tree::Attributes { mode: 0o644, ..self.implied };
+        let file = crate::tree::Attributes {
+            mode: 0o644,
+            ..self.implied
+        };
         let mut added = Ok(ROOT);
         for parent in parents {
             match self.tree.directory(node, parent.as_bytes(), self.implied) {
@@ -296,7 +307,9 @@ impl Resolution<'_> {
 
     /// A ready FAT volume: its own index is read, so that the plan can name what is in it.
     fn ready_esp(&mut self, image: &Text) -> Result<Option<Esp>, Error> {
-        let Some(payload) = self.reference(image)? else { return Ok(None) };
+        let Some(payload) = self.reference(image)? else {
+            return Ok(None);
+        };
         let (bytes, path) = self.open(payload)?;
         let contents = match fat::read(bytes.as_ref()) {
             Ok(contents) => contents,
@@ -316,10 +329,19 @@ impl Resolution<'_> {
             return Ok(None);
         }
         let claims = inspect::fat_extents(&contents, 0);
-        let extents = layout::with_unclaimed(layout::settle(claims), bytes.as_ref(), 0, length)
-            .map_err(|source| Error::Io { path, action: "reading", source })?;
+        let extents =
+            layout::with_unclaimed(layout::settle(claims), bytes.as_ref(), 0, length).map_err(|source| Error::Io {
+                path,
+                action: "reading",
+                source,
+            })?;
         let loaders = super::loaders_in(&contents, bytes.as_ref());
-        Ok(Some(Esp::Image { payload, contents: Box::new(contents), extents, loaders }))
+        Ok(Some(Esp::Image {
+            payload,
+            contents: Box::new(contents),
+            extents,
+            loaders,
+        }))
     }
 }
 

@@ -37,7 +37,12 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn new(identified: bool) -> Self {
-        Self { payloads: HashMap::new(), output: None, identified, unreadable: Vec::new() }
+        Self {
+            payloads: HashMap::new(),
+            output: None,
+            identified,
+            unreadable: Vec::new(),
+        }
     }
 
     /// Remembers which file is to be replaced.
@@ -51,7 +56,9 @@ impl Host {
     }
 
     pub(crate) fn check_unreadable(&self) -> Result<(), Error> {
-        let [(path, reason), others @ ..] = self.unreadable.as_slice() else { return Ok(()) };
+        let [(path, reason), others @ ..] = self.unreadable.as_slice() else {
+            return Ok(());
+        };
         let mut message = reason.clone();
         for (path, reason) in others.iter().take(NAMED - 1) {
             message.push_str(&format!("\n{}: {reason}", escape(path)));
@@ -82,7 +89,11 @@ impl Host {
         };
         let data = file.metadata().map_err(|source| reading(path, source))?;
         if !data.is_file() {
-            let kind = if data.is_dir() { "is a directory" } else { "is not a regular file" };
+            let kind = if data.is_dir() {
+                "is a directory"
+            } else {
+                "is not a regular file"
+            };
             return Err(Error::input(path, kind));
         }
         if let Some(expected) = expected
@@ -108,23 +119,25 @@ impl Host {
             return Ok(Some(known));
         }
         let stamp = Stamp::of(&data);
-        let source = Source::File { path: Arc::from(path), stamp, offset: 0 };
-        let id = tree.add_payload(Payload { length: data.len(), source, digest, patch: None });
+        let source = Source::File {
+            path: Arc::from(path),
+            stamp,
+            offset: 0,
+        };
+        let id = tree.add_payload(Payload {
+            length: data.len(),
+            source,
+            digest,
+            patched: None,
+        });
         self.payloads.insert(key, id);
         Ok(Some(id))
     }
 
-    fn unopened(
-        &mut self,
-        path: &Path,
-        error: io::Error,
-        listed: bool,
-    ) -> Result<Option<PayloadId>, Error> {
+    fn unopened(&mut self, path: &Path, error: io::Error, listed: bool) -> Result<Option<PayloadId>, Error> {
         match error.kind() {
             io::ErrorKind::NotFound if listed => Err(changed(path, "it vanished")),
-            io::ErrorKind::NotFound
-            | io::ErrorKind::PermissionDenied
-            | io::ErrorKind::NotADirectory => {
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
                 self.note_unreadable(path, &error);
                 Ok(None)
             }
@@ -139,7 +152,7 @@ impl Host {
             length: bytes.len() as u64,
             source: Source::Bytes(Arc::from(bytes)),
             digest,
-            patch: None,
+            patched: None,
         })
     }
 }
@@ -150,8 +163,7 @@ pub(crate) fn read_whole(payload: &Payload, limit: u64) -> Result<Arc<[u8]>, Err
         Source::Bytes(bytes) => Ok(bytes.clone()),
         Source::File { path, stamp, offset } => {
             if payload.length > limit {
-                let message =
-                    format!("{} bytes are too many here; at most {limit} fit", payload.length);
+                let message = format!("{} bytes are too many here; at most {limit} fit", payload.length);
                 return Err(Error::input(path, message));
             }
             let file = source::open(path).map_err(|source| reading(path, source))?;
@@ -160,19 +172,27 @@ pub(crate) fn read_whole(payload: &Payload, limit: u64) -> Result<Arc<[u8]>, Err
                 return Err(changed(path, "it is not the file that was there before"));
             }
             let mut bytes = vec![0; payload.length as usize];
-            file.read_exact_at(&mut bytes, *offset).map_err(|source| reading(path, source))?;
+            file.read_exact_at(&mut bytes, *offset)
+                .map_err(|source| reading(path, source))?;
             Ok(Arc::from(bytes))
         }
     }
 }
 
 fn reading(path: &Path, source: io::Error) -> Error {
-    Error::Io { path: path.into(), action: "reading", source }
+    Error::Io {
+        path: path.into(),
+        action: "reading",
+        source,
+    }
 }
 
 /// An input that does not hold still.
 pub(crate) fn changed(path: &Path, what: &str) -> Error {
-    Error::Write(write::Error::Changed { path: path.into(), what: what.into() })
+    Error::Write(write::Error::Changed {
+        path: path.into(),
+        what: what.into(),
+    })
 }
 
 fn whole_digest(bytes: &[u8]) -> [u8; 32] {
@@ -183,19 +203,12 @@ fn whole_digest(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// What stands for the content of a file in the identity of the image.
-fn digest(
-    file: &File,
-    path: &Path,
-    length: u64,
-    sha256: Option<[u8; 32]>,
-) -> Result<[u8; 32], Error> {
+fn digest(file: &File, path: &Path, length: u64, sha256: Option<[u8; 32]>) -> Result<[u8; 32], Error> {
     let read = |offset: u64, length: u64| {
         let mut bytes = vec![0; length as usize];
         match file.read_exact_at(&mut bytes, offset) {
             Ok(()) => Ok(bytes),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(changed(path, "it shrank"))
-            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(changed(path, "it shrank")),
             Err(error) => Err(reading(path, error)),
         }
     };
@@ -229,5 +242,8 @@ fn check_digest(file: &File, path: &Path, wanted: [u8; 32]) -> Result<(), Error>
         return Ok(());
     }
     let (found, wanted) = (crate::text::hex(&found), crate::text::hex(&wanted));
-    Err(Error::input(path, format!("its SHA-256 is {found}, not {wanted} as the manifest says")))
+    Err(Error::input(
+        path,
+        format!("its SHA-256 is {found}, not {wanted} as the manifest says"),
+    ))
 }

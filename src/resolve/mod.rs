@@ -100,6 +100,8 @@ pub enum Esp {
     Files {
         /// Components in the FAT, and the payload.
         files: Vec<(Vec<String>, PayloadId)>,
+        /// In bytes; none for what the files need and a little.
+        size: Option<u64>,
         /// What firmware would start.
         loaders: Vec<LoaderFacts>,
     },
@@ -135,13 +137,22 @@ struct Resolution<'d> {
 pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolved, Error> {
     let manifest = &document.manifest;
     let timestamp = timestamp(document, environment)?;
-    let implied = Attributes { mode: 0o755, uid: 0, gid: 0, mtime: timestamp };
+    let implied = Attributes {
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        mtime: timestamp,
+    };
     let base = match document.path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
     };
     let output = output(document, environment, &base);
-    let boots = manifest.boot.bios.as_ref().is_some_and(|bios| bios.get_ref().image.is_some())
+    let boots = manifest
+        .boot
+        .bios
+        .as_ref()
+        .is_some_and(|bios| bios.get_ref().image.is_some())
         || manifest.boot.uefi.is_some()
         || !manifest.boot.entry.is_empty();
     let layout = match &manifest.disk.layout {
@@ -196,8 +207,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
 /// `iso.timestamp`, else `SOURCE_DATE_EPOCH`, else a fixed instant.
 fn timestamp(document: &Document, environment: &Environment) -> Result<Timestamp, Error> {
     if let Some(timestamp) = &document.manifest.iso.timestamp {
-        return manifest::timestamp(timestamp.get_ref())
-            .map_err(|message| Error::input(&document.path, message));
+        return manifest::timestamp(timestamp.get_ref()).map_err(|message| Error::input(&document.path, message));
     }
     let epoch = manifest::source_date_epoch(environment.source_date_epoch.as_deref());
     let epoch = epoch.map_err(|message| Error::input(Path::new("SOURCE_DATE_EPOCH"), message))?;
@@ -221,13 +231,16 @@ fn output(document: &Document, environment: &Environment, base: &Path) -> PathBu
 
 fn identifiers(document: &Document, output: &Path) -> Identifiers {
     let iso = &document.manifest.iso;
-    let text = |value: &Option<Spanned<String>>| {
-        value.as_ref().map(|value| value.get_ref().clone()).unwrap_or_default()
-    };
+    let text =
+        |value: &Option<Spanned<String>>| value.as_ref().map(|value| value.get_ref().clone()).unwrap_or_default();
     let volume = match &document.manifest.volume_id {
         Some(volume) => volume.get_ref().clone(),
         None => {
-            let named = document.manifest.output.as_ref().map(|text| PathBuf::from(text.get_ref()));
+            let named = document
+                .manifest
+                .output
+                .as_ref()
+                .map(|text| PathBuf::from(text.get_ref()));
             let named = named.unwrap_or_else(|| match document.path.file_stem() {
                 Some(stem) => PathBuf::from(stem).with_added_extension("iso"),
                 None => output.to_path_buf(),
@@ -252,7 +265,10 @@ impl Resolution<'_> {
         self.diagnostics.push(Diagnostic {
             severity: Severity::Error,
             message: message.into(),
-            labels: vec![Label { span: at.span(), text: label.into() }],
+            labels: vec![Label {
+                span: at.span(),
+                text: label.into(),
+            }],
             help: None,
         });
     }
@@ -261,7 +277,10 @@ impl Resolution<'_> {
         self.diagnostics.push(Diagnostic {
             severity: Severity::Warning,
             message: message.into(),
-            labels: vec![Label { span: at.span(), text: label.into() }],
+            labels: vec![Label {
+                span: at.span(),
+                text: label.into(),
+            }],
             help: None,
         });
     }
@@ -280,7 +299,10 @@ impl Resolution<'_> {
     fn origin_label(&self, node: NodeId) -> Option<Label> {
         let origin = self.tree.node(node).origin?;
         let entry = self.document.manifest.files.get(origin as usize)?;
-        Some(Label { span: entry.get_ref().to.span(), text: "first put here".into() })
+        Some(Label {
+            span: entry.get_ref().to.span(),
+            text: "first put here".into(),
+        })
     }
 }
 
@@ -301,16 +323,14 @@ pub(crate) fn loader_facts(path: &str, bytes: &dyn crate::read_at::ReadAt) -> Lo
 }
 
 /// The default loaders among a FAT's entries, read from `volume`.
-pub(crate) fn loaders_in(
-    contents: &fat::Contents,
-    volume: &dyn crate::read_at::ReadAt,
-) -> Vec<LoaderFacts> {
+pub(crate) fn loaders_in(contents: &fat::Contents, volume: &dyn crate::read_at::ReadAt) -> Vec<LoaderFacts> {
     let mut loaders = Vec::new();
     for entry in &contents.entries {
         // A loader that is not one run would have to be gathered first; no writer of an ESP makes such a thing.
-        if let ([(offset, length)], true) =
-            (entry.extents.as_slice(), !entry.directory && is_default_loader(&entry.path))
-        {
+        if let ([(offset, length)], true) = (
+            entry.extents.as_slice(),
+            !entry.directory && is_default_loader(&entry.path),
+        ) {
             let window = crate::read_at::Window::new(volume, *offset, *length);
             loaders.push(loader_facts(&entry.path, &window));
         }
@@ -322,5 +342,9 @@ pub(crate) fn loaders_in(
 /// The host file of a payload, for reading parts of it.
 fn open_payload(path: &Path) -> Result<crate::read_at::FileAt, Error> {
     let file = source::open(path).and_then(crate::read_at::FileAt::new);
-    file.map_err(|source| Error::Io { path: path.into(), action: "opening", source })
+    file.map_err(|source| Error::Io {
+        path: path.into(),
+        action: "opening",
+        source,
+    })
 }

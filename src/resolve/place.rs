@@ -75,7 +75,12 @@ impl Rules {
             false => self.timestamp,
         };
         let mode = if data.is_symlink() { 0o777 } else { mode };
-        Attributes { mode, uid: self.uid.unwrap_or(uid), gid: self.gid.unwrap_or(gid), mtime }
+        Attributes {
+            mode,
+            uid: self.uid.unwrap_or(uid),
+            gid: self.gid.unwrap_or(gid),
+            mtime,
+        }
     }
 }
 
@@ -140,8 +145,10 @@ impl Resolution<'_> {
         for pattern in &entry.exclude {
             self.error(pattern, "`exclude` is for directories", "the input is a single file");
         }
-        let sha256 =
-            entry.sha256.as_ref().and_then(|digits| text::sha256_from_hex(digits.get_ref()));
+        let sha256 = entry
+            .sha256
+            .as_ref()
+            .and_then(|digits| text::sha256_from_hex(digits.get_ref()));
         let payload = self.host.payload(&mut self.tree, &path, None, sha256)?;
         if let Some(payload) = payload {
             self.add_leaf(entry, &to, Kind::File(payload), rules.host(&data), rules);
@@ -175,10 +182,16 @@ impl Resolution<'_> {
             );
             return Ok(());
         }
-        let Some(directory) = self.directory(entry, to) else { return Ok(()) };
+        let Some(directory) = self.directory(entry, to) else {
+            return Ok(());
+        };
         self.walk(path, directory, &mut exclude, rules, entry)?;
         for index in exclude.unused() {
-            self.warn(&entry.exclude[index], "this pattern leaves nothing out", "matches nothing");
+            self.warn(
+                &entry.exclude[index],
+                "this pattern leaves nothing out",
+                "matches nothing",
+            );
         }
         Ok(())
     }
@@ -217,19 +230,18 @@ impl Resolution<'_> {
         Some(node)
     }
 
-    fn add_leaf(
-        &mut self,
-        entry: &Files,
-        path: &[&[u8]],
-        kind: Kind,
-        attributes: Attributes,
-        rules: &Rules,
-    ) {
+    fn add_leaf(&mut self, entry: &Files, path: &[&[u8]], kind: Kind, attributes: Attributes, rules: &Rules) {
         let Some((name, parents)) = path.split_last() else {
-            self.error(&entry.to, "a file needs a name of its own", "this is the root directory");
+            self.error(
+                &entry.to,
+                "a file needs a name of its own",
+                "this is the root directory",
+            );
             return;
         };
-        let Some(parent) = self.directory(entry, parents) else { return };
+        let Some(parent) = self.directory(entry, parents) else {
+            return;
+        };
         let added = self.tree.insert(parent, name, kind, attributes, Some(rules.origin));
         if let Err(conflict) = added {
             self.report_conflict(entry, &conflict);
@@ -243,7 +255,10 @@ impl Resolution<'_> {
             Conflict::NotDirectory(node) => (*node, "is not a directory"),
         };
         let path = text::visible(&self.tree.path(node));
-        let mut labels = vec![Label { span: entry.to.span(), text: "and again here".into() }];
+        let mut labels = vec![Label {
+            span: entry.to.span(),
+            text: "and again here".into(),
+        }];
         labels.extend(self.origin_label(node));
         self.diagnostics.push(Diagnostic {
             severity: Severity::Error,

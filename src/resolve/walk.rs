@@ -44,7 +44,12 @@ impl Exclude {
             set.add(glob.map_err(|error| (index, error.to_string()))?);
         }
         let patterns = set.build().map_err(|error| (0, error.to_string()))?;
-        Ok(Self { patterns, used: vec![false; by_name.len()], by_name, directories_only })
+        Ok(Self {
+            patterns,
+            used: vec![false; by_name.len()],
+            by_name,
+            directories_only,
+        })
     }
 
     /// Whether `path`, relative to the source, is left out.
@@ -67,7 +72,11 @@ impl Exclude {
 
     /// Patterns that have matched nothing.
     pub(super) fn unused(&self) -> impl Iterator<Item = usize> {
-        self.used.iter().enumerate().filter(|(_, used)| !**used).map(|(index, _)| index)
+        self.used
+            .iter()
+            .enumerate()
+            .filter(|(_, used)| !**used)
+            .map(|(index, _)| index)
     }
 }
 
@@ -91,8 +100,12 @@ impl Resolution<'_> {
         entry: &Files,
     ) -> Result<(), Error> {
         let mut skipped = Vec::new();
-        let mut pending =
-            vec![Pending { path: from.into(), relative: PathBuf::new(), node, depth: 0 }];
+        let mut pending = vec![Pending {
+            path: from.into(),
+            relative: PathBuf::new(),
+            node,
+            depth: 0,
+        }];
         while let Some(directory) = pending.pop() {
             if directory.depth > DEPTH {
                 return Err(Error::input(&directory.path, "directories nest more than 1024 deep"));
@@ -104,7 +117,8 @@ impl Resolution<'_> {
                     continue;
                 }
             };
-            self.tree.set_attributes(directory.node, rules.host(&before), rules.origin);
+            self.tree
+                .set_attributes(directory.node, rules.host(&before), rules.origin);
             let names = match names(&directory.path) {
                 Ok(names) => names,
                 Err(error) => {
@@ -138,10 +152,13 @@ impl Resolution<'_> {
                     }
                     continue;
                 }
-                let Some(kind) = self.leaf(&path, &data, rules, &mut skipped)? else { continue };
+                let Some(kind) = self.leaf(&path, &data, rules, &mut skipped)? else {
+                    continue;
+                };
                 let attributes = rules.host(&data);
-                let added =
-                    self.tree.insert(directory.node, name, kind, attributes, Some(rules.origin));
+                let added = self
+                    .tree
+                    .insert(directory.node, name, kind, attributes, Some(rules.origin));
                 if let Err(conflict) = added {
                     self.report_conflict(entry, &conflict);
                 }
@@ -176,8 +193,7 @@ impl Resolution<'_> {
         }
         let block = kind.is_block_device();
         if rules.preserve_mode && (block || kind.is_char_device()) {
-            let (major, minor) =
-                (rustix::fs::major(data.rdev()), rustix::fs::minor(data.rdev()));
+            let (major, minor) = (rustix::fs::major(data.rdev()), rustix::fs::minor(data.rdev()));
             return Ok(Some(Kind::Device { block, major, minor }));
         }
         skipped.push(path.into());
@@ -192,7 +208,11 @@ impl Resolution<'_> {
                 Ok(())
             }
             io::ErrorKind::NotFound => Err(changed(path, "it vanished")),
-            _ => Err(Error::Io { path: path.into(), action: "reading", source: error }),
+            _ => Err(Error::Io {
+                path: path.into(),
+                action: "reading",
+                source: error,
+            }),
         }
     }
 

@@ -4,7 +4,7 @@
 //! the tests of every test program by their own closing lines, and each other step as one.
 
 use crate::{inputs, licences, setup, shell};
-use qemu_tests::{tools, workspace};
+use qemu_tests::workspace;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -20,7 +20,6 @@ struct Totals {
 enum Outcome {
     Passed,
     Counted(Totals),
-    Skipped(String),
 }
 
 type Step = (&'static str, fn() -> Result<Outcome, String>);
@@ -41,12 +40,12 @@ const CI: [Step; 9] = [
     ("clippy", clippy),
     ("doc", doc),
     ("licences", || licences::check().map(|()| Outcome::Passed)),
-    ("deny", deny),
     ("build", || cargo(&["build", "--release", "--locked"])),
     ("inputs", || inputs::run(None).map(|()| Outcome::Passed)),
     ("unit tests", || {
         test(Tools::Required, &["--workspace", "--exclude", "qemu-tests"])
     }),
+    ("qemu-tests", || test(Tools::Required, &["--package", "qemu-tests"])),
 ];
 
 /// The quick round: what every commit passes.
@@ -75,10 +74,6 @@ fn steps(steps: &[Step]) -> Result<(), String> {
             Ok(Outcome::Passed) => {
                 one.passed = 1;
                 "ok".to_owned()
-            }
-            Ok(Outcome::Skipped(reason)) => {
-                one.skipped = 1;
-                format!("skipped: {reason}")
             }
             Err(reason) => {
                 one.failed = 1;
@@ -126,22 +121,6 @@ fn doc() -> Result<Outcome, String> {
         .args(["doc", "--workspace", "--no-deps", "--locked"])
         .env("RUSTDOCFLAGS", "-D warnings");
     shell::run(&mut cargo).map(|()| Outcome::Passed)
-}
-
-/// cargo-deny knows the advisories, which need its program and their database. Both are looked for, neither is built here:
-/// that takes minutes. `licences` has checked the rest.
-fn deny() -> Result<Outcome, String> {
-    if tools::on_path("cargo-deny").is_none() {
-        return Ok(Outcome::Skipped(
-            "cargo-deny is not installed; advisories are unchecked".into(),
-        ));
-    }
-    cargo(&["deny", "--locked", "check", "licenses", "bans", "sources"])?;
-    let fetched = shell::output(cargo_command().args(["deny", "fetch", "db"]));
-    if let Err(reason) = fetched {
-        return Ok(Outcome::Skipped(format!("the advisories cannot be fetched: {reason}")));
-    }
-    cargo(&["deny", "--locked", "check", "advisories"])
 }
 
 /// What becomes of a test that lacks a tool.

@@ -1,4 +1,4 @@
-//! isobuild's chores: `cargo xtask check | setup | inputs | ci | bless | bench`.
+//! isobuild's chores: `cargo xtask example | check | ci | setup | inputs | bless | bench`.
 //!
 //! Which tools and inputs the tests need is said in one place, `qemu-tests` (`tools.rs`, `pins.rs`); the chores here only
 //! install, fetch and run. Nothing here is part of the program.
@@ -6,6 +6,7 @@
 mod bench;
 mod bless;
 mod ci;
+mod example;
 mod inputs;
 mod licences;
 mod setup;
@@ -28,6 +29,8 @@ enum Task {
     Setup,
     /// Fetch what an example (or qemu-tests) needs from Debian packages; without a name, all of them.
     Inputs { name: Option<String> },
+    /// Build the image of an example, with everything it needs.
+    Example { name: String },
     /// The quick round: formatting, clippy, documentation and unit tests. It needs nothing but Rust.
     Check,
     /// Everything a change has to pass.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Setup => setup::run(),
         Task::Inputs { name } => inputs::run(name.as_deref()),
+        Task::Example { name } => example::run(&name),
         Task::Check => ci::check(),
         Task::Ci => ci::run(),
         Task::Bless { name } => bless::run(name.as_deref()),

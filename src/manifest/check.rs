@@ -1,0 +1,243 @@
+//! What the types cannot say: lengths, ranges, keys that exclude each other.
+
+use super::{Boot, Files, InfoTable, Manifest, Spanned, Text, Uefi, image_path, parse_size, timestamp};
+use crate::diagnostic::Diagnostic;
+use crate::text::sha256_from_hex;
+
+/// `stat` has twelve permission bits.
+const MODES: u32 = 0o7777;
+
+/// FAT clusters and partitions are multiples of it.
+const ALIGNMENT: u64 = 4096;
+
+/// Every fault that the manifest alone shows; `text` is what it was read from.
+pub(super) fn check(manifest: &Manifest, text: &str) -> Vec<Diagnostic> {
+    let mut checks = Checks {
+        text,
+        diagnostics: Vec::new(),
+    };
+    checks.identifiers(manifest);
+    for entry in &manifest.files {
+        checks.files(entry.get_ref());
+    }
+    checks.boot(&manifest.boot);
+    checks.diagnostics
+}
+
+struct Checks<'t> {
+    text: &'t str,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Checks<'_> {
+    fn error<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, label: &str) {
+        self.diagnostics.push(Diagnostic::error(message, at.span(), label));
+    }
+
+    fn identifiers(&mut self, manifest: &Manifest) {
+        let iso = &manifest.iso;
+        let fields = [
+            ("volume_id", &manifest.volume_id, 32, "9.4.7"),
+            ("system_id", &iso.system_id, 32, "9.4.6"),
+            ("volume_set_id", &iso.volume_set_id, 128, "9.4.20"),
+            ("publisher_id", &iso.publisher_id, 128, "9.4.21"),
+            ("preparer_id", &iso.preparer_id, 128, "9.4.22"),
+            ("application_id", &iso.application_id, 128, "9.4.23"),
+        ];
+        for (name, value, limit, clause) in fields {
+            let Some(value) = value else { continue };
+            let length = value.get_ref().len();
+            if length > limit {
+                let message = format!("{name} has {length} bytes; its field holds {limit} (ECMA-119 §{clause})");
+                self.error(value, message, "too long");
+            }
+        }
+        if let Some(output) = &manifest.output
+            && (output.get_ref().is_empty() || output.get_ref().ends_with('/'))
+        {
+            self.error(output, "`output` is the image's file name", "not a file name");
+        }
+        if let Some(date) = &iso.timestamp
+            && let Err(message) = timestamp(date.get_ref())
+        {
+            self.error(date, message, "this date");
+        }
+    }
+
+    fn files(&mut self, entry: &Files) {
+        self.one_of(entry);
+        self.image_path(&entry.to);
+        if let Some(from) = &entry.from {
+            self.not_empty(from, "a host path");
+        } else {
+            for pattern in &entry.exclude {
+                self.error(pattern, "`exclude` is for directories", "nothing to leave out");
+            }
+            for kept in &entry.preserve {
+                self.error(kept, "`preserve` is for files of the host", "nothing to preserve");
+            }
+        }
+        if let Some(link) = &entry.link {
+            self.not_empty(link, "the target of a link");
+            if link.get_ref().contains('\0') {
+                self.error(link, "the target of a link cannot hold a NUL character", "");
+            }
+        }
+        if let Some(mode) = &entry.mode {
+            self.mode(mode);
+        }
+        if let Some(digest) = &entry.sha256 {
+            if entry.from.is_none() {
+                self.error(digest, "`sha256` is for a file of the host", "nothing to check");
+            } else if sha256_from_hex(digest.get_ref()).is_none() {
+                self.error(digest, "a SHA-256 has 64 hexadecimal digits", "not a SHA-256");
+            }
+        }
+    }
+
+    /// Exactly one of `from`, `text` and `link`.
+    fn one_of(&mut self, entry: &Files) {
+        let given = [("from", &entry.from), ("text", &entry.text), ("link", &entry.link)];
+        let given: Vec<(&str, &Text)> = given
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_ref()?)))
+            .collect();
+        match given.as_slice() {
+            [] => {
+                let message = "a [[files]] entry needs one of `from`, `text` and `link`";
+                self.error(&entry.to, message, "nothing goes here");
+            }
+            [_] => {}
+            [(first, value), (second, other), ..] => {
+                let message = format!("`{first}` and `{second}` exclude each other");
+                let diagnostic = Diagnostic::error(message, other.span(), "one content too many");
+                self.diagnostics.push(diagnostic.with_label(value.span(), "the other"));
+            }
+        }
+    }
+
+    fn mode(&mut self, mode: &Spanned<u32>) {
+        let value = *mode.get_ref();
+        let written = self.text.get(mode.span()).unwrap_or_default();
+        if value != 0 && !written.starts_with("0o") {
+            let help = match written.chars().all(|digit| digit.is_digit(8)) {
+                true => format!("write 0o{written}"),
+                false => "write it as 0o644".to_owned(),
+            };
+            let message = format!("a mode is octal, and {written} is not written so");
+            self.diagnostics
+                .push(Diagnostic::error(message, mode.span(), "not octal").with_help(help));
+        } else if value > MODES {
+            self.error(
+                mode,
+                format!("{written} has more than the twelve permission bits, 0o7777"),
+                "too large",
+            );
+        }
+    }
+
+    /// A path in the image or in the ESP.
+    fn image_path(&mut self, path: &Text) {
+        if let Err(message) = image_path(path.get_ref()) {
+            self.error(path, message, "this path");
+        } else if path.get_ref().contains('\\') {
+            let message = "a backslash is a character of the name here; paths are divided by `/`";
+            self.diagnostics
+                .push(Diagnostic::warning(message, path.span(), "this path"));
+        }
+    }
+
+    /// A host path or `iso:/...`.
+    fn reference(&mut self, path: &Text) {
+        self.not_empty(path, "a path");
+        if let Some(rest) = path.get_ref().strip_prefix("iso:") {
+            if !rest.starts_with('/') {
+                self.error(
+                    path,
+                    "a path in the image is written `iso:/...`",
+                    "no `/` behind `iso:`",
+                );
+            } else if let Err(message) = image_path(rest) {
+                self.error(path, message, "this path");
+            }
+        }
+    }
+
+    fn not_empty(&mut self, text: &Text, what: &str) {
+        if text.get_ref().is_empty() {
+            self.error(text, format!("{what} cannot be empty"), "empty");
+        }
+    }
+
+    fn boot(&mut self, boot: &Boot) {
+        if let Some(bios) = &boot.bios {
+            let at = bios;
+            let bios = bios.get_ref();
+            for path in bios.image.iter().chain(&bios.mbr) {
+                self.reference(path);
+            }
+            if bios.image.is_none() && bios.mbr.is_none() {
+                self.error(at, "[boot.bios] needs an `image`, an `mbr`, or both", "starts nothing");
+            }
+            if let (Some(table), None) = (&bios.info_table, &bios.image)
+                && *table.get_ref() != InfoTable::None
+            {
+                self.error(
+                    table,
+                    "`info_table` is for an `image`, and there is none",
+                    "nothing to patch",
+                );
+            }
+        }
+        if let Some(uefi) = &boot.uefi {
+            self.uefi(uefi);
+        }
+        for entry in &boot.entry {
+            self.reference(&entry.get_ref().image);
+        }
+    }
+
+    fn uefi(&mut self, at: &Spanned<Uefi>) {
+        let uefi = at.get_ref();
+        match (&uefi.image, &uefi.files) {
+            (Some(image), Some(_)) => {
+                self.error(
+                    image,
+                    "`image` and `files` exclude each other in [boot.uefi]",
+                    "one ESP too many",
+                );
+            }
+            (None, None) => self.error(at, "[boot.uefi] needs an `image` or `files`", "starts nothing"),
+            _ => {}
+        }
+        if let Some(image) = &uefi.image {
+            self.reference(image);
+        }
+        for (to, from) in uefi.files.iter().flatten() {
+            self.image_path(to);
+            if image_path(to.get_ref()).is_ok_and(|path| path.directory) {
+                self.error(to, "a file needs a name of its own", "this is a directory");
+            }
+            self.reference(from);
+        }
+        let Some(size) = &uefi.size else { return };
+        match parse_size(size.get_ref()) {
+            Err(message) => self.error(size, message, "this size"),
+            Ok(bytes) if !bytes.is_multiple_of(ALIGNMENT) => {
+                self.error(
+                    size,
+                    format!("an ESP has a multiple of {ALIGNMENT} bytes, not {bytes}"),
+                    "this size",
+                );
+            }
+            Ok(_) if uefi.image.is_some() => {
+                self.error(
+                    size,
+                    "`size` is for an ESP that is made of `files`",
+                    "the image has its own",
+                );
+            }
+            Ok(_) => {}
+        }
+    }
+}

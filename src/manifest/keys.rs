@@ -1,0 +1,218 @@
+//! Every key of a manifest, so that a wrong one gets a suggestion and one of a later version is never ignored.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostic::Diagnostic;
+
+/// A table of the manifest and its keys.
+struct Table {
+    /// As in `[boot.bios]`; empty for the top level.
+    path: &'static str,
+    keys: &'static [&'static str],
+    /// Keys that are documented and refused until they do something.
+    later: &'static [&'static str],
+}
+
+const TABLES: [Table; 8] = [
+    Table {
+        path: "",
+        keys: &["output", "volume_id", "iso", "files", "boot", "disk"],
+        later: &["menu", "base", "test"],
+    },
+    Table {
+        path: "iso",
+        keys: &[
+            "system_id",
+            "volume_set_id",
+            "publisher_id",
+            "preparer_id",
+            "application_id",
+            "timestamp",
+            "rock_ridge",
+            "joliet",
+        ],
+        later: &["udf"],
+    },
+    Table {
+        path: "files",
+        keys: &[
+            "from", "text", "link", "to", "exclude", "mode", "uid", "gid", "preserve", "sha256",
+        ],
+        later: &["unpack"],
+    },
+    Table {
+        path: "boot",
+        keys: &["loader", "bios", "uefi", "entry"],
+        later: &["firmware", "timeout", "default", "serial"],
+    },
+    Table {
+        path: "boot.bios",
+        keys: &[
+            "image",
+            "emulation",
+            "load_sectors",
+            "load_segment",
+            "info_table",
+            "mbr",
+        ],
+        later: &[],
+    },
+    Table {
+        path: "boot.uefi",
+        keys: &["image", "size", "files"],
+        later: &[],
+    },
+    Table {
+        path: "boot.entry",
+        keys: &[
+            "platform",
+            "image",
+            "emulation",
+            "load_sectors",
+            "load_segment",
+            "info_table",
+        ],
+        later: &[],
+    },
+    Table {
+        path: "disk",
+        keys: &["layout"],
+        later: &["partition"],
+    },
+];
+
+/// Values that are documented and refused until they do something.
+const LATER_VALUES: [(&str, &str, &[&str]); 2] = [
+    (
+        "boot",
+        "loader",
+        &["builtin", "grub", "isolinux", "systemd-boot", "limine"],
+    ),
+    ("disk", "layout", &["multi-sector"]),
+];
+
+/// Takes every key that the types do not know out of `root`, and says of each what is wrong with it.
+pub(super) fn check(root: &mut DeTable<'_>) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    check_table("", root, &mut diagnostics);
+    diagnostics
+}
+
+fn check_table(path: &str, table: &mut DeTable<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(known) = TABLES.iter().find(|known| known.path == path) else {
+        return;
+    };
+    let mut wrong: Vec<String> = Vec::new();
+    for (key, value) in table.iter_mut() {
+        let (name, span) = (key.get_ref().as_ref(), key.span());
+        if known.later.contains(&name) {
+            let message = format!("`{name}` is not supported yet");
+            diagnostics.push(Diagnostic::error(message, span, "of a later version"));
+            wrong.push(name.to_owned());
+        } else if !known.keys.contains(&name) {
+            diagnostics.push(unknown(known, name, span));
+            wrong.push(name.to_owned());
+        } else if let Some(diagnostic) = later_value(path, name, value.get_ref(), value.span()) {
+            diagnostics.push(diagnostic);
+            wrong.push(name.to_owned());
+        } else {
+            let path = if path.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{path}.{name}")
+            };
+            check_value(&path, value.get_mut(), diagnostics);
+        }
+    }
+    for name in wrong {
+        table.remove(name.as_str());
+    }
+}
+
+fn check_value(path: &str, value: &mut DeValue<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    match value {
+        DeValue::Table(table) => check_table(path, table, diagnostics),
+        DeValue::Array(items) => {
+            for item in items.iter_mut() {
+                if let DeValue::Table(table) = item.get_mut() {
+                    check_table(path, table, diagnostics);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn later_value(path: &str, key: &str, value: &DeValue<'_>, span: Range<usize>) -> Option<Diagnostic> {
+    let text = value.as_str()?;
+    let (.., values) = LATER_VALUES
+        .iter()
+        .find(|(table, of, _)| (*table, *of) == (path, key))?;
+    let message = format!("{key} = {text:?} is not supported yet");
+    values
+        .contains(&text)
+        .then(|| Diagnostic::error(message, span, "of a later version"))
+}
+
+fn unknown(table: &Table, name: &str, span: Range<usize>) -> Diagnostic {
+    let place = match table.path {
+        "" => "at the top level of a manifest".to_owned(),
+        path => format!("in [{path}]"),
+    };
+    let error = Diagnostic::error(format!("there is no key `{name}` {place}"), span, "unknown key");
+    if let Some(near) = nearest(name, table.keys.iter().chain(table.later).copied()) {
+        return error.with_help(format!("did you mean `{near}`?"));
+    }
+    match TABLES.iter().find(|other| other.keys.contains(&name)) {
+        Some(Table { path: "", .. }) => error.with_help(format!("`{name}` belongs before the first [table]")),
+        Some(other) => error.with_help(format!("`{name}` is a key of [{}]", other.path)),
+        None => error.with_help(format!("the keys {place} are {}", table.keys.join(", "))),
+    }
+}
+
+/// The word that was probably meant: at most two letters away.
+pub(super) fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = words.map(|known| (strsim::damerau_levenshtein(&word.to_lowercase(), known), known));
+    let (distance, nearest) = scored.min_by_key(|(distance, _)| *distance)?;
+    (distance <= 2 && distance < nearest.len()).then_some(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::super::types::Manifest;
+    use super::*;
+
+    /// serde's own list of a table's keys, from the error about one that is unknown.
+    fn keys_of(path: &str) -> Vec<String> {
+        let text = match path {
+            "" => "?? = 1".replace("??", "_"),
+            "files" => "[[files]]\nto = \"/\"\n_ = 1".into(),
+            "boot.entry" => "[[boot.entry]]\nplatform = 0\nimage = \"x\"\n_ = 1".into(),
+            path => format!("[{path}]\n_ = 1"),
+        };
+        let table = DeTable::parse(&text).unwrap();
+        let error = Manifest::deserialize(toml::Deserializer::from(table)).unwrap_err();
+        let list = error.message().split_once("expected ").unwrap().1;
+        list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_keys_are_those_of_the_types() {
+        for table in TABLES {
+            assert_eq!(keys_of(table.path), table.keys, "[{}]", table.path);
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_finds_its_word() {
+        let words = ["volume_id", "output", "to"];
+        assert_eq!(nearest("voluem_id", words.into_iter()), Some("volume_id"));
+        assert_eq!(nearest("Output", words.into_iter()), Some("output"));
+        assert_eq!(nearest("xy", words.into_iter()), None);
+        assert_eq!(nearest("kernel", words.into_iter()), None);
+    }
+}

@@ -1,0 +1,132 @@
+//! The manifest: TOML to checked values, each of which keeps its place in the text.
+//!
+//! | file | knows |
+//! |---|---|
+//! | `types` | what a manifest may say |
+//! | `keys` | every key there is, those of later versions included; suggestions for the others |
+//! | `parse` | text to types, with every fault of one run |
+//! | `check` | what a type cannot say: lengths, ranges, keys that exclude each other |
+//! | `values` | paths, sizes and dates out of strings |
+
+mod check;
+mod keys;
+mod parse;
+mod types;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Report, Severity};
+use crate::error::Error;
+
+pub use types::*;
+pub use values::{
+    DEFAULT_TIMESTAMP, ImagePath, default_volume_id, image_path, parse_size, source_date_epoch, timestamp,
+};
+
+/// A manifest is written by hand or by a script; a longer one is another file given by mistake.
+const LONGEST: u64 = 64 << 20;
+
+/// Errors of one run that are shown.
+const SHOWN: usize = 20;
+
+/// A manifest that has passed every check that its text alone allows.
+#[derive(Debug)]
+pub struct Document {
+    /// As the user named it.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: Arc<str>,
+    /// What it says.
+    pub manifest: Manifest,
+    /// What the user should know.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads and checks the manifest at `path`.
+///
+/// # Errors
+/// [`Error::Input`] if it is no readable text file, [`Error::Manifest`] with every fault otherwise.
+pub fn load(path: &Path) -> Result<Document, Error> {
+    let text = read(path)?;
+    parse(path, &text)
+}
+
+/// Checks the text of a manifest; `path` is only named.
+///
+/// # Errors
+/// Every fault at once, in the order of the text.
+pub fn parse(path: &Path, text: &str) -> Result<Document, Error> {
+    let text: Arc<str> = Arc::from(text);
+    let (manifest, mut diagnostics) = parse::parse(&text);
+    if let Some(manifest) = &manifest {
+        diagnostics.extend(check::check(manifest, &text));
+    }
+    diagnostics.sort_by_key(Diagnostic::offset);
+    let (errors, warnings): (Vec<_>, Vec<_>) = diagnostics
+        .into_iter()
+        .partition(|diagnostic| diagnostic.severity == Severity::Error);
+    match manifest {
+        Some(manifest) if errors.is_empty() => Ok(Document {
+            path: path.into(),
+            text,
+            manifest,
+            warnings,
+        }),
+        _ => Err(Error::Manifest(Box::new(Report {
+            path: path.into(),
+            text,
+            diagnostics: capped(errors),
+        }))),
+    }
+}
+
+/// Twenty faults are enough to mend at a time.
+fn capped(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    if errors.len() > SHOWN {
+        let message = format!("and {} more errors", errors.len() - SHOWN);
+        errors.truncate(SHOWN);
+        errors.push(Diagnostic {
+            severity: Severity::Error,
+            message,
+            labels: Vec::new(),
+            help: None,
+        });
+    }
+    errors
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    let unusable = |error: std::io::Error| Error::input(path, error.to_string());
+    let data = fs::metadata(path).map_err(unusable)?;
+    if !data.is_file() {
+        let what = if data.is_dir() {
+            "a directory"
+        } else {
+            "not a regular file"
+        };
+        return Err(Error::input(
+            path,
+            format!("a manifest is a TOML file, and this is {what}"),
+        ));
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(unusable)?;
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unusable)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(Error::input(
+            path,
+            format!("has more than {LONGEST} bytes, which no manifest needs"),
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Error::input(path, format!("a manifest is UTF-8, and byte {at} is not"))
+    })
+}

@@ -1,0 +1,126 @@
+//! Text to types. One run shows every fault: the syntax errors that the parser recovers from, every unknown key, and then each value
+//! of the wrong type, which is taken out so that the next one is found.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Manifest, SHOWN, keys};
+use crate::diagnostic::Diagnostic;
+
+/// The manifest as far as it can be read, and its faults. Without a fault there is a manifest.
+pub(super) fn parse(text: &str) -> (Option<Manifest>, Vec<Diagnostic>) {
+    let (mut root, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return (None, errors.iter().map(|error| syntax(error, text)).collect());
+    }
+    let mut diagnostics = keys::check(root.get_mut());
+    loop {
+        let error = match Manifest::deserialize(toml::Deserializer::from(root.clone())) {
+            Ok(manifest) => return (Some(manifest), diagnostics),
+            Err(error) => error,
+        };
+        let span = error.span().unwrap_or(0..0);
+        diagnostics.push(wrong_type(error.message(), span.clone(), text));
+        if diagnostics.len() > SHOWN || !remove_table(root.get_mut(), &span) {
+            return (None, diagnostics);
+        }
+    }
+}
+
+fn syntax(error: &toml::de::Error, text: &str) -> Diagnostic {
+    let span = error.span().unwrap_or(0..0);
+    let message = error.message().trim_end();
+    let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
+    let mut diagnostic = Diagnostic::error(first, span.clone(), rest);
+    if first.contains("duplicate key")
+        && let Some(first) = text.get(span).and_then(|key| earlier(text, key, diagnostic.offset()))
+    {
+        diagnostic = diagnostic.with_label(first, "first here");
+    }
+    diagnostic
+}
+
+/// Where the key that is written as `key` stands before `end`, in the nearest line that begins with it.
+fn earlier(text: &str, key: &str, end: usize) -> Option<Range<usize>> {
+    let mut found = None;
+    let mut at = 0;
+    for line in text.get(..end)?.split_inclusive('\n') {
+        let indent = line.len() - line.trim_start_matches([' ', '\t', '[']).len();
+        let rest = &line[indent..];
+        if rest.starts_with(key)
+            && !rest[key.len()..].starts_with(|next: char| next.is_alphanumeric() || "_-".contains(next))
+        {
+            found = Some(at + indent..at + indent + key.len());
+        }
+        at += line.len();
+    }
+    found
+}
+
+fn wrong_type(message: &str, span: Range<usize>, text: &str) -> Diagnostic {
+    let message = message.trim_end();
+    if let Some(field) = message.strip_prefix("missing field ") {
+        // The span is that of the whole table, which may be long; its first line is enough.
+        let first_line = text
+            .get(span.clone())
+            .unwrap_or_default()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .len();
+        let span = span.start..span.start + first_line;
+        return Diagnostic::error(format!("the key {field} is missing"), span, "in this table");
+    }
+    let error = Diagnostic::error(message, span, "");
+    let Some((variant, known)) = message
+        .strip_prefix("unknown variant `")
+        .and_then(|rest| rest.split_once('`'))
+    else {
+        return error;
+    };
+    let words = known.split('`').skip(1).step_by(2);
+    match keys::nearest(variant, words) {
+        Some(near) => error.with_help(format!("did you mean \"{near}\"?")),
+        None => error,
+    }
+}
+
+/// Takes the innermost value that contains `span` out of the table. False if there is none.
+fn remove_table(table: &mut DeTable<'_>, span: &Range<usize>) -> bool {
+    let inside = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
+    for (key, value) in table.iter_mut() {
+        if (inside(value.span()) || inside(key.span())) && remove_inside(value, span) {
+            return true;
+        }
+    }
+    let wrong = table
+        .iter()
+        .find(|(key, value)| inside(value.span()) || inside(key.span()));
+    let wrong = wrong.map(|(key, _)| key.get_ref().to_string());
+    wrong.is_some_and(|key| table.remove(key.as_str()).is_some())
+}
+
+fn remove_inside(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) -> bool {
+    // The value itself is wrong, not something in it.
+    if value.span() == *span {
+        return false;
+    }
+    match value.get_mut() {
+        DeValue::Table(table) => remove_table(table, span),
+        DeValue::Array(items) => {
+            for item in items.iter_mut() {
+                if remove_inside(item, span) {
+                    return true;
+                }
+            }
+            let before = items.len();
+            let outside = |item: &Spanned<DeValue<'_>>| span.start < item.span().start || item.span().end < span.end;
+            *items = items.iter().filter(|item| outside(item)).cloned().collect();
+            items.len() < before
+        }
+        _ => false,
+    }
+}
