@@ -4,7 +4,9 @@
 //!
 //! ```toml
 //! cells  = ["bios-cd", "uefi-usb"]
-//! expect = "login:"                # on the serial port
+//! expect = ["Linux version", "login:"] # on the serial port
+//! [answers]                            # if a menu has to be answered
+//! bios = { after = "boot:", keys = ["s", "ret"] }
 //! [iso]
 //! "/isolinux/isolinux.bin" = { from = "inputs/isolinux.bin", info_table = "isolinux" }
 //! "/motd"                  = { text = "hello\n" }
@@ -34,8 +36,10 @@ pub struct Example {
     pub dir: PathBuf,
     /// The cells that boot.
     pub cells: Vec<Cell>,
-    /// What the serial port shows when the system is up.
-    pub expect: String,
+    /// What the serial port shows, the last of it when the system is up.
+    pub expect: Vec<String>,
+    /// How the menus of the loaders are answered.
+    pub answers: Answers,
     iso: BTreeMap<String, Origin>,
     esp: BTreeMap<String, Origin>,
     image: OnceLock<Result<PathBuf, String>>,
@@ -47,10 +51,32 @@ struct Expectation {
     #[serde(default)]
     cells: Vec<String>,
     #[serde(default)]
-    expect: String,
+    expect: Vec<String>,
+    #[serde(default)]
+    answers: Answers,
     iso: BTreeMap<String, Origin>,
     #[serde(default)]
     esp: BTreeMap<String, Origin>,
+}
+
+/// By firmware, since each starts another loader.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answers {
+    /// SeaBIOS.
+    pub bios: Option<Answer>,
+    /// OVMF, with and without Secure Boot.
+    pub uefi: Option<Answer>,
+}
+
+/// What is pressed when a menu is there.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The serial port has shown this.
+    pub after: String,
+    /// QEMU's names of the keys.
+    pub keys: Vec<String>,
 }
 
 /// Where the bytes of a file in the image come from.
@@ -93,6 +119,7 @@ impl Example {
             dir,
             cells,
             expect: read.expect,
+            answers: read.answers,
             iso: read.iso,
             esp: read.esp,
             image: OnceLock::new(),

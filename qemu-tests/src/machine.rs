@@ -232,6 +232,11 @@ impl Guest {
         read_lossy(&self.logs.join("serial.log"))
     }
 
+    /// Presses keys, by QEMU's names for them.
+    pub fn press(&self, keys: &[String]) -> Result<(), String> {
+        qmp::press(&self.scratch.path().join("qmp"), keys).map_err(|reason| self.failure(&reason))
+    }
+
     /// Writes what the machine shows to `screen.png` among the logs.
     pub fn screendump(&self) -> Result<PathBuf, String> {
         let png = self.logs.join("screen.png");

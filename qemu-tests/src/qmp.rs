@@ -1,4 +1,4 @@
-//! QEMU's control socket, as far as a picture of the screen needs it.
+//! QEMU's control socket, as far as a picture of the screen and a few keys need it.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -8,6 +8,25 @@ use std::time::Duration;
 
 /// Writes what the machine shows now to a PNG file.
 pub fn screendump(socket: &Path, png: &Path) -> Result<(), String> {
+    let arguments = json!({"filename": png, "format": "png"});
+    command(socket, &json!({"execute": "screendump", "arguments": arguments}))
+}
+
+/// Presses and releases keys of the keyboard one after the other, by QEMU's names for them: `a`, `down`, `ret`.
+pub fn press(socket: &Path, keys: &[String]) -> Result<(), String> {
+    let press = |key: &String| {
+        let keys = [json!({"type": "qcode", "data": key})];
+        json!({"execute": "send-key", "arguments": {"keys": keys}})
+    };
+    keys.iter().try_for_each(|key| {
+        command(socket, &press(key))?;
+        // Firmware looks at its keyboard a few times a second, and a full buffer drops keys.
+        std::thread::sleep(Duration::from_millis(250));
+        Ok(())
+    })
+}
+
+fn command(socket: &Path, command: &Value) -> Result<(), String> {
     let mut stream = UnixStream::connect(socket).map_err(|e| format!("QMP: {e}"))?;
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
@@ -15,12 +34,7 @@ pub fn screendump(socket: &Path, png: &Path) -> Result<(), String> {
     let mut replies = BufReader::new(stream.try_clone().map_err(|e| format!("QMP: {e}"))?);
     // QEMU greets first, and takes no other command before this one.
     execute(&mut stream, &mut replies, &json!({"execute": "qmp_capabilities"}))?;
-    let arguments = json!({"filename": png, "format": "png"});
-    execute(
-        &mut stream,
-        &mut replies,
-        &json!({"execute": "screendump", "arguments": arguments}),
-    )
+    execute(&mut stream, &mut replies, command)
 }
 
 fn execute(stream: &mut UnixStream, replies: &mut impl BufRead, command: &Value) -> Result<(), String> {

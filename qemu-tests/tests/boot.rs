@@ -1,6 +1,6 @@
 //! Boots every cell of every example until the serial port shows what the system itself shows.
 
-use qemu_tests::cell::{Cell, Firmware, Medium};
+use qemu_tests::cell::{Cell, Firmware};
 use qemu_tests::example::Example;
 use qemu_tests::machine::Machine;
 use qemu_tests::medium::Scratch;
@@ -43,7 +43,11 @@ fn boot(example: &Example, cell: Cell) -> Result<(), String> {
     let scratch = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
     let medium = Scratch::new(example.image()?, cell.medium, scratch.path())?;
     let logs = workspace::target().join(format!("qemu-tests/logs/{}-{cell}", example.name));
-    let mut expected = vec![example.expect.as_str()];
+    let mut expected: Vec<&str> = example.expect.iter().map(String::as_str).collect();
+    let answer = match cell.firmware {
+        Firmware::Bios => &example.answers.bios,
+        Firmware::Uefi | Firmware::SecureBoot => &example.answers.uefi,
+    };
     // The kernel's own word for it: firmware without keys would start the same loaders.
     if cell.firmware == Firmware::SecureBoot {
         expected.push("secureboot: Secure boot enabled");
@@ -52,11 +56,12 @@ fn boot(example: &Example, cell: Cell) -> Result<(), String> {
     let mut guest = Machine::new(cell.firmware, &logs)
         .medium(medium.path(), cell.medium)
         .start()?;
+    if let Some(answer) = answer {
+        guest.wait_for(&[answer.after.as_str()])?;
+        guest.press(&answer.keys)?;
+    }
     guest.wait_for(&expected)?;
     guest.screendump()?;
     drop(guest);
-    if cell.medium == Medium::Cd {
-        return Ok(());
-    }
     medium.check_unwritten()
 }

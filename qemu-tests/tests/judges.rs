@@ -102,7 +102,7 @@ fn xorriso(example: &Example, image: &Path) -> Result<(), String> {
     same(&expected, &read("any")?).map_err(|e| format!("rock-ridge:\n{e}"))?;
     let joliet = files_only(&expected);
     same(&joliet, &read("norock")?).map_err(|e| format!("joliet:\n{e}"))?;
-    same_contents(&expected, &read("ecma")?).map_err(|e| format!("iso9660:\n{e}"))
+    same_contents(&expected, &read("ecma119")?).map_err(|e| format!("iso9660:\n{e}"))
 }
 
 /// It knows how every disc is laid out that its own users burn, and reports what is bootable in this one.

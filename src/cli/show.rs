@@ -1,7 +1,7 @@
 //! Facts as text for people.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 
 use isobuild::diagnostic::{Report, Severity};
@@ -9,11 +9,16 @@ use isobuild::error::{Error, escape};
 use isobuild::facts::{Cell, Description, Extent};
 use isobuild::text;
 
+/// A line on standard error. What becomes of it changes nothing: the exit code says how the run ended.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// An error on standard error.
 pub(super) fn error(error: &Error) {
     match error {
-        Error::Manifest(report) => eprint!("{}", report.render(std::io::stderr().is_terminal())),
-        other => eprintln!("error: {other}"),
+        Error::Manifest(report) => tell(&report.render(std::io::stderr().is_terminal())),
+        other => tell(&format!("error: {other}")),
     }
 }
 
@@ -25,10 +30,10 @@ pub(super) fn warnings(report: &Report, all: &[String]) {
         .filter(|d| d.severity == Severity::Warning)
         .count();
     if placed > 0 {
-        eprint!("{}", report.render(std::io::stderr().is_terminal()));
+        tell(&report.render(std::io::stderr().is_terminal()));
     }
     for warning in all.iter().skip(placed) {
-        eprintln!("warning: {}", text::visible(warning.as_bytes()));
+        tell(&format!("warning: {}", text::visible(warning.as_bytes())));
     }
 }
 
@@ -44,7 +49,7 @@ pub(super) fn built(output: &Path, facts: &Description) {
         true => "a data image, nothing boots it".into(),
         false => format!("boots {}", cells.join(", ")),
     };
-    eprintln!("{}: {}, {boots}", escape(output), text::size(facts.size));
+    tell(&format!("{}: {}, {boots}", escape(output), text::size(facts.size)));
 }
 
 /// The whole image as a picture: one line an extent, in its order.

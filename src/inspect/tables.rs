@@ -30,8 +30,8 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
         let words = [
             What::GptHeader,
             What::GptEntries,
-            What::BackupGptEntries,
             What::BackupGptHeader,
+            What::BackupGptEntries,
         ];
         for (what, (offset, length)) in words.into_iter().zip(table.regions) {
             claims.push(claim(offset, length, what));

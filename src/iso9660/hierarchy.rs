@@ -396,9 +396,9 @@ impl<'a> Hierarchy<'a> {
         bytes
     }
 
-    /// The length of the continuation area; 0 where no record needs one.
+    /// The length of the continuation area, a whole number of logical blocks; 0 where no record needs one.
     pub fn continuation_length(&self) -> u64 {
-        self.continuation_length
+        self.continuation_length.next_multiple_of(SECTOR)
     }
 
     /// The continuation area: pieces in the order of the records that point at them, so that a reader that streams meets each in turn.
@@ -416,6 +416,7 @@ impl<'a> Hierarchy<'a> {
                 }
             }
         }
+        bytes.resize(self.continuation_length() as usize, 0);
         bytes
     }
 

@@ -168,18 +168,14 @@ pub(super) fn from_ucs2(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// What a record of §10.1.12 holds for an identifier that [`assign`] gave: §8.5.1 has the dot and the version always.
+/// What a record of §10.1.12 holds for an identifier that [`assign`] gave: §8.5.1 has the dot and the version always. Joliet names
+/// go without, as other writers leave them: half of the readers would show the version.
 pub(super) fn encode(name: &str, directory: bool, joliet: bool) -> Vec<u8> {
-    let mut text = name.to_owned();
-    if !directory {
-        if !joliet && !name.contains('.') {
-            text.push('.');
-        }
-        text.push_str(";1");
-    }
-    match joliet {
-        false => text.into_bytes(),
-        true => ucs2(&text).flat_map(u16::to_be_bytes).collect(),
+    match (joliet, directory) {
+        (true, _) => ucs2(name).flat_map(u16::to_be_bytes).collect(),
+        (false, true) => name.as_bytes().to_vec(),
+        (false, false) if name.contains('.') => format!("{name};1").into_bytes(),
+        (false, false) => format!("{name}.;1").into_bytes(),
     }
 }
 

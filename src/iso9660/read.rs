@@ -170,6 +170,9 @@ impl Walker<'_> {
             while let Some(record) = Raw::parse(rest) {
                 rest = &rest[record.length..];
                 if matches!(record.identifier, [0] | [1]) {
+                    if self.walk.flavour == Flavour::RockRidge {
+                        self.system_use(record.system_use);
+                    }
                     continue;
                 }
                 self.record(&record, path, depth, &mut sections, &mut found);

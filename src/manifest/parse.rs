@@ -14,7 +14,16 @@ use crate::diagnostic::Diagnostic;
 pub(super) fn parse(text: &str) -> (Option<Manifest>, Vec<Diagnostic>) {
     let (mut root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return (None, errors.iter().map(|error| syntax(error, text)).collect());
+        let mut faults: Vec<Diagnostic> = errors.iter().map(|error| syntax(error, text)).collect();
+        faults.sort_by_key(Diagnostic::offset);
+        // What the parser makes of the rest of a line is no second fault.
+        faults.dedup_by(|later, first| {
+            !text
+                .get(first.offset()..later.offset())
+                .unwrap_or_default()
+                .contains('\n')
+        });
+        return (None, faults);
     }
     let mut diagnostics = keys::check(root.get_mut());
     loop {
@@ -24,7 +33,7 @@ pub(super) fn parse(text: &str) -> (Option<Manifest>, Vec<Diagnostic>) {
         };
         let span = error.span().unwrap_or(0..0);
         diagnostics.push(wrong_type(error.message(), span.clone(), text));
-        if diagnostics.len() > SHOWN || !remove_table(root.get_mut(), &span) {
+        if diagnostics.len() > SHOWN || !remove_from_table(root.get_mut(), &span) {
             return (None, diagnostics);
         }
     }
@@ -89,32 +98,25 @@ fn wrong_type(message: &str, span: Range<usize>, text: &str) -> Diagnostic {
 }
 
 /// Takes the innermost value that contains `span` out of the table. False if there is none.
-fn remove_table(table: &mut DeTable<'_>, span: &Range<usize>) -> bool {
-    let inside = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
-    for (key, value) in table.iter_mut() {
-        if (inside(value.span()) || inside(key.span())) && remove_inside(value, span) {
-            return true;
-        }
+fn remove_from_table(table: &mut DeTable<'_>, span: &Range<usize>) -> bool {
+    // The span of a table is that of its header, so what is in it is looked at in any case.
+    if table.iter_mut().any(|(_, value)| remove_inside(value, span)) {
+        return true;
     }
+    let holds = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
     let wrong = table
         .iter()
-        .find(|(key, value)| inside(value.span()) || inside(key.span()));
+        .find(|(key, value)| holds(value.span()) || holds(key.span()));
     let wrong = wrong.map(|(key, _)| key.get_ref().to_string());
     wrong.is_some_and(|key| table.remove(key.as_str()).is_some())
 }
 
 fn remove_inside(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) -> bool {
-    // The value itself is wrong, not something in it.
-    if value.span() == *span {
-        return false;
-    }
     match value.get_mut() {
-        DeValue::Table(table) => remove_table(table, span),
+        DeValue::Table(table) => remove_from_table(table, span),
         DeValue::Array(items) => {
-            for item in items.iter_mut() {
-                if remove_inside(item, span) {
-                    return true;
-                }
+            if items.iter_mut().any(|item| remove_inside(item, span)) {
+                return true;
             }
             let before = items.len();
             let outside = |item: &Spanned<DeValue<'_>>| span.start < item.span().start || item.span().end < span.end;

@@ -1,1 +1,292 @@
+//! Manifests as a user would write them wrong.
 
+use std::path::Path;
+
+use super::*;
+
+/// What the user reads of a manifest with faults.
+fn faults(text: &str) -> String {
+    match parse(Path::new("m.toml"), text) {
+        Ok(document) => panic!("no fault in {:?}", document.manifest),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Each of these words stands in what the user reads.
+fn shows(text: &str, words: &[&str]) {
+    let shown = faults(text);
+    for word in words {
+        assert!(shown.contains(word), "{word:?} is missing in\n{shown}");
+    }
+}
+
+fn good(text: &str) -> Document {
+    parse(Path::new("m.toml"), text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_key_that_is_built_is_read() {
+    let document = good(
+        r#"
+        output = "dist/acme.iso"
+        volume_id = "ACME_1_4"
+        [iso]
+        system_id = "LINUX"
+        timestamp = 2026-01-01T00:00:00Z
+        joliet = false
+        [[files]]
+        from = "rootfs/"
+        to = "/live/"
+        exclude = ["**/*.o"]
+        mode = 0o600
+        preserve = ["mode", "owner", "mtime"]
+        [[files]]
+        link = "live"
+        to = "/l"
+        [boot]
+        loader = "none"
+        [boot.bios]
+        image = "iso:/live/isolinux.bin"
+        emulation = "none"
+        load_sectors = 4
+        load_segment = 0
+        info_table = "isolinux"
+        mbr = "isohdpfx.bin"
+        [boot.uefi]
+        size = "64MiB"
+        [boot.uefi.files]
+        "/EFI/BOOT/BOOTX64.EFI" = "shimx64.efi.signed"
+        [[boot.entry]]
+        platform = 0xEF
+        image = "efi.img"
+        [disk]
+        layout = "gpt"
+        "#,
+    );
+    let manifest = &document.manifest;
+    assert_eq!(
+        (manifest.files.len(), manifest.iso.joliet, manifest.iso.rock_ridge),
+        (2, false, true)
+    );
+    assert!(document.warnings.is_empty());
+    assert_eq!(
+        manifest
+            .boot
+            .uefi
+            .as_ref()
+            .unwrap()
+            .get_ref()
+            .files
+            .as_ref()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(*manifest.disk.layout.as_ref().unwrap().get_ref(), DiskLayout::Gpt);
+}
+
+#[test]
+fn m1_empty_bom_and_crlf_are_fine() {
+    good("");
+    good("\u{feff}volume_id = \"A\"\r\n\r\n[iso]\r\njoliet = false\r\n");
+    shows("volume_id = \"a\0b\"", &["m.toml:1:"]);
+}
+
+#[test]
+fn m2_all_syntax_errors_at_once_in_order_and_capped() {
+    let text: String = (0..30).map(|n| format!("k{n} = = {n}\n")).collect();
+    let shown = faults(&text);
+    let lines: Vec<usize> = shown
+        .lines()
+        .filter_map(|line| {
+            line.trim_start()
+                .strip_prefix("--> m.toml:")?
+                .split(':')
+                .next()?
+                .parse()
+                .ok()
+        })
+        .collect();
+    assert_eq!(lines, (1..=20).collect::<Vec<_>>(), "{shown}");
+    assert!(shown.contains("and 10 more errors"), "{shown}");
+}
+
+#[test]
+fn m3_an_unknown_key_gets_a_suggestion() {
+    shows(
+        "voluem_id = \"A\"",
+        &[
+            "m.toml:1:1",
+            "no key `voluem_id`",
+            "did you mean `volume_id`?",
+            "^^^^^^^^^",
+        ],
+    );
+    shows(
+        "[iso]\nvolume_id = \"A\"",
+        &["m.toml:2:1", "in [iso]", "belongs before the first [table]"],
+    );
+    shows("[boot]\nmbr = \"x\"", &["`mbr` is a key of [boot.bios]"]);
+    shows(
+        "[[files]]\nto = \"/\"\ntext = \"\"\nzzz = 1",
+        &["no key `zzz` in [files]", "from, text, link"],
+    );
+}
+
+#[test]
+fn keys_and_values_of_later_versions_are_refused() {
+    for text in [
+        "[[menu]]\nkernel = \"k\"",
+        "[base]\nimage = \"x.iso\"",
+        "[test]\ncells = []",
+        "[iso]\nudf = false",
+        "[[files]]\nfrom = \"a.tar\"\nto = \"/\"\nunpack = true",
+        "[boot]\nfirmware = [\"bios\"]",
+        "[boot]\ntimeout = 5",
+        "[boot]\nloader = \"grub\"",
+        "[boot]\nloader = \"builtin\"",
+        "[disk]\nlayout = \"multi-sector\"",
+        "[[disk.partition]]\nname = \"p\"",
+    ] {
+        shows(text, &["is not supported yet"]);
+    }
+}
+
+#[test]
+fn m4_duplicates_show_both_places() {
+    let shown = faults("volume_id = \"A\"\noutput = \"x\"\nvolume_id = \"B\"\n");
+    assert!(shown.contains("m.toml:3:1") && shown.contains("first here"), "{shown}");
+    assert!(shown.contains("1 | volume_id"), "{shown}");
+}
+
+#[test]
+fn m5_wrong_types_are_all_told_in_one_run() {
+    let text = "volume_id = 5\n[iso]\njoliet = \"no\"\n[[files]]\nto = \"/a\"\ntext = \"x\"\nuid = -1\ngid = 4294967296\nmode = 644\n[disk]\nlayout = \"univrsal\"\n";
+    shows(
+        text,
+        &[
+            "m.toml:1:13",
+            "m.toml:3:10",
+            "m.toml:7:7",
+            "m.toml:8:7",
+            "m.toml:9:8",
+            "write 0o644",
+            "did you mean \"universal\"?",
+        ],
+    );
+    shows("[[files]]\ntext = \"x\"", &["the key `to` is missing", "m.toml:1:1"]);
+    shows("[[files]]\ntext = \"x\"\nto = \"/x\"\nmode = 0o10000", &["0o7777"]);
+    good("[[files]]\ntext = \"x\"\nto = \"/x\"\nmode = 0");
+}
+
+#[test]
+fn m6_nesting_and_size_cost_linear_time_or_an_error() {
+    let deep = format!("a = {}{}", "[".repeat(100_000), "]".repeat(100_000));
+    faults(&deep);
+    let many: String = (0..100_000)
+        .map(|n| format!("[[files]]\nto = \"/{n}\"\ntext = \"\"\n"))
+        .collect();
+    assert_eq!(good(&many).manifest.files.len(), 100_000);
+}
+
+#[test]
+fn m7_identifiers_longer_than_their_fields_are_refused() {
+    shows(
+        &format!("volume_id = \"{}\"", "v".repeat(33)),
+        &["volume_id has 33 bytes", "holds 32", "§9.4.7"],
+    );
+    shows(
+        &format!("[iso]\npublisher_id = \"{}\"", "p".repeat(129)),
+        &["holds 128"],
+    );
+    good(&format!("volume_id = \"{}\"", "v".repeat(32)));
+}
+
+#[test]
+fn m8_paths_that_leave_the_image_are_refused() {
+    for path in ["../x", "/a/../../b", ""] {
+        shows(&format!("[[files]]\ntext = \"\"\nto = \"{path}\""), &["m.toml:3:6"]);
+    }
+    let document = good("[[files]]\ntext = \"\"\nto = 'a\\b'");
+    assert!(document.warnings[0].message.contains("backslash"));
+}
+
+#[test]
+fn m13_newer_syntax_is_accepted() {
+    good("iso = {\n  joliet = false,\n}\n[[files]]\nto = \"/x\"\ntext = \"\\e[0m\\x41\"\n");
+}
+
+#[test]
+fn m14_a_date_that_no_image_can_hold_is_refused() {
+    shows(
+        "[iso]\ntimestamp = 2156-01-01T00:00:00Z",
+        &["1900 to 2155", "m.toml:2:13"],
+    );
+    shows("[iso]\ntimestamp = 2026-01-01", &["an offset"]);
+}
+
+#[test]
+fn m16_a_manifest_is_a_regular_text_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("latin1"), b"volume_id = \"\xfc\"").unwrap();
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(path("fifo"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    std::fs::File::create(path("huge"))
+        .unwrap()
+        .set_len(LONGEST + 1)
+        .unwrap();
+    for (name, words) in [
+        ("latin1", "byte 13 is not"),
+        ("fifo", "not a regular file"),
+        ("huge", "has more than"),
+        (".", "a directory"),
+        ("missing", "No such file"),
+    ] {
+        let error = load(&path(name)).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(error.exit_code(), 1);
+    }
+    assert!(load(Path::new("/dev/zero")).is_err());
+}
+
+#[test]
+fn contents_and_boot_images_exclude_each_other() {
+    shows("[[files]]\nto = \"/x\"", &["needs one of `from`, `text` and `link`"]);
+    shows(
+        "[[files]]\nto = \"/x\"\ntext = \"\"\nlink = \"y\"",
+        &["`text` and `link` exclude each other", "the other"],
+    );
+    shows(
+        "[[files]]\nto = \"/x\"\ntext = \"\"\nsha256 = \"00\"",
+        &["for a file of the host"],
+    );
+    shows(
+        "[boot.bios]\nload_sectors = 4",
+        &["needs an `image`, an `mbr`, or both"],
+    );
+    shows("[boot.uefi]\nsize = \"1MiB\"", &["needs an `image` or `files`"]);
+    shows(
+        "[boot.uefi]\nimage = \"x\"\nsize = \"1MiB\"",
+        &["the image has its own"],
+    );
+    shows(
+        "[boot.uefi]\nsize = \"1000\"\n[boot.uefi.files]\n\"/a\" = \"b\"",
+        &["a multiple of 4096"],
+    );
+    shows(
+        "[boot.uefi.files]\n\"/a/\" = \"iso:b\"",
+        &["a file needs a name", "is written `iso:/...`"],
+    );
+}
+
+#[test]
+fn nothing_of_a_manifest_steers_the_terminal() {
+    let shown = faults("\"vol\\u001b[31m\" = 1\n# \u{202e}\nvolume_id = \"\u{9b}31m\"\nx = 2 # \u{9b}\n");
+    assert!(!shown.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{shown:?}");
+}

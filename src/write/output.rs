@@ -179,7 +179,7 @@ fn make_directories(directory: &Path) -> Result<Vec<(PathBuf, File)>, Error> {
     {
         changed.push(parent(missing));
     }
-    std::fs::create_dir_all(directory).map_err(io_error(directory, "make the directory", None))?;
+    retry(|| std::fs::create_dir_all(directory)).map_err(io_error(directory, "make the directory", None))?;
     let open = |path: &Path| match File::open(path) {
         Ok(file) => Ok((path.to_owned(), file)),
         Err(error) => Err(io_error(path, "open", None)(error)),
@@ -202,7 +202,7 @@ fn named(directory: &Path) -> Result<NamedTempFile<File>, Error> {
     tempfile::Builder::new()
         .prefix(PREFIX)
         .make_in(directory, |path| {
-            Ok(retry_on_intr(|| rustix::fs::open(path, flags, MODE)).map(File::from)?)
+            Ok(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, MODE)).map(File::from)?)
         })
         .map_err(io_error(directory, "create a file in", None))
 }
