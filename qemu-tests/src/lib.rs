@@ -6,6 +6,7 @@
 //! What is expected:
 //! - [`example`]: an example directory; its `test.toml` lists every file of the image by hand, and the cells that boot.
 //! - [`boot_info`]: the one table that isobuild writes into a file, computed a second time.
+//! - [`odd`]: a tree of names, lengths and links that formats and readers trip over.
 //! - [`listing`]: what a reader finds, and how that differs from what is expected.
 //!
 //! The machines:
@@ -34,6 +35,7 @@ pub mod hash;
 pub mod listing;
 pub mod machine;
 pub mod medium;
+pub mod odd;
 pub mod pins;
 pub mod qmp;
 pub mod suite;

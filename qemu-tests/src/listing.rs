@@ -79,21 +79,35 @@ pub fn same(expected: &Listing, read: &Listing) -> Result<(), String> {
 /// Like [`same`], for a reader of plain ISO 9660, where names are mapped and a link is an empty file: the same contents the
 /// same number of times.
 pub fn same_contents(expected: &Listing, read: &Listing) -> Result<(), String> {
-    let sorted = |listing: &Listing| {
-        let mut entries: Vec<Entry> = listing
-            .values()
-            .map(|entry| match entry {
-                Entry::File(_) => entry.clone(),
-                Entry::Link(_) => Entry::file(b""),
-            })
-            .collect();
-        entries.sort();
-        entries
-    };
-    if sorted(expected) == sorted(read) {
-        return Ok(());
+    let (expected, read) = (by_content(expected), by_content(read));
+    let mut faults = Vec::new();
+    for content in expected
+        .keys()
+        .chain(read.keys().filter(|content| !expected.contains_key(*content)))
+    {
+        let paths = |listing: &BTreeMap<Entry, Vec<String>>| listing.get(content).cloned().unwrap_or_default();
+        let (expected, read) = (paths(&expected), paths(&read));
+        if expected.len() != read.len() {
+            faults.push(format!("expected {expected:?} with one content, read {read:?}"));
+        }
     }
-    Err(format!("the contents differ: expected {expected:#?}, read {read:#?}"))
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults.join("\n"))
+    }
+}
+
+fn by_content(listing: &Listing) -> BTreeMap<Entry, Vec<String>> {
+    let mut contents: BTreeMap<Entry, Vec<String>> = BTreeMap::new();
+    for (path, entry) in listing {
+        let content = match entry {
+            Entry::File(_) => entry.clone(),
+            Entry::Link(_) => Entry::file(b""),
+        };
+        contents.entry(content).or_default().push(path.clone());
+    }
+    contents
 }
 
 #[cfg(test)]

@@ -17,6 +17,13 @@ pub fn trial(name: String, missing: Vec<String>, test: impl FnOnce() -> Result<(
     Trial::test(name, move || Err(missing.into())).with_ignored_flag(!tools::required())
 }
 
+/// A test that has nothing to compare here, for this reason: named and counted as ignored, in continuous integration too.
+pub fn ignored(name: String, reason: &str) -> Trial {
+    eprintln!("skipped: {name}: {reason}");
+    let reason = reason.to_owned();
+    Trial::test(name, move || Err(reason.into())).with_ignored_flag(true)
+}
+
 /// The sentences for those of these programs and files that are not there.
 pub fn missing(names: &[&str]) -> Vec<String> {
     names.iter().filter_map(|name| tools::find(name).err()).collect()

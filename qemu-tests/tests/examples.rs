@@ -27,8 +27,11 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
         ];
         for (name, test) in tests {
             let mut missing = example.missing();
-            if name.starts_with("golden") {
-                missing.extend(unpinned(&example)?);
+            if name.starts_with("golden")
+                && let Some(reason) = unpinned(&example)?
+            {
+                trials.push(suite::ignored(format!("{} {name}", example.name), &reason));
+                continue;
             }
             if name == "same bytes elsewhere" {
                 missing.extend(suite::missing(&["setpriv"]));
@@ -41,7 +44,7 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
     Ok(trials)
 }
 
-/// A golden image is one of the pinned inputs.
+/// A golden image is one of the pinned inputs. When the archive has gone on, there is nothing to compare with.
 fn unpinned(example: &Example) -> Result<Option<String>, String> {
     match pins::load(&example.name)?.state()? {
         State::Differ(files) => Ok(Some(format!(

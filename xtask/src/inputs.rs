@@ -87,13 +87,22 @@ fn download(package: &Package) -> Result<PathBuf, String> {
         package.name.clone()
     };
     let pinned = package.version.as_ref().map(|version| format!("{name}={version}"));
-    if let Some(Ok(deb)) = pinned.map(|wanted| download_as(&name, &wanted)) {
-        return Ok(deb);
+    let wanted = pinned.as_ref().unwrap_or(&name);
+    let first = match download_as(&name, wanted) {
+        Ok(deb) => return Ok(deb),
+        Err(reason) => reason,
+    };
+    // The machine's lists may be older than the pins, or than the archive.
+    if let Some(apt) = Apt::find() {
+        apt.update()?;
+        if let Ok(deb) = download_as(&name, wanted) {
+            return Ok(deb);
+        }
     }
-    download_as(&name, &name).or_else(|first| match Apt::find() {
-        Some(apt) => apt.update().and_then(|()| download_as(&name, &name)),
+    match pinned {
+        Some(_) => download_as(&name, &name),
         None => Err(first),
-    })
+    }
 }
 
 /// apt-get keeps a package that is there already, so that the cache needs no look-up of its own.
