@@ -1,7 +1,7 @@
 //! What is at the output path when a build fails at any point: nothing, the old image, or the complete new one.
 //!
 //! The program runs under strace, which fails its system calls one by one, or kills it at them. It is taken from `ISOBUILD`,
-//! else from the release directory of the workspace. A tool that is missing skips a test, but where `CI` is set.
+//! else from the release directory of the workspace. A tool that is missing fails the test.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -160,15 +160,13 @@ fn stderr(output: &Output) -> String {
     text
 }
 
-/// Whether a command that a test needs works here.
-fn have(command: &[&str]) -> bool {
+/// A command that a test needs has to work here.
+fn require(command: &[&str]) {
     let works = Command::new(command[0]).args(&command[1..]).output();
-    if works.is_ok_and(|output| output.status.success()) {
-        return true;
-    }
-    assert!(std::env::var_os("CI").is_none(), "{command:?} does not work");
-    eprintln!("skipped: {command:?} does not work");
-    false
+    assert!(
+        works.is_ok_and(|output| output.status.success()),
+        "{command:?} does not work (cargo xtask setup)"
+    );
 }
 
 /// The calls of a build that can fail. Of those that the C library makes too when it starts the program, only the ones for
@@ -229,9 +227,7 @@ fn sweep(
 
 #[test]
 fn every_call_fails_once() {
-    if !have(&["strace", "-V"]) {
-        return;
-    }
+    require(&["strace", "-V"]);
     let place = Place::new();
     let mut tampered = 0;
     for &way in Way::ALL {
@@ -271,9 +267,7 @@ fn every_call_fails_once() {
 
 #[test]
 fn killed_at_every_call() {
-    if !have(&["strace", "-V"]) {
-        return;
-    }
+    require(&["strace", "-V"]);
     let place = Place::new();
     let mut killed = 0;
     for &way in Way::ALL {
@@ -293,9 +287,7 @@ fn killed_at_every_call() {
 
 #[test]
 fn the_bytes_are_on_the_disk_before_their_name() {
-    if !have(&["strace", "-V"]) {
-        return;
-    }
+    require(&["strace", "-V"]);
     let place = Place::new();
     for (&way, old) in Way::ALL.iter().flat_map(|way| [(way, false), (way, true)]) {
         place.reset(old);
@@ -326,9 +318,7 @@ fn the_bytes_are_on_the_disk_before_their_name() {
 
 #[test]
 fn a_signal_leaves_what_was_there() {
-    if !have(&["strace", "-V"]) {
-        return;
-    }
+    require(&["strace", "-V"]);
     let place = Place::new();
     for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         for &way in Way::ALL {
@@ -346,9 +336,7 @@ fn a_signal_leaves_what_was_there() {
 
 #[test]
 fn an_ignored_hangup_stays_ignored() {
-    if !have(&["strace", "-V"]) {
-        return;
-    }
+    require(&["strace", "-V"]);
     let place = Place::new();
     place.reset(true);
     let strace = "strace -f -o /dev/null -e inject=pwrite64:signal=HUP:when=1";
@@ -362,9 +350,7 @@ fn an_ignored_hangup_stays_ignored() {
 /// program without waiting.
 #[test]
 fn a_second_signal_ends_a_blocked_build() {
-    if !have(&["strace", "-V"]) {
-        return;
-    }
+    require(&["strace", "-V"]);
     let place = Place::new();
     place.reset(true);
     let minutes = "inject=pwrite64:delay_enter=600000000:when=1";
@@ -436,9 +422,7 @@ fn a_limit_on_the_length_of_files() {
 #[test]
 fn a_full_disk() {
     let namespace = ["unshare", "--map-root-user", "--mount"];
-    if !have(&[&namespace[..], &["mount", "-t", "tmpfs", "none", "/mnt"]].concat()) {
-        return;
-    }
+    require(&[&namespace[..], &["mount", "-t", "tmpfs", "none", "/mnt"]].concat());
     let place = Place::new();
     // The file system is gone with the namespace, so the script itself says what is left.
     let script = "mount -t tmpfs -o size=1m none \"$0\" || exit 99
@@ -472,7 +456,7 @@ fn a_full_disk() {
 fn the_mode_is_what_the_umask_says() {
     let place = Place::new();
     let ways = [None, Some("strace -f -o /dev/null -e inject=open:error=EOPNOTSUPP")];
-    let strace = cfg!(target_arch = "x86_64") && have(&["strace", "-V"]);
+    let strace = cfg!(target_arch = "x86_64");
     for way in ways.into_iter().filter(|way| way.is_none() || strace) {
         for (umask, mode) in [("022", 0o644), ("077", 0o600), ("002", 0o664), ("000", 0o666)] {
             for old in [false, true] {
