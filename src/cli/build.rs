@@ -16,7 +16,7 @@ pub(super) fn run(arguments: &Build) -> Result<(), Error> {
     let document = manifest::load(&arguments.manifest)?;
     let resolved = resolve::resolve(&document, &environment(arguments.output.clone()))?;
     let iso = IsoTree::of(&resolved);
-    let planned = |error: image::PlanError| error.into_error(&arguments.manifest);
+    let planned = |error: image::PlanError| error.into_error(&document);
     let plan = image::plan(&resolved, &iso).map_err(planned)?;
     let mut facts = plan.facts().map_err(planned)?;
     if !arguments.quiet {

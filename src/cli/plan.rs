@@ -10,7 +10,7 @@ pub(super) fn run(arguments: &Plan) -> Result<(), Error> {
     let document = manifest::load(&arguments.manifest)?;
     let resolved = resolve::resolve(&document, &environment(None))?;
     let iso = IsoTree::of(&resolved);
-    let planned = |error: image::PlanError| error.into_error(&arguments.manifest);
+    let planned = |error: image::PlanError| error.into_error(&document);
     let plan = image::plan(&resolved, &iso).map_err(planned)?;
     let facts = plan.describe().map_err(planned)?;
     show::warnings(&resolved.report, &facts.warnings);

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::check;
-use crate::diagnostic::Severity;
 use crate::facts::{
     BootCatalog, BootEntry, Counts, Description, EspFacts, Extent, GptFacts, Identifiers, InfoTable, LoaderFacts,
     MappedName, MbrFacts, What,
@@ -170,58 +169,6 @@ impl Plan<'_> {
         }
     }
 
-    fn warnings(&self) -> Vec<String> {
-        let given = self.resolved.report.diagnostics.iter();
-        let given = given.filter(|diagnostic| diagnostic.severity == Severity::Warning);
-        let mut warnings: Vec<String> = given.map(|warning| warning.message.clone()).collect();
-        if let (Some(node), true) = (self.primary.too_deep(), true) {
-            warnings.push(format!(
-                "{} is more than 8 levels deep (ECMA-119 §7.8.2.2): readers without Rock Ridge may not see it",
-                text::visible(&self.node_path(node))
-            ));
-        }
-        if let Some(joliet) = &self.joliet
-            && let Some(&(first, second)) = joliet.case_collisions().first()
-        {
-            warnings.push(format!(
-                "{} Joliet names differ only in case from another, {} and {} first: Windows shows one of each",
-                joliet.case_collisions().len(),
-                text::visible(&self.node_path(first)),
-                text::visible(&self.node_path(second)),
-            ));
-        }
-        for (index, hierarchy) in [("ISO 9660", Some(&self.primary)), ("Joliet", self.joliet.as_ref())] {
-            // A level-3 identifier is upper case and short; with Rock Ridge nobody reads it.
-            let read = index == "Joliet" || !self.resolved.rock_ridge;
-            let count = hierarchy.map_or(0, |hierarchy| hierarchy.mappings().len());
-            if read && count > 0 {
-                warnings.push(format!(
-                    "{count} {} cannot be {index} names and were mapped; `plan --json` lists them",
-                    if count == 1 { "name" } else { "names" }
-                ));
-            }
-        }
-        if !self.resolved.rock_ridge {
-            let links = self
-                .iso
-                .tree
-                .nodes
-                .iter()
-                .filter(|node| !matches!(node.kind, iso9660::Kind::Directory | iso9660::Kind::File { .. }));
-            let count = links.count();
-            if count > 0 {
-                warnings.push(format!(
-                    "{count} links or devices are left out: only Rock Ridge can hold them"
-                ));
-            }
-        }
-        let (_, clamped) = fat::clamped(self.resolved.timestamp);
-        if clamped && self.fat.is_some() {
-            warnings.push("FAT dates reach from 1980 to 2107: those of the ESP were moved there".into());
-        }
-        warnings
-    }
-
     fn name_map(&self) -> Vec<MappedName> {
         let indexes = [("iso9660", Some(&self.primary)), ("joliet", self.joliet.as_ref())];
         let mapped = indexes
@@ -239,7 +186,7 @@ impl Plan<'_> {
     }
 
     /// The path of a node of the ISO tree.
-    fn node_path(&self, node: usize) -> Vec<u8> {
+    pub(super) fn node_path(&self, node: usize) -> Vec<u8> {
         self.path_in(node, |node| self.iso.tree.nodes[node].name.clone())
     }
 

@@ -19,14 +19,17 @@ mod encode;
 mod identity;
 mod iso_tree;
 mod partitions;
+mod warnings;
 
 use std::collections::HashSet;
 
+use crate::diagnostic::{Diagnostic, Report};
 use crate::error::Error;
 use crate::facts::What;
 use crate::fat;
 use crate::iso9660::{Flavour, Hierarchy, SECTOR, SYSTEM_AREA};
 use crate::layout::{Content, Layout, Overlap, Region, is_large, payload_alignment};
+use crate::manifest::{Document, Spanned};
 use crate::resolve::{BootBytes, Esp, Resolved};
 use crate::tree::PayloadId;
 
@@ -109,9 +112,22 @@ pub enum PlanError {
 }
 
 impl PlanError {
-    /// As the error of a run over `manifest`.
-    pub fn into_error(self, manifest: &std::path::Path) -> Error {
-        Error::input(manifest, self.to_string())
+    /// As the error of a run over `document`, at the key that it is about if there is one.
+    pub fn into_error(self, document: &Document) -> Error {
+        let uefi = document.manifest.boot.uefi.as_ref();
+        let (Self::Fat(_), Some(uefi)) = (&self, uefi) else {
+            return Error::input(&document.path, self.to_string());
+        };
+        let size = uefi.get_ref().size.as_ref().map(Spanned::span);
+        let (span, label) = match size {
+            Some(size) => (size, "this size"),
+            None => (uefi.span(), "this ESP"),
+        };
+        Error::Manifest(Box::new(Report {
+            path: document.path.clone(),
+            text: document.text.clone(),
+            diagnostics: vec![Diagnostic::error(self.to_string(), span, label)],
+        }))
     }
 }
 

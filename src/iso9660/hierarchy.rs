@@ -4,10 +4,12 @@
 
 use std::collections::HashMap;
 
-use super::record::{self, DIRECTORY, MULTI_EXTENT, Record, system_use_capacity};
+use super::record::system_use_capacity;
 use super::rock_ridge::{Place, SystemUse};
 use super::{DEPTH, Error, Flavour, Kind, Node, Root, SECTION, SECTOR, Tree, identifier};
 use crate::text;
+
+mod encode;
 
 /// §7.8.2.2: levels of a primary hierarchy that every reader sees.
 const LEVELS: u32 = 8;
@@ -19,17 +21,8 @@ const NAME: usize = 255;
 const PARENTS: usize = 0xFFFF;
 
 /// The identifiers of a directory's first two records, §7.8.2.
-const SELF: &[u8] = &[0];
+pub(super) const SELF: &[u8] = &[0];
 const PARENT: &[u8] = &[1];
-
-/// Byte order of a path table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endian {
-    /// Type L.
-    Little,
-    /// Type M.
-    Big,
-}
 
 /// Byte offsets that the layout gave.
 #[derive(Clone, Copy, Debug)]
@@ -255,7 +248,13 @@ impl<'a> Hierarchy<'a> {
         records
     }
 
-    fn identifier(&self, node: usize) -> Vec<u8> {
+    /// The parent of a directory, in the hierarchy; the root's is the root.
+    pub(super) fn parent(&self, node: usize) -> usize {
+        self.tree.nodes[node].parent
+    }
+
+    /// What the record of a node has for its identifier.
+    pub(super) fn identifier(&self, node: usize) -> Vec<u8> {
         identifier::encode(
             &self.names[node],
             self.is_directory(node),
@@ -274,32 +273,6 @@ impl<'a> Hierarchy<'a> {
             .collect()
     }
 
-    fn encode_record(
-        &self,
-        subject: Subject,
-        (extent, length): (u64, u32),
-        flags: u8,
-        system_use: Option<&SystemUse>,
-        places: &[Place],
-    ) -> Vec<u8> {
-        let (id, identifier, directory) = match subject {
-            Subject::Dot(id) => (id, SELF.to_vec(), true),
-            Subject::DotDot(id) => (id, PARENT.to_vec(), true),
-            Subject::Node(id) => (id, self.identifier(id), self.is_directory(id)),
-        };
-        let record = Record {
-            extent,
-            length,
-            recorded: self.tree.nodes[id].posix.mtime,
-            flags: flags | if directory { DIRECTORY } else { 0 },
-            identifier: &identifier,
-            system_use: &system_use.map_or(Vec::new(), |system_use| system_use.inline(places)),
-        };
-        let mut bytes = Vec::new();
-        record.encode(&mut bytes);
-        bytes
-    }
-
     /// Directories in the order of the path table: parents before their children.
     pub fn directories(&self) -> &[usize] {
         &self.directories
@@ -308,37 +281,6 @@ impl<'a> Hierarchy<'a> {
     /// The length of a directory, a whole number of logical sectors.
     pub fn directory_length(&self, node: usize) -> u64 {
         self.lengths[node]
-    }
-
-    /// A directory's extent, §7.8: no record crosses the end of a logical sector.
-    pub fn directory(&self, node: usize, addresses: &Addresses<'_>) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.lengths[node] as usize);
-        for (subject, sections, system_use) in self.records(node) {
-            let places = self.places(subject, addresses.continuation);
-            for section in 0..sections {
-                let (extent, flags) = self.section(subject, section, sections, addresses);
-                let record = self.encode_record(subject, extent, flags, system_use.as_ref(), &places);
-                let start = behind_record(bytes.len() as u64, record.len() as u64) as usize - record.len();
-                bytes.resize(start, 0);
-                bytes.extend(record);
-            }
-        }
-        bytes.resize(bytes.len().next_multiple_of(SECTOR as usize), 0);
-        bytes
-    }
-
-    /// Offset and length of one section of what a record names, and its flags: §7.6.3, §10.1.7.
-    fn section(&self, subject: Subject, section: u64, sections: u64, addresses: &Addresses<'_>) -> ((u64, u32), u8) {
-        let (Subject::Dot(id) | Subject::DotDot(id) | Subject::Node(id)) = subject;
-        let length = match self.tree.nodes[id].kind {
-            Kind::Directory => self.lengths[id],
-            Kind::File { length } => length,
-            _ => 0,
-        };
-        let start = section * SECTION;
-        let here = (length - start).min(SECTION) as u32;
-        let flags = if section + 1 < sections { MULTI_EXTENT } else { 0 };
-        ((if here == 0 { 0 } else { addresses.nodes[id] + start }, here), flags)
     }
 
     /// The root directory as a volume descriptor names it.
@@ -350,74 +292,9 @@ impl<'a> Hierarchy<'a> {
         }
     }
 
-    /// The length of each path table.
-    pub fn path_table_length(&self) -> u64 {
-        self.directories
-            .iter()
-            .map(|&id| (8 + self.directory_identifier(id).len().next_multiple_of(2)) as u64)
-            .sum()
-    }
-
-    /// §10.4.6: the root's identifier is one zero byte.
-    fn directory_identifier(&self, node: usize) -> Vec<u8> {
-        if node == 0 {
-            SELF.to_vec()
-        } else {
-            self.identifier(node)
-        }
-    }
-
-    /// A path table, §10.4.
-    pub fn path_table(&self, endian: Endian, addresses: &Addresses<'_>) -> Vec<u8> {
-        let mut numbers = HashMap::with_capacity(self.directories.len());
-        let mut bytes = Vec::new();
-        for (index, &id) in self.directories.iter().enumerate() {
-            // Directories beyond the 16 bits are no parents: `order_directories` has seen to it.
-            numbers.insert(id, u16::try_from(index + 1).unwrap_or(0));
-            let parent = numbers[&self.tree.nodes[id].parent];
-            let block = record::block(addresses.nodes[id]);
-            let identifier = self.directory_identifier(id);
-            bytes.extend([identifier.len() as u8, 0]);
-            match endian {
-                Endian::Little => {
-                    bytes.extend(block.to_le_bytes());
-                    bytes.extend(parent.to_le_bytes());
-                }
-                Endian::Big => {
-                    bytes.extend(block.to_be_bytes());
-                    bytes.extend(parent.to_be_bytes());
-                }
-            }
-            bytes.extend(&identifier);
-            if identifier.len() % 2 == 1 {
-                bytes.push(0);
-            }
-        }
-        bytes
-    }
-
     /// The length of the continuation area, a whole number of logical blocks; 0 where no record needs one.
     pub fn continuation_length(&self) -> u64 {
         self.continuation_length.next_multiple_of(SECTOR)
-    }
-
-    /// The continuation area: pieces in the order of the records that point at them, so that a reader that streams meets each in turn.
-    pub fn continuation(&self, addresses: &Addresses<'_>) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.continuation_length as usize);
-        for &directory in &self.directories {
-            for (subject, _, system_use) in self.records(directory) {
-                let places = self.places(subject, addresses.continuation);
-                for (place, piece) in system_use
-                    .iter()
-                    .flat_map(|system_use| system_use.continuation(&places))
-                {
-                    bytes.resize((place.offset - addresses.continuation) as usize, 0);
-                    bytes.extend(piece);
-                }
-            }
-        }
-        bytes.resize(self.continuation_length() as usize, 0);
-        bytes
     }
 
     /// The name that readers of this hierarchy see, Rock Ridge apart.
@@ -474,15 +351,15 @@ impl Subject {
     }
 }
 
-/// The end of a record that follows `length` bytes of a directory.
-fn behind_record(length: u64, record: u64) -> u64 {
-    within_block(length, record as u32) + record
-}
-
 /// The first place from `offset` where `length` bytes lie inside one block.
 fn within_block(offset: u64, length: u32) -> u64 {
     match offset % SECTOR + u64::from(length) > SECTOR {
         true => offset.next_multiple_of(SECTOR),
         false => offset,
     }
+}
+
+/// The end of a record that follows `length` bytes of a directory.
+fn behind_record(length: u64, record: u64) -> u64 {
+    within_block(length, record as u32) + record
 }

@@ -8,7 +8,8 @@
 //! | `identifier` | §8.5, §8.6; Joliet | what a name becomes where it cannot stay as it is, and that it is unique |
 //! | `record` | §10.1, §8.3 | one directory record; the numbers and dates inside |
 //! | `rock_ridge` | RRIP 4.1, SUSP 5 | the system use entries of one record, and their continuation |
-//! | `hierarchy` | §7.8, §7.9, §10.3 | directories, path tables and continuation areas of one hierarchy |
+//! | `hierarchy` | §7.8, §10.3 | directories and continuation areas of one hierarchy |
+//! | `path_table` | §7.9, §10.4 | its path tables, written and read |
 //! | `descriptor` | §9 | the volume descriptors |
 //! | `read` | | all of it back from bytes that may be hostile |
 //!
@@ -17,6 +18,7 @@
 mod descriptor;
 mod hierarchy;
 mod identifier;
+mod path_table;
 mod read;
 mod record;
 mod rock_ridge;
@@ -27,8 +29,9 @@ mod tests;
 use crate::time::Timestamp;
 
 pub use descriptor::{Descriptor, Identifiers, Root, VolumeDescriptor, VolumeKind, read_descriptors, terminator};
-pub use hierarchy::{Addresses, Endian, Hierarchy, Mapping};
-pub use read::{Entry, EntryKind, Walk, path_tables, walk};
+pub use hierarchy::{Addresses, Hierarchy, Mapping};
+pub use path_table::{Endian, path_tables};
+pub use read::{Entry, EntryKind, Walk, walk};
 
 /// §7.1.2: the logical sector; our logical blocks (§7.2.2) have the same length.
 pub const SECTOR: u64 = 2048;

@@ -144,8 +144,8 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         mtime: timestamp,
     };
     let base = match document.path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-        _ => PathBuf::from("."),
+        Some(parent) => parent.to_path_buf(),
+        None => PathBuf::new(),
     };
     let output = output(document, environment, &base);
     let boots = manifest

@@ -1,0 +1,98 @@
+//! System use entries read back.
+
+use super::link::{CURRENT, PARENT, ROOT};
+use super::{CONTINUE, SECTOR};
+
+/// What the system use entries of a record say.
+#[derive(Debug, Default)]
+pub(in crate::iso9660) struct Read {
+    /// NM.
+    pub(in crate::iso9660) name: Option<Vec<u8>>,
+    /// The file type and permissions of PX.
+    pub(in crate::iso9660) mode: Option<u32>,
+    /// SL.
+    pub(in crate::iso9660) target: Option<Vec<u8>>,
+    /// CL: the logical block of a directory that was moved away from here.
+    pub(in crate::iso9660) child: Option<u32>,
+    /// RE: the record is where a moved directory is kept.
+    pub(in crate::iso9660) relocated: bool,
+    /// CE: byte offset and length of the continuation.
+    pub(in crate::iso9660) continuation: Option<(u64, u64)>,
+    /// SP: how many bytes of each record's system use belong to somebody else.
+    pub(in crate::iso9660) skip: Option<u8>,
+    /// The last NM entry goes on in the next.
+    name_continues: bool,
+    /// No slash before the next component: the last one goes on in it, is the root, or there was none.
+    joined: bool,
+}
+
+impl Read {
+    /// Adds the entries in `area`. What is cut short, or has no length, ends them.
+    pub(in crate::iso9660) fn add(&mut self, mut area: &[u8]) {
+        self.continuation = None;
+        while let [a, b, length, _version, ..] = *area {
+            let Some((entry, rest)) = area.split_at_checked(usize::from(length)).filter(|_| length >= 4) else {
+                return;
+            };
+            self.entry(&[a, b], &entry[4..]);
+            if &[a, b] == b"ST" {
+                return;
+            }
+            area = rest;
+        }
+    }
+
+    fn entry(&mut self, signature: &[u8; 2], payload: &[u8]) {
+        let word = |at: usize| {
+            payload
+                .get(at..)
+                .and_then(|rest| rest.first_chunk())
+                .map(|&bytes| u32::from_le_bytes(bytes))
+        };
+        match signature {
+            b"SP" if payload.starts_with(&[0xBE, 0xEF]) => self.skip = payload.get(2).copied(),
+            b"CE" => {
+                if let (Some(block), Some(offset), Some(length)) = (word(0), word(8), word(16)) {
+                    self.continuation = Some((u64::from(block) * SECTOR + u64::from(offset), length.into()));
+                }
+            }
+            b"NM" => {
+                let Some((&flags, name)) = payload.split_first() else {
+                    return;
+                };
+                // `.` and `..` have names of their own.
+                if flags & (CURRENT | PARENT) != 0 || (self.name.is_some() && !self.name_continues) {
+                    return;
+                }
+                self.name.get_or_insert_default().extend(name);
+                self.name_continues = flags & CONTINUE != 0;
+            }
+            b"PX" => self.mode = word(0),
+            b"SL" => self.link(payload.get(1..).unwrap_or_default()),
+            b"CL" => self.child = word(0),
+            b"RE" => self.relocated = true,
+            _ => {}
+        }
+    }
+
+    fn link(&mut self, mut components: &[u8]) {
+        self.joined |= self.target.is_none();
+        let target = self.target.get_or_insert_default();
+        while let [flags, length, rest @ ..] = components {
+            let Some((text, rest)) = rest.split_at_checked(usize::from(*length)) else {
+                return;
+            };
+            if !self.joined {
+                target.push(b'/');
+            }
+            match flags & !CONTINUE {
+                CURRENT => target.push(b'.'),
+                PARENT => target.extend(b".."),
+                ROOT => *target = b"/".to_vec(),
+                _ => target.extend(text),
+            }
+            self.joined = flags & (CONTINUE | ROOT) != 0;
+            components = rest;
+        }
+    }
+}
