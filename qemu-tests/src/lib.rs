@@ -23,6 +23,8 @@
 //! - `boot.rs`: every cell of every example up to what it has to show.
 //! - `judges.rs`: xorriso, isoinfo, bsdtar, 7z, pycdlib, mtools, fsck.vfat, sgdisk and sfdisk read every image.
 //! - `linux_guest.rs`: Linux mounts every image by its label as Rock Ridge, Joliet and plain ISO 9660.
+//! - `cli.rs`: exit codes, streams and memory.
+//! - `output_faults.rs`: what is at the output path whatever fails or is killed.
 //! - `examples.rs`: golden plan and digest, `plan` against `inspect`, and the same bytes from another place and user.
 //!
 //! A new example is tested by its directory alone.

@@ -1,0 +1,136 @@
+//! The command line as scripts use it: exit codes, what goes to which stream, and memory.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use qemu_tests::workspace;
+use tempfile::TempDir;
+
+/// A directory with a manifest.
+struct Place(TempDir);
+
+impl Place {
+    fn new(manifest: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("m.toml"), manifest).unwrap();
+        Self(directory)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Runs isobuild in the directory.
+    fn run(&self, arguments: &[&str]) -> Output {
+        let program = workspace::isobuild().unwrap();
+        Command::new(program)
+            .args(arguments)
+            .current_dir(self.0.path())
+            .output()
+            .unwrap()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+const DATA: &str = "[[files]]\ntext = \"hello\"\nto = \"/hello.txt\"\n";
+
+#[test]
+fn each_way_to_end_has_its_exit_code() {
+    let place = Place::new(DATA);
+    fs::write(place.at("wrong.toml"), "voluem_id = \"A\"").unwrap();
+    fs::write(place.at("missing.toml"), "[[files]]\nfrom = \"nothing\"\nto = \"/\"\n").unwrap();
+    let calls: [(&[&str], i32); 12] = [
+        (&["m.toml"], 0),
+        (&["build", "m.toml", "-o", "new/directory/x.iso"], 0),
+        (&["plan", "m.toml"], 0),
+        (&["inspect", "m.iso"], 0),
+        (&["--version"], 0),
+        (&["wrong.toml"], 1),
+        (&["missing.toml"], 1),
+        (&["none.toml"], 1),
+        (&["inspect", "m.toml"], 1),
+        (&[], 2),
+        (&["m.toml", "--no-such-option"], 2),
+        (&["m.toml", "-o", "."], 4),
+    ];
+    for (arguments, code) in calls {
+        let output = place.run(arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {}",
+            text(&output.stderr)
+        );
+        assert!(code == 0 || !output.stderr.is_empty(), "{arguments:?} says nothing");
+    }
+    assert!(place.at("new/directory/x.iso").is_file());
+    // procfs takes no file.
+    assert_eq!(place.run(&["m.toml", "-o", "/proc/x.iso"]).status.code(), Some(3));
+}
+
+#[test]
+fn results_and_nothing_else_are_on_stdout() {
+    let place = Place::new(DATA);
+    let built = place.run(&["m.toml"]);
+    assert!(built.stdout.is_empty());
+    assert_eq!(
+        text(&built.stderr),
+        format!(
+            "m.iso: {} KiB, a data image, nothing boots it\n",
+            kib(&place.at("m.iso"))
+        )
+    );
+    assert!(place.run(&["m.toml", "-q"]).stderr.is_empty());
+    let json: serde_json::Value = serde_json::from_slice(&place.run(&["m.toml", "--json"]).stdout).unwrap();
+    let digest = qemu_tests::hash::file(&place.at("m.iso")).unwrap();
+    assert_eq!(json["sha256"].as_str(), Some(digest.as_str()));
+    let plan = text(&place.run(&["plan", "m.toml"]).stdout);
+    assert!(
+        plan.contains("primary volume descriptor") && plan.contains("iso:/hello.txt"),
+        "{plan}"
+    );
+    assert_eq!(
+        plan.replace("  <- manifest", ""),
+        text(&place.run(&["inspect", "m.iso"]).stdout)
+    );
+}
+
+fn kib(path: &Path) -> u64 {
+    fs::metadata(path).unwrap().len() / 1024
+}
+
+#[test]
+fn a_fault_of_the_esp_is_shown_at_its_key() {
+    let esp = "[boot.uefi]\nsize = \"64KiB\"\n[boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"loader\"\n";
+    let place = Place::new(esp);
+    fs::write(place.at("loader"), vec![1; 100_000]).unwrap();
+    let output = place.run(&["m.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("m.toml:2:8"), "{}", text(&output.stderr));
+    let clash = "[boot.uefi.files]\n\"/A\" = \"loader\"\n\"/a\" = \"loader\"\n";
+    fs::write(place.at("m.toml"), clash).unwrap();
+    let shown = text(&place.run(&["m.toml"]).stderr);
+    assert!(shown.contains("/A and /a are the same name to FAT"), "{shown}");
+}
+
+/// 128 MiB of address space for everything: a large file that the kernel copies, and one that is hashed on its way.
+#[test]
+fn memory_does_not_grow_with_the_payload() {
+    for (length, options) in [(5 << 30, "-q"), (512 << 20, "--json")] {
+        let place = Place::new("[[files]]\nfrom = \"big\"\nto = \"/\"\n");
+        fs::File::create(place.at("big")).unwrap().set_len(length).unwrap();
+        let output = Command::new("/bin/sh")
+            .args(["-c", "ulimit -v 131072; exec \"$0\" m.toml \"$1\""])
+            .arg(workspace::isobuild().unwrap())
+            .arg(options)
+            .current_dir(place.0.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(fs::metadata(place.at("m.iso")).unwrap().len() > length);
+    }
+}
