@@ -14,6 +14,7 @@ mod boot_sector;
 mod directory;
 mod geometry;
 mod names;
+mod notes;
 mod plan;
 mod read;
 mod table;

@@ -1,6 +1,7 @@
 //! Reading any FAT volume: the reserved area and the tables; [`super::walk`] follows the chains.
 
 use super::boot_sector::{self, BootSector};
+use super::notes::Notes;
 use super::table::{Link, Table};
 use super::walk::Walk;
 use super::{Contents, Error, FatKind, Region, What};
@@ -8,22 +9,6 @@ use crate::read_at::ReadAt;
 
 /// How much of a copy of the table is compared at once.
 const STEP: usize = 1 << 16;
-
-/// What is wrong with a volume, up to a number that a reader of the list can bear.
-#[derive(Debug, Default)]
-pub(super) struct Notes(Vec<String>);
-
-impl Notes {
-    const MOST: usize = 100;
-
-    pub(super) fn add(&mut self, note: String) {
-        match self.0.len() {
-            ..Self::MOST => self.0.push(note),
-            Self::MOST => self.0.push("there is more wrong with this volume".to_owned()),
-            _ => {}
-        }
-    }
-}
 
 /// Takes a volume apart. Damage that leaves some of it readable ends up in [`Contents::notes`].
 pub fn read(volume: &dyn ReadAt) -> Result<Contents, Error> {

@@ -3,7 +3,7 @@
 
 use super::directory::{self, Found, Item, MAX_ENTRIES};
 use super::geometry::Geometry;
-use super::read::Notes;
+use super::notes::Notes;
 use super::table::{Link, Table};
 use super::tree::{MAX_PATH, join};
 use super::{Entry, FatKind, Region, What};

@@ -3,10 +3,9 @@
 use crate::facts::{Description, EspFacts, Extent, What};
 use crate::fat;
 use crate::read_at::{ReadAt, Window};
-use crate::resolve::loaders_in;
 use crate::text;
 
-use super::claim;
+use super::{claim, loaders_in};
 
 /// How many FAT volumes are looked into: one a partition or boot entry, and nobody has more.
 const VOLUMES: usize = 16;

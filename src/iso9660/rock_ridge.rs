@@ -186,9 +186,14 @@ fn names(name: &[u8]) -> Vec<Vec<u8>> {
     entries.collect()
 }
 
-/// PN, §4.1.2: the major number in the high word, as Linux reads it.
+/// PN, §4.1.2: a device number of 32 bits or fewer stands in the low word. Every reader takes the old form of 8 bits for the minor
+/// number; a larger one is divided as Linux divides it.
 fn device(major: u32, minor: u32) -> Vec<u8> {
-    entry(b"PN", &[both_u32(major), both_u32(minor)].concat())
+    let (high, low) = match (major, minor) {
+        (..=0xFFF, ..=0xFF) => (0, major << 8 | minor),
+        _ => (major, minor),
+    };
+    entry(b"PN", &[both_u32(high), both_u32(low)].concat())
 }
 
 #[cfg(test)]

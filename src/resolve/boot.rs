@@ -13,7 +13,7 @@ use crate::tree::{Conflict, Kind, Patch, Patched, PayloadId, ROOT};
 use crate::{fat, inspect, mbr};
 
 use super::host::read_whole;
-use super::{BootBytes, BootImage, Esp, Resolution, is_default_loader, loader_facts, open_payload};
+use super::{BootBytes, BootImage, Esp, Resolution, open_payload};
 
 /// El Torito §2.2: the sector count has 16 bits, and counts 512 bytes.
 const LARGEST_BIOS_IMAGE: u64 = 65_535 * 512;
@@ -246,7 +246,7 @@ impl Resolution<'_> {
                 continue;
             };
             let name = format!("/{}", path.components.join("/"));
-            if is_default_loader(&name) {
+            if inspect::is_default_loader(&name) {
                 loaders.push(self.loader(&name, payload)?);
             }
             if path
@@ -270,7 +270,7 @@ impl Resolution<'_> {
 
     fn loader(&self, path: &str, payload: PayloadId) -> Result<crate::facts::LoaderFacts, Error> {
         let (bytes, _) = self.open(payload)?;
-        Ok(loader_facts(path, bytes.as_ref()))
+        Ok(inspect::loader_facts(path, bytes.as_ref()))
     }
 
     /// Shows a file of the ESP in the ISO 9660 tree too, so that tools that copy files to a FAT stick copy the loader. A file that
@@ -335,7 +335,7 @@ impl Resolution<'_> {
                 action: "reading",
                 source,
             })?;
-        let loaders = super::loaders_in(&contents, bytes.as_ref());
+        let loaders = inspect::loaders_in(&contents, bytes.as_ref());
         Ok(Some(Esp::Image {
             payload,
             contents: Box::new(contents),

@@ -6,6 +6,7 @@
 mod boot;
 mod host;
 mod place;
+mod rules;
 mod walk;
 
 use std::ffi::OsString;
@@ -304,39 +305,6 @@ impl Resolution<'_> {
             text: "first put here".into(),
         })
     }
-}
-
-/// Whether the name at `path` in the ESP is one that firmware starts by default, UEFI 3.5.1.1.
-fn is_default_loader(path: &str) -> bool {
-    let upper = path.to_ascii_uppercase();
-    upper.starts_with("/EFI/BOOT/BOOT") && upper.ends_with(".EFI") && upper.matches('/').count() == 3
-}
-
-/// What the PE header of an EFI program says.
-pub(crate) fn loader_facts(path: &str, bytes: &dyn crate::read_at::ReadAt) -> LoaderFacts {
-    let pe = crate::pe::read(bytes);
-    LoaderFacts {
-        path: path.to_owned(),
-        machine: pe.as_ref().map_or("none".into(), |pe| pe.machine.to_string()),
-        signers: pe.map(|pe| pe.signers).unwrap_or_default(),
-    }
-}
-
-/// The default loaders among a FAT's entries, read from `volume`.
-pub(crate) fn loaders_in(contents: &fat::Contents, volume: &dyn crate::read_at::ReadAt) -> Vec<LoaderFacts> {
-    let mut loaders = Vec::new();
-    for entry in &contents.entries {
-        // A loader that is not one run would have to be gathered first; no writer of an ESP makes such a thing.
-        if let ([(offset, length)], true) = (
-            entry.extents.as_slice(),
-            !entry.directory && is_default_loader(&entry.path),
-        ) {
-            let window = crate::read_at::Window::new(volume, *offset, *length);
-            loaders.push(loader_facts(&entry.path, &window));
-        }
-    }
-    loaders.sort_by(|a, b| a.path.cmp(&b.path));
-    loaders
 }
 
 /// The host file of a payload, for reading parts of it.

@@ -14,7 +14,7 @@ use crate::tree::{Kind, NodeId};
 
 use super::Resolution;
 use super::host::changed;
-use super::place::Rules;
+use super::rules::Rules;
 
 /// Directories may nest this deep, on any host.
 const DEPTH: usize = 1024;

@@ -7,10 +7,7 @@ use std::path::Path;
 
 use super::digest::Feed;
 use super::input::Input;
-use super::{Error, Interrupt, io_error};
-
-/// What is gathered for one write. Short pieces are many, and larger writes are not faster.
-pub(super) const BUFFER: usize = 1024 * 1024;
+use super::{BUFFER, Error, Interrupt, io_error};
 
 /// Fewer zeros than this are written. A hole costs a write of its own on either side, and an entry in the file system.
 const HOLE: u64 = 64 * 1024;

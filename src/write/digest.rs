@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 
 use sha2::Sha256;
 
-use super::copy::BUFFER;
+use super::BUFFER;
 
 /// Buffers that go round between the two threads: one that is read into, one that is digested, and two to even them out.
 const BUFFERS: usize = 4;

@@ -37,6 +37,9 @@ use output::Output;
 pub use interrupt::Interrupt;
 pub use progress::Progress;
 
+/// What is gathered for one write. Short pieces are many, and larger writes are not faster.
+const BUFFER: usize = 1024 * 1024;
+
 /// Bytes at a place in the image.
 #[derive(Clone, Debug)]
 pub struct Piece<'a> {

@@ -103,3 +103,15 @@ fn no_piece_of_a_continuation_is_longer_than_a_block() {
         (255, 4095, None)
     );
 }
+
+#[test]
+fn a_device_number_has_the_form_that_every_reader_knows() {
+    for (major, minor, high, low) in [(1, 3, 0, 0x103), (0, 7, 0, 7), (8, 255, 0, 0x8FF), (259, 300, 259, 300)] {
+        let entry = device(major, minor);
+        assert_eq!(entry.len(), 20);
+        assert_eq!(
+            (&entry[4..8], &entry[12..16]),
+            (&u32::to_le_bytes(high)[..], &u32::to_le_bytes(low)[..])
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! Modes, owners and times: what a `[[files]]` entry asks for, what is kept from the host, what is the same everywhere.
+
+use crate::manifest::{Files, Preserve};
+use crate::time::Timestamp;
+use crate::tree::Attributes;
+
+/// How the attributes of an entry's nodes come about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    /// Which `[[files]]` entry this is.
+    pub(super) origin: u32,
+    mode: Option<u32>,
+    uid: Option<u32>,
+    gid: Option<u32>,
+    pub(super) preserve_mode: bool,
+    preserve_owner: bool,
+    preserve_mtime: bool,
+    timestamp: Timestamp,
+}
+
+impl Rules {
+    pub(super) fn new(origin: u32, entry: &Files, timestamp: Timestamp) -> Self {
+        let preserve = |what| entry.preserve.iter().any(|kept| *kept.get_ref() == what);
+        Self {
+            origin,
+            mode: entry.mode.as_ref().map(|mode| *mode.get_ref()),
+            uid: entry.uid.as_ref().map(|uid| *uid.get_ref()),
+            gid: entry.gid.as_ref().map(|gid| *gid.get_ref()),
+            preserve_mode: preserve(Preserve::Mode),
+            preserve_owner: preserve(Preserve::Owner),
+            preserve_mtime: preserve(Preserve::Mtime),
+            timestamp,
+        }
+    }
+
+    /// Attributes of what the manifest itself gives.
+    pub(super) fn inline(&self, default_mode: u32) -> Attributes {
+        Attributes {
+            mode: self.mode.unwrap_or(default_mode),
+            uid: self.uid.unwrap_or(0),
+            gid: self.gid.unwrap_or(0),
+            mtime: self.timestamp,
+        }
+    }
+
+    /// Attributes of a host file. Without a wish they are the same on every host: owner 0:0, 0644 or 0755 by the owner's `x` bit.
+    pub(super) fn host(&self, data: &std::fs::Metadata) -> Attributes {
+        use std::os::unix::fs::MetadataExt;
+        let is_directory = data.is_dir();
+        let normal = match data.mode() & 0o100 != 0 || is_directory {
+            true => 0o755,
+            false => 0o644,
+        };
+        let mode = match self.mode {
+            // Who may read a directory may enter it.
+            Some(mode) if is_directory => mode | (mode & 0o444) >> 2,
+            Some(mode) => mode,
+            None if self.preserve_mode => data.mode() & 0o7777,
+            None => normal,
+        };
+        let (uid, gid) = match self.preserve_owner {
+            true => (data.uid(), data.gid()),
+            false => (0, 0),
+        };
+        let mtime = match self.preserve_mtime {
+            true => Timestamp::from_unix(data.mtime()),
+            false => self.timestamp,
+        };
+        let mode = if data.is_symlink() { 0o777 } else { mode };
+        Attributes {
+            mode,
+            uid: self.uid.unwrap_or(uid),
+            gid: self.gid.unwrap_or(gid),
+            mtime,
+        }
+    }
+}
