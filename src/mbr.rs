@@ -75,6 +75,9 @@ pub enum Error {
         /// The logical sector's length.
         sector: u64,
     },
+    /// What `mbrman` does not write.
+    #[error("the MBR cannot be encoded: {0}")]
+    Record(String),
     /// More would run into the disk signature and the table.
     #[error("MBR boot code is 1 to 440 bytes, or a whole boot sector of 512; this is {0} bytes")]
     CodeLength(u64),
@@ -151,7 +154,7 @@ pub fn boot_code(file: &[u8]) -> Result<[u8; 440], Error> {
 }
 
 /// The 512 bytes of the record, 55 AA at the end.
-pub fn encode(mbr: &Mbr) -> [u8; 512] {
+pub fn encode(mbr: &Mbr) -> Result<[u8; 512], Error> {
     let mut header = MBRHeader::new(mbr.disk_signature.to_le_bytes());
     header.bootstrap_code = mbr.boot_code;
     for ((_, record), slot) in header.iter_mut().zip(&mbr.slots) {
@@ -160,8 +163,8 @@ pub fn encode(mbr: &Mbr) -> [u8; 512] {
     let mut sector = [0; 512];
     header
         .write_into(&mut Cursor::new(&mut sector[..]))
-        .expect("512 bytes hold the record, and its boot flags are 80 or 00");
-    sector
+        .map_err(|error| Error::Record(error.to_string()))?;
+    Ok(sector)
 }
 
 /// Reads a record back.

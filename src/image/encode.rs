@@ -201,7 +201,7 @@ impl<'r> Plan<'r> {
             boot_code: self.resolved.boot_code.unwrap_or([0; 440]),
             disk_signature: self.identity.number("disk"),
             slots: self.tables.slots.unwrap_or_default(),
-        });
+        })?;
         if let (Some(patch), Some(first)) = (self.resolved.boot_code_patch, self.resolved.boot.first()) {
             let offset = self.boot_span(first.image).offset;
             match patch {

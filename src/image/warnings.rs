@@ -22,6 +22,7 @@ impl Plan<'_> {
         let mut warnings: Vec<String> = given.map(|warning| warning.message.clone()).collect();
         warnings.extend(self.too_deep());
         warnings.extend(self.long_names());
+        warnings.extend(self.moved_dates());
         warnings.extend(self.left_out());
         warnings.extend(self.cut_identifiers());
         warnings.extend(self.case_collisions());
@@ -53,6 +54,21 @@ impl Plan<'_> {
         Some(format!(
             "{count} {} {LINUX_NAME} bytes or more, and Linux does not show such a name: {} first",
             if count == 1 { "name has" } else { "names have" },
+            self.shown(first)
+        ))
+    }
+
+    fn moved_dates(&self) -> Option<String> {
+        let nodes = self.iso.tree.nodes.iter().enumerate();
+        let mut moved = nodes.filter(|(_, node)| !iso9660::is_recordable(node.posix.mtime));
+        let (first, node) = moved.next()?;
+        Some(format!(
+            "{} of 1900 to 2155, which ISO 9660 cannot record (ECMA-119 §10.1.6), moved to the nearest end: {} of {} first",
+            match 1 + moved.count() {
+                1 => "1 date outside".to_owned(),
+                count => format!("{count} dates outside"),
+            },
+            node.posix.mtime,
             self.shown(first)
         ))
     }

@@ -89,6 +89,11 @@ pub enum Kind {
     },
 }
 
+/// Whether §10.1.6 and Rock Ridge's short dates can record this: from 1900 to 2155. Any other is moved to the nearest.
+pub fn is_recordable(at: Timestamp) -> bool {
+    record::DATES.contains(&at)
+}
+
 /// POSIX attributes, RRIP 4.1.1 and 4.1.6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Posix {

@@ -1,5 +1,7 @@
 //! One directory record (§10.1), and the numbers and dates that structures of ISO 9660 are made of.
 
+use std::ops::RangeInclusive;
+
 use crate::time::{Civil, Timestamp};
 
 use super::SECTOR;
@@ -73,47 +75,49 @@ pub(super) fn both_u16(value: u16) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// The years that the one byte of §10.1.6 can count from 1900.
-const YEARS: std::ops::RangeInclusive<i64> = 1900..=2155;
+/// §10.1.6 counts years from here.
+const YEAR: i64 = 1900;
 
-/// §10.1.6: seven bytes, UTC. What lies outside of 1900 to 2155 is moved to the nearer end; the tree's maker has warned of it.
+/// The dates that §10.1.6 can record: a year has one byte.
+pub(super) const DATES: RangeInclusive<Timestamp> = {
+    let first = Civil {
+        year: YEAR,
+        month: 1,
+        day: 1,
+        hour: 0,
+        minute: 0,
+        second: 0,
+    };
+    let last = Civil {
+        year: YEAR + 255,
+        month: 12,
+        day: 31,
+        hour: 23,
+        minute: 59,
+        second: 59,
+    };
+    Timestamp::from_civil(first)..=Timestamp::from_civil(last)
+};
+
+/// §10.1.6: seven bytes, UTC. A date that cannot be recorded is moved to the nearest that can; [`super::is_recordable`] tells.
 pub(super) fn recording_date(at: Timestamp) -> [u8; 7] {
-    let mut civil = at.civil();
-    if civil.year < *YEARS.start() {
-        civil = Civil {
-            year: *YEARS.start(),
-            month: 1,
-            day: 1,
-            hour: 0,
-            minute: 0,
-            second: 0,
-        };
-    } else if civil.year > *YEARS.end() {
-        civil = Civil {
-            year: *YEARS.end(),
-            month: 12,
-            day: 31,
-            hour: 23,
-            minute: 59,
-            second: 59,
-        };
-    }
-    let Civil {
-        year,
-        month,
-        day,
-        hour,
-        minute,
-        second,
-    } = civil;
-    [(year - YEARS.start()) as u8, month, day, hour, minute, second, 0]
+    let at = at.clamp(*DATES.start(), *DATES.end()).civil();
+    [
+        (at.year - YEAR) as u8,
+        at.month,
+        at.day,
+        at.hour,
+        at.minute,
+        at.second,
+        0,
+    ]
 }
 
 /// A date of §10.1.6 read back.
 pub(super) fn read_recording_date(bytes: [u8; 7]) -> Timestamp {
     let [year, month, day, hour, minute, second, zone] = bytes;
     let civil = Civil {
-        year: YEARS.start() + i64::from(year),
+        year: YEAR + i64::from(year),
         month,
         day,
         hour,
@@ -125,15 +129,9 @@ pub(super) fn read_recording_date(bytes: [u8; 7]) -> Timestamp {
 
 /// §9.4.27.2: sixteen digits and the offset from UTC; a year has four digits.
 pub(super) fn volume_date(at: Timestamp) -> [u8; 17] {
-    let Civil {
-        year,
-        month,
-        day,
-        hour,
-        minute,
-        second,
-    } = at.civil();
-    let digits = format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}00");
+    let at = at.civil();
+    let day = format!("{:04}{:02}{:02}", at.year, at.month, at.day);
+    let digits = format!("{day}{:02}{:02}{:02}00", at.hour, at.minute, at.second);
     let mut bytes = [0; 17];
     bytes[..16].copy_from_slice(&digits.as_bytes()[..16]);
     bytes

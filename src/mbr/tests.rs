@@ -22,7 +22,8 @@ fn record(slot: Slot) -> [u8; 16] {
     let sector = encode(&Mbr {
         slots: [slot, UNUSED, UNUSED, UNUSED],
         ..EMPTY
-    });
+    })
+    .unwrap();
     sector[446..462].try_into().unwrap()
 }
 
@@ -41,7 +42,8 @@ fn fields_lie_where_uefi_5_2_1_says() {
         boot_code,
         disk_signature: 0x1234_5678,
         slots,
-    });
+    })
+    .unwrap();
     assert_eq!((sector[0], sector[439]), (0xEB, 0x99));
     assert_eq!(sector[440..446], [0x78, 0x56, 0x34, 0x12, 0, 0]);
     assert_eq!([446, 462, 478, 494].map(|at| sector[at]), [0, 0x80, 0, 0]);
@@ -173,7 +175,7 @@ fn boot_code_is_code_alone_or_a_sector_without_a_table() {
 
 #[test]
 fn boot_sectors_of_file_systems_are_no_mbr() {
-    let mut sector = encode(&EMPTY);
+    let mut sector = encode(&EMPTY).unwrap();
     assert!(decode(&sector).is_some());
     sector[446] = b'N';
     assert_eq!(decode(&sector), None, "a boot flag of 4E");
@@ -199,7 +201,7 @@ proptest! {
         slots in proptest::array::uniform4(any_slot()),
     ) {
         let mbr = Mbr { boot_code: code.try_into().unwrap(), disk_signature, slots };
-        prop_assert_eq!(decode(&encode(&mbr)), Some(mbr));
+        prop_assert_eq!(decode(&encode(&mbr).unwrap()), Some(mbr));
     }
 
     #[test]
@@ -221,7 +223,7 @@ proptest! {
         let decoded = decode(&sector);
         prop_assert!(decoded.is_some() || !legal);
         if let Some(mbr) = decoded {
-            prop_assert_eq!(decode(&encode(&mbr)), Some(mbr));
+            prop_assert_eq!(decode(&encode(&mbr).unwrap()), Some(mbr));
         }
     }
 }
