@@ -1,7 +1,7 @@
 //! Boots isobuild's examples in QEMU, and shows their images to readers that other people wrote.
 //!
-//! Nothing here links to isobuild: a test knows the path of the binary, of a manifest and of an image, so that the same tests
-//! would judge any other program that reads the manifest.
+//! A test knows the path of the binary, of a manifest and of an image, and nothing of isobuild's insides, so that the same tests
+//! would judge any other program that reads the manifest. Two of them judge what no manifest asks for and call the library.
 //!
 //! What is expected:
 //! - [`example`]: an example directory; its `test.toml` lists every file of the image by hand, and the cells that boot.
@@ -16,6 +16,7 @@
 //! - [`cpio`]: the initramfs of the tests' own Linux guest.
 //!
 //! What is around them:
+//! - [`place`]: an output path and what stands there before and after a build.
 //! - [`workspace`], [`tools`], [`pins`], [`hash`]: what is where, what has to be installed, which inputs are pinned.
 //! - [`suite`]: tests made from the examples, and what becomes of one that lacks a tool.
 //!
@@ -24,7 +25,8 @@
 //! - `judges.rs`: xorriso, isoinfo, bsdtar, 7z, pycdlib, mtools, fsck.vfat, sgdisk and sfdisk read every image.
 //! - `linux_guest.rs`: Linux mounts every image by its label as Rock Ridge, Joliet and plain ISO 9660.
 //! - `cli.rs`: exit codes, streams and memory.
-//! - `output_faults.rs`: what is at the output path whatever fails or is killed.
+//! - `output_faults.rs`, `output_signals.rs`, `output_places.rs`: what is at the output path whatever fails, ends or is in the way.
+//! - `fat_volumes.rs`, `gpt_tables.rs`: fsck.vfat, mtools and the fdisks over volumes and tables of every kind.
 //! - `examples.rs`: golden plan and digest, `plan` against `inspect`, and the same bytes from another place and user.
 //!
 //! A new example is tested by its directory alone.
@@ -39,6 +41,7 @@ pub mod machine;
 pub mod medium;
 pub mod odd;
 pub mod pins;
+pub mod place;
 pub mod qmp;
 pub mod suite;
 pub mod tools;

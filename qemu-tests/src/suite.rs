@@ -1,7 +1,7 @@
 //! Tests that are made from the examples. A test whose tool is not there is a failure in continuous integration, and is named
 //! and counted as ignored elsewhere; it never passes.
 
-use crate::tools;
+use crate::{tools, workspace};
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 
@@ -15,6 +15,22 @@ pub fn trial(name: String, missing: Vec<String>, test: impl FnOnce() -> Result<(
         eprintln!("skipped: {name}: {missing}");
     }
     Trial::test(name, move || Err(missing.into())).with_ignored_flag(!tools::required())
+}
+
+/// A test of the program: its name, the tools that it needs, and what it does. A failed assertion fails it.
+pub type ProgramTest = (&'static str, &'static [&'static str], fn());
+
+/// Tests that run the program and judge what it leaves.
+pub fn program_tests(tests: &[ProgramTest]) -> Vec<Trial> {
+    let trial_of = |&(name, needs, test): &ProgramTest| {
+        let mut missing = missing(needs);
+        missing.extend(workspace::isobuild().err());
+        trial(name.to_owned(), missing, move || {
+            test();
+            Ok(())
+        })
+    };
+    tests.iter().map(trial_of).collect()
 }
 
 /// A test that has nothing to compare here, for this reason: named and counted as ignored, in continuous integration too.

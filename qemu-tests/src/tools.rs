@@ -27,7 +27,7 @@ pub const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 pub const OVMF_VARS_MS: &str = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 19] = [
+pub const TOOLS: [Tool; 21] = [
     tool("qemu-system-x86_64", "qemu-system-x86"),
     tool("/usr/share/seabios/bios-256k.bin", "seabios"),
     tool(OVMF_CODE, "ovmf"),
@@ -46,6 +46,8 @@ pub const TOOLS: [Tool; 19] = [
     tool("mdir", "mtools"),
     tool("strace", "strace"),
     tool("setpriv", "util-linux"),
+    tool("unshare", "util-linux"),
+    tool("fdisk", "fdisk"),
     tool("python3", "python3-venv"),
 ];
 

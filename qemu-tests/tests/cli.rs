@@ -2,10 +2,37 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, ExitCode, Output};
 
-use qemu_tests::workspace;
+use qemu_tests::{suite, workspace};
 use tempfile::TempDir;
+
+fn main() -> ExitCode {
+    suite::run(Ok(suite::program_tests(TESTS)))
+}
+
+const TESTS: &[suite::ProgramTest] = &[
+    (
+        "each way to end has its exit code",
+        &[],
+        each_way_to_end_has_its_exit_code,
+    ),
+    (
+        "results and nothing else are on stdout",
+        &[],
+        results_and_nothing_else_are_on_stdout,
+    ),
+    (
+        "a fault of the esp is shown at its key",
+        &[],
+        a_fault_of_the_esp_is_shown_at_its_key,
+    ),
+    (
+        "memory does not grow with the payload",
+        &[],
+        memory_does_not_grow_with_the_payload,
+    ),
+];
 
 /// A directory with a manifest.
 struct Place(TempDir);
@@ -38,7 +65,6 @@ fn text(bytes: &[u8]) -> String {
 
 const DATA: &str = "[[files]]\ntext = \"hello\"\nto = \"/hello.txt\"\n";
 
-#[test]
 fn each_way_to_end_has_its_exit_code() {
     let place = Place::new(DATA);
     fs::write(place.at("wrong.toml"), "voluem_id = \"A\"").unwrap();
@@ -72,7 +98,6 @@ fn each_way_to_end_has_its_exit_code() {
     assert_eq!(place.run(&["m.toml", "-o", "/proc/x.iso"]).status.code(), Some(3));
 }
 
-#[test]
 fn results_and_nothing_else_are_on_stdout() {
     let place = Place::new(DATA);
     let built = place.run(&["m.toml"]);
@@ -103,7 +128,6 @@ fn kib(path: &Path) -> u64 {
     fs::metadata(path).unwrap().len() / 1024
 }
 
-#[test]
 fn a_fault_of_the_esp_is_shown_at_its_key() {
     let esp = "[boot.uefi]\nsize = \"64KiB\"\n[boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"loader\"\n";
     let place = Place::new(esp);
@@ -118,7 +142,6 @@ fn a_fault_of_the_esp_is_shown_at_its_key() {
 }
 
 /// 128 MiB of address space for everything: a large file that the kernel copies, and one that is hashed on its way.
-#[test]
 fn memory_does_not_grow_with_the_payload() {
     for (length, options) in [(5 << 30, "-q"), (512 << 20, "--json")] {
         let place = Place::new("[[files]]\nfrom = \"big\"\nto = \"/\"\n");

@@ -5,7 +5,6 @@ use proptest::prelude::*;
 use super::*;
 
 mod hostile;
-mod judges;
 
 const MIB: u64 = 1 << 20;
 

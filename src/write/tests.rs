@@ -1,3 +1,5 @@
+//! Pieces, holes, digests and writers at the same time.
+
 use std::borrow::Cow;
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
@@ -7,6 +9,9 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::*;
+
+mod changes;
+mod target;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -211,237 +216,6 @@ fn holes_of_a_source_stay_holes() {
 }
 
 #[test]
-#[ignore = "needs a second file system at /dev/shm: cargo xtask ci"]
-fn a_source_on_another_file_system() {
-    let host = TempDir::new().unwrap();
-    let target = host.path().join("image");
-    let elsewhere = TempDir::new_in("/dev/shm").unwrap();
-    let device = |directory: &TempDir| fs::metadata(directory).unwrap().dev();
-    assert_ne!(
-        device(&elsewhere),
-        device(&host),
-        "/dev/shm is no file system of its own"
-    );
-    let far = Planned::new(elsewhere.path().join("far"), bytes(3 * MIB + 9, 1));
-    let near = Planned::new(host.path().join("near"), bytes(3 * MIB + 9, 2));
-    let pieces = [far.whole(0), near.whole(4 * MIB), far.whole(8 * MIB)];
-    plain(&target, 12 * MIB, &pieces).unwrap();
-    let image = fs::read(&target).unwrap();
-    for (offset, planned) in [(0, &far), (4 * MIB, &near), (8 * MIB, &far)] {
-        assert!(image[offset as usize..].starts_with(&planned.content));
-    }
-}
-
-#[test]
-fn an_old_image_is_replaced_or_untouched() {
-    let host = TempDir::new().unwrap();
-    let target = host.path().join("image");
-    let other_name = host.path().join("hard link");
-    fs::write(&target, "old, and longer than the new one").unwrap();
-    fs::set_permissions(&target, fs::Permissions::from_mode(0o400)).unwrap();
-    fs::hard_link(&target, &other_name).unwrap();
-
-    let missing = host.path().join("missing");
-    let stamp = Stamp {
-        dev: 0,
-        ino: 0,
-        size: 1,
-        mtime: (0, 0),
-        ctime: (0, 0),
-    };
-    let source = PieceSource::File {
-        path: &missing,
-        stamp: &stamp,
-        offset: 0,
-    };
-    let error = plain(
-        &target,
-        4,
-        &[Piece {
-            offset: 3,
-            length: 1,
-            source,
-        }],
-    )
-    .unwrap_err();
-    assert!(
-        matches!(&error, Error::Changed { path, .. } if *path == missing),
-        "{error}"
-    );
-    assert_eq!(fs::read(&target).unwrap(), b"old, and longer than the new one");
-
-    plain(&target, 3, &[memory(0, b"new")]).unwrap();
-    assert_eq!(fs::read(&target).unwrap(), b"new");
-    assert_eq!(fs::read(&other_name).unwrap(), b"old, and longer than the new one");
-    assert_eq!(names(host.path()), ["hard link", "image"]);
-
-    // What the umask of this very run says, as no test changes it.
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let umask = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Umask:"))
-        .unwrap()
-        .trim();
-    let umask = u32::from_str_radix(umask, 8).unwrap();
-    assert_eq!(fs::metadata(&target).unwrap().mode() & 0o7777, 0o666 & !umask);
-}
-
-#[test]
-fn directories_are_made() {
-    let host = TempDir::new().unwrap();
-    plain(&host.path().join("a/b/../c/image"), 3, &[memory(0, b"new")]).unwrap();
-    assert_eq!(fs::read(host.path().join("a/c/image")).unwrap(), b"new");
-    fs::write(host.path().join("file"), "").unwrap();
-    let error = plain(&host.path().join("file/image"), 3, &[]).unwrap_err();
-    assert!(matches!(error, Error::Io { .. }), "{error}");
-}
-
-#[test]
-fn links_of_the_target_are_kept() {
-    let host = TempDir::new().unwrap();
-    let at = |name: &str| host.path().join(name);
-    fs::create_dir(at("store")).unwrap();
-    fs::write(at("store/image"), "old").unwrap();
-    symlink("store/image", at("link")).unwrap();
-    symlink("link", at("link to link")).unwrap();
-    symlink(at("store/new"), at("dangling")).unwrap();
-    symlink("made/new", at("into nowhere")).unwrap();
-    for (link, file) in [
-        ("link to link", "store/image"),
-        ("dangling", "store/new"),
-        ("into nowhere", "made/new"),
-    ] {
-        let content = format!("through {link}");
-        plain(&at(link), content.len() as u64, &[memory(0, content.as_bytes())]).unwrap();
-        assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink());
-        assert!(fs::symlink_metadata(at(file)).unwrap().is_file());
-        assert_eq!(fs::read_to_string(at(file)).unwrap(), content);
-    }
-    assert_eq!(names(&at("store")), ["image", "new"]);
-    symlink("loop", at("loop")).unwrap();
-    let error = plain(&at("loop"), 1, &[]).unwrap_err();
-    assert!(matches!(error, Error::Io { .. }), "{error}");
-}
-
-#[test]
-fn what_is_no_regular_file_is_refused() {
-    let host = TempDir::new().unwrap();
-    let at = |name: &str| host.path().join(name);
-    fs::create_dir(at("directory")).unwrap();
-    symlink("directory", at("link")).unwrap();
-    assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
-    let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
-    let before = names(host.path());
-    for (target, expected) in [
-        (at("directory"), "a directory"),
-        (at("link"), "a directory"),
-        (at("missing/"), "a directory"),
-        (at("missing/."), "a directory"),
-        (at("directory/.."), "a directory"),
-        (PathBuf::new(), "a directory"),
-        (at("fifo"), "a FIFO"),
-        (at("socket"), "a socket"),
-        ("/dev/null".into(), "a character device"),
-    ] {
-        let error = plain(&target, 1, &[]).unwrap_err();
-        assert!(
-            matches!(error, Error::Refused { what, .. } if what == expected),
-            "{error}"
-        );
-    }
-    assert_eq!(names(host.path()), before);
-    assert!(names(&at("directory")).is_empty());
-}
-
-/// Changes a source of 8 MiB when so many bytes of the image are done, and expects an error that names it.
-fn changed_at(done: u64, change: impl Fn(&Path) + Sync, words: &str) {
-    for hash in [false, true] {
-        let host = TempDir::new().unwrap();
-        let planned = Planned::new(host.path().join("source"), bytes(40 * MIB, 1));
-        let small = Planned::new(host.path().join("small"), bytes(100, 1));
-        let target = host.path().join("image");
-        let mut changed = false;
-        let mut progress = |now| {
-            if now >= done && !changed {
-                changed = true;
-                change(&planned.path);
-            }
-        };
-        let pieces = [planned.whole(4096), small.whole(41 * MIB)];
-        let none = Interrupt::default();
-        let error = write(&target, 42 * MIB, &pieces, hash, &mut progress, &none).unwrap_err();
-        assert!(
-            matches!(&error, Error::Changed { path, .. } if *path == planned.path),
-            "{error}"
-        );
-        assert!(error.to_string().contains(words), "{error}");
-        assert!(
-            names(host.path())
-                .iter()
-                .all(|name| name == "source" || name == "small")
-        );
-    }
-}
-
-fn open_to_write(path: &Path) -> fs::File {
-    fs::OpenOptions::new().write(true).open(path).unwrap()
-}
-
-#[test]
-fn a_source_that_is_replaced() {
-    let replace = |path: &Path| {
-        let other = path.with_extension("new");
-        fs::copy(path, &other).unwrap();
-        fs::rename(other, path).unwrap();
-    };
-    changed_at(0, replace, "another file has taken its place");
-    // The open file is still the old one, but it lost its name.
-    changed_at(MIB, replace, "ctime");
-    changed_at(0, |path| fs::remove_file(path).unwrap(), "it is gone");
-    let fifo = |path: &Path| {
-        fs::remove_file(path).unwrap();
-        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-    };
-    changed_at(0, fifo, "no regular file");
-}
-
-#[test]
-fn a_source_that_shrinks() {
-    for done in [0, MIB] {
-        changed_at(done, |path| open_to_write(path).set_len(30 * MIB).unwrap(), "shrank");
-        changed_at(done, |path| open_to_write(path).set_len(0).unwrap(), "shrank");
-    }
-}
-
-#[test]
-fn a_source_that_grows() {
-    for done in [0, MIB] {
-        let append = |path: &Path| open_to_write(path).write_all_at(b"x", 40 * MIB).unwrap();
-        changed_at(done, append, "grew");
-    }
-}
-
-#[test]
-fn a_source_that_is_modified() {
-    let overwrite = |path: &Path| open_to_write(path).write_all_at(b"!", 5).unwrap();
-    let chmod = |path: &Path| {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-    };
-    // The content is another, and the times are set back: only ctime tells.
-    let forge = |path: &Path| {
-        let times = fs::FileTimes::new().set_modified(fs::metadata(path).unwrap().modified().unwrap());
-        let file = open_to_write(path);
-        file.write_all_at(b"!", 5).unwrap();
-        file.set_times(times).unwrap();
-    };
-    for done in [0, MIB] {
-        changed_at(done, overwrite, "mtime");
-        changed_at(done, chmod, "ctime");
-        changed_at(done, forge, "ctime");
-    }
-}
-
-#[test]
 fn a_signal_stops_the_write() {
     for (done, signal) in [(0, 2), (20 * MIB, 15), (64 * MIB, 1)] {
         let host = TempDir::new().unwrap();
@@ -476,35 +250,6 @@ fn the_last_of_two_writers_wins_whole() {
         assert!(contents.contains(&fs::read(&target).unwrap()));
         assert_eq!(names(host.path()), ["image"]);
     }
-}
-
-#[test]
-#[ignore = "mounts a tmpfs: cargo xtask ci"]
-fn a_full_disk_says_how_much_is_missing() {
-    let host = TempDir::new().unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
-        .arg(host.path())
-        .output();
-    assert!(
-        mounted.is_ok_and(|mount| mount.status.success()),
-        "mount: no tmpfs for this test"
-    );
-    let source = TempDir::new().unwrap();
-    let planned = Planned::new(source.path().join("source"), bytes(4 * MIB, 1));
-    let target = host.path().join("image");
-    fs::write(&target, "old").unwrap();
-    let result = plain(&target, 64 * MIB, &[planned.whole(MIB)]);
-    let left = (fs::read(&target), names(host.path()));
-    let unmounted = Command::new("umount").arg(host.path()).status().unwrap();
-    assert!(unmounted.success());
-    let error = result.unwrap_err();
-    assert!(
-        matches!(&error, Error::NoSpace { needed, free, .. }
-            if *needed == 4 * MIB && (MIB..=2 * MIB).contains(free)),
-        "{error}"
-    );
-    assert_eq!((left.0.unwrap(), left.1), (b"old".to_vec(), vec!["image".to_owned()]));
 }
 
 #[test]

@@ -42,10 +42,7 @@ const CI: [Step; 9] = [
     ("licences", || licences::check().map(|()| Outcome::Passed)),
     ("build", || cargo(&["build", "--release", "--locked"])),
     ("inputs", || inputs::run(None).map(|()| Outcome::Passed)),
-    ("unit tests", || {
-        // Those that need a tool are marked `#[ignore]`.
-        test(&[&UNIT_TESTS[..], &["--", "--include-ignored"]].concat())
-    }),
+    ("unit tests", || test(&UNIT_TESTS)),
     ("qemu-tests", || test(&["--package", "qemu-tests"])),
 ];
 

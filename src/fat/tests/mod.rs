@@ -1,8 +1,8 @@
 //! What is planned reads back, in all kinds and sizes.
 
 mod boundaries;
+mod fatfs;
 mod hostile;
-mod judges;
 mod naming;
 
 use std::collections::BTreeMap;
