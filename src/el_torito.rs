@@ -126,11 +126,10 @@ pub fn hard_disk_system_type(image: &[u8]) -> Result<u8, Error> {
 
 /// The sector count for an EFI boot image of `length` bytes, in virtual sectors.
 ///
-/// UEFI 13.3.2.1: 0 and 1 both mean "to the end of the volume". An image over 65535 virtual sectors gets 0: a reader that
-/// does not know the rule takes 1 for a real length, but cannot take 0 for one. No image gets 1; the sector it lies in
-/// has four virtual ones anyway.
+/// UEFI 13.3.2.1: 0 and 1 both mean "to the end of the volume", and 1 is what an image over 65535 virtual sectors gets. No other
+/// gets it; the sector that an image lies in has four virtual ones anyway.
 pub fn uefi_sectors(length: u64) -> u16 {
-    u16::try_from(length.div_ceil(VIRTUAL_SECTOR)).map_or(0, |count| count.max(2))
+    u16::try_from(length.div_ceil(VIRTUAL_SECTOR)).map_or(1, |count| count.max(2))
 }
 
 /// A byte offset as the number of its sector.

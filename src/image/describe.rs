@@ -132,7 +132,13 @@ impl Plan<'_> {
             load_sectors,
             load_segment: boot.load_segment,
             offset: span.offset,
-            length: inspect::boot_length(boot.emulation, load_sectors, boot.disk_length, self.size - span.offset),
+            length: inspect::boot_length(
+                boot.platform,
+                boot.emulation,
+                load_sectors,
+                boot.disk_length,
+                self.size - span.offset,
+            ),
             info_table,
         })
     }
@@ -327,7 +333,7 @@ impl Plan<'_> {
     fn hidden_length(&self, id: PayloadId, length: u64) -> u64 {
         let images = self.resolved.boot.iter();
         let told = images.filter(|boot| boot.image == BootBytes::Payload(id)).map(|boot| {
-            let loaded = inspect::boot_length(boot.emulation, boot.sectors, boot.disk_length, 0);
+            let loaded = inspect::boot_length(boot.platform, boot.emulation, boot.sectors, boot.disk_length, 0);
             loaded.max(boot.end)
         });
         let table = if self.resolved.tree.payload(id).patched.is_some() {

@@ -379,3 +379,6 @@ fn insert(nodes: &mut Vec<fat::Node>, path: &[String], kind: fat::Kind) {
         insert(children, rest, kind);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The ISO 9660 volume and its boot catalog as facts.
 
-use crate::el_torito::{self, Emulation, boot_info};
+use crate::el_torito::{self, Emulation, Platform, boot_info};
 use crate::facts::{BootCatalog, BootEntry, Counts, Description, Extent, Identifiers, InfoTable, What};
 use crate::iso9660::{self, Descriptor, EntryKind, Flavour, SECTOR, VolumeDescriptor, VolumeKind, Walk};
 use crate::read_at::{ReadAt, Window};
@@ -194,8 +194,8 @@ fn boot_catalog(image: &dyn ReadAt, offset: u64, facts: &mut Description, claims
                 _ => None,
             };
             let table = boot_info::read(&window, entry.offset);
-            let length = boot_length(entry.emulation, entry.sectors, disk, rest);
-            let told = boot_length(entry.emulation, entry.sectors, disk, 0).max(512);
+            let length = boot_length(section.platform, entry.emulation, entry.sectors, disk, rest);
+            let told = boot_length(section.platform, entry.emulation, entry.sectors, disk, 0).max(512);
             let told = told.max(table.as_ref().map_or(0, |table| u64::from(table.length)));
             images.push(claim(entry.offset, told, What::BootImage));
             facts.el_torito.push(BootEntry {
@@ -216,13 +216,14 @@ fn boot_catalog(image: &dyn ReadAt, offset: u64, facts: &mut Description, claims
     images
 }
 
-/// How much of a boot image the firmware can read: the emulated medium, or the sectors that the entry counts. A count of 0 is "to the
-/// end of the volume" (UEFI 13.3.2.1), which is `rest` bytes away.
-pub(crate) fn boot_length(emulation: Emulation, sectors: u16, disk: Option<u64>, rest: u64) -> u64 {
+/// How much of a boot image the firmware can read: the emulated medium, or the sectors that the entry counts. A count of 0, for UEFI
+/// one of 1 too, is "to the end of the volume" (UEFI 13.3.2.1), which is `rest` bytes away.
+pub(crate) fn boot_length(platform: Platform, emulation: Emulation, sectors: u16, disk: Option<u64>, rest: u64) -> u64 {
     match (emulation.exact_length(), disk, sectors) {
         (Some(exact), _, _) => exact,
         (None, Some(disk), _) => disk,
         (None, None, 0) => rest,
+        (None, None, 1) if platform == Platform::Uefi => rest,
         (None, None, sectors) => u64::from(sectors) * 512,
     }
 }

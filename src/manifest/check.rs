@@ -1,6 +1,6 @@
 //! What the types cannot say: lengths, ranges, keys that exclude each other.
 
-use super::{Boot, Files, InfoTable, Manifest, Spanned, Text, Uefi, image_path, parse_size, timestamp};
+use super::{Boot, DiskLayout, Files, InfoTable, Manifest, Spanned, Text, Uefi, image_path, parse_size, timestamp};
 use crate::diagnostic::Diagnostic;
 use crate::text::sha256_from_hex;
 
@@ -21,6 +21,7 @@ pub(super) fn check(manifest: &Manifest, text: &str) -> Vec<Diagnostic> {
         checks.files(entry.get_ref());
     }
     checks.boot(&manifest.boot);
+    checks.boot_code(manifest);
     checks.diagnostics
 }
 
@@ -67,6 +68,14 @@ impl Checks<'_> {
     fn files(&mut self, entry: &Files) {
         self.one_of(entry);
         self.image_path(&entry.to);
+        let has_name = entry.from.is_some() || !image_path(entry.to.get_ref()).is_ok_and(|path| path.directory);
+        if !has_name {
+            self.error(
+                &entry.to,
+                "what has no name of its own needs one here",
+                "this is a directory",
+            );
+        }
         if let Some(from) = &entry.from {
             self.not_empty(from, "a host path");
         } else {
@@ -194,6 +203,18 @@ impl Checks<'_> {
         }
         for entry in &boot.entry {
             self.reference(&entry.get_ref().image);
+        }
+    }
+
+    /// Boot code of a stick without a place for it.
+    fn boot_code(&mut self, manifest: &Manifest) {
+        let code = manifest.boot.bios.as_ref().and_then(|bios| bios.get_ref().mbr.as_ref());
+        if let (Some(code), Some(layout)) = (code, &manifest.disk.layout)
+            && *layout.get_ref() == DiskLayout::None
+        {
+            let message = "`mbr` is the boot code of a disk, and this image is laid out as none";
+            let diagnostic = Diagnostic::error(message, code.span(), "has no place");
+            self.diagnostics.push(diagnostic.with_label(layout.span(), "by this"));
         }
     }
 

@@ -257,6 +257,10 @@ fn m16_a_manifest_is_a_regular_text_file() {
 
 #[test]
 fn contents_and_boot_images_exclude_each_other() {
+    shows(
+        "[[files]]\nto = \"/x/\"\ntext = \"\"",
+        &["needs one here", "m.toml:2:6"],
+    );
     shows("[[files]]\nto = \"/x\"", &["needs one of `from`, `text` and `link`"]);
     shows(
         "[[files]]\nto = \"/x\"\ntext = \"\"\nlink = \"y\"",
@@ -269,6 +273,10 @@ fn contents_and_boot_images_exclude_each_other() {
     shows(
         "[boot.bios]\nload_sectors = 4",
         &["needs an `image`, an `mbr`, or both"],
+    );
+    shows(
+        "[boot.bios]\nmbr = \"x\"\n[disk]\nlayout = \"none\"",
+        &["has no place", "by this"],
     );
     shows("[boot.uefi]\nsize = \"1MiB\"", &["needs an `image` or `files`"]);
     shows(

@@ -132,7 +132,7 @@ pub struct Bios {
     pub image: Option<Text>,
     /// How the BIOS presents the image.
     pub emulation: Option<Spanned<Emulation>>,
-    /// How many 512-byte virtual sectors the BIOS loads. Default 4, with an emulation 1.
+    /// How many 512-byte virtual sectors the BIOS loads. Default 4.
     pub load_sectors: Option<Spanned<u16>>,
     /// The real-mode segment to load to; 0 is 0x7C0.
     pub load_segment: Option<Spanned<u16>>,
@@ -198,7 +198,7 @@ pub struct Entry {
     pub image: Text,
     /// How the firmware presents the image.
     pub emulation: Option<Spanned<Emulation>>,
-    /// How many 512-byte virtual sectors are loaded. Default: 4 for platform 0, else the whole image.
+    /// How many 512-byte virtual sectors are loaded. Default: 4, for UEFI the whole image.
     pub load_sectors: Option<Spanned<u16>>,
     /// The real-mode segment to load to; 0 is 0x7C0.
     pub load_segment: Option<Spanned<u16>>,

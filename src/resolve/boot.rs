@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::el_torito::{self, Emulation, Platform};
 use crate::error::Error;
 use crate::layout;
-use crate::manifest::{self, Bios, DiskLayout, Entry, InfoTable, Spanned, Text, Uefi, image_path, parse_size};
+use crate::manifest::{self, Bios, Entry, InfoTable, Spanned, Text, Uefi, image_path, parse_size};
 use crate::read_at::ReadAt;
 use crate::source::Source;
 use crate::text;
@@ -37,7 +37,7 @@ struct Keys<'m> {
 
 impl Resolution<'_> {
     /// Reads all that `[boot]` names.
-    pub(super) fn boot(&mut self, layout: DiskLayout) -> Result<Parts, Error> {
+    pub(super) fn boot(&mut self) -> Result<Parts, Error> {
         let boot = &self.document.manifest.boot;
         let mut parts = Parts {
             images: Vec::new(),
@@ -46,7 +46,7 @@ impl Resolution<'_> {
             boot_code_patch: None,
         };
         if let Some(bios) = &boot.bios {
-            self.bios(bios.get_ref(), layout, &mut parts)?;
+            self.bios(bios.get_ref(), &mut parts)?;
         }
         if let Some(uefi) = &boot.uefi {
             parts.esp = self.esp(uefi)?;
@@ -69,7 +69,7 @@ impl Resolution<'_> {
         Ok(parts)
     }
 
-    fn bios(&mut self, bios: &Bios, layout: DiskLayout, parts: &mut Parts) -> Result<(), Error> {
+    fn bios(&mut self, bios: &Bios, parts: &mut Parts) -> Result<(), Error> {
         let patch = bios.info_table.as_ref().and_then(|table| patch(*table.get_ref()));
         if let Some(image) = &bios.image {
             let keys = Keys {
@@ -81,11 +81,16 @@ impl Resolution<'_> {
             };
             parts.images.extend(self.boot_image(&keys, Platform::Bios)?);
         }
-        if let (Some(code), true) = (&bios.mbr, layout != DiskLayout::None)
+        if let Some(code) = &bios.mbr
             && let Some(payload) = self.reference(code)?
         {
-            let bytes = read_whole(self.tree.payload(payload), 4096)?;
-            match mbr::boot_code(&bytes) {
+            let length = self.tree.payload(payload).length;
+            // One byte more than boot code can have is enough to tell that it is none.
+            let bytes = self.first_bytes(payload, length.min(513))?;
+            match mbr::boot_code(&bytes).map_err(|error| match error {
+                mbr::Error::CodeLength(_) => mbr::Error::CodeLength(length),
+                other => other,
+            }) {
                 Ok(bytes) => {
                     parts.boot_code = Some(bytes);
                     parts.boot_code_patch = patch.filter(|_| bios.image.is_some());
@@ -138,11 +143,11 @@ impl Resolution<'_> {
         }
         let (mut system_type, mut disk_length) = (0, None);
         if keys.emulation == Emulation::HardDisk {
-            let bytes = read_whole(self.tree.payload(id), u64::MAX)?;
-            match el_torito::hard_disk_system_type(&bytes) {
+            let sector = self.first_bytes(id, length.min(512))?;
+            match el_torito::hard_disk_system_type(&sector) {
                 Ok(kind) => {
                     system_type = kind;
-                    disk_length = inspect::hard_disk_length(&bytes.to_vec());
+                    disk_length = inspect::hard_disk_length(&sector);
                 }
                 Err(error) => {
                     self.error(keys.image, error.to_string(), "this image");
@@ -151,20 +156,31 @@ impl Resolution<'_> {
             }
         }
         if let Some(patch) = keys.patch {
-            let bytes = read_whole(self.tree.payload(id), LARGEST_BIOS_IMAGE)?;
             let needed = if patch == Patch::Grub2 { 2556 } else { 64 };
-            if bytes.len() < needed {
-                let message = format!("this image has no room for a boot info table: {needed} bytes at least");
+            if !(needed..=LARGEST_BIOS_IMAGE).contains(&length) {
+                let message = format!(
+                    "a boot info table needs an image of {needed} to {LARGEST_BIOS_IMAGE} bytes, and this has {length}"
+                );
                 self.error(keys.image, message, "this image");
+                return Ok(None);
+            }
+            let bytes = read_whole(self.tree.payload(id))?;
+            if self
+                .tree
+                .payload(id)
+                .patched
+                .as_ref()
+                .is_some_and(|other| other.patch != patch)
+            {
+                let message = "one boot image cannot hold the tables of two loaders";
+                self.error(keys.image, message, "has another `info_table` already");
                 return Ok(None);
             }
             self.tree.set_patched(id, Patched { patch, bytes });
         }
-        let sectors = keys.load_sectors.unwrap_or(match keys.emulation {
-            Emulation::None if uefi => el_torito::uefi_sectors(length),
-            Emulation::None => 4,
-            // §2.5: the BIOS loads the boot sector of the emulated disk.
-            _ => 1,
+        let sectors = keys.load_sectors.unwrap_or(match uefi {
+            true => el_torito::uefi_sectors(length),
+            false => 4,
         });
         Ok(Some(BootImage {
             platform,
@@ -176,6 +192,16 @@ impl Resolution<'_> {
             end: self.content_end(id)?,
             image: BootBytes::Payload(id),
         }))
+    }
+
+    /// The first `length` bytes of a payload that has so many.
+    fn first_bytes(&self, id: PayloadId, length: u64) -> Result<Vec<u8>, Error> {
+        let (bytes, path) = self.open(id)?;
+        bytes.read_vec_at(0, length).map_err(|source| Error::Io {
+            path,
+            action: "reading",
+            source,
+        })
     }
 
     /// The byte behind the last of a payload that is not zero.

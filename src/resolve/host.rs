@@ -157,15 +157,11 @@ impl Host {
     }
 }
 
-/// All bytes of a payload, for the few that have to be looked into or patched.
-pub(crate) fn read_whole(payload: &Payload, limit: u64) -> Result<Arc<[u8]>, Error> {
+/// All bytes of a payload, for the few that are patched.
+pub(crate) fn read_whole(payload: &Payload) -> Result<Arc<[u8]>, Error> {
     match &payload.source {
         Source::Bytes(bytes) => Ok(bytes.clone()),
         Source::File { path, stamp, offset } => {
-            if payload.length > limit {
-                let message = format!("{} bytes are too many here; at most {limit} fit", payload.length);
-                return Err(Error::input(path, message));
-            }
             let file = source::open(path).map_err(|source| reading(path, source))?;
             let data = file.metadata().map_err(|source| reading(path, source))?;
             if Stamp::of(&data) != *stamp {

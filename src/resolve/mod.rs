@@ -149,13 +149,8 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         None => PathBuf::new(),
     };
     let output = output(document, environment, &base);
-    let boots = manifest
-        .boot
-        .bios
-        .as_ref()
-        .is_some_and(|bios| bios.get_ref().image.is_some())
-        || manifest.boot.uefi.is_some()
-        || !manifest.boot.entry.is_empty();
+    let boots =
+        manifest.boot.bios.as_ref().is_some() || manifest.boot.uefi.is_some() || !manifest.boot.entry.is_empty();
     let layout = match &manifest.disk.layout {
         Some(layout) => *layout.get_ref(),
         None if boots => DiskLayout::Universal,
@@ -177,7 +172,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         resolution.add_files(index as u32, entry)?;
     }
     resolution.check_unreadable()?;
-    let parts = resolution.boot(layout)?;
+    let parts = resolution.boot()?;
     resolution.check_unreadable()?;
     let identifiers = identifiers(document, &resolution.output);
     let report = Report {
