@@ -33,9 +33,6 @@ pub enum Error {
     /// Writing the output failed.
     #[error(transparent)]
     Write(#[from] write::Error),
-    /// Refused because going on could destroy something.
-    #[error("{0}")]
-    Refused(String),
 }
 
 impl Error {
@@ -52,7 +49,7 @@ impl Error {
         match self {
             Self::Manifest(_) | Self::Input { .. } => 1,
             Self::Io { .. } => 3,
-            Self::Refused(_) | Self::Write(write::Error::Refused { .. }) => 4,
+            Self::Write(write::Error::Refused { .. }) => 4,
             Self::Write(write::Error::Interrupted(signal)) => 128 + u8::try_from(*signal).unwrap_or(0),
             Self::Write(_) => 3,
         }

@@ -25,6 +25,9 @@ pub const FAILURE_MARKS: [&str; 9] = [
     "isolinux.bin missing or corrupt",
 ];
 
+/// How long a guest may take before [`Guest::wait_for`] gives up: several times what the slowest takes on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(240);
+
 /// A machine that has not been started.
 #[derive(Debug)]
 pub struct Machine {
@@ -32,7 +35,6 @@ pub struct Machine {
     media: Vec<(PathBuf, Medium)>,
     virtio_cd: Option<PathBuf>,
     kernel: Option<[String; 3]>,
-    deadline: Duration,
     logs: PathBuf,
 }
 
@@ -42,7 +44,6 @@ pub struct Guest {
     child: Child,
     command: String,
     started: Instant,
-    deadline: Duration,
     logs: PathBuf,
     // Holds the variables and the socket; removed when the guest is gone.
     scratch: tempfile::TempDir,
@@ -56,15 +57,8 @@ impl Machine {
             media: Vec::new(),
             virtio_cd: None,
             kernel: None,
-            deadline: Duration::from_secs(240),
             logs: logs.to_path_buf(),
         }
-    }
-
-    /// How long the guest may take before [`Guest::wait_for`] gives up.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
     }
 
     /// Adds a medium; the firmware tries the first one first. Only a stick and a disk can be written to.
@@ -153,7 +147,6 @@ impl Machine {
             child,
             command: line,
             started: Instant::now(),
-            deadline: self.deadline,
             logs: self.logs,
             scratch,
         })
@@ -217,14 +210,19 @@ impl Guest {
                 format!("the machine says {mark:?}")
             } else if let Some(status) = exited {
                 format!("QEMU ended: {status}")
-            } else if self.started.elapsed() > self.deadline {
-                format!("no {missing:?} after {} s", self.deadline.as_secs())
+            } else if self.started.elapsed() > DEADLINE {
+                format!("no {missing:?} after {} s", DEADLINE.as_secs())
             } else {
                 sleep(Duration::from_millis(100));
                 continue;
             };
             return Err(self.failure(&reason));
         }
+    }
+
+    /// The number of QEMU's process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// What the serial port has shown until now.

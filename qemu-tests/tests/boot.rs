@@ -1,10 +1,11 @@
 //! Boots every cell of every example until the serial port shows what the system itself shows.
 
-use qemu_tests::cell::{Cell, Firmware};
+use qemu_tests::cell::{Cell, Firmware, Medium};
 use qemu_tests::example::Example;
 use qemu_tests::machine::Machine;
 use qemu_tests::medium::Scratch;
 use qemu_tests::{suite, tools, workspace};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -22,8 +23,36 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
             let example = Arc::clone(&example);
             trials.push(suite::trial(name, missing, move || boot(&example, cell)));
         }
+        if example.cells.is_empty() {
+            let mut missing = example.missing();
+            missing.extend(suite::missing(needs(Firmware::Bios)));
+            let name = format!("{} does not boot, and says so", example.name);
+            trials.push(suite::trial(name, missing, move || no_boot(&example)));
+        }
     }
     Ok(trials)
+}
+
+/// A test that waits for a boot can fail: with what the firmware said, the command line to repeat it, and without a machine left.
+fn no_boot(example: &Example) -> Result<(), String> {
+    let logs = workspace::target().join(format!("qemu-tests/logs/{}-no-boot", example.name));
+    let mut guest = Machine::new(Firmware::Bios, &logs)
+        .medium(example.image()?, Medium::Cd)
+        .start()?;
+    let process = guest.process();
+    let Err(reason) = guest.wait_for(&["login:"]) else {
+        return Err("it booted".to_owned());
+    };
+    for part in ["No bootable device", "qemu-system-x86_64 -accel tcg", "screen: "] {
+        if !reason.contains(part) {
+            return Err(format!("{part:?} is not in\n{reason}"));
+        }
+    }
+    drop(guest);
+    match Path::new(&format!("/proc/{process}")).exists() {
+        true => Err(format!("QEMU runs on as process {process}")),
+        false => Ok(()),
+    }
 }
 
 fn needs(firmware: Firmware) -> &'static [&'static str] {

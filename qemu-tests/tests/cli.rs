@@ -139,6 +139,10 @@ fn a_fault_of_the_esp_is_shown_at_its_key() {
     fs::write(place.at("m.toml"), clash).unwrap();
     let shown = text(&place.run(&["m.toml"]).stderr);
     assert!(shown.contains("/A and /a are the same name to FAT"), "{shown}");
+    let directories = "[boot.uefi.files]\n\"/EFI/a\" = \"loader\"\n\"/efi/b\" = \"loader\"\n";
+    fs::write(place.at("m.toml"), directories).unwrap();
+    let shown = text(&place.run(&["m.toml"]).stderr);
+    assert!(shown.contains("/EFI and /efi are the same name to FAT"), "{shown}");
 }
 
 /// 128 MiB of address space for everything: a large file that the kernel copies, and one that is hashed on its way.

@@ -41,6 +41,10 @@ use partitions::Tables;
 /// Where partitions start: what partitioning tools use, and a multiple of every flash page.
 const ESP_ALIGNMENT: u64 = 1 << 20;
 
+/// The label of an ESP that we make, and the logical sector of the disks that it is for.
+const ESP_LABEL: &str = "ESP";
+const ESP_SECTOR: u32 = 512;
+
 /// Free bytes in an ESP that we make, for keys and settings that are added on a stick. They are a hole in the image file.
 const ESP_FREE: u64 = 1 << 20;
 
@@ -346,10 +350,10 @@ fn esp_volume(resolved: &Resolved, files: &[(Vec<String>, PayloadId)], size: Opt
     }
     fat::Volume {
         root,
-        label: "ESP".into(),
+        label: ESP_LABEL.into(),
         timestamp: resolved.timestamp,
         size: size.map_or(fat::Size::Fit { free: ESP_FREE }, fat::Size::Exact),
-        sector_size: 512,
+        sector_size: ESP_SECTOR,
     }
 }
 
@@ -364,10 +368,10 @@ fn insert(nodes: &mut Vec<fat::Node>, path: &[String], kind: fat::Kind) {
         });
         return;
     }
-    let known = nodes.iter().position(|node| {
-        // Two spellings of one directory are one directory: the manifest's check has refused names that would clash.
-        node.name.eq_ignore_ascii_case(first) && matches!(node.kind, fat::Kind::Directory(_))
-    });
+    // Two spellings of one directory are left to the FAT, which names both in its error.
+    let known = nodes
+        .iter()
+        .position(|node| node.name == *first && matches!(node.kind, fat::Kind::Directory(_)));
     let index = known.unwrap_or_else(|| {
         nodes.push(fat::Node {
             name: first.clone(),
