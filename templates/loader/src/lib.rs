@@ -29,4 +29,4 @@ pub mod serial_keys;
 #[cfg(test)]
 mod testing;
 
-pub use run::{Platform, run};
+pub use run::{Platform, report, run};

@@ -1,7 +1,7 @@
 //! A line of text of bounded length: what is said to people, without an allocator and without `core::fmt`.
 
 /// How many bytes a [`Line`] holds.
-pub const CAPACITY: usize = 200;
+pub const CAPACITY: usize = 256;
 
 /// A text of at most [`CAPACITY`] bytes. What does not fit is cut at a character's edge, and the end shows it.
 #[derive(Clone, Copy)]
@@ -12,6 +12,12 @@ pub struct Line {
 
 /// Why something cannot be booted: one sentence for the person in front of the machine.
 pub type Failure = Line;
+
+impl core::fmt::Debug for Line {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
 
 impl Default for Line {
     fn default() -> Self {
@@ -49,9 +55,7 @@ impl Line {
         if let Some(room) = self.bytes.get_mut(self.length..self.length + width) {
             character.encode_utf8(room);
             self.length += width;
-        } else if let Some(last) = self.bytes.last_mut() {
-            // Whatever stood in the last bytes, the text stays valid: the rest is blanked first.
-            let _ = last;
+        } else {
             self.cut();
         }
         self
@@ -164,7 +168,7 @@ mod tests {
             long.push_str(&"\u{20ac}".repeat(100));
             let line = Line::of(&long);
             assert!(line.as_str().ends_with("..."), "{}", line.as_str());
-            assert!(line.as_str().starts_with(&long[..start + 3 * 60]));
+            assert!(line.as_str().starts_with(&long[..start + 3 * 80]));
         }
     }
 

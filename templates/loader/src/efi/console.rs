@@ -1,0 +1,164 @@
+//! The firmware's text console. Where its console is on a serial port too, so is the menu.
+
+use crate::firmware::Firmware;
+use crate::tables::*;
+use core::ffi::c_void;
+use core::ptr::null_mut;
+use isobuild_loader::console::{Console, Key, Style};
+use isobuild_loader::glyphs;
+
+/// UEFI's console.
+pub(crate) struct EfiConsole {
+    firmware: Firmware,
+    timer: Handle,
+}
+
+impl EfiConsole {
+    pub(crate) fn new(firmware: Firmware) -> Self {
+        const TIMER: u32 = 0x8000_0000;
+        let mut timer: *mut c_void = null_mut();
+        (firmware.boot().create_event)(TIMER, 0, 0, null_mut(), &mut timer);
+        Self { firmware, timer }
+    }
+
+    fn output(&self) -> *mut TextOutput {
+        // SAFETY: the system table is the firmware's.
+        unsafe { (*self.firmware.system).output }
+    }
+
+    /// A key that is there already.
+    fn pressed(&self) -> Option<Key> {
+        let mut key = InputKey::default();
+        // SAFETY: the firmware's protocol, called as §12.3.3 says.
+        let status = unsafe {
+            let input = (*self.firmware.system).input;
+            ((*input).read_key_stroke)(input, &mut key)
+        };
+        if status != 0 {
+            return None;
+        }
+        // §12.1.2: scan codes.
+        Some(match (key.scan_code, key.character) {
+            (1, _) => Key::Up,
+            (2, _) => Key::Down,
+            (3, _) => Key::Right,
+            (4, _) => Key::Left,
+            (5, _) => Key::Home,
+            (6, _) => Key::End,
+            (8, _) => Key::Delete,
+            (9, _) => Key::PageUp,
+            (10, _) => Key::PageDown,
+            (0x17, _) => Key::Escape,
+            (_, 8) => Key::Backspace,
+            (_, 10 | 13) => Key::Enter,
+            (_, character) => Key::Character(char::from_u32(u32::from(character)).filter(|&c| c >= ' ')?),
+        })
+    }
+
+    /// Whether every console has a picture of this character.
+    fn shows(&self, character: u16) -> bool {
+        let text = [character, 0];
+        let output = self.output();
+        // SAFETY: as §12.4.4 says.
+        unsafe { ((*output).test_string)(output, text.as_ptr()) == 0 }
+    }
+
+    fn unit(&self, character: char) -> u16 {
+        let unit = u16::try_from(u32::from(character)).unwrap_or(0);
+        if character.is_ascii() || unit != 0 && self.shows(unit) {
+            unit
+        } else {
+            glyphs::plain(character) as u16
+        }
+    }
+}
+
+impl Console for EfiConsole {
+    fn size(&mut self) -> (usize, usize) {
+        let (mut columns, mut rows) = (80, 25);
+        let output = self.output();
+        // SAFETY: as §12.4.5 says.
+        unsafe {
+            let mode = (*(*output).mode).mode.max(0) as usize;
+            ((*output).query_mode)(output, mode, &mut columns, &mut rows);
+        }
+        (columns.max(40), rows.max(12))
+    }
+
+    fn clear(&mut self) {
+        let output = self.output();
+        // SAFETY: as §12.4.7 and §12.4.8 say.
+        unsafe {
+            ((*output).set_attribute)(output, attribute(Style::Plain));
+            ((*output).clear_screen)(output);
+        }
+    }
+
+    fn put(&mut self, row: usize, column: usize, style: Style, text: &str) {
+        let output = self.output();
+        // SAFETY: as §12.4.6, §12.4.7 and §12.4.9 say.
+        unsafe {
+            ((*output).set_cursor_position)(output, column, row);
+            ((*output).set_attribute)(output, attribute(style));
+        }
+        let mut units = [0; 64];
+        let mut length = 0;
+        for character in text.chars() {
+            units[length] = self.unit(character);
+            length += 1;
+            if length + 1 == units.len() {
+                units[length] = 0;
+                // SAFETY: as §12.4.3 says; the text ends in a zero.
+                unsafe { ((*output).output_string)(output, units.as_ptr()) };
+                length = 0;
+            }
+        }
+        units[length] = 0;
+        // SAFETY: as above.
+        unsafe { ((*output).output_string)(output, units.as_ptr()) };
+    }
+
+    fn cursor(&mut self, at: Option<(usize, usize)>) {
+        let output = self.output();
+        // SAFETY: as §12.4.9 and §12.4.10 say.
+        unsafe {
+            ((*output).enable_cursor)(output, at.is_some());
+            if let Some((row, column)) = at {
+                ((*output).set_cursor_position)(output, column, row);
+            }
+        }
+    }
+
+    fn key(&mut self, milliseconds: u32) -> Option<Key> {
+        const RELATIVE: u32 = 2;
+        const UNITS_PER_MILLISECOND: u64 = 10_000;
+        let boot = self.firmware.boot();
+        if milliseconds > 0 {
+            (boot.set_timer)(self.timer, RELATIVE, u64::from(milliseconds) * UNITS_PER_MILLISECOND);
+        }
+        loop {
+            let key = self.pressed();
+            if key.is_some() || milliseconds == 0 {
+                return key;
+            }
+            // SAFETY: the system table is the firmware's.
+            let wait_for_key = unsafe { (*(*self.firmware.system).input).wait_for_key };
+            let mut signalled = 0;
+            (boot.wait_for_event)(2, [self.timer, wait_for_key].as_ptr(), &mut signalled);
+            if signalled == 0 {
+                return self.pressed();
+            }
+        }
+    }
+}
+
+/// §12.4.7: foreground in the low four bits, background above.
+fn attribute(style: Style) -> usize {
+    match style {
+        Style::Plain => 0x07,
+        Style::Title => 0x1f,
+        Style::Chosen => 0x70,
+        Style::Quiet => 0x03,
+        Style::Alarm => 0x0e,
+    }
+}

@@ -1,0 +1,116 @@
+//! Media by Block I/O.
+
+use crate::firmware::Firmware;
+use crate::tables::*;
+use core::ptr::NonNull;
+use isobuild_loader::disk::{Disk, unreadable};
+use isobuild_loader::line::Failure;
+
+/// How much is read in one call at most. Larger calls gain nothing, and some firmware fails at them.
+const MOST: usize = 1 << 20;
+
+/// The buffer for what does not begin or end with a block.
+const BOUNCE: usize = 1 << 16;
+
+/// How often a read is tried.
+const TRIES: usize = 5;
+
+/// A whole medium.
+pub(crate) struct EfiDisk {
+    io: NonNull<BlockIo>,
+    bounce: &'static mut [u8],
+}
+
+impl EfiDisk {
+    /// A medium that has not been chosen yet: the buffer that all of them share.
+    pub(crate) fn bounce(firmware: &Firmware) -> Option<&'static mut [u8]> {
+        firmware.allocate(BOUNCE)
+    }
+
+    /// The medium of a handle, unless it is a partition, absent, or has blocks that nobody uses.
+    pub(crate) fn whole(firmware: &Firmware, handle: Handle) -> Option<NonNull<BlockIo>> {
+        let io = firmware.protocol::<BlockIo>(handle, &BLOCK_IO)?;
+        // SAFETY: the protocol is the firmware's.
+        let media = unsafe { &*(*io.as_ptr()).media };
+        let size = media.block_size as usize;
+        let usable = size.is_power_of_two() && (512..=BOUNCE).contains(&size);
+        (media.present && !media.logical_partition && usable).then_some(io)
+    }
+
+    pub(crate) fn new(io: NonNull<BlockIo>, bounce: &'static mut [u8]) -> Self {
+        Self { io, bounce }
+    }
+
+    pub(crate) fn into_bounce(self) -> &'static mut [u8] {
+        self.bounce
+    }
+
+    fn media(&self) -> &Media {
+        // SAFETY: the protocol is the firmware's; it may change the media's fields between calls, not during one.
+        unsafe { &*(*self.io.as_ptr()).media }
+    }
+
+    /// Bytes of a block of this medium.
+    pub(crate) fn block_size(&self) -> usize {
+        self.media().block_size as usize
+    }
+
+    /// Bytes of the whole medium.
+    pub(crate) fn length(&self) -> u64 {
+        self.media()
+            .last_block
+            .saturating_add(1)
+            .saturating_mul(self.block_size() as u64)
+    }
+}
+
+/// Reads whole blocks; `into` has room for `length` bytes, a multiple of the block size (§13.9.2).
+fn blocks(io: NonNull<BlockIo>, block: u64, into: *mut u8, length: usize) -> bool {
+    let io = io.as_ptr();
+    for _ in 0..TRIES {
+        // SAFETY: the protocol is the firmware's; the media's id changes with the medium.
+        let status = unsafe { ((*io).read_blocks)(io, (*(*io).media).id, block, length, into) };
+        match status {
+            0 => return true,
+            MEDIA_CHANGED | DEVICE_ERROR => {}
+            _ => return false,
+        }
+    }
+    false
+}
+
+impl Disk for EfiDisk {
+    fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), Failure> {
+        let size = self.block_size();
+        let align = (self.media().io_align as usize).max(1);
+        let mut done = 0;
+        while done < into.len() {
+            let at = offset + done as u64;
+            let (block, skip) = (at / size as u64, (at % size as u64) as usize);
+            let rest = &mut into[done..];
+            // Whole blocks go straight to where they belong, the rest by way of the buffer.
+            let direct = skip == 0 && rest.len() >= size && (rest.as_ptr() as usize).is_multiple_of(align);
+            let length = match direct {
+                true => rest.len().min(MOST) / size * size,
+                false => rest.len().min(self.bounce.len() - skip),
+            };
+            let read = match direct {
+                true => blocks(self.io, block, rest.as_mut_ptr(), length),
+                false => blocks(
+                    self.io,
+                    block,
+                    self.bounce.as_mut_ptr(),
+                    (skip + length).next_multiple_of(size),
+                ),
+            };
+            if !read {
+                return Err(unreadable(at));
+            }
+            if !direct {
+                rest[..length].copy_from_slice(&self.bounce[skip..skip + length]);
+            }
+            done += length;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! Calls to the firmware.
+
+use crate::tables::*;
+use core::ffi::c_void;
+use core::ptr::{NonNull, null, null_mut};
+
+/// The page size of UEFI's memory services (§7.2).
+const PAGE: usize = 4096;
+
+/// What the firmware hands to an application: valid until a kernel leaves boot services, which never comes back.
+#[derive(Clone, Copy)]
+pub(crate) struct Firmware {
+    pub image: Handle,
+    pub system: *mut SystemTable,
+}
+
+impl Firmware {
+    pub(crate) fn boot(&self) -> &'static BootServices {
+        // SAFETY: the table outlives the loader.
+        unsafe { &*(*self.system).boot }
+    }
+
+    pub(crate) fn runtime(&self) -> &'static RuntimeServices {
+        // SAFETY: as above.
+        unsafe { &*(*self.system).runtime }
+    }
+
+    /// A protocol of a handle.
+    pub(crate) fn protocol<T>(&self, handle: Handle, guid: &Guid) -> Option<NonNull<T>> {
+        let mut interface = null_mut();
+        let status = (self.boot().handle_protocol)(handle, guid, &mut interface);
+        if status == 0 {
+            NonNull::new(interface.cast())
+        } else {
+            None
+        }
+    }
+
+    /// All handles with a protocol, as many as there is room for.
+    pub(crate) fn handles<'a>(&self, guid: &Guid, room: &'a mut [Handle]) -> &'a [Handle] {
+        const BY_PROTOCOL: u32 = 2;
+        let mut length = size_of_val(room);
+        let status = (self.boot().locate_handle)(BY_PROTOCOL, guid, null(), &mut length, room.as_mut_ptr());
+        let count = if status == 0 { length / size_of::<Handle>() } else { 0 };
+        &room[..count.min(room.len())]
+    }
+
+    /// Memory for `length` bytes, in whole pages.
+    pub(crate) fn allocate(&self, length: usize) -> Option<&'static mut [u8]> {
+        const ANY_PAGES: u32 = 0;
+        const LOADER_DATA: u32 = 2;
+        let mut address = 0;
+        let pages = length.div_ceil(PAGE).max(1);
+        let status = (self.boot().allocate_pages)(ANY_PAGES, LOADER_DATA, pages, &mut address);
+        // SAFETY: the firmware has given these pages to us alone.
+        (status == 0).then(|| unsafe { core::slice::from_raw_parts_mut(address as *mut u8, length) })
+    }
+
+    /// Gives memory back.
+    pub(crate) fn free(&self, memory: &'static mut [u8]) {
+        (self.boot().free_pages)(memory.as_ptr() as u64, memory.len().div_ceil(PAGE).max(1));
+    }
+
+    /// Puts a protocol on a handle; a null handle becomes a new one.
+    pub(crate) fn install(&self, handle: &mut Handle, guid: &Guid, interface: *const c_void) -> bool {
+        const NATIVE: u32 = 0;
+        (self.boot().install_protocol)(handle, guid, NATIVE, interface) == 0
+    }
+
+    /// A variable of the specification's own name space, as a number of up to eight bytes.
+    pub(crate) fn variable(&self, name: &[u16]) -> Option<u64> {
+        let mut bytes = [0; 8];
+        let mut length = bytes.len();
+        let get = self.runtime().get_variable;
+        let status = get(
+            name.as_ptr(),
+            &GLOBAL_VARIABLE,
+            null_mut(),
+            &mut length,
+            bytes.as_mut_ptr(),
+        );
+        (status == 0).then(|| u64::from_le_bytes(bytes))
+    }
+
+    /// The beginning of a file on a volume.
+    pub(crate) fn read_file(&self, volume: Handle, path: &[u16], into: &mut [u8]) -> Option<usize> {
+        const READ: u64 = 1;
+        let volume = self.protocol::<FileSystem>(volume, &FILE_SYSTEM)?.as_ptr();
+        let (mut root, mut file) = (null_mut(), null_mut());
+        let mut length = into.len();
+        // SAFETY: the firmware's protocols, called as §13.4 and §13.5 say.
+        unsafe {
+            if ((*volume).open_volume)(volume, &mut root) != 0 {
+                return None;
+            }
+            let mut status = ((*root).open)(root, &mut file, path.as_ptr(), READ, 0);
+            if status == 0 {
+                status = ((*file).read)(file, &mut length, into.as_mut_ptr());
+                ((*file).close)(file);
+            }
+            ((*root).close)(root);
+            (status == 0).then_some(length)
+        }
+    }
+}
+
+/// An ASCII text as UEFI takes it, with the zero that ends it.
+pub(crate) fn wide<const N: usize>(text: &str) -> [u16; N] {
+    let mut units = [0; N];
+    for (unit, byte) in units[..N - 1].iter_mut().zip(text.bytes()) {
+        *unit = u16::from(byte);
+    }
+    units
+}

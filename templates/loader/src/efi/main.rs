@@ -1,0 +1,174 @@
+//! The UEFI front end: an application for x86-64, linked as ELF and turned into a PE image by `cargo xtask loader`.
+//!
+//! It keeps within what UEFI 2.10 promises every application, and asks nothing of the file system that it came from but the
+//! file with the image's id.
+
+#![no_std]
+#![no_main]
+
+mod console;
+mod disk;
+mod firmware;
+mod machine;
+mod medium;
+#[path = "../mem.rs"]
+mod mem;
+mod start;
+mod tables;
+
+use console::EfiConsole;
+use core::ptr::null;
+use disk::EfiDisk;
+use firmware::{Firmware, wide};
+use isobuild_loader::console::{Console, Key, Style};
+use isobuild_loader::line::{Failure, Line};
+use isobuild_loader::menu_file::{Action, Entry};
+use isobuild_loader::{Platform, report, run};
+use tables::{GLOBAL_VARIABLE, Handle, NOT_FOUND, Status, SystemTable};
+
+// The entry: SSE is switched on before the first line of Rust, because compiled code uses it and not every firmware
+// (U-Boot) has done so. CR0: clear EM and TS, set MP; CR4: set OSFXSR and OSXMMEXCPT.
+core::arch::global_asm!(
+    ".globl efi_entry",
+    "efi_entry:",
+    "mov rax, cr0",
+    "and al, 0xf3",
+    "or al, 2",
+    "mov cr0, rax",
+    "mov rax, cr4",
+    "or eax, 0x600",
+    "mov cr4, rax",
+    "jmp {}",
+    sym efi_main,
+);
+
+extern "efiapi" fn efi_main(image: Handle, system: *mut SystemTable) -> Status {
+    let firmware = Firmware { image, system };
+    // SAFETY: nothing else runs, and nothing but the panic handler reads it.
+    unsafe { (&raw mut LAST_RESORT).write(Some(firmware)) };
+    // The firmware would reset the machine after five minutes in the menu.
+    (firmware.boot().set_watchdog_timer)(0, 0, 0, null());
+    let mut console = EfiConsole::new(firmware);
+    match medium::find(&firmware) {
+        Ok(medium) => {
+            let menu = medium.menu;
+            let mut machine = Efi {
+                firmware,
+                console,
+                disk: medium.disk,
+                own: medium.own,
+            };
+            run(&mut machine, &menu)
+        }
+        Err(failure) => {
+            report(&mut console, "isobuild", &failure);
+            NOT_FOUND
+        }
+    }
+}
+
+/// The machine as UEFI shows it.
+struct Efi {
+    firmware: Firmware,
+    console: EfiConsole,
+    disk: EfiDisk,
+    own: bool,
+}
+
+impl Console for Efi {
+    fn size(&mut self) -> (usize, usize) {
+        self.console.size()
+    }
+    fn clear(&mut self) {
+        self.console.clear();
+    }
+    fn put(&mut self, row: usize, column: usize, style: Style, text: &str) {
+        self.console.put(row, column, style, text);
+    }
+    fn cursor(&mut self, at: Option<(usize, usize)>) {
+        self.console.cursor(at);
+    }
+    fn key(&mut self, milliseconds: u32) -> Option<Key> {
+        self.console.key(milliseconds)
+    }
+}
+
+/// `OsIndications`, §8.5.4: the firmware's set-up opens at the next start.
+const BOOT_TO_FIRMWARE_UI: u64 = 1;
+
+impl Platform for Efi {
+    fn offers(&mut self, entry: &Entry) -> bool {
+        match entry.action() {
+            Some(Action::FirmwareSetup) => {
+                let supported = self.firmware.variable(&wide::<24>("OsIndicationsSupported"));
+                supported.is_some_and(|supported| supported & BOOT_TO_FIRMWARE_UI != 0)
+            }
+            Some(_) => true,
+            None => entry.kernel().or(entry.efi()).is_some(),
+        }
+    }
+
+    fn start(&mut self, entry: &Entry, command_line: &[u8], quiet: bool) -> Failure {
+        start::start(
+            self.firmware,
+            &mut self.console,
+            &mut self.disk,
+            entry,
+            command_line,
+            quiet,
+        )
+    }
+
+    fn act(&mut self, action: Action) -> Result<(), Failure> {
+        const COLD: u32 = 0;
+        const SHUTDOWN: u32 = 2;
+        let reset = self.firmware.runtime().reset_system;
+        match action {
+            Action::Reboot => reset(COLD, 0, 0, null()),
+            Action::PowerOff => reset(SHUTDOWN, 0, 0, null()),
+            Action::FirmwareSetup => {
+                // Non-volatile, for boot services and at run time.
+                const ATTRIBUTES: u32 = 7;
+                let name = wide::<16>("OsIndications");
+                let value = self.firmware.variable(&name).unwrap_or(0) | BOOT_TO_FIRMWARE_UI;
+                let bytes = value.to_le_bytes();
+                let set = self.firmware.runtime().set_variable;
+                match set(name.as_ptr(), &GLOBAL_VARIABLE, ATTRIBUTES, bytes.len(), bytes.as_ptr()) {
+                    0 => reset(COLD, 0, 0, null()),
+                    _ => Err(Failure::of("The firmware does not let its set-up be opened from here.")),
+                }
+            }
+            Action::NextDevice => {
+                // §3.1.1: a program that comes back with an error leads to the next boot option.
+                self.console.clear();
+                (self.firmware.boot().exit)(self.firmware.image, NOT_FOUND, 0, null());
+                Err(Failure::of("The firmware does not take the machine back."))
+            }
+            Action::Machine => {
+                machine::page(self.firmware, &mut self.console, &self.disk, self.own);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A fault of the loader itself: where it was, and what the machine can still do.
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo) -> ! {
+    loop {
+        // SAFETY: written once, before anything could fail.
+        if let Some(firmware) = unsafe { (&raw const LAST_RESORT).read() } {
+            let place = info
+                .location()
+                .map_or((0, ""), |location| (location.line(), location.file()));
+            let failure = Line::of("The loader itself has failed, at line ")
+                .number(u64::from(place.0))
+                .text(" of ");
+            report(&mut EfiConsole::new(firmware), "isobuild", &failure.text(place.1));
+            (firmware.boot().exit)(firmware.image, NOT_FOUND, 0, null());
+        }
+    }
+}
+
+/// The firmware, for a fault to be told.
+static mut LAST_RESORT: Option<Firmware> = None;

@@ -1,0 +1,282 @@
+//! Starting what an entry names: a Linux kernel with its initrds, or any EFI program.
+
+use crate::console::EfiConsole;
+use crate::disk::EfiDisk;
+use crate::firmware::Firmware;
+use crate::medium::{nodes, own_device};
+use crate::tables::*;
+use core::ffi::c_void;
+use core::ptr::{null, null_mut};
+use isobuild_loader::disk::Disk;
+use isobuild_loader::iso9660::{self, Extent};
+use isobuild_loader::line::Failure;
+use isobuild_loader::linux::padded;
+use isobuild_loader::menu_file::Entry;
+use isobuild_loader::progress::Progress;
+
+/// Files are read in parts of this size, so that the bar moves.
+const PART: usize = 4 << 20;
+
+/// More initrds than this are refused.
+const MOST_INITRDS: usize = 32;
+
+/// Loads and starts an entry. It comes back only with the reason why that was impossible.
+pub(crate) fn start(
+    firmware: Firmware,
+    console: &mut EfiConsole,
+    disk: &mut EfiDisk,
+    entry: &Entry,
+    command_line: &[u8],
+    quiet: bool,
+) -> Failure {
+    let Some(path) = entry.efi().or(entry.kernel()) else {
+        return Failure::of("The entry names nothing that UEFI can start.");
+    };
+    let mut initrds = [Extent::default(); MOST_INITRDS];
+    let prepared = program(firmware, console, disk, path, quiet)
+        .and_then(|image| Ok((image, find_initrds(disk, entry, &mut initrds)?)));
+    let (image, count) = match prepared {
+        Ok(prepared) => prepared,
+        Err(failure) => return failure,
+    };
+    if let Err(failure) = set_options(firmware, image, command_line) {
+        return failure;
+    }
+    let initrds = &initrds[..count];
+    let mut provider = Provider {
+        head: LoadFile2 { load_file },
+        length: initrds.iter().fold(0, |length, extent| padded(length) + extent.length),
+        initrds,
+        console,
+        disk,
+        quiet,
+        failure: None,
+    };
+    let mut media = null_mut();
+    let interface = (&raw mut provider).cast::<c_void>();
+    let offered = !initrds.is_empty();
+    if offered {
+        let path = (&raw const INITRD_PATH).cast();
+        if !firmware.install(&mut media, &DEVICE_PATH, path) || !firmware.install(&mut media, &LOAD_FILE_2, interface) {
+            return Failure::of("The firmware takes no initrd from the loader.");
+        }
+    }
+    let status = (firmware.boot().start_image)(image, null_mut(), null_mut());
+    if offered {
+        let uninstall = firmware.boot().uninstall_protocol;
+        uninstall(media, &LOAD_FILE_2, interface);
+        uninstall(media, &DEVICE_PATH, (&raw const INITRD_PATH).cast());
+    }
+    provider.failure.unwrap_or_else(|| refusal(path, status))
+}
+
+/// Loads a program into memory that the firmware then owns.
+fn program(
+    firmware: Firmware,
+    console: &mut EfiConsole,
+    disk: &mut EfiDisk,
+    path: &[u8],
+    quiet: bool,
+) -> Result<Handle, Failure> {
+    let file = iso9660::find(disk, path)?;
+    let memory = usize::try_from(file.length)
+        .ok()
+        .and_then(|length| firmware.allocate(length));
+    let Some(memory) = memory else {
+        return Err(Failure::of("Too little memory for ")
+            .bytes(path)
+            .text(", which has ")
+            .size(file.length)
+            .text("."));
+    };
+    let mut progress = Progress::new(file.length, quiet);
+    let read = read(disk, console, file, memory, &mut progress);
+    let mut image = null_mut();
+    let mut room = [0; 2048];
+    let origin = origin(firmware, path, &mut room);
+    let status = match read {
+        Ok(()) => {
+            (firmware.boot().load_image)(false, firmware.image, origin, memory.as_ptr(), memory.len(), &mut image)
+        }
+        Err(_) => 0,
+    };
+    firmware.free(memory);
+    read?;
+    match status {
+        0 => Ok(image),
+        status => {
+            if !image.is_null() {
+                // §7.4.1: a program that Secure Boot refuses is loaded all the same.
+                (firmware.boot().unload_image)(image);
+            }
+            Err(refusal(path, status))
+        }
+    }
+}
+
+fn read(
+    disk: &mut EfiDisk,
+    console: &mut EfiConsole,
+    file: Extent,
+    into: &mut [u8],
+    progress: &mut Progress,
+) -> Result<(), Failure> {
+    let mut offset = file.offset;
+    for part in into.chunks_mut(PART) {
+        disk.read(offset, part)?;
+        offset += part.len() as u64;
+        progress.advance(console, part.len() as u64);
+    }
+    Ok(())
+}
+
+fn find_initrds(disk: &mut EfiDisk, entry: &Entry, into: &mut [Extent]) -> Result<usize, Failure> {
+    let mut count = 0;
+    for path in entry.initrds() {
+        let Some(room) = into.get_mut(count) else {
+            return Err(Failure::of("The entry has more than ")
+                .number(MOST_INITRDS as u64)
+                .text(" initrds."));
+        };
+        *room = iso9660::find(disk, path)?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// The command line, in the units of UEFI. It stays allocated: the program may keep it.
+fn set_options(firmware: Firmware, image: Handle, command_line: &[u8]) -> Result<(), Failure> {
+    let no_memory = Failure::of("The firmware has no memory for the command line.");
+    let memory = firmware.allocate(2 * command_line.len() + 2).ok_or(no_memory)?;
+    let mut length = 0;
+    let mut push = |unit: u16| {
+        memory[length..length + 2].copy_from_slice(&unit.to_le_bytes());
+        length += 2;
+    };
+    for piece in command_line.utf8_chunks() {
+        piece.valid().encode_utf16().for_each(&mut push);
+        if !piece.invalid().is_empty() {
+            push(u16::from(b'?'));
+        }
+    }
+    push(0);
+    let Some(loaded) = firmware.protocol::<LoadedImage>(image, &LOADED_IMAGE) else {
+        return Err(Failure::of("The firmware does not show what it has loaded."));
+    };
+    // SAFETY: §9.1: whoever loads an image sets its options before it starts.
+    unsafe {
+        (*loaded.as_ptr()).options = memory.as_ptr().cast();
+        (*loaded.as_ptr()).options_length = length as u32;
+    }
+    Ok(())
+}
+
+/// Where the program says it came from: the loader's own device, and its path in the image.
+fn origin(firmware: Firmware, path: &[u8], room: &mut [u8; 2048]) -> *const u8 {
+    const END: [u8; 4] = [0x7f, 0xff, 4, 0];
+    const MEDIA: u8 = 4;
+    const FILE_PATH: u8 = 4;
+    let device = own_device(&firmware).and_then(|device| firmware.protocol::<u8>(device, &DEVICE_PATH));
+    let device = device.map_or(&[][..], nodes);
+    let node = 4 + 2 * (path.len() + 1);
+    if device.is_empty() || device.len() + node + END.len() > room.len() {
+        return null();
+    }
+    let (head, rest) = room.split_at_mut(device.len());
+    head.copy_from_slice(device);
+    let (file, end) = rest.split_at_mut(node);
+    file[..4].copy_from_slice(&[MEDIA, FILE_PATH, node as u8, (node >> 8) as u8]);
+    file[4..].fill(0);
+    for (unit, &byte) in file[4..].chunks_exact_mut(2).zip(path) {
+        unit[0] = if byte == b'/' { b'\\' } else { byte };
+    }
+    end[..4].copy_from_slice(&END);
+    room.as_ptr()
+}
+
+/// Why a program has not started, or what it has come back with.
+fn refusal(path: &[u8], status: Status) -> Failure {
+    let path = Failure::new().bytes(path);
+    match status {
+        UNSUPPORTED => path.text(" is not a program for this machine's UEFI."),
+        SECURITY_VIOLATION | ACCESS_DENIED => {
+            path.text(" is refused by Secure Boot: this machine does not trust its signature.")
+        }
+        OUT_OF_RESOURCES => path.text(" has found too little memory."),
+        0 => path.text(" has ended and given the machine back."),
+        status => path
+            .text(" has failed with UEFI status ")
+            .number((status & !ERROR) as u64)
+            .text("."),
+    }
+}
+
+/// What gives the kernel its initrds, when it asks for them, straight into its own memory.
+#[repr(C)]
+struct Provider<'a> {
+    head: LoadFile2,
+    initrds: &'a [Extent],
+    length: u64,
+    console: &'a mut EfiConsole,
+    disk: &'a mut EfiDisk,
+    quiet: bool,
+    failure: Option<Failure>,
+}
+
+/// The device path under which Linux looks for its initrd: one vendor-defined media node and the end.
+#[repr(C, packed)]
+struct InitrdPath {
+    node: [u8; 4],
+    vendor: Guid,
+    end: [u8; 4],
+}
+
+static INITRD_PATH: InitrdPath = InitrdPath {
+    node: [4, 3, 20, 0],
+    vendor: INITRD_MEDIA,
+    end: [0x7f, 0xff, 4, 0],
+};
+
+extern "efiapi" fn load_file(
+    this: *mut LoadFile2,
+    _path: *const u8,
+    boot_policy: bool,
+    length: *mut usize,
+    buffer: *mut u8,
+) -> Status {
+    if boot_policy {
+        return UNSUPPORTED;
+    }
+    // SAFETY: `this` is the head of the provider that was installed, and §13.2.1 describes the other two.
+    unsafe {
+        let provider = &mut *this.cast::<Provider>();
+        let need = provider.length as usize;
+        let room = core::mem::replace(&mut *length, need);
+        if buffer.is_null() || room < need {
+            return BUFFER_TOO_SMALL;
+        }
+        let memory = core::slice::from_raw_parts_mut(buffer, need);
+        match provider.fill(memory) {
+            Ok(()) => 0,
+            Err(failure) => {
+                provider.failure = Some(failure);
+                DEVICE_ERROR
+            }
+        }
+    }
+}
+
+impl Provider<'_> {
+    fn fill(&mut self, memory: &mut [u8]) -> Result<(), Failure> {
+        let mut progress = Progress::new(self.length, self.quiet);
+        let mut at = 0;
+        for &extent in self.initrds {
+            let start = padded(at) as usize;
+            let end = start + extent.length as usize;
+            memory[at as usize..start].fill(0);
+            read(self.disk, self.console, extent, &mut memory[start..end], &mut progress)?;
+            at = end as u64;
+        }
+        Ok(())
+    }
+}

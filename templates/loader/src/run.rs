@@ -1,0 +1,206 @@
+//! The loader's course: menu, start, and the menu again when that has failed.
+
+use crate::console::{Console, Key, Style};
+use crate::editor::{Editor, LONGEST};
+use crate::line::{Failure, Line, clipped};
+use crate::menu::{Choice, List, MOST_ENTRIES, hints, sentence, title_bar};
+use crate::menu_file::{Action, Entry, Menu};
+
+/// What the core asks of a front end besides its console.
+pub trait Platform: Console {
+    /// Whether this firmware can do what the entry says.
+    fn offers(&mut self, entry: &Entry) -> bool;
+    /// Loads the entry and starts it. It comes back only with the reason why that was impossible, or when what was
+    /// started has returned. Where `quiet`, it writes nothing to the screen.
+    fn start(&mut self, entry: &Entry, command_line: &[u8], quiet: bool) -> Failure;
+    /// Does what the entry says. It comes back when that is over or impossible.
+    fn act(&mut self, action: Action) -> Result<(), Failure>;
+}
+
+/// Runs the menu for as long as the loader has the machine.
+pub fn run<P: Platform + ?Sized>(platform: &mut P, menu: &Menu) -> ! {
+    // A first key that is already there asks for the menu; so does every failure.
+    let at_once = menu.timeout() == Some(0) && platform.key(0).is_none();
+    once(platform, menu, at_once, true);
+    loop {
+        once(platform, menu, false, false);
+    }
+}
+
+/// One choice and what comes of it.
+fn once<P: Platform + ?Sized>(platform: &mut P, menu: &Menu, quiet: bool, first: bool) {
+    let mut title = Line::new().bytes(menu.title());
+    if title.as_str().is_empty() {
+        title = Line::of("isobuild");
+    }
+    let mut shown = [const { None }; MOST_ENTRIES];
+    let mut titles = [const { (Line::new(), false) }; MOST_ENTRIES];
+    let (mut count, mut chosen) = (0, 0);
+    for (number, entry) in menu.entries().enumerate() {
+        if count == MOST_ENTRIES || !platform.offers(&entry) {
+            continue;
+        }
+        if number == menu.default() {
+            chosen = count;
+        }
+        titles[count] = (Line::new().bytes(entry.title), entry.action().is_none());
+        shown[count] = Some(entry);
+        count += 1;
+    }
+    let choice = match quiet {
+        true => Choice::Start(chosen),
+        false => List {
+            title: title.as_str(),
+            entries: &titles[..count],
+            chosen,
+            timeout: menu.timeout().filter(|&seconds| first && seconds > 0),
+        }
+        .choose(platform),
+    };
+    let (Choice::Start(number) | Choice::Edit(number)) = choice;
+    let result = match shown.get(number).copied().flatten() {
+        None => Err(Failure::of("The menu has no entry that this machine can start.")),
+        Some(entry) => match entry.action() {
+            Some(action) => platform.act(action),
+            None => start(platform, title.as_str(), &entry, choice, quiet),
+        },
+    };
+    if let Err(failure) = result {
+        report(platform, title.as_str(), &failure);
+    }
+}
+
+fn start<P: Platform + ?Sized>(
+    platform: &mut P,
+    title: &str,
+    entry: &Entry,
+    choice: Choice,
+    quiet: bool,
+) -> Result<(), Failure> {
+    let mut text = [0; LONGEST];
+    let mut command_line = entry.command_line();
+    if let Choice::Edit(_) = choice {
+        let mut editor = Editor::new(command_line);
+        if !editor.edit(platform, title) {
+            return Ok(());
+        }
+        command_line = editor.text(&mut text);
+    }
+    if !quiet {
+        platform.clear();
+        platform.cursor(None);
+        title_bar(platform, title);
+        let line = Line::of("Starting ").bytes(entry.title);
+        platform.put(2, 4, Style::Plain, clipped(line.as_str(), 70));
+    }
+    Err(platform.start(entry, command_line, quiet))
+}
+
+/// Says why something failed, and waits until that has been read.
+pub fn report<C: Console + ?Sized>(console: &mut C, title: &str, failure: &Failure) {
+    console.clear();
+    console.cursor(None);
+    title_bar(console, title);
+    sentence(console, 3, Style::Alarm, failure.as_str());
+    hints(console, "Enter goes back to the menu");
+    while !matches!(console.key(60_000), Some(Key::Enter | Key::Escape)) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Screen;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    /// A machine that writes down what it is told and fails at everything.
+    struct Machine {
+        screen: Screen,
+        told: Vec<String>,
+    }
+
+    impl Console for Machine {
+        fn size(&mut self) -> (usize, usize) {
+            self.screen.size()
+        }
+        fn clear(&mut self) {
+            self.told.push("clear".to_string());
+            self.screen.clear();
+        }
+        fn put(&mut self, row: usize, column: usize, style: Style, text: &str) {
+            self.screen.put(row, column, style, text);
+        }
+        fn cursor(&mut self, at: Option<(usize, usize)>) {
+            self.screen.cursor(at);
+        }
+        fn key(&mut self, milliseconds: u32) -> Option<Key> {
+            assert!(
+                milliseconds != 60_000 || !self.screen.keys.is_empty(),
+                "the test's keys are over"
+            );
+            self.screen.key(milliseconds)
+        }
+    }
+
+    impl Platform for Machine {
+        fn offers(&mut self, entry: &Entry) -> bool {
+            entry.bios().is_none()
+        }
+        fn start(&mut self, entry: &Entry, command_line: &[u8], quiet: bool) -> Failure {
+            let line = Line::new()
+                .bytes(entry.title)
+                .text(if quiet { " quietly: " } else { ": " })
+                .bytes(command_line);
+            self.told.push(line.as_str().to_string());
+            Failure::of("It does not start.")
+        }
+        fn act(&mut self, action: Action) -> Result<(), Failure> {
+            self.told.push(std::format!("{action:?}"));
+            Ok(())
+        }
+    }
+
+    /// Runs a menu until its keys are over; gives what was told besides "clear", and whether the screen was blank at first.
+    fn told(menu: &[u8], keys: &[Key]) -> (Vec<String>, String) {
+        let mut machine = Machine {
+            screen: Screen::new(80, 25, keys),
+            told: Vec::new(),
+        };
+        let ran = catch_unwind(AssertUnwindSafe(|| run(&mut machine, &Menu::new(menu))));
+        assert!(ran.is_err());
+        (machine.told.clone(), machine.screen.text())
+    }
+
+    const MENU: &[u8] =
+        b"timeout = 0\ndefault = 2\nentry = Memory\nbios = /m\nentry = Live\nkernel = /k\ncmdline = a\n\
+        entry = Off\naction = poweroff\n";
+
+    #[test]
+    fn no_time_boots_without_a_flash_of_text() {
+        let (told, text) = told(MENU, &[]);
+        assert_eq!(told[..2], ["Live quietly: a", "clear"]);
+        assert!(text.contains("    It does not start."), "{text}");
+    }
+
+    #[test]
+    fn a_failure_leads_back_to_the_menu_and_an_edit_counts() {
+        let keys = [
+            Key::Down,
+            Key::Enter,
+            Key::Up,
+            Key::Character('e'),
+            Key::Character('b'),
+            Key::Enter,
+        ];
+        let (told, _) = told(&MENU[b"timeout = 0\n".len()..], &keys);
+        let told: Vec<_> = told.iter().filter(|line| *line != "clear").collect();
+        assert_eq!(told, ["PowerOff", "Live: ab"]);
+    }
+
+    #[test]
+    fn an_empty_menu_says_so() {
+        let (_, text) = told(b"entry = Memory\nbios = /m\n", &[Key::Enter]);
+        assert!(text.contains("no entry that this machine can start"), "{text}");
+    }
+}
