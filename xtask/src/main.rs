@@ -1,4 +1,4 @@
-//! isobuild's chores: `cargo xtask example | check | ci | setup | inputs | bless | bench`.
+//! isobuild's chores: `cargo xtask example | check | ci | setup | inputs | bless | loader | bench`.
 //!
 //! Which tools and inputs the tests need is said in one place, `qemu-tests` (`tools.rs`, `pins.rs`); the chores here only
 //! install, fetch and run. Nothing here is part of the program.
@@ -9,6 +9,7 @@ mod ci;
 mod example;
 mod inputs;
 mod licences;
+mod loader;
 mod setup;
 mod shell;
 
@@ -37,6 +38,8 @@ enum Task {
     Ci,
     /// Take what is built now as right: golden plans, digests and pinned inputs. Read the diff before committing it.
     Bless { name: Option<String> },
+    /// Build the built-in boot loader into the images that the program embeds.
+    Loader,
     /// isobuild beside xorriso and genisoimage.
     Bench {
         /// How often each program builds each tree.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Task::Check => ci::check(),
         Task::Ci => ci::run(),
         Task::Bless { name } => bless::run(name.as_deref()),
+        Task::Loader => loader::build(),
         Task::Bench { rounds } => bench::run(rounds),
     };
     match result {

@@ -103,6 +103,27 @@ pub fn padded(length: u64) -> u64 {
     length.next_multiple_of(4)
 }
 
+/// The video mode that a command line asks of whoever loads the kernel (`vga=`): the header's `vid_mode`.
+pub fn video_mode(command_line: &[u8]) -> u16 {
+    const NORMAL: u16 = 0xffff;
+    let words = command_line.split(|&byte| byte == b' ');
+    let Some(value) = words.filter_map(|word| word.strip_prefix(b"vga=")).next_back() else {
+        return NORMAL;
+    };
+    let (digits, radix) = match value.strip_prefix(b"0x") {
+        Some(digits) => (digits, 16),
+        None => (value, 10),
+    };
+    match value {
+        b"ask" => 0xfffd,
+        b"ext" => 0xfffe,
+        _ => core::str::from_utf8(digits)
+            .ok()
+            .and_then(|text| u16::from_str_radix(text, radix).ok())
+            .unwrap_or(NORMAL),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +168,19 @@ mod tests {
         );
         file[0x211] = 0;
         assert_eq!(Header::read(&file), None, "a zImage is loaded low");
+    }
+
+    #[test]
+    fn the_loader_reads_the_video_mode() {
+        for (line, mode) in [
+            ("quiet", 0xffff),
+            ("vga=791 quiet", 791),
+            ("vga=0x317", 0x317),
+            ("vga=1 vga=ask", 0xfffd),
+            ("vga=x", 0xffff),
+        ] {
+            assert_eq!(video_mode(line.as_bytes()), mode, "{line}");
+        }
     }
 
     #[test]
