@@ -18,7 +18,7 @@
 //! | step | module | knows |
 //! |---|---|---|
 //! | manifest | [`manifest`], [`diagnostic`] | TOML, keys, values; every error underlined in its line |
-//! | resolve | [`resolve`], [`tree`], [`source`] | the host's files; nothing of addresses |
+//! | resolve | [`resolve`], [`tree`], [`source`], [`boot`] | the host's files, the built-in loader; nothing of addresses |
 //! | plan, encode | [`image`], [`layout`] | addresses; nothing of the host |
 //! | write | [`mod@write`] | the output, and that it is old or complete |
 //! | inspect | [`mod@inspect`] | an image's bytes |
@@ -40,6 +40,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod boot;
 pub mod check;
 pub mod diagnostic;
 pub mod el_torito;

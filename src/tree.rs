@@ -81,6 +81,8 @@ pub struct Payload {
     pub digest: [u8; 32],
     /// Address fields that are filled in, and the bytes around them.
     pub patched: Option<Patched>,
+    /// Where the image's id stands in bytes that are in memory: 32 hexadecimal digits, zeros until the id is known.
+    pub image_id: Option<usize>,
 }
 
 /// A boot image that is kept in memory, since its own address is written into it.
@@ -161,6 +163,11 @@ impl Tree {
     /// Asks for address fields in the payload `id`.
     pub fn set_patched(&mut self, id: PayloadId, patched: Patched) {
         self.payloads[id].patched = Some(patched);
+    }
+
+    /// Asks for the image's id in the payload `id`, at a byte of it.
+    pub fn set_image_id(&mut self, id: PayloadId, at: usize) {
+        self.payloads[id].image_id = Some(at);
     }
 
     /// Gives an existing directory the attributes that a manifest asks for.

@@ -117,7 +117,7 @@ impl Plan<'_> {
         let load_sectors = self.load_sectors(boot.image, boot.sectors);
         let info_table = match boot.image {
             BootBytes::Payload(id) if self.resolved.tree.payload(id).patched.is_some() => {
-                let bytes = self.patched(id)?;
+                let bytes = self.filled(id)?;
                 crate::el_torito::boot_info::read(&bytes, span.offset).map(|table| InfoTable {
                     length: table.length,
                     checksum: table.checksum,

@@ -214,8 +214,8 @@ impl<'r> Plan<'r> {
 
     fn payload(&self, id: PayloadId) -> Result<PieceSource<'_>, PlanError> {
         let payload = self.resolved.tree.payload(id);
-        if payload.patched.is_some() {
-            return Ok(self.patched(id)?.into());
+        if payload.patched.is_some() || payload.image_id.is_some() {
+            return Ok(self.filled(id)?.into());
         }
         Ok(match &payload.source {
             Source::Bytes(bytes) => PieceSource::Bytes(Cow::Borrowed(bytes)),
@@ -227,16 +227,24 @@ impl<'r> Plan<'r> {
         })
     }
 
-    /// A boot image with its addresses filled in; empty for any other payload.
-    pub(super) fn patched(&self, id: PayloadId) -> Result<Vec<u8>, PlanError> {
-        let Some(Patched { patch, bytes }) = &self.resolved.tree.payload(id).patched else {
-            return Ok(Vec::new());
+    /// Bytes in memory with the image's id and the addresses filled in; empty for a payload that has places for neither.
+    pub(super) fn filled(&self, id: PayloadId) -> Result<Vec<u8>, PlanError> {
+        let payload = self.resolved.tree.payload(id);
+        let mut bytes = match (&payload.patched, &payload.source) {
+            (Some(Patched { bytes, .. }), _) => bytes.to_vec(),
+            (None, Source::Bytes(bytes)) => bytes.to_vec(),
+            (None, Source::File { .. }) => return Ok(Vec::new()),
         };
-        let mut bytes = bytes.to_vec();
+        // The id first: the boot information table's sum covers it.
+        if let Some(at) = payload.image_id {
+            let digits = self.identity.image_id();
+            bytes[at..at + digits.len()].copy_from_slice(digits.as_bytes());
+        }
         let offset = self.payloads[id].unwrap_or(0);
-        match patch {
-            Patch::Isolinux => boot_info::patch_isolinux(&mut bytes, offset)?,
-            Patch::Grub2 => boot_info::patch_grub2(&mut bytes, offset)?,
+        match payload.patched.as_ref().map(|patched| patched.patch) {
+            Some(Patch::Isolinux) => boot_info::patch_isolinux(&mut bytes, offset)?,
+            Some(Patch::Grub2) => boot_info::patch_grub2(&mut bytes, offset)?,
+            None => {}
         }
         Ok(bytes)
     }

@@ -51,6 +51,11 @@ impl Identity {
         u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]]).max(1)
     }
 
+    /// The image's id for the boot loader: 32 hexadecimal digits.
+    pub(super) fn image_id(&self) -> String {
+        crate::text::hex(&self.derive("image")[..16])
+    }
+
     fn derive(&self, purpose: &str) -> [u8; 32] {
         Sha256::new()
             .chain_update(self.0)

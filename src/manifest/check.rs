@@ -1,5 +1,7 @@
 //! What the types cannot say: lengths, ranges, keys that exclude each other.
 
+mod menu;
+
 use super::{Boot, DiskLayout, Files, InfoTable, Manifest, Spanned, Text, Uefi, image_path, parse_size, timestamp};
 use crate::diagnostic::Diagnostic;
 use crate::text::sha256_from_hex;
@@ -20,7 +22,8 @@ pub(super) fn check(manifest: &Manifest, text: &str) -> Vec<Diagnostic> {
     for entry in &manifest.files {
         checks.files(entry.get_ref());
     }
-    checks.boot(&manifest.boot);
+    checks.boot(&manifest.boot, !manifest.menu.is_empty());
+    checks.menu(manifest);
     checks.boot_code(manifest);
     checks.diagnostics
 }
@@ -178,7 +181,7 @@ impl Checks<'_> {
         }
     }
 
-    fn boot(&mut self, boot: &Boot) {
+    fn boot(&mut self, boot: &Boot, with_loader: bool) {
         if let Some(bios) = &boot.bios {
             let at = bios;
             let bios = bios.get_ref();
@@ -199,7 +202,7 @@ impl Checks<'_> {
             }
         }
         if let Some(uefi) = &boot.uefi {
-            self.uefi(uefi);
+            self.uefi(uefi, with_loader);
         }
         for entry in &boot.entry {
             self.reference(&entry.get_ref().image);
@@ -218,7 +221,8 @@ impl Checks<'_> {
         }
     }
 
-    fn uefi(&mut self, at: &Spanned<Uefi>) {
+    /// Beside a loader `size` alone is of use too.
+    fn uefi(&mut self, at: &Spanned<Uefi>, with_loader: bool) {
         let uefi = at.get_ref();
         match (&uefi.image, &uefi.files) {
             (Some(image), Some(_)) => {
@@ -228,7 +232,9 @@ impl Checks<'_> {
                     "one ESP too many",
                 );
             }
-            (None, None) => self.error(at, "[boot.uefi] needs an `image` or `files`", "starts nothing"),
+            (None, None) if !with_loader => {
+                self.error(at, "[boot.uefi] needs an `image` or `files`", "starts nothing");
+            }
             _ => {}
         }
         if let Some(image) = &uefi.image {

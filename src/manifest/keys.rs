@@ -15,11 +15,16 @@ struct Table {
     later: &'static [&'static str],
 }
 
-const TABLES: [Table; 8] = [
+const TABLES: [Table; 9] = [
     Table {
         path: "",
-        keys: &["output", "volume_id", "iso", "files", "boot", "disk"],
-        later: &["menu", "base", "test"],
+        keys: &["output", "volume_id", "iso", "files", "boot", "menu", "disk"],
+        later: &["base", "test"],
+    },
+    Table {
+        path: "menu",
+        keys: &["title", "kernel", "initrd", "cmdline", "bios", "efi", "action"],
+        later: &[],
     },
     Table {
         path: "iso",
@@ -44,8 +49,10 @@ const TABLES: [Table; 8] = [
     },
     Table {
         path: "boot",
-        keys: &["loader", "bios", "uefi", "entry"],
-        later: &["firmware", "timeout", "default", "serial"],
+        keys: &[
+            "loader", "firmware", "timeout", "default", "serial", "bios", "uefi", "entry",
+        ],
+        later: &[],
     },
     Table {
         path: "boot.bios",
@@ -84,12 +91,9 @@ const TABLES: [Table; 8] = [
 ];
 
 /// Values that are documented and refused until they do something.
-const LATER_VALUES: [(&str, &str, &[&str]); 2] = [
-    (
-        "boot",
-        "loader",
-        &["builtin", "grub", "isolinux", "systemd-boot", "limine"],
-    ),
+const LATER_VALUES: [(&str, &str, &[&str]); 3] = [
+    ("boot", "loader", &["grub", "isolinux", "systemd-boot", "limine"]),
+    ("boot", "firmware", &["uefi-ia32", "uefi-aa64"]),
     ("disk", "layout", &["multi-sector"]),
 ];
 
@@ -145,7 +149,12 @@ fn check_value(path: &str, value: &mut DeValue<'_>, diagnostics: &mut Vec<Diagno
     }
 }
 
+/// Of a list each item counts.
 fn later_value(path: &str, key: &str, value: &DeValue<'_>, span: Range<usize>) -> Option<Diagnostic> {
+    if let DeValue::Array(items) = value {
+        let mut items = items.iter();
+        return items.find_map(|item| later_value(path, key, item.get_ref(), item.span()));
+    }
     let text = value.as_str()?;
     let (.., values) = LATER_VALUES
         .iter()
@@ -190,6 +199,7 @@ mod tests {
     fn keys_of(path: &str) -> Vec<String> {
         let text = match path {
             "" => "?? = 1".replace("??", "_"),
+            "menu" => "[[menu]]\n_ = 1".into(),
             "files" => "[[files]]\nto = \"/\"\n_ = 1".into(),
             "boot.entry" => "[[boot.entry]]\nplatform = 0\nimage = \"x\"\n_ = 1".into(),
             path => format!("[{path}]\n_ = 1"),

@@ -1,6 +1,6 @@
 //! What a manifest may say, key by key. Every value keeps its place in the text, so that an error can underline it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 pub use toml::Spanned;
 
 /// A string and where it stands.
@@ -20,6 +20,8 @@ pub struct Manifest {
     pub files: Vec<Spanned<Files>>,
     /// What firmware starts.
     pub boot: Boot,
+    /// What the loader's menu shows, in order.
+    pub menu: Vec<Spanned<MenuEntry>>,
     /// How the image presents itself as a disk.
     pub disk: Disk,
 }
@@ -105,8 +107,16 @@ pub enum Preserve {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Boot {
-    /// Who provides the boot images. Only the manifest itself (`none`) so far.
+    /// Who provides the boot images. Default: `builtin` with a `[[menu]]`, else `none`.
     pub loader: Option<Spanned<Loader>>,
+    /// What the loader is for. Default: all that the menu's kernels can run under.
+    pub firmware: Option<Spanned<Vec<Spanned<Firmware>>>>,
+    /// Seconds until the default entry starts; 0 is at once, -1 never. Default 5.
+    pub timeout: Option<Spanned<i64>>,
+    /// The title of the entry that is chosen at first. Default: the first.
+    pub default: Option<Text>,
+    /// The speed of the first serial port, for the loader's console there.
+    pub serial: Option<Spanned<u32>>,
     /// The El Torito image of platform 0, and the boot code of the stick.
     pub bios: Option<Spanned<Bios>>,
     /// The ESP.
@@ -119,9 +129,129 @@ pub struct Boot {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loader {
+    /// isobuild's own.
+    Builtin,
     /// The manifest's `[boot.bios]`, `[boot.uefi]` and `[[boot.entry]]` alone.
     #[default]
     None,
+}
+
+/// What starts an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Firmware {
+    /// A PC's BIOS.
+    Bios,
+    /// UEFI on x86-64.
+    Uefi,
+}
+
+/// `[[menu]]`: a kernel, a program, or an action.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MenuEntry {
+    /// What the menu shows. Default: `Boot`, of an action its name in words.
+    pub title: Option<Text>,
+    /// A Linux kernel: host path or `iso:/...`.
+    pub kernel: Option<Text>,
+    /// Its initrds, one or a list.
+    #[serde(deserialize_with = "one_or_many")]
+    pub initrd: Vec<Text>,
+    /// The command line of the kernel or program.
+    pub cmdline: Option<Text>,
+    /// A program that BIOS starts: host path or `iso:/...`.
+    pub bios: Option<Text>,
+    /// A program that UEFI starts: host path or `iso:/...`.
+    pub efi: Option<Text>,
+    /// What the loader does itself.
+    pub action: Option<Spanned<Action>>,
+}
+
+impl MenuEntry {
+    /// The title, or the one that stands in for it.
+    pub fn shown_title(&self) -> &str {
+        match (&self.title, &self.action) {
+            (Some(title), _) => title.get_ref(),
+            (None, Some(action)) => action.get_ref().title(),
+            (None, None) => "Boot",
+        }
+    }
+}
+
+/// What the loader does itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Opens the firmware's set-up; under UEFI alone.
+    FirmwareSetup,
+    /// Starts the machine again.
+    Reboot,
+    /// Switches the machine off.
+    Poweroff,
+    /// Leaves the medium for the next in the firmware's order.
+    NextDevice,
+    /// Shows the page about the machine.
+    Machine,
+}
+
+impl Action {
+    /// The word of the manifest, which the menu file has too.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::FirmwareSetup => "firmware-setup",
+            Self::Reboot => "reboot",
+            Self::Poweroff => "poweroff",
+            Self::NextDevice => "next-device",
+            Self::Machine => "machine",
+        }
+    }
+
+    /// The title of an entry that has none of its own.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::FirmwareSetup => "Firmware set-up",
+            Self::Reboot => "Restart",
+            Self::Poweroff => "Power off",
+            Self::NextDevice => "Boot from the next device",
+            Self::Machine => "About this machine",
+        }
+    }
+}
+
+/// A string, or a list of them; each keeps its place.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Error> {
+    enum Texts {
+        One(String),
+        Many(Vec<Text>),
+    }
+    struct Visitor;
+    impl<'de> serde::de::Visitor<'de> for Visitor {
+        type Value = Texts;
+        fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            out.write_str("a string or a list of strings")
+        }
+        fn visit_str<E>(self, text: &str) -> Result<Texts, E> {
+            Ok(Texts::One(text.to_owned()))
+        }
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {
+            let mut texts = Vec::new();
+            while let Some(text) = list.next_element()? {
+                texts.push(text);
+            }
+            Ok(Texts::Many(texts))
+        }
+    }
+    impl<'de> Deserialize<'de> for Texts {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_any(Visitor)
+        }
+    }
+    let texts = Spanned::<Texts>::deserialize(deserializer)?;
+    let span = texts.span();
+    Ok(match texts.into_inner() {
+        Texts::One(text) => vec![Spanned::new(span, text)],
+        Texts::Many(texts) => texts,
+    })
 }
 
 /// `[boot.bios]`: the default El Torito entry, and the MBR's boot code.

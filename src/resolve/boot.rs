@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::el_torito::{self, Emulation, Platform};
 use crate::error::Error;
 use crate::layout;
@@ -45,11 +46,16 @@ impl Resolution<'_> {
             boot_code: None,
             boot_code_patch: None,
         };
+        let of_loader = match self.document.manifest.menu.is_empty() {
+            true => Vec::new(),
+            false => self.loader(&mut parts)?,
+        };
         if let Some(bios) = &boot.bios {
             self.bios(bios.get_ref(), &mut parts)?;
         }
-        if let Some(uefi) = &boot.uefi {
-            parts.esp = self.esp(uefi)?;
+        let uefi = boot.uefi.as_ref().map(Spanned::get_ref);
+        if uefi.is_some() || !of_loader.is_empty() {
+            parts.esp = self.esp(uefi.unwrap_or(&Uefi::default()), of_loader)?;
             if parts.esp.is_some() {
                 parts.images.push(BootImage {
                     platform: Platform::Uefi,
@@ -218,7 +224,7 @@ impl Resolution<'_> {
     }
 
     /// The bytes of a payload, and what an error about them names.
-    fn open(&self, id: PayloadId) -> Result<(Box<dyn ReadAt>, PathBuf), Error> {
+    pub(super) fn open(&self, id: PayloadId) -> Result<(Box<dyn ReadAt>, PathBuf), Error> {
         Ok(match &self.tree.payload(id).source {
             Source::Bytes(bytes) => (Box::new(bytes.to_vec()), self.document.path.clone()),
             Source::File { path, .. } => (Box::new(open_payload(path)?), path.to_path_buf()),
@@ -226,7 +232,7 @@ impl Resolution<'_> {
     }
 
     /// The payload of a host path or of `iso:/...`.
-    fn reference(&mut self, text: &Text) -> Result<Option<PayloadId>, Error> {
+    pub(super) fn reference(&mut self, text: &Text) -> Result<Option<PayloadId>, Error> {
         let Some(path) = text.get_ref().strip_prefix("iso:") else {
             let path = self.host_path(text.get_ref());
             return match path.metadata() {
@@ -259,49 +265,52 @@ impl Resolution<'_> {
         }
     }
 
-    fn esp(&mut self, uefi: &Spanned<Uefi>) -> Result<Option<Esp>, Error> {
-        let uefi = uefi.get_ref();
+    /// A ready ESP, or one made of the loader's files and of the manifest's, of which the manifest's win.
+    fn esp(&mut self, uefi: &Uefi, of_loader: Vec<(Vec<String>, PayloadId)>) -> Result<Option<Esp>, Error> {
         if let Some(image) = &uefi.image {
             return self.ready_esp(image);
         }
-        let Some(files) = &uefi.files else { return Ok(None) };
+        if uefi.files.is_none() && of_loader.is_empty() {
+            return Ok(None);
+        }
         let mut placed = Vec::new();
-        let mut loaders = Vec::new();
-        for (to, from) in files {
+        for (to, from) in uefi.files.iter().flatten() {
             let (Ok(path), Some(payload)) = (image_path(to.get_ref()), self.reference(from)?) else {
                 continue;
             };
-            let name = format!("/{}", path.components.join("/"));
-            if inspect::is_default_loader(&name) {
-                loaders.push(self.loader(&name, payload)?);
-            }
-            if path
-                .components
-                .first()
-                .is_some_and(|first| first.eq_ignore_ascii_case("EFI"))
-            {
-                self.mirror(to, &path.components, payload);
-            }
-            placed.push((path.components, payload));
+            placed.push((Some(to), path.components, payload));
         }
-        placed.sort();
+        for (path, payload) in of_loader {
+            if !placed.iter().any(|(_, other, _)| same_in_fat(other, &path)) {
+                placed.push((None, path, payload));
+            }
+        }
+        let mut files = Vec::new();
+        let mut loaders = Vec::new();
+        for (to, path, payload) in placed {
+            let name = format!("/{}", path.join("/"));
+            if inspect::is_default_loader(&name) {
+                loaders.push(self.loader_facts(&name, payload)?);
+            }
+            if path.first().is_some_and(|first| first.eq_ignore_ascii_case("EFI")) {
+                self.mirror(to, &path, payload);
+            }
+            files.push((path, payload));
+        }
+        files.sort();
         loaders.sort_by(|a, b| a.path.cmp(&b.path));
         let size = uefi.size.as_ref().and_then(|size| parse_size(size.get_ref()).ok());
-        Ok(Some(Esp::Files {
-            files: placed,
-            size,
-            loaders,
-        }))
+        Ok(Some(Esp::Files { files, size, loaders }))
     }
 
-    fn loader(&self, path: &str, payload: PayloadId) -> Result<crate::facts::LoaderFacts, Error> {
+    fn loader_facts(&self, path: &str, payload: PayloadId) -> Result<crate::facts::LoaderFacts, Error> {
         let (bytes, _) = self.open(payload)?;
         Ok(inspect::loader_facts(path, bytes.as_ref()))
     }
 
     /// Shows a file of the ESP in the ISO 9660 tree too, so that tools that copy files to a FAT stick copy the loader. A file that
     /// `[[files]]` has put there stays.
-    fn mirror(&mut self, at: &Text, path: &[String], payload: PayloadId) {
+    fn mirror(&mut self, at: Option<&Text>, path: &[String], payload: PayloadId) {
         let Some((name, parents)) = path.split_last() else {
             return;
         };
@@ -327,7 +336,15 @@ impl Resolution<'_> {
         if !matches!(self.tree.node(kept).kind, Kind::File(other) if other == payload) {
             let path = text::visible(&self.tree.path(kept));
             let message = format!("{path} of [[files]] stays in the ISO tree; the ESP holds another");
-            self.warn(at, message, "is not shown in the ISO tree");
+            match at {
+                Some(at) => self.warn(at, message, "is not shown in the ISO tree"),
+                None => self.diagnostics.push(Diagnostic {
+                    severity: Severity::Warning,
+                    message,
+                    labels: Vec::new(),
+                    help: None,
+                }),
+            }
         }
     }
 
@@ -369,6 +386,11 @@ impl Resolution<'_> {
             loaders,
         }))
     }
+}
+
+/// Whether a FAT takes two paths for one.
+fn same_in_fat(one: &[String], other: &[String]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.to_lowercase() == b.to_lowercase())
 }
 
 fn patch(table: InfoTable) -> Option<Patch> {

@@ -129,6 +129,7 @@ impl Host {
             source,
             digest,
             patched: None,
+            image_id: None,
         });
         self.payloads.insert(key, id);
         Ok(Some(id))
@@ -153,6 +154,7 @@ impl Host {
             source: Source::Bytes(Arc::from(bytes)),
             digest,
             patched: None,
+            image_id: None,
         })
     }
 }

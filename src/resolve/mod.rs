@@ -5,6 +5,7 @@
 
 mod boot;
 mod host;
+mod menu;
 mod place;
 mod rules;
 mod walk;
@@ -149,14 +150,16 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         None => PathBuf::new(),
     };
     let output = output(document, environment, &base);
-    let boots =
-        manifest.boot.bios.as_ref().is_some() || manifest.boot.uefi.is_some() || !manifest.boot.entry.is_empty();
+    let boots = manifest.boot.bios.is_some()
+        || manifest.boot.uefi.is_some()
+        || !manifest.boot.entry.is_empty()
+        || !manifest.menu.is_empty();
     let layout = match &manifest.disk.layout {
         Some(layout) => *layout.get_ref(),
         None if boots => DiskLayout::Universal,
         None => DiskLayout::None,
     };
-    let identified = layout != DiskLayout::None || manifest.boot.uefi.is_some();
+    let identified = layout != DiskLayout::None || boots;
     let mut resolution = Resolution {
         document,
         base,

@@ -1,0 +1,160 @@
+//! `[[menu]]`, and the keys of `[boot]` that are for it.
+
+use super::Checks;
+use crate::boot::{LONGEST_COMMAND_LINE, MOST_ENTRIES, MOST_INITRDS};
+use crate::diagnostic::Diagnostic;
+use crate::manifest::{Firmware, Loader, Manifest, MenuEntry, Spanned, Text};
+
+impl Checks<'_> {
+    /// Every fault of the menu and of what belongs to it.
+    pub(super) fn menu(&mut self, manifest: &Manifest) {
+        let boot = &manifest.boot;
+        let loader = boot.loader.as_ref();
+        if manifest.menu.is_empty() {
+            if let Some(loader) = loader.filter(|loader| *loader.get_ref() == Loader::Builtin) {
+                self.error(loader, "the built-in loader needs a [[menu]]", "has nothing to start");
+            }
+            let keys = [
+                boot.firmware.as_ref().map(|value| ("firmware", value.span())),
+                boot.timeout.as_ref().map(|value| ("timeout", value.span())),
+                boot.default.as_ref().map(|value| ("default", value.span())),
+                boot.serial.as_ref().map(|value| ("serial", value.span())),
+            ];
+            for (key, span) in keys.into_iter().flatten() {
+                let message = format!("`{key}` is about a [[menu]], and there is none");
+                self.diagnostics.push(Diagnostic::error(message, span, "of no menu"));
+            }
+            return;
+        }
+        if let Some(loader) = loader.filter(|loader| *loader.get_ref() == Loader::None) {
+            self.error(loader, "a [[menu]] needs a loader that shows it", "this is none");
+        }
+        self.beside_loader(manifest);
+        for entry in &manifest.menu {
+            self.menu_entry(entry);
+        }
+        if let Some(entry) = manifest.menu.get(MOST_ENTRIES) {
+            let message = format!("a menu has {MOST_ENTRIES} entries at most");
+            self.error(entry, message, "one too many");
+        }
+        self.menu_values(manifest);
+    }
+
+    /// What the loader brings along must not come from the manifest too.
+    fn beside_loader(&mut self, manifest: &Manifest) {
+        let boot = &manifest.boot;
+        let starts = |firmware| match &boot.firmware {
+            Some(list) => list.get_ref().iter().any(|item| *item.get_ref() == firmware),
+            None => true,
+        };
+        if let Some(bios) = &boot.bios
+            && starts(Firmware::Bios)
+        {
+            let message = "the built-in loader brings its own [boot.bios]";
+            let error = Diagnostic::error(message, bios.span(), "two for one place");
+            self.diagnostics
+                .push(error.with_help("without \"bios\" in `firmware` there is room for yours"));
+        }
+        if let Some(image) = boot.uefi.as_ref().and_then(|uefi| uefi.get_ref().image.as_ref())
+            && starts(Firmware::Uefi)
+        {
+            let message = "the built-in loader makes its own ESP; [boot.uefi.files] adds to it";
+            self.error(image, message, "one ESP too many");
+        }
+        if !manifest.iso.rock_ridge
+            && let Some(first) = manifest.menu.first()
+        {
+            let message = "the built-in loader finds its files by their Rock Ridge names: `rock_ridge` must be true";
+            self.error(first, message, "could not be found");
+        }
+    }
+
+    fn menu_entry(&mut self, at: &Spanned<MenuEntry>) {
+        let entry = at.get_ref();
+        for path in [&entry.kernel, &entry.bios, &entry.efi]
+            .into_iter()
+            .flatten()
+            .chain(&entry.initrd)
+        {
+            self.reference(path);
+            self.one_line(path, "a path");
+        }
+        if let Some(title) = &entry.title {
+            self.one_line(title, "a title");
+        }
+        let program = entry.bios.as_ref().or(entry.efi.as_ref());
+        match (&entry.kernel, program, &entry.action) {
+            (None, None, None) => {
+                let message = "a [[menu]] entry needs a `kernel`, a program for `bios` or `efi`, or an `action`";
+                self.error(at, message, "does nothing");
+            }
+            (Some(_), Some(other), _) => self.error(other, "`kernel` excludes `bios` and `efi`", "one too many"),
+            (Some(other), _, Some(_)) | (None, Some(other), Some(_)) => {
+                self.error(other, "an `action` starts nothing from the image", "one too many");
+            }
+            _ => {}
+        }
+        if let Some(initrd) = entry.initrd.first()
+            && entry.kernel.is_none()
+        {
+            self.error(initrd, "`initrd` is for a `kernel`", "of no kernel");
+        }
+        if let Some(initrd) = entry.initrd.get(MOST_INITRDS) {
+            self.error(
+                initrd,
+                format!("an entry has {MOST_INITRDS} initrds at most"),
+                "one too many",
+            );
+        }
+        if let Some(line) = &entry.cmdline {
+            self.one_line(line, "a command line");
+            if entry.action.is_some() {
+                self.error(line, "an `action` has no command line", "for nobody");
+            }
+            let length = line.get_ref().len();
+            if length > LONGEST_COMMAND_LINE {
+                let message = format!("the command line has {length} bytes; Linux takes {LONGEST_COMMAND_LINE} on x86");
+                self.error(line, message, "too long");
+            }
+        }
+    }
+
+    /// The menu file has a line for each value.
+    fn one_line(&mut self, text: &Text, what: &str) {
+        if text.get_ref().chars().any(char::is_control) {
+            self.error(
+                text,
+                format!("{what} is one line without control characters"),
+                "has one",
+            );
+        }
+    }
+
+    fn menu_values(&mut self, manifest: &Manifest) {
+        let boot = &manifest.boot;
+        if let Some(firmware) = boot.firmware.as_ref().filter(|list| list.get_ref().is_empty()) {
+            self.error(firmware, "`firmware` names nothing that could start the image", "empty");
+        }
+        if let Some(timeout) = &boot.timeout
+            && !(-1..=86_400).contains(timeout.get_ref())
+        {
+            let message = "`timeout` is seconds up to a day; 0 boots at once, -1 waits for ever";
+            self.error(timeout, message, "not a time to wait");
+        }
+        if let Some(speed) = &boot.serial
+            && (*speed.get_ref() == 0 || 115_200 % *speed.get_ref() != 0)
+        {
+            let message = "a PC's serial port has 115200 bits a second, or a whole part of that such as 9600";
+            self.error(speed, message, "not a speed of it");
+        }
+        if let Some(default) = &boot.default
+            && !manifest
+                .menu
+                .iter()
+                .any(|entry| entry.get_ref().shown_title() == default.get_ref())
+        {
+            let message = format!("no [[menu]] entry has the title {:?}", default.get_ref());
+            self.error(default, message, "not a title");
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The built-in loader: the menu's files into the tree, the menu file, and the loader's own images.
+
+use crate::boot::{self, kernel};
+use crate::el_torito::{Emulation, Platform};
+use crate::error::Error;
+use crate::manifest::{Firmware, MenuEntry, Spanned, Text};
+use crate::pe::Machine;
+use crate::text;
+use crate::tree::{Attributes, Conflict, Kind, NodeId, Patch, Patched, PayloadId, ROOT};
+
+use super::boot::Parts;
+use super::{BootBytes, BootImage, Resolution};
+
+/// The largest program that the loader moves to 0x7C00.
+const LARGEST_RAW_PROGRAM: u64 = 96 << 10;
+
+/// Which firmware can start an entry.
+#[derive(Clone, Copy)]
+struct Starts {
+    bios: bool,
+    uefi: bool,
+}
+
+impl Resolution<'_> {
+    /// Reads what the menu names and puts it and the menu file into the tree. What is for the ESP comes back: path and payload.
+    pub(super) fn loader(&mut self, parts: &mut Parts) -> Result<Vec<(Vec<String>, PayloadId)>, Error> {
+        let document = self.document;
+        let manifest = &document.manifest;
+        let mut menu = boot::Menu {
+            title: super::identifiers(document, &self.output).volume,
+            timeout: manifest.boot.timeout.as_ref().map_or(5, |timeout| *timeout.get_ref()),
+            default: 1,
+            serial: manifest.boot.serial.as_ref().map(|speed| *speed.get_ref()),
+            entries: Vec::new(),
+        };
+        let mut starts = Vec::new();
+        for (index, entry) in manifest.menu.iter().enumerate() {
+            let title = entry.get_ref().shown_title();
+            if manifest
+                .boot
+                .default
+                .as_ref()
+                .is_some_and(|default| default.get_ref() == title)
+                && menu.default == 1
+            {
+                menu.default = index + 1;
+            }
+            let (lines, by) = self.menu_entry(entry.get_ref())?;
+            starts.push(by);
+            menu.entries.push(boot::Entry {
+                title: title.to_owned(),
+                lines,
+            });
+        }
+        let [bios, uefi] = self.firmware(&starts);
+        self.menu_file(&menu);
+        if bios {
+            self.bios_loader(parts);
+        }
+        let mut esp = Vec::new();
+        if uefi {
+            let id = self.host.inline(&mut self.tree, boot::NO_ID);
+            self.tree.set_image_id(id, 0);
+            let program = self.host.inline(&mut self.tree, boot::EFI_X64);
+            for (path, payload) in [(boot::EFI_X64_PATH, program), (boot::ID_PATH, id)] {
+                esp.push((path.map(str::to_owned).to_vec(), payload));
+            }
+        }
+        Ok(esp)
+    }
+
+    /// The firmware that the loader is for: what the manifest says, else what the menu's programs can run under. A menu of nothing but
+    /// actions is for all.
+    fn firmware(&mut self, starts: &[Option<Starts>]) -> [bool; 2] {
+        let manifest = &self.document.manifest;
+        let any = |by: fn(&Starts) -> bool| starts.iter().flatten().any(by) || starts.iter().flatten().next().is_none();
+        let [bios, uefi] = match &manifest.boot.firmware {
+            Some(list) => [Firmware::Bios, Firmware::Uefi]
+                .map(|firmware| list.get_ref().iter().any(|item| *item.get_ref() == firmware)),
+            None => [any(|by| by.bios), any(|by| by.uefi)],
+        };
+        for (entry, by) in manifest.menu.iter().zip(starts) {
+            let (Some(by), Some(kernel)) = (by, &entry.get_ref().kernel) else {
+                continue;
+            };
+            for (wanted, can, name) in [(bios, by.bios, "BIOS"), (uefi, by.uefi, "UEFI")] {
+                if wanted && !can {
+                    let message = format!("{:?} cannot be started under {name}", kernel.get_ref());
+                    self.warn(kernel, message, "its header says so");
+                }
+            }
+        }
+        [bios, uefi]
+    }
+
+    /// The lines of an entry, and who can start it; of an action nobody knows.
+    #[allow(clippy::type_complexity)]
+    fn menu_entry(&mut self, entry: &MenuEntry) -> Result<(Vec<(&'static str, Vec<u8>)>, Option<Starts>), Error> {
+        let mut lines = Vec::new();
+        let mut starts = None;
+        if let Some(action) = &entry.action {
+            lines.push(("action", action.get_ref().word().into()));
+        }
+        for (key, path) in [("kernel", &entry.kernel), ("bios", &entry.bios), ("efi", &entry.efi)] {
+            let Some(path) = path else { continue };
+            if let Some((line, by)) = self.program(key, path, entry.cmdline.as_ref())? {
+                lines.push((key, line));
+                let before = starts.unwrap_or(Starts {
+                    bios: false,
+                    uefi: false,
+                });
+                starts = Some(Starts {
+                    bios: before.bios || by.bios,
+                    uefi: before.uefi || by.uefi,
+                });
+            }
+        }
+        for path in &entry.initrd {
+            if let Some((_, line)) = self.boot_file(path)? {
+                lines.push(("initrd", line));
+            }
+        }
+        if let Some(line) = &entry.cmdline {
+            lines.push(("cmdline", line.get_ref().clone().into_bytes()));
+        }
+        Ok((lines, starts))
+    }
+
+    /// A kernel or program: its path in the image, and who can start it. Which faults its header shows is said here.
+    fn program(
+        &mut self,
+        key: &str,
+        path: &Text,
+        command_line: Option<&Text>,
+    ) -> Result<Option<(Vec<u8>, Starts)>, Error> {
+        let Some((payload, place)) = self.boot_file(path)? else {
+            return Ok(None);
+        };
+        let (bytes, _) = self.open(payload)?;
+        let program = kernel::read(bytes.as_ref());
+        let length = self.tree.payload(payload).length;
+        let name = path.get_ref();
+        let fault = match key {
+            "kernel" if program.boot_protocol.is_none() && program.efi.is_none() => Some(format!(
+                "{name:?} is not a Linux kernel: it has no header that a BIOS or UEFI loader could start"
+            )),
+            "kernel" | "efi" => match program.efi {
+                Some(Machine::X64) => None,
+                None if key == "kernel" => None,
+                Some(other) => Some(format!(
+                    "{name:?} is for {other}, and the built-in loader is for x86-64 so far"
+                )),
+                None => Some(format!("{name:?} is not an EFI program")),
+            },
+            _ if program.boot_protocol.is_none() && length > LARGEST_RAW_PROGRAM => Some(format!(
+                "{name:?} has {length} bytes and no Linux-style header; a program without one has {LARGEST_RAW_PROGRAM} at most"
+            )),
+            _ => None,
+        };
+        if let Some(message) = fault {
+            self.error(path, message, "this file");
+            return Ok(None);
+        }
+        if let (Some(line), Some(limit)) = (command_line, program.command_line)
+            && line.get_ref().len() > limit
+        {
+            let message = format!(
+                "the command line has {} bytes; {name:?} takes {limit}",
+                line.get_ref().len()
+            );
+            self.error(line, message, "too long");
+        }
+        let starts = Starts {
+            bios: key == "bios" || key == "kernel" && program.boot_protocol.is_some(),
+            uefi: key != "bios" && program.efi == Some(Machine::X64),
+        };
+        Ok(Some((place, starts)))
+    }
+
+    /// A file of the menu: where `iso:/` says, else from the host to `/boot/NAME`.
+    fn boot_file(&mut self, path: &Text) -> Result<Option<(PayloadId, Vec<u8>)>, Error> {
+        let Some(payload) = self.reference(path)? else {
+            return Ok(None);
+        };
+        if let Some(place) = path.get_ref().strip_prefix("iso:") {
+            let place = crate::manifest::image_path(place).map(|path| path.components.join("/"));
+            return Ok(place.ok().map(|place| (payload, format!("/{place}").into_bytes())));
+        }
+        let host = self.host_path(path.get_ref());
+        let Some(name) = host.file_name() else { return Ok(None) };
+        let name = name.as_encoded_bytes().to_vec();
+        Ok(self
+            .place_boot_file(path, &name, payload)
+            .map(|node| (payload, self.tree.path(node))))
+    }
+
+    /// Puts a payload into `/boot` under a name, numbered if another file has it.
+    fn place_boot_file(&mut self, at: &Text, name: &[u8], payload: PayloadId) -> Option<NodeId> {
+        let directory = match self.tree.directory(ROOT, b"boot", self.implied) {
+            Ok(directory) => directory,
+            Err(_) => {
+                self.error(
+                    at,
+                    "/boot is a file of [[files]], and this belongs into a directory of that name",
+                    "has no place",
+                );
+                return None;
+            }
+        };
+        for number in 1_u32.. {
+            let mut candidate = name.to_vec();
+            if number > 1 {
+                candidate.extend_from_slice(format!("-{number}").as_bytes());
+            }
+            match self
+                .tree
+                .insert(directory, &candidate, Kind::File(payload), self.of_loader(), None)
+            {
+                Ok(node) => return Some(node),
+                Err(Conflict::Occupied(node)) => {
+                    if matches!(self.tree.node(node).kind, Kind::File(other) if other == payload) {
+                        return Some(node);
+                    }
+                }
+                Err(Conflict::NotDirectory(_)) => break,
+            }
+        }
+        None
+    }
+
+    fn of_loader(&self) -> Attributes {
+        Attributes {
+            mode: 0o644,
+            ..self.implied
+        }
+    }
+
+    fn menu_file(&mut self, menu: &boot::Menu) {
+        let Some(first) = self.document.manifest.menu.first() else {
+            return;
+        };
+        let (bytes, id) = boot::render(menu);
+        if bytes.len() > boot::LARGEST_MENU {
+            let message = format!(
+                "the menu file would have {} bytes; the loader reads {} at most",
+                bytes.len(),
+                boot::LARGEST_MENU
+            );
+            self.error(first, message, "the first of its entries");
+        }
+        let payload = self.host.inline(&mut self.tree, &bytes);
+        self.tree.set_image_id(payload, id.start);
+        let [directories @ .., name] = boot::MENU_PATH;
+        let parent = directories.iter().try_fold(ROOT, |node, name| {
+            self.tree.directory(node, name.as_bytes(), self.implied)
+        });
+        let attributes = self.of_loader();
+        let added = parent.and_then(|parent| {
+            self.tree
+                .insert(parent, name.as_bytes(), Kind::File(payload), attributes, None)
+        });
+        if let Err(Conflict::Occupied(node) | Conflict::NotDirectory(node)) = added {
+            let path = text::visible(&self.tree.path(node));
+            self.taken(first, &path);
+        }
+    }
+
+    fn taken(&mut self, at: &Spanned<MenuEntry>, path: &str) {
+        let message = format!(
+            "{path} of [[files]] stands where the loader's menu file belongs, /{}",
+            boot::MENU_PATH.join("/")
+        );
+        self.error(at, message, "needs that place");
+    }
+
+    fn bios_loader(&mut self, parts: &mut Parts) {
+        let image = self.host.inline(&mut self.tree, boot::BIOS_IMAGE);
+        let patch = Patch::Isolinux;
+        self.tree.set_patched(
+            image,
+            Patched {
+                patch,
+                bytes: boot::BIOS_IMAGE.into(),
+            },
+        );
+        self.tree.set_image_id(image, boot::ID_IN_BIOS_IMAGE);
+        parts.images.push(BootImage {
+            platform: Platform::Bios,
+            emulation: Emulation::None,
+            load_segment: 0,
+            system_type: 0,
+            sectors: 4,
+            disk_length: None,
+            end: boot::BIOS_IMAGE.len() as u64,
+            image: BootBytes::Payload(image),
+        });
+        let mut code = [0; 440];
+        code[..boot::BOOT_CODE.len()].copy_from_slice(boot::BOOT_CODE);
+        parts.boot_code = Some(code);
+        parts.boot_code_patch = Some(patch);
+    }
+}
