@@ -11,6 +11,7 @@
 //! "/isolinux/isolinux.bin" = { from = "inputs/isolinux.bin", info_table = "isolinux" }
 //! "/motd"                  = { text = "hello\n" }
 //! "/link"                  = { link = "motd" }
+//! "/id"                    = { text = "{id}" } # the image's id, where the built-in loader looks for it
 //! [esp]
 //! "/EFI/BOOT/BOOTX64.EFI"  = { from = "inputs/shimx64.efi.signed" }
 //! ```
@@ -87,6 +88,8 @@ enum Origin {
         from: PathBuf,
         /// The table that isobuild writes into it.
         info_table: Option<InfoTable>,
+        /// Where isobuild writes the image's id into it.
+        image_id: Option<usize>,
     },
     Text {
         text: String,
@@ -176,10 +179,23 @@ impl Example {
         let mut listing = Listing::new();
         for (path, origin) in origins {
             let entry = match origin {
+                Origin::Text { text } if text.contains("{id}") => {
+                    let id = image_id(&read(self.image()?)?)?;
+                    Entry::file(text.replace("{id}", &id).as_bytes())
+                }
                 Origin::Text { text } => Entry::file(text.as_bytes()),
                 Origin::Link { link } => Entry::Link(link.clone()),
-                Origin::File { from, info_table } => {
-                    let bytes = read(&self.dir.join(from))?;
+                Origin::File {
+                    from,
+                    info_table,
+                    image_id: place,
+                } => {
+                    let mut bytes = read(&self.dir.join(from))?;
+                    if let Some(place) = *place {
+                        let id = image_id(&read(self.image()?)?)?;
+                        let room = bytes.get_mut(place..place + id.len());
+                        room.ok_or("no place for the id")?.copy_from_slice(id.as_bytes());
+                    }
                     match info_table {
                         Some(table) => Entry::file(&table.patched(&bytes, &read(self.image()?)?)?),
                         None => Entry::file(&bytes),
@@ -190,6 +206,16 @@ impl Example {
         }
         Ok(listing)
     }
+}
+
+/// The image's id, from the menu file of the built-in loader: the first line of the image that begins with `id = `.
+fn image_id(image: &[u8]) -> Result<String, String> {
+    let key = b"\nid = ";
+    let at = image.windows(key.len()).position(|bytes| bytes == key);
+    let id = at.and_then(|at| image.get(at + key.len()..at + key.len() + 32));
+    let id = id.filter(|id| id.iter().all(u8::is_ascii_hexdigit) && id.iter().any(|digit| *digit != b'0'));
+    let id = id.ok_or("the image has no id")?;
+    Ok(String::from_utf8_lossy(id).into_owned())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -25,6 +25,9 @@ pub const ID_PATH: [&str; 3] = ["EFI", "BOOT", "isobuild.id"];
 /// The menu file in the image.
 pub const MENU_PATH: [&str; 3] = ["boot", "isobuild", "menu.cfg"];
 
+/// [`BIOS_IMAGE`] in the image. It shows there so that other tools know how long it is when they change the image.
+pub const BIOS_PATH: [&str; 3] = ["boot", "isobuild", "bios.img"];
+
 /// The most bytes that a menu file may have: what the loader sets aside for it.
 pub const LARGEST_MENU: usize = 64 << 10;
 

@@ -1,5 +1,7 @@
 //! Manifests to images in memory: identity, the order of the image, what is stored once, and that `inspect` reads back what `plan` says.
 
+mod loader;
+
 use std::fs;
 use std::path::Path;
 

@@ -136,15 +136,13 @@ fn m3_an_unknown_key_gets_a_suggestion() {
 #[test]
 fn keys_and_values_of_later_versions_are_refused() {
     for text in [
-        "[[menu]]\nkernel = \"k\"",
         "[base]\nimage = \"x.iso\"",
         "[test]\ncells = []",
         "[iso]\nudf = false",
         "[[files]]\nfrom = \"a.tar\"\nto = \"/\"\nunpack = true",
-        "[boot]\nfirmware = [\"bios\"]",
-        "[boot]\ntimeout = 5",
+        "[boot]\nfirmware = [\"bios\", \"uefi-ia32\"]",
+        "[boot]\nfirmware = [\"uefi-aa64\"]",
         "[boot]\nloader = \"grub\"",
-        "[boot]\nloader = \"builtin\"",
         "[disk]\nlayout = \"multi-sector\"",
         "[[disk.partition]]\nname = \"p\"",
     ] {

@@ -280,10 +280,20 @@ impl Resolution<'_> {
             };
             placed.push((Some(to), path.components, payload));
         }
-        for (path, payload) in of_loader {
-            if !placed.iter().any(|(_, other, _)| same_in_fat(other, &path)) {
-                placed.push((None, path, payload));
+        for (mut path, payload) in of_loader {
+            if placed.iter().any(|(_, other, _)| same_in_fat(other, &path)) {
+                continue;
             }
+            // The manifest's spelling of a directory is everybody's: to a FAT both are one.
+            for length in (1..path.len()).rev() {
+                let spelled = placed.iter().filter_map(|(_, other, _)| other.get(..length));
+                if let Some(other) = spelled.into_iter().find(|other| same_in_fat(other, &path[..length])) {
+                    let other = other.to_vec();
+                    path[..length].clone_from_slice(&other);
+                    break;
+                }
+            }
+            placed.push((None, path, payload));
         }
         let mut files = Vec::new();
         let mut loaders = Vec::new();

@@ -3,7 +3,7 @@
 use crate::boot::{self, kernel};
 use crate::el_torito::{Emulation, Platform};
 use crate::error::Error;
-use crate::manifest::{Firmware, MenuEntry, Spanned, Text};
+use crate::manifest::{Firmware, MenuEntry, Text};
 use crate::pe::Machine;
 use crate::text;
 use crate::tree::{Attributes, Conflict, Kind, NodeId, Patch, Patched, PayloadId, ROOT};
@@ -250,27 +250,28 @@ impl Resolution<'_> {
         }
         let payload = self.host.inline(&mut self.tree, &bytes);
         self.tree.set_image_id(payload, id.start);
-        let [directories @ .., name] = boot::MENU_PATH;
-        let parent = directories.iter().try_fold(ROOT, |node, name| {
+        self.place_own(boot::MENU_PATH, payload);
+    }
+
+    /// Puts a file of the loader's own into the tree.
+    fn place_own(&mut self, path: [&str; 3], payload: PayloadId) {
+        let [directories @ .., name] = path;
+        let mut directories = directories.iter();
+        let parent = directories.try_fold(ROOT, |node, name| {
             self.tree.directory(node, name.as_bytes(), self.implied)
         });
         let attributes = self.of_loader();
         let added = parent.and_then(|parent| {
-            self.tree
-                .insert(parent, name.as_bytes(), Kind::File(payload), attributes, None)
+            let kind = Kind::File(payload);
+            self.tree.insert(parent, name.as_bytes(), kind, attributes, None)
         });
-        if let Err(Conflict::Occupied(node) | Conflict::NotDirectory(node)) = added {
-            let path = text::visible(&self.tree.path(node));
-            self.taken(first, &path);
+        if let Err(Conflict::Occupied(node) | Conflict::NotDirectory(node)) = added
+            && let Some(first) = self.document.manifest.menu.first()
+        {
+            let taken = text::visible(&self.tree.path(node));
+            let message = format!("{taken} of [[files]] stands where the loader puts /{}", path.join("/"));
+            self.error(first, message, "needs that place");
         }
-    }
-
-    fn taken(&mut self, at: &Spanned<MenuEntry>, path: &str) {
-        let message = format!(
-            "{path} of [[files]] stands where the loader's menu file belongs, /{}",
-            boot::MENU_PATH.join("/")
-        );
-        self.error(at, message, "needs that place");
     }
 
     fn bios_loader(&mut self, parts: &mut Parts) {
@@ -284,6 +285,7 @@ impl Resolution<'_> {
             },
         );
         self.tree.set_image_id(image, boot::ID_IN_BIOS_IMAGE);
+        self.place_own(boot::BIOS_PATH, image);
         parts.images.push(BootImage {
             platform: Platform::Bios,
             emulation: Emulation::None,

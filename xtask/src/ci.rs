@@ -3,7 +3,7 @@
 //! Every step runs, whatever became of the one before, so that one run shows all there is to repair. The last line counts:
 //! the tests of every test program by their own closing lines, and each other step as one.
 
-use crate::{inputs, licences, setup, shell};
+use crate::{inputs, licences, loader, setup, shell};
 use qemu_tests::workspace;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -26,19 +26,31 @@ type Step = (&'static str, fn() -> Result<Outcome, String>);
 
 const UNIT_TESTS: [&str; 3] = ["--workspace", "--exclude", "qemu-tests"];
 
+/// The boot loader is a workspace of its own.
+const LOADER: [&str; 4] = [
+    "--manifest-path",
+    "templates/loader/Cargo.toml",
+    "--target-dir",
+    "target/loader",
+];
+
 /// What needs nothing but Rust.
-const CHECK: [Step; 4] = [
-    ("fmt", || cargo(&["fmt", "--all", "--check"])),
+const CHECK: [Step; 6] = [
+    ("fmt", fmt),
     ("clippy", clippy),
     ("doc", doc),
     ("unit tests", || test(&UNIT_TESTS)),
+    ("loader tests", loader_tests),
+    ("loader", || loader::check().map(|()| Outcome::Passed)),
 ];
 
-const CI: [Step; 9] = [
+const CI: [Step; 11] = [
     ("setup", || setup::run().map(|()| Outcome::Passed)),
-    ("fmt", || cargo(&["fmt", "--all", "--check"])),
+    ("fmt", fmt),
     ("clippy", clippy),
     ("doc", doc),
+    ("loader tests", loader_tests),
+    ("loader", || loader::check().map(|()| Outcome::Passed)),
     ("licences", || licences::check().map(|()| Outcome::Passed)),
     ("build", || cargo(&["build", "--release", "--locked"])),
     ("inputs", || inputs::run(None).map(|()| Outcome::Passed)),
@@ -101,16 +113,19 @@ fn cargo(arguments: &[&str]) -> Result<Outcome, String> {
     shell::run(cargo_command().args(arguments)).map(|()| Outcome::Passed)
 }
 
+fn fmt() -> Result<Outcome, String> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["fmt", "--manifest-path", LOADER[1], "--check"])
+}
+
 fn clippy() -> Result<Outcome, String> {
-    cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--locked",
-        "--",
-        "--deny",
-        "warnings",
-    ])
+    let deny = ["--locked", "--", "--deny", "warnings"];
+    let loader: Vec<&str> = [&["clippy"], &LOADER[..], &["--lib", "--bins", "--all-features"], &deny].concat();
+    cargo(&loader)?;
+    // The tests alone: a program without a standard library has no test harness.
+    let loader: Vec<&str> = [&["clippy"], &LOADER[..], &["--lib", "--tests"], &deny].concat();
+    cargo(&loader)?;
+    cargo(&[&["clippy", "--workspace", "--all-targets"], &deny[..]].concat())
 }
 
 fn doc() -> Result<Outcome, String> {
@@ -118,7 +133,18 @@ fn doc() -> Result<Outcome, String> {
     cargo
         .args(["doc", "--workspace", "--no-deps", "--locked"])
         .env("RUSTDOCFLAGS", "-D warnings");
+    shell::run(&mut cargo)?;
+    let mut cargo = cargo_command();
+    cargo
+        .arg("doc")
+        .args(LOADER)
+        .args(["--lib", "--no-deps", "--locked"])
+        .env("RUSTDOCFLAGS", "-D warnings");
     shell::run(&mut cargo).map(|()| Outcome::Passed)
+}
+
+fn loader_tests() -> Result<Outcome, String> {
+    test(&[&LOADER[..], &["--lib"]].concat())
 }
 
 /// Runs tests. With `CI` set one that lacks a tool fails.

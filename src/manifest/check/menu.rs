@@ -158,3 +158,144 @@ impl Checks<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::manifest::{Action, Firmware, parse};
+
+    fn faults(text: &str) -> String {
+        match parse(Path::new("m.toml"), text) {
+            Ok(document) => panic!("no fault in {:?}", document.manifest),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn every_key_of_a_menu_is_read() {
+        let text = r#"
+            [boot]
+            loader = "builtin"
+            firmware = ["uefi"]
+            timeout = -1
+            default = "Off"
+            serial = 9600
+            [[menu]]
+            kernel = "vmlinuz"
+            initrd = "initrd.img"
+            cmdline = "quiet"
+            [[menu]]
+            title = "Two"
+            kernel = "iso:/live/vmlinuz"
+            initrd = ["ucode.img", "initrd.img"]
+            [[menu]]
+            title = "Memory test"
+            bios = "memtest.bin"
+            efi = "memtest.efi"
+            [[menu]]
+            title = "Off"
+            action = "poweroff"
+            [[menu]]
+            action = "machine"
+        "#;
+        let manifest = parse(Path::new("m.toml"), text)
+            .unwrap_or_else(|e| panic!("{e}"))
+            .manifest;
+        let firmware: Vec<_> = manifest.boot.firmware.iter().flat_map(|list| list.get_ref()).collect();
+        assert!(matches!(firmware[..], [only] if *only.get_ref() == Firmware::Uefi));
+        let entries: Vec<_> = manifest.menu.iter().map(|entry| entry.get_ref()).collect();
+        let titles: Vec<_> = entries.iter().map(|entry| entry.shown_title()).collect();
+        assert_eq!(titles, ["Boot", "Two", "Memory test", "Off", "About this machine"]);
+        let initrds: Vec<Vec<_>> = entries
+            .iter()
+            .map(|entry| entry.initrd.iter().map(|text| &text.get_ref()[..]).collect())
+            .collect();
+        assert_eq!(
+            initrds[..3],
+            [vec!["initrd.img"], vec!["ucode.img", "initrd.img"], vec![]]
+        );
+        assert_eq!(
+            &text[entries[0].initrd[0].span()],
+            "\"initrd.img\"",
+            "it keeps its place"
+        );
+        assert_eq!(
+            entries[3].action.as_ref().map(|action| *action.get_ref()),
+            Some(Action::Poweroff)
+        );
+    }
+
+    #[test]
+    fn a_wrong_menu_is_told_with_its_mend() {
+        let long = format!("[[menu]]\nkernel = \"k\"\ncmdline = \"{}\"", "x".repeat(2048));
+        let many = "[[menu]]\naction = \"reboot\"\n".repeat(65);
+        for (text, says) in [
+            (
+                "[[menu]]\ntitle = \"x\"",
+                "needs a `kernel`, a program for `bios` or `efi`, or an `action`",
+            ),
+            (
+                "[[menu]]\nkernel = \"k\"\nefi = \"e\"",
+                "`kernel` excludes `bios` and `efi`",
+            ),
+            (
+                "[[menu]]\nkernel = \"k\"\naction = \"reboot\"",
+                "an `action` starts nothing",
+            ),
+            (
+                "[[menu]]\naction = \"reboot\"\ncmdline = \"x\"",
+                "an `action` has no command line",
+            ),
+            ("[[menu]]\naction = \"fly\"", "fly"),
+            ("[[menu]]\nefi = \"e\"\ninitrd = \"i\"", "`initrd` is for a `kernel`"),
+            (
+                "[[menu]]\nkernel = \"k\"\ncmdline = \"a\\nb\"",
+                "a command line is one line",
+            ),
+            ("[[menu]]\nkernel = \"k\"\ntitle = \"a\\u0007\"", "a title is one line"),
+            ("[[menu]]\nkernel = \"k\"\ninitrd = 5", "a string or a list of strings"),
+            ("[[menu]]\nkernel = \"\"", "cannot be empty"),
+            (&long, "2048 bytes; Linux takes 2047"),
+            (&many, "64 entries at most"),
+            (
+                "[boot]\ntimeout = -2\n[[menu]]\naction = \"reboot\"",
+                "-1 waits for ever",
+            ),
+            ("[boot]\nserial = 42\n[[menu]]\naction = \"reboot\"", "115200"),
+            ("[boot]\nfirmware = []\n[[menu]]\naction = \"reboot\"", "names nothing"),
+            (
+                "[boot]\ndefault = \"Boot\"\n[[menu]]\naction = \"reboot\"",
+                "no [[menu]] entry has the title \"Boot\"",
+            ),
+            (
+                "[boot]\nloader = \"none\"\n[[menu]]\naction = \"reboot\"",
+                "a [[menu]] needs a loader",
+            ),
+            ("[boot]\nloader = \"builtin\"", "needs a [[menu]]"),
+            ("[boot]\ntimeout = 5", "`timeout` is about a [[menu]]"),
+            (
+                "[boot.bios]\nmbr = \"m\"\n[[menu]]\naction = \"reboot\"",
+                "brings its own [boot.bios]",
+            ),
+            (
+                "[boot.uefi]\nimage = \"m\"\n[[menu]]\naction = \"reboot\"",
+                "makes its own ESP",
+            ),
+            (
+                "[iso]\nrock_ridge = false\n[[menu]]\naction = \"reboot\"",
+                "`rock_ridge` must be true",
+            ),
+        ] {
+            let shown = faults(text);
+            assert!(shown.contains(says), "{says:?} is missing in\n{shown}");
+        }
+        assert!(
+            parse(
+                Path::new("m.toml"),
+                "[boot.uefi]\nsize = \"8MiB\"\n[[menu]]\naction = \"reboot\""
+            )
+            .is_ok()
+        );
+    }
+}

@@ -12,7 +12,8 @@ pub(crate) fn page(firmware: Firmware, console: &mut EfiConsole, disk: &EfiDisk,
     let mut page = Page::new(console, "This machine");
     // SAFETY: the table is the firmware's.
     let system: &SystemTable = unsafe { &*firmware.system };
-    let revision = u64::from(system.revision);
+    // §4.2.1: the major number above, ten times the minor one below.
+    let revision = u64::from(system.header.revision);
     let version = Line::of("Firmware      UEFI ")
         .number(revision >> 16)
         .text(".")

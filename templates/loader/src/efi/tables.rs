@@ -70,7 +70,7 @@ pub(crate) const GLOBAL_VARIABLE: Guid = Guid(
 #[repr(C)]
 pub(crate) struct Header {
     signature: u64,
-    revision: u32,
+    pub revision: u32,
     size: u32,
     checksum: u32,
     reserved: u32,
@@ -78,9 +78,9 @@ pub(crate) struct Header {
 
 #[repr(C)]
 pub(crate) struct SystemTable {
-    header: Header,
+    pub header: Header,
     pub vendor: *const u16,
-    pub revision: u32,
+    vendor_revision: u32,
     input_handle: Handle,
     pub input: *mut TextInput,
     output_handle: Handle,

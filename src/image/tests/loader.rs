@@ -1,0 +1,168 @@
+//! Images with the built-in loader.
+
+use super::{Host, host};
+use crate::boot::{self, NO_ID};
+
+/// A file that says it is a Linux kernel for both, as far as a planner looks; `tail` makes it another.
+fn kernel(tail: u8) -> Vec<u8> {
+    let mut bytes = boot::EFI_X64.to_vec();
+    bytes[0x202..0x206].copy_from_slice(b"HdrS");
+    bytes[0x206..0x208].copy_from_slice(&0x020f_u16.to_le_bytes());
+    bytes[0x211] = 1;
+    bytes[0x238..0x23c].copy_from_slice(&100_u32.to_le_bytes());
+    bytes.push(tail);
+    bytes
+}
+
+fn with_kernel() -> Host {
+    let host = host();
+    host.put("vmlinuz", &kernel(1));
+    host.put("initrd.img", b"initrd");
+    host
+}
+
+const MENU: &str = "[[menu]]\nkernel = \"vmlinuz\"\ninitrd = \"initrd.img\"\ncmdline = \"quiet\"\n";
+
+/// Where `what` stands in `bytes`, each time.
+fn places(bytes: &[u8], what: &[u8]) -> Vec<usize> {
+    let windows = bytes.windows(what.len()).enumerate();
+    windows
+        .filter(|(_, window)| *window == what)
+        .map(|(at, _)| at)
+        .collect()
+}
+
+fn id_of(image: &[u8]) -> String {
+    let at = places(image, b"\nid = ")[0] + 6;
+    String::from_utf8(image[at..at + 32].to_vec()).unwrap()
+}
+
+#[test]
+fn four_lines_boot_everywhere() {
+    let (facts, image) = with_kernel().build(MENU);
+    for cell in ["bios-cd", "bios-usb", "uefi-cd", "uefi-usb"] {
+        let verdict = facts.cells.iter().find(|verdict| verdict.cell == cell).unwrap();
+        assert!(verdict.boots, "{cell}: {}", verdict.reason);
+    }
+    let menu = "\nentry = Boot\nkernel = /boot/vmlinuz\ninitrd = /boot/initrd.img\ncmdline = quiet\n";
+    assert_eq!(places(&image, menu.as_bytes()).len(), 1);
+}
+
+#[test]
+fn one_id_stands_in_the_menu_the_esp_and_the_bios_image() {
+    let (_, image) = with_kernel().build(MENU);
+    let id = id_of(&image);
+    assert_ne!(id.as_bytes(), NO_ID);
+    assert_eq!(places(&image, id.as_bytes()).len(), 3);
+    // The programs for UEFI are as they were built: what is signed must not change.
+    assert_eq!(places(&image, boot::EFI_X64).len(), 1);
+}
+
+#[test]
+fn another_content_has_another_id_and_the_same_has_the_same() {
+    let id = |manifest: &str, tail| {
+        let host = with_kernel();
+        host.put("vmlinuz", &kernel(tail));
+        id_of(&host.build(manifest).1)
+    };
+    assert_eq!(id(MENU, 1), id(MENU, 1));
+    assert_ne!(id(MENU, 1), id(MENU, 2));
+    assert_ne!(id(MENU, 1), id(&MENU.replace("quiet", "loud"), 1));
+}
+
+#[test]
+fn files_of_one_name_are_numbered_and_one_file_is_stored_once() {
+    let host = with_kernel();
+    host.put("other/vmlinuz", &kernel(2));
+    let more = "[[menu]]\nkernel = \"other/vmlinuz\"\n[[menu]]\nkernel = \"vmlinuz\"\n\
+                [[files]]\nfrom = \"initrd.img\"\nto = \"/live/\"\n[[menu]]\nkernel = \"vmlinuz\"\ninitrd = \"iso:/live/initrd.img\"\n";
+    let (_, image) = host.build(&format!("{MENU}{more}"));
+    for (line, count) in [
+        ("\nkernel = /boot/vmlinuz\n", 3),
+        ("\nkernel = /boot/vmlinuz-2\n", 1),
+        ("\ninitrd = /live/initrd.img\n", 1),
+    ] {
+        assert_eq!(places(&image, line.as_bytes()).len(), count, "{line}");
+    }
+    assert_eq!(places(&image, &kernel(1)).len(), 1);
+}
+
+#[test]
+fn the_firmware_follows_from_the_kernels() {
+    let host = with_kernel();
+    let mut for_bios = kernel(1);
+    for_bios[0] = 0;
+    host.put("old", &for_bios);
+    host.put("stub", boot::EFI_X64);
+    for (manifest, bios, uefi) in [
+        (MENU, true, true),
+        ("[[menu]]\nkernel = \"old\"\n", true, false),
+        ("[[menu]]\nkernel = \"stub\"\n", false, true),
+        ("[[menu]]\nefi = \"stub\"\n", false, true),
+        ("[[menu]]\naction = \"reboot\"\n", true, true),
+        (
+            "[boot]\nfirmware = [\"uefi\"]\n[[menu]]\nkernel = \"vmlinuz\"\n",
+            false,
+            true,
+        ),
+    ] {
+        let (facts, _) = host.build(manifest);
+        let boots = |cell: &str| facts.cells.iter().any(|verdict| verdict.cell == cell && verdict.boots);
+        assert_eq!((boots("bios-cd"), boots("uefi-usb")), (bios, uefi), "{manifest}");
+    }
+}
+
+#[test]
+fn what_the_loader_could_not_start_is_refused() {
+    let host = with_kernel();
+    host.put("text", b"not a kernel");
+    host.put("large", &vec![0; 100 << 10]);
+    let taken = format!("{MENU}[[files]]\ntext = \"x\"\nto = \"/boot/isobuild/menu.cfg\"\n");
+    let file = format!("{MENU}[[files]]\ntext = \"x\"\nto = \"/boot\"\n");
+    let long = MENU.replace("quiet", &"x".repeat(101));
+    let huge = "[[menu]]\naction = \"reboot\"\n"
+        .repeat(2)
+        .replace("action", &format!("title = \"{}\"\naction", "x".repeat(40_000)));
+    for (manifest, says) in [
+        ("[[menu]]\nkernel = \"text\"\n", "is not a Linux kernel"),
+        ("[[menu]]\nefi = \"text\"\n", "is not an EFI program"),
+        (
+            "[[menu]]\nbios = \"large\"\n",
+            "has 102400 bytes and no Linux-style header",
+        ),
+        ("[[menu]]\nkernel = \"missing\"\n", "cannot use \"missing\""),
+        ("[[menu]]\nkernel = \"iso:/missing\"\n", "/missing is not in the image"),
+        (
+            &taken,
+            "/boot/isobuild/menu.cfg of [[files]] stands where the loader puts /boot/isobuild/menu.cfg",
+        ),
+        (&file, "/boot is a file of [[files]]"),
+        (&long, "the command line has 101 bytes; \"vmlinuz\" takes 100"),
+        (&huge, "the loader reads 65536 at most"),
+    ] {
+        let error = host.error(manifest);
+        assert!(error.contains(says), "{says:?} is missing in\n{error}");
+    }
+}
+
+#[test]
+fn the_users_files_win_over_the_loaders_in_the_esp() {
+    let host = with_kernel();
+    host.put("shim", &kernel(7));
+    let manifest = format!(
+        "{MENU}[boot.uefi.files]\n\"/efi/boot/bootx64.efi\" = \"shim\"\n\"/efi/boot/grubx64.efi\" = \"vmlinuz\"\n"
+    );
+    let (facts, image) = host.build(&manifest);
+    assert_eq!(places(&image, boot::EFI_X64), []);
+    let paths: Vec<_> = facts.extents.iter().flat_map(|extent| &extent.paths).collect();
+    for path in [
+        "esp:/efi/boot/bootx64.efi",
+        "esp:/efi/boot/grubx64.efi",
+        "esp:/efi/boot/isobuild.id",
+    ] {
+        assert!(
+            paths.iter().any(|other| other.eq_ignore_ascii_case(path)),
+            "{path} is not in {paths:?}"
+        );
+    }
+}
