@@ -22,6 +22,7 @@
 //!
 //! The tests, in `tests/`:
 //! - `boot.rs`: every cell of every example up to what it has to show.
+//! - `loader.rs`, `loader_faults.rs`: the built-in loader starts Linux and programs, shows its menu, and says why it cannot.
 //! - `judges.rs`: xorriso, isoinfo, bsdtar, 7z, pycdlib, mtools, fsck.vfat, sgdisk and sfdisk read every image.
 //! - `linux_guest.rs`: Linux mounts every image by its label as Rock Ridge, Joliet and plain ISO 9660.
 //! - `cli.rs`: exit codes, streams and memory.
@@ -35,6 +36,7 @@ pub mod boot_info;
 pub mod cell;
 pub mod cpio;
 pub mod example;
+pub mod guest;
 pub mod hash;
 pub mod listing;
 pub mod machine;
@@ -44,5 +46,7 @@ pub mod pins;
 pub mod place;
 pub mod qmp;
 pub mod suite;
+pub mod system;
+mod terminal;
 pub mod tools;
 pub mod workspace;

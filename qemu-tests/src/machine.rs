@@ -1,32 +1,17 @@
-//! One machine in QEMU: built, started, watched and ended.
+//! One machine in QEMU, as it is built and started.
 //!
-//! A [`Guest`] ends with its value, whatever the test does, and with the test's thread, whatever becomes of that. There is no
+//! The [`Guest`] that it becomes ends with its value, whatever the test does, and with the test's thread, whatever becomes of that. There is no
 //! network card, because its boot ROM would hide an image that does not boot, and no default device that the tests did not
 //! ask for. Without `-accel kvm` a run does not depend on the host's processor.
 
 use crate::cell::{Firmware, Medium};
-use crate::{qmp, tools};
+use crate::guest::Guest;
+use crate::terminal::Terminal;
+use crate::tools;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-/// What a machine says when it will not get further. Each ends a run at once.
-pub const FAILURE_MARKS: [&str; 9] = [
-    "UEFI Interactive Shell",
-    "grub>",
-    "grub rescue>",
-    "No bootable device",
-    "BdsDxe: failed to load",
-    "Kernel panic",
-    "Boot failed",
-    "Security Violation",
-    "isolinux.bin missing or corrupt",
-];
-
-/// How long a guest may take before [`Guest::wait_for`] gives up: several times what the slowest takes on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(240);
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 /// A machine that has not been started.
 #[derive(Debug)]
@@ -35,18 +20,10 @@ pub struct Machine {
     media: Vec<(PathBuf, Medium)>,
     virtio_cd: Option<PathBuf>,
     kernel: Option<[String; 3]>,
+    memory: u32,
+    terminal: bool,
+    extra: Vec<String>,
     logs: PathBuf,
-}
-
-/// A machine that runs. Dropping it ends it.
-#[derive(Debug)]
-pub struct Guest {
-    child: Child,
-    command: String,
-    started: Instant,
-    logs: PathBuf,
-    // Holds the variables and the socket; removed when the guest is gone.
-    scratch: tempfile::TempDir,
 }
 
 impl Machine {
@@ -57,6 +34,9 @@ impl Machine {
             media: Vec::new(),
             virtio_cd: None,
             kernel: None,
+            memory: 1024,
+            terminal: false,
+            extra: Vec::new(),
             logs: logs.to_path_buf(),
         }
     }
@@ -80,10 +60,28 @@ impl Machine {
         self
     }
 
+    /// With so many MiB of memory.
+    pub fn memory(mut self, mib: u32) -> Self {
+        self.memory = mib;
+        self
+    }
+
+    /// With somebody at the terminal of the serial port, see [`Guest::type_on_serial`].
+    pub fn terminal(mut self) -> Self {
+        self.terminal = true;
+        self
+    }
+
+    /// With these arguments of QEMU's besides.
+    pub fn with(mut self, arguments: &[&str]) -> Self {
+        self.extra.extend(arguments.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
     fn arguments(&self, scratch: &Path) -> Result<Vec<String>, String> {
         let mut arguments = Arguments::default();
         arguments.add(["-accel", "tcg", "-nodefaults", "-no-reboot", "-display", "none"]);
-        arguments.add(["-vga", "std", "-m", "1024"]);
+        arguments.add(["-vga", "std", "-m", &self.memory.to_string()]);
         firmware_arguments(&mut arguments, self.firmware, scratch)?;
         for (order, (image, medium)) in self.media.iter().enumerate() {
             let (drive, controller, device) = match medium {
@@ -112,13 +110,21 @@ impl Machine {
             arguments.add(["-kernel", kernel, "-initrd", initrd, "-append", cmdline]);
         }
         let log = |name: &str| option_value(&self.logs.join(name));
-        arguments.add(["-chardev", &format!("file,id=serial,path={}", log("serial.log"))]);
+        let serial = match self.terminal {
+            true => format!(
+                "socket,server=on,wait=on,path={}",
+                option_value(&scratch.join("serial"))
+            ),
+            false => format!("file,path={}", log("serial.log")),
+        };
+        arguments.add(["-chardev", &format!("{serial},id=serial")]);
         arguments.add(["-serial", "chardev:serial"]);
         // SeaBIOS and OVMF write what they try to this port.
         arguments.add(["-chardev", &format!("file,id=firmware,path={}", log("firmware.log"))]);
         arguments.add(["-device", "isa-debugcon,iobase=0x402,chardev=firmware"]);
         let socket = option_value(&scratch.join("qmp"));
         arguments.add(["-qmp", &format!("unix:{socket},server=on,wait=off")]);
+        arguments.0.extend(self.extra.iter().cloned());
         Ok(arguments.0)
     }
 
@@ -143,7 +149,15 @@ impl Machine {
         let line = std::iter::once(qemu.display().to_string()).chain(words);
         let line = line.collect::<Vec<_>>().join(" ");
         let child = command.spawn().map_err(|e| format!("{line}: {e}"))?;
+        let terminal = match self.terminal {
+            true => Some(Terminal::open(
+                &scratch.path().join("serial"),
+                &self.logs.join("serial.log"),
+            )?),
+            false => None,
+        };
         Ok(Guest {
+            terminal,
             child,
             command: line,
             started: Instant::now(),
@@ -189,94 +203,6 @@ fn firmware_arguments(arguments: &mut Arguments, firmware: Firmware, scratch: &P
     arguments.add(["-drive", &format!("if=pflash,format=raw,readonly=on,file={code}")]);
     arguments.add(["-drive", &format!("if=pflash,format=raw,file={own}")]);
     Ok(())
-}
-
-impl Guest {
-    /// Waits until the serial port has shown all of `expected`. The error holds everything that one needs to see why not.
-    pub fn wait_for(&mut self, expected: &[&str]) -> Result<(), String> {
-        loop {
-            // Exit is asked before the log is read, so that the last words of a machine that ended count.
-            let exited = self.child.try_wait().map_err(|e| format!("QEMU: {e}"))?;
-            let serial = self.serial();
-            let missing: Vec<_> = expected.iter().filter(|text| !serial.contains(**text)).collect();
-            if missing.is_empty() {
-                return Ok(());
-            }
-            let firmware = read_lossy(&self.logs.join("firmware.log"));
-            let mark = FAILURE_MARKS
-                .iter()
-                .find(|m| serial.contains(**m) || firmware.contains(**m));
-            let reason = if let Some(mark) = mark {
-                format!("the machine says {mark:?}")
-            } else if let Some(status) = exited {
-                format!("QEMU ended: {status}")
-            } else if self.started.elapsed() > DEADLINE {
-                format!("no {missing:?} after {} s", DEADLINE.as_secs())
-            } else {
-                sleep(Duration::from_millis(100));
-                continue;
-            };
-            return Err(self.failure(&reason));
-        }
-    }
-
-    /// The number of QEMU's process.
-    pub fn process(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// What the serial port has shown until now.
-    pub fn serial(&self) -> String {
-        read_lossy(&self.logs.join("serial.log"))
-    }
-
-    /// Presses keys, by QEMU's names for them.
-    pub fn press(&self, keys: &[String]) -> Result<(), String> {
-        qmp::press(&self.scratch.path().join("qmp"), keys).map_err(|reason| self.failure(&reason))
-    }
-
-    /// Writes what the machine shows to `screen.png` among the logs.
-    pub fn screendump(&self) -> Result<PathBuf, String> {
-        let png = self.logs.join("screen.png");
-        qmp::screendump(&self.scratch.path().join("qmp"), &png).map(|()| png)
-    }
-
-    fn failure(&self, reason: &str) -> String {
-        let screen = match self.screendump() {
-            Ok(png) => png.display().to_string(),
-            Err(reason) => reason,
-        };
-        let tail = |name: &str, lines: usize| {
-            let text = read_lossy(&self.logs.join(name));
-            let from = text.lines().count().saturating_sub(lines);
-            text.lines().skip(from).map(printable).collect::<Vec<_>>().join("\n  ")
-        };
-        format!(
-            "{reason}\n{}\nscreen: {screen}\nQEMU:\n  {}\nfirmware:\n  {}\nserial ({}):\n  {}",
-            self.command,
-            tail("qemu.log", 10),
-            tail("firmware.log", 10),
-            self.logs.join("serial.log").display(),
-            tail("serial.log", 30),
-        )
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        // Both fail only when the process is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn read_lossy(path: &Path) -> String {
-    String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
-}
-
-/// A guest draws with escape sequences, which a terminal that shows a test's failure must not obey.
-fn printable(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() { '.' } else { c }).collect()
 }
 
 fn shell_word(word: &str) -> String {

@@ -26,6 +26,13 @@ pub fn press(socket: &Path, keys: &[String]) -> Result<(), String> {
     })
 }
 
+/// Reads memory of the machine by way of a file.
+pub fn memory(socket: &Path, address: u64, length: usize, file: &Path) -> Result<Vec<u8>, String> {
+    let arguments = json!({"val": address, "size": length, "filename": file});
+    command(socket, &json!({"execute": "pmemsave", "arguments": arguments}))?;
+    std::fs::read(file).map_err(|e| format!("QMP: {}: {e}", file.display()))
+}
+
 fn command(socket: &Path, command: &Value) -> Result<(), String> {
     let mut stream = UnixStream::connect(socket).map_err(|e| format!("QMP: {e}"))?;
     stream

@@ -4,7 +4,8 @@ use qemu_tests::cell::{Cell, Firmware, Medium};
 use qemu_tests::example::Example;
 use qemu_tests::machine::Machine;
 use qemu_tests::medium::Scratch;
-use qemu_tests::{suite, tools, workspace};
+use qemu_tests::system::needs;
+use qemu_tests::{suite, workspace};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -52,19 +53,6 @@ fn no_boot(example: &Example) -> Result<(), String> {
     match Path::new(&format!("/proc/{process}")).exists() {
         true => Err(format!("QEMU runs on as process {process}")),
         false => Ok(()),
-    }
-}
-
-fn needs(firmware: Firmware) -> &'static [&'static str] {
-    match firmware {
-        Firmware::Bios => &["qemu-system-x86_64", "setpriv", "/usr/share/seabios/bios-256k.bin"],
-        Firmware::Uefi => &["qemu-system-x86_64", "setpriv", tools::OVMF_CODE, tools::OVMF_VARS],
-        Firmware::SecureBoot => &[
-            "qemu-system-x86_64",
-            "setpriv",
-            tools::OVMF_SECURE_CODE,
-            tools::OVMF_VARS_MS,
-        ],
     }
 }
 

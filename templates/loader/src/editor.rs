@@ -1,10 +1,14 @@
 //! The command line's editor.
 
 use crate::console::{Console, Key, Style};
+use crate::line::{Line, clipped};
 use crate::menu::{FRAME_ROW, hints, title_bar};
 
 /// The longest command line in bytes: one less than the 2048 of Linux on x86 (`COMMAND_LINE_SIZE`).
 pub const LONGEST: usize = 2047;
+
+/// The row in which the command line begins.
+const FIRST_ROW: usize = FRAME_ROW + 2;
 
 /// A command line that is being edited, by the character.
 pub struct Editor {
@@ -40,12 +44,12 @@ impl Editor {
     }
 
     /// Lets the command line be edited; `false` when nothing is to be started.
-    pub fn edit<C: Console + ?Sized>(&mut self, console: &mut C, title: &str) -> bool {
+    pub fn edit<C: Console + ?Sized>(&mut self, console: &mut C, title: &str, entry: &[u8]) -> bool {
         console.clear();
         title_bar(console, title);
         hints(
             console,
-            "Enter boots with this command line   Esc goes back to the menu",
+            "Enter starts with this command line   Esc goes back to the menu",
         );
         loop {
             self.show(console);
@@ -96,7 +100,7 @@ impl Editor {
     fn show<C: Console + ?Sized>(&self, console: &mut C) {
         let (columns, rows) = console.size();
         let width = columns.saturating_sub(4).clamp(1, MOST_COLUMNS);
-        let height = rows.saturating_sub(FRAME_ROW + 4).max(1);
+        let height = rows.saturating_sub(FIRST_ROW + 4).max(1);
         let first = (self.cursor / width).saturating_sub(height - 1);
         for row in 0..height {
             let start = ((first + row) * width).min(self.length);
@@ -109,9 +113,9 @@ impl Editor {
             // The spaces that follow wipe what stood there.
             let filled = length + width - (end - start);
             let text = core::str::from_utf8(&text[..filled]).unwrap_or("");
-            console.put(FRAME_ROW + row, 2, Style::Plain, text);
+            console.put(FIRST_ROW + row, 2, Style::Plain, text);
         }
-        console.cursor(Some((FRAME_ROW + self.cursor / width - first, 2 + self.cursor % width)));
+        console.cursor(Some((FIRST_ROW + self.cursor / width - first, 2 + self.cursor % width)));
     }
 }
 
@@ -126,7 +130,7 @@ mod tests {
     fn edited(before: &[u8], keys: &[Key]) -> (bool, std::string::String) {
         let mut screen = Screen::new(80, 25, keys);
         let mut editor = Editor::new(before);
-        let done = editor.edit(&mut screen, "ACME");
+        let done = editor.edit(&mut screen, "ACME", b"Install");
         let mut text = [0; LONGEST];
         (done, std::str::from_utf8(editor.text(&mut text)).unwrap().into())
     }

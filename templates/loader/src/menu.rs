@@ -101,8 +101,8 @@ impl List<'_> {
         hints(
             console,
             match editable {
-                true => "Up and Down choose   Enter boots   e edits the command line",
-                false => "Up and Down choose   Enter boots",
+                true => "Up and Down choose   Enter starts   e edits the command line",
+                false => "Up and Down choose   Enter starts",
             },
         );
         room
@@ -117,7 +117,7 @@ impl List<'_> {
             .min(rows.saturating_sub(FRAME_ROW + 7).clamp(1, MOST_ENTRIES));
         let text = match (left, self.entries.get(chosen)) {
             (Some(seconds), Some((title, _))) => Line::of(clipped(title.as_str(), 40))
-                .text(" boots in ")
+                .text(" starts in ")
                 .number(u64::from(seconds))
                 .text(" s"),
             _ => Line::new(),
@@ -208,7 +208,7 @@ mod tests {
         let text = screen.text();
         assert!(text.starts_with("  ACME 1.4"), "{text}");
         assert!(text.contains("│   Entry 1 ") && text.contains("│ > Entry 2 "), "{text}");
-        assert!(text.contains("Entry 2 boots in 1 s"), "{text}");
+        assert!(text.contains("Entry 2 starts in 1 s"), "{text}");
     }
 
     #[test]
@@ -224,7 +224,7 @@ mod tests {
         ] {
             let mut screen = Screen::new(80, 25, keys);
             assert_eq!(list(&entries, Some(1)).choose(&mut screen), choice, "{keys:?}");
-            assert!(!screen.text().contains("boots in"), "{}", screen.text());
+            assert!(!screen.text().contains("starts in"), "{}", screen.text());
         }
     }
 

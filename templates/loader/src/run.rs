@@ -21,14 +21,14 @@ pub trait Platform: Console {
 pub fn run<P: Platform + ?Sized>(platform: &mut P, menu: &Menu) -> ! {
     // A first key that is already there asks for the menu; so does every failure.
     let at_once = menu.timeout() == Some(0) && platform.key(0).is_none();
-    once(platform, menu, at_once, true);
+    let mut chosen = once(platform, menu, at_once, None);
     loop {
-        once(platform, menu, false, false);
+        chosen = once(platform, menu, false, Some(chosen));
     }
 }
 
-/// One choice and what comes of it.
-fn once<P: Platform + ?Sized>(platform: &mut P, menu: &Menu, quiet: bool, first: bool) {
+/// One choice and what comes of it. The next time the menu begins with the entry that was `last` chosen.
+fn once<P: Platform + ?Sized>(platform: &mut P, menu: &Menu, quiet: bool, last: Option<usize>) -> usize {
     let mut title = Line::new().bytes(menu.title());
     if title.as_str().is_empty() {
         title = Line::of("isobuild");
@@ -47,13 +47,14 @@ fn once<P: Platform + ?Sized>(platform: &mut P, menu: &Menu, quiet: bool, first:
         shown[count] = Some(entry);
         count += 1;
     }
+    chosen = last.unwrap_or(chosen);
     let choice = match quiet {
         true => Choice::Start(chosen),
         false => List {
             title: title.as_str(),
             entries: &titles[..count],
             chosen,
-            timeout: menu.timeout().filter(|&seconds| first && seconds > 0),
+            timeout: menu.timeout().filter(|&seconds| last.is_none() && seconds > 0),
         }
         .choose(platform),
     };
@@ -68,6 +69,7 @@ fn once<P: Platform + ?Sized>(platform: &mut P, menu: &Menu, quiet: bool, first:
     if let Err(failure) = result {
         report(platform, title.as_str(), &failure);
     }
+    number
 }
 
 fn start<P: Platform + ?Sized>(
@@ -81,7 +83,7 @@ fn start<P: Platform + ?Sized>(
     let mut command_line = entry.command_line();
     if let Choice::Edit(_) = choice {
         let mut editor = Editor::new(command_line);
-        if !editor.edit(platform, title) {
+        if !editor.edit(platform, title, entry.title) {
             return Ok(());
         }
         command_line = editor.text(&mut text);
@@ -185,6 +187,7 @@ mod tests {
 
     #[test]
     fn a_failure_leads_back_to_the_menu_and_an_edit_counts() {
+        // Off, and back; Live, edited, and back; the same entry, not edited after all; Off again.
         let keys = [
             Key::Down,
             Key::Enter,
@@ -192,10 +195,15 @@ mod tests {
             Key::Character('e'),
             Key::Character('b'),
             Key::Enter,
+            Key::Enter,
+            Key::Character('e'),
+            Key::Escape,
+            Key::Down,
+            Key::Enter,
         ];
         let (told, _) = told(&MENU[b"timeout = 0\n".len()..], &keys);
         let told: Vec<_> = told.iter().filter(|line| *line != "clear").collect();
-        assert_eq!(told, ["PowerOff", "Live: ab"]);
+        assert_eq!(told, ["PowerOff", "Live: ab", "PowerOff"]);
     }
 
     #[test]

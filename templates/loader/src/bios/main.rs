@@ -143,6 +143,7 @@ impl Platform for Bios {
             }
             Action::NextDevice => {
                 self.console.clear();
+                start::next_disk(&self.disk);
                 // BIOS Boot Specification 1.01 §6.7: the next device in the BIOS's order.
                 interrupt(0x18, Registers::default());
                 Err(Failure::of("This BIOS does not go on to another device."))

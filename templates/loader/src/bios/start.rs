@@ -168,6 +168,26 @@ fn program(disk: &mut BiosDisk, file: Extent, path: &[u8]) -> Result<(), Failure
     Ok(())
 }
 
+/// Starts the boot code of the first other hard disk that has any, if this medium is a hard disk itself: a BIOS tries one hard
+/// disk and no second. Otherwise, and where there is none, it comes back.
+pub(crate) fn next_disk(own: &BiosDisk) {
+    const FIRST: u8 = 0x80;
+    const LAST: u8 = 0x8f;
+    if !(FIRST..=LAST).contains(&own.drive) {
+        return;
+    }
+    for mut disk in (FIRST..=LAST)
+        .filter(|&drive| drive != own.drive)
+        .filter_map(BiosDisk::with_packets)
+    {
+        // SAFETY: the kernel's place, which nothing needs now.
+        let sector = unsafe { bytes(SETUP, 512) };
+        if disk.read(0, sector).is_ok() && sector.ends_with(&[0x55, 0xaa]) {
+            start_program(512, disk.drive);
+        }
+    }
+}
+
 fn read(
     console: &mut BiosConsole,
     disk: &mut BiosDisk,

@@ -1,0 +1,188 @@
+//! A small system for the built-in loader to start: Debian's kernel, and an initrd whose first program says what it sees.
+
+use crate::cell::{Cell, Firmware, Medium};
+use crate::cpio::Archive;
+use crate::example::build;
+use crate::guest::Guest;
+use crate::machine::Machine;
+use crate::medium::Scratch;
+use crate::pins::{self, Inputs, State};
+use crate::{suite, tools, workspace};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Every line that the system says on the serial port begins with this.
+pub const MARK: &str = "isobuild-test:";
+
+/// What the system says before it switches the machine off.
+pub const END: &str = "isobuild-test: end";
+
+/// The system's first program.
+const INIT: &[u8] = b"#!/busybox sh
+/busybox mkdir -p /proc
+/busybox mount -t proc proc /proc
+say() { echo \"isobuild-test: $*\" > /dev/console; }
+say \"cmdline [$(/busybox cat /proc/cmdline)]\"
+for f in /*; do [ -f \"$f\" ] && say \"file $f $(/busybox sha256sum < \"$f\" | /busybox cut -c1-64)\"; done
+say end
+/busybox poweroff -f
+";
+
+/// A directory with the system's files, in which a test writes its manifest.
+#[derive(Debug)]
+pub struct System {
+    directory: tempfile::TempDir,
+    logs: PathBuf,
+}
+
+/// What a test of the loader lacks here, as sentences.
+pub fn missing(firmware: Firmware) -> Vec<String> {
+    let mut missing = suite::missing(needs(firmware));
+    missing.extend(workspace::isobuild().err());
+    match pins::load("qemu-tests").and_then(|inputs| inputs.state()) {
+        Ok(State::Missing(_)) => {
+            missing.push("the guest's kernel is missing (cargo xtask inputs qemu-tests)".to_owned());
+        }
+        Ok(State::Pinned | State::Differ(_)) => {}
+        Err(reason) => missing.push(reason),
+    }
+    missing
+}
+
+/// What a machine with this firmware needs.
+pub fn needs(firmware: Firmware) -> &'static [&'static str] {
+    match firmware {
+        Firmware::Bios => &["qemu-system-x86_64", "setpriv", "/usr/share/seabios/bios-256k.bin"],
+        Firmware::Uefi => &["qemu-system-x86_64", "setpriv", tools::OVMF_CODE, tools::OVMF_VARS],
+        Firmware::SecureBoot => &[
+            "qemu-system-x86_64",
+            "setpriv",
+            tools::OVMF_SECURE_CODE,
+            tools::OVMF_VARS_MS,
+        ],
+    }
+}
+
+impl System {
+    /// The system's `vmlinuz` and `initrd.img`. The logs of its machines go to a directory of this name.
+    pub fn new(name: &str) -> Result<Self, String> {
+        let directory = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+        let system = Self {
+            directory,
+            logs: workspace::target().join("qemu-tests/logs").join(name),
+        };
+        let inputs = pins::load("qemu-tests")?;
+        let kernel = inputs.file("vmlinuz")?;
+        fs::copy(&kernel, system.path("vmlinuz")).map_err(|e| format!("{}: {e}", kernel.display()))?;
+        system.put("initrd.img", &initrd(&inputs)?)?;
+        Ok(system)
+    }
+
+    /// A directory without the system, for images that start none.
+    pub fn none(name: &str) -> Result<Self, String> {
+        let directory = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+        let logs = workspace::target().join("qemu-tests/logs").join(name);
+        Ok(Self { directory, logs })
+    }
+
+    /// The path of a file in the directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a file into the directory.
+    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), String> {
+        let path = self.path(name);
+        fs::write(&path, bytes).map_err(|e| format!("{}: {e}", path.display()))
+    }
+
+    /// Builds the image of a manifest.
+    pub fn image(&self, manifest: &str) -> Result<PathBuf, String> {
+        self.put("manifest.toml", manifest.as_bytes())?;
+        let image = self.path("image.iso");
+        build(
+            &mut Command::new(workspace::isobuild()?),
+            &self.path("manifest.toml"),
+            &image,
+        )?;
+        Ok(image)
+    }
+
+    /// The image of a manifest as the medium of a cell.
+    pub fn medium(&self, manifest: &str, cell: Cell) -> Result<Scratch, String> {
+        Scratch::new(&self.image(manifest)?, cell.medium, self.directory.path())
+    }
+
+    /// A machine for a cell, without its medium.
+    pub fn bare(&self, cell: Cell) -> Machine {
+        Machine::new(cell.firmware, &self.logs)
+    }
+
+    /// A machine of a cell with its medium.
+    pub fn machine(&self, medium: &Scratch, cell: Cell) -> Machine {
+        self.bare(cell).medium(medium.path(), cell.medium)
+    }
+
+    /// Boots the image of a manifest in a cell until all of `expected` has been said, and until the machine is off if that is
+    /// [`END`]. Then nobody has written to the medium.
+    pub fn boots(&self, manifest: &str, cell: Cell, expected: &[&str]) -> Result<String, String> {
+        let medium = self.medium(manifest, cell)?;
+        let guest = self.machine(&medium, cell).start()?;
+        let serial = self.finish(guest, expected)?;
+        medium.check_unwritten()?;
+        Ok(serial)
+    }
+
+    /// Waits for what a started machine has to say, and gives all that it said.
+    pub fn finish(&self, mut guest: Guest, expected: &[&str]) -> Result<String, String> {
+        guest.wait_for(expected)?;
+        if expected.contains(&END) {
+            guest.wait_for_end()?;
+        }
+        Ok(guest.serial())
+    }
+}
+
+/// The four cells in which the loader starts a system.
+pub const CELLS: [Cell; 4] = [
+    Cell {
+        firmware: Firmware::Bios,
+        medium: Medium::Cd,
+    },
+    Cell {
+        firmware: Firmware::Bios,
+        medium: Medium::Usb,
+    },
+    Cell {
+        firmware: Firmware::Uefi,
+        medium: Medium::Cd,
+    },
+    Cell {
+        firmware: Firmware::Uefi,
+        medium: Medium::Usb,
+    },
+];
+
+fn initrd(inputs: &Inputs) -> Result<Vec<u8>, String> {
+    let busybox = inputs.file("busybox")?;
+    let busybox = fs::read(&busybox).map_err(|e| format!("{}: {e}", busybox.display()))?;
+    let mut archive = Archive::default();
+    archive.file("busybox", &busybox);
+    archive.file("init", INIT);
+    Ok(archive.finish())
+}
+
+/// An archive with one file.
+pub fn one_file(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut archive = Archive::default();
+    archive.file(name, bytes);
+    archive.finish()
+}
+
+/// The name of a file, for a path that a test made.
+pub fn file_name(path: &Path) -> String {
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}

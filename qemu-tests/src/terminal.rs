@@ -1,0 +1,44 @@
+//! The terminal of a machine's serial port: what it shows goes to a log, what is typed goes to the machine.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::thread::{sleep, spawn};
+use std::time::{Duration, Instant};
+
+/// An open terminal. Its reader ends with the machine.
+#[derive(Debug)]
+pub(crate) struct Terminal {
+    stream: UnixStream,
+}
+
+impl Terminal {
+    /// Connects to the socket that QEMU waits at before it starts the machine, and writes to `log` what comes.
+    pub(crate) fn open(socket: &Path, log: &Path) -> Result<Self, String> {
+        let fail = |e: std::io::Error| format!("{}: {e}", log.display());
+        let started = Instant::now();
+        let stream = loop {
+            match UnixStream::connect(socket) {
+                Ok(stream) => break stream,
+                Err(e) if started.elapsed() > Duration::from_secs(20) => return Err(format!("serial port: {e}")),
+                Err(_) => sleep(Duration::from_millis(20)),
+            }
+        };
+        let mut file = File::create(log).map_err(fail)?;
+        let mut reader = stream.try_clone().map_err(fail)?;
+        spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = reader.read(&mut buffer) {
+                if file.write_all(buffer.get(..length).unwrap_or_default()).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self { stream })
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.stream.write_all(bytes).map_err(|e| format!("serial port: {e}"))
+    }
+}

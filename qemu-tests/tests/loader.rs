@@ -1,0 +1,277 @@
+//! The built-in loader starts what it is told to, and its menu does what it shows.
+
+use libtest_mimic::Trial;
+use qemu_tests::cell::{Cell, Firmware, Medium};
+use qemu_tests::system::{self, CELLS, END, System, one_file};
+use qemu_tests::{hash, pins, suite};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    suite::run(trials())
+}
+
+/// A test of the loader in one cell.
+type Test = fn(&System, Cell) -> Result<(), String>;
+
+const BIOS: &[Cell] = CELLS.split_at(2).0;
+const UEFI: &[Cell] = CELLS.split_at(2).1;
+/// One cell of each firmware, where the medium makes no difference.
+const BOTH: &[Cell] = &[CELLS[0], CELLS[3]];
+
+fn trials() -> Result<Vec<Trial>, String> {
+    let tests: [(&str, &[Cell], Test); 12] = [
+        ("linux", &CELLS, linux),
+        ("debian-installer", &CELLS, debian_installer),
+        ("no time and no text", &CELLS, no_text),
+        ("countdown", BOTH, countdown),
+        ("keys", BOTH, keys),
+        ("terminal", BOTH, terminal),
+        ("actions", BOTH, actions),
+        ("firmware set-up", &[CELLS[3]], firmware_setup),
+        ("machine page", BOTH, machine_page),
+        ("progress", BOTH, progress),
+        ("next device", BIOS, next_device),
+        ("next device", UEFI, next_device),
+    ];
+    let mut trials = Vec::new();
+    for (name, cells, test) in tests {
+        for &cell in cells {
+            let name = format!("{name} {cell}");
+            let missing = system::missing(cell.firmware);
+            trials.push(suite::trial(name.clone(), missing, move || {
+                test(&System::new(&format!("loader-{}", name.replace(' ', "-")))?, cell)
+            }));
+        }
+    }
+    Ok(trials)
+}
+
+fn error(reason: &str, serial: &str) -> Result<(), String> {
+    let printable: String = serial
+        .chars()
+        .map(|c| if c.is_control() && c != '\n' { '.' } else { c })
+        .collect();
+    Err(format!("{reason}\n{printable}"))
+}
+
+/// Three initrds, the first of a length that the next needs padding after; a name that continuation areas hold; a command line
+/// that is not ASCII and as long as the kernel takes.
+fn linux(system: &System, cell: Cell) -> Result<(), String> {
+    let first = one_file("first", b"first");
+    let trimmed = first.strip_suffix(&[0; 3]).ok_or("an archive ends in its padding")?;
+    system.put("first.img", trimmed)?;
+    let long = format!("{}.img", "n".repeat(240));
+    let content: Vec<u8> = (0..3_000_000u32).map(|n| (n / 7) as u8).collect();
+    system.put(&long, &one_file("second", &content))?;
+    let start = "console=ttyS0 grüße=größer ";
+    let command_line = format!("{start}{}", "x".repeat(2046 - start.len()));
+    let manifest = format!(
+        "[boot]\ntimeout = 0\n[[menu]]\nkernel = \"vmlinuz\"\ninitrd = [\"first.img\", \"{long}\", \"initrd.img\"]\n\
+         cmdline = \"{command_line}\"\n"
+    );
+    let first = format!("file /first {}", hash::bytes(b"first"));
+    let second = format!("file /second {}", hash::bytes(&content));
+    let serial = system.boots(&manifest, cell, &[&first, &second, END])?;
+    // The kernel's own serial driver may cut one long line; what matters is that all of it has arrived.
+    let said = format!("cmdline [{command_line}]");
+    match serial.replace(['\r', '\n'], "").contains(&said) {
+        true => Ok(()),
+        false => error("the command line is another", &serial),
+    }
+}
+
+fn debian_installer(system: &System, cell: Cell) -> Result<(), String> {
+    let inputs = pins::load("debian-installer")?;
+    let manifest = format!(
+        "[boot]\ntimeout = 0\n[[menu]]\nkernel = {:?}\ninitrd = {:?}\ncmdline = \"console=ttyS0\"\n",
+        inputs.file("linux")?,
+        inputs.file("initrd.gz")?
+    );
+    let expected = [
+        "Linux version 6.1",
+        "Choose the language to be used for the installation process",
+    ];
+    system.boots(&manifest, cell, &expected).map(drop)
+}
+
+const KERNEL: &str = "kernel = \"vmlinuz\"\ninitrd = \"initrd.img\"\n";
+
+/// The first thing on the serial port that is not the firmware's is the kernel's.
+fn no_text(system: &System, cell: Cell) -> Result<(), String> {
+    let manifest = format!(
+        "[boot]\ntimeout = 0\nserial = 115200\n[[menu]]\ntitle = \"Quick\"\n{KERNEL}cmdline = \"console=ttyS0\"\n"
+    );
+    let serial = system.boots(&manifest, cell, &[END])?;
+    let before = serial.split("Linux version").next().unwrap_or_default();
+    match before.contains("Quick") || before.contains("Starting") || before.contains("MiB") {
+        true => error("the loader has written something", &serial),
+        false => Ok(()),
+    }
+}
+
+/// Two seconds pass, and the default entry starts, which is not the first.
+fn countdown(system: &System, cell: Cell) -> Result<(), String> {
+    let manifest = format!(
+        "volume_id = \"ACME_1\"\n[boot]\ntimeout = 2\nserial = 115200\ndefault = \"Second — größer\"\n\
+         [[menu]]\ntitle = \"First\"\n{KERNEL}cmdline = \"console=ttyS0 first\"\n\
+         [[menu]]\ntitle = \"Second — größer\"\n{KERNEL}cmdline = \"console=ttyS0 second\"\n"
+    );
+    let serial = system.boots(
+        &manifest,
+        cell,
+        &["ACME_1", "   First", "starts in 2 s", "starts in 1 s", END],
+    )?;
+    if !serial.contains("cmdline [console=ttyS0 second]") {
+        return error("another entry has started", &serial);
+    }
+    // A terminal shows UTF-8; OVMF's shows what it has pictures of.
+    let shown = match cell.firmware {
+        Firmware::Bios => " > Second — größer",
+        Firmware::Uefi | Firmware::SecureBoot => " > Second",
+    };
+    match serial.contains(shown) {
+        true => Ok(()),
+        false => error("the title is not shown", &serial),
+    }
+}
+
+/// A menu that waits, with a serial console.
+fn waiting(entries: &str) -> String {
+    format!("volume_id = \"ACME_1\"\n[boot]\ntimeout = -1\nserial = 115200\n{entries}")
+}
+
+/// On a keyboard: down to the second entry, its command line edited at both ends.
+fn keys(system: &System, cell: Cell) -> Result<(), String> {
+    let manifest = waiting(&format!(
+        "[[menu]]\ntitle = \"First\"\n{KERNEL}[[menu]]\ntitle = \"Second\"\n{KERNEL}cmdline = \"console=ttyS0 abc\"\n"
+    ));
+    let medium = system.medium(&manifest, cell)?;
+    let mut guest = system.machine(&medium, cell).start()?;
+    let press = |guest: &qemu_tests::guest::Guest, keys: &[&str]| {
+        guest.press(&keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>())
+    };
+    guest.wait_for(&["ACME_1", "Second"])?;
+    guest.screendump_as("menu.png")?;
+    press(&guest, &["down", "e"])?;
+    guest.wait_for(&["Esc goes back"])?;
+    // Into "b": "abc" to "axc", then "y" in front of all, "z" at the end.
+    press(&guest, &["left", "backspace", "x", "home", "y", "spc", "end", "z"])?;
+    guest.screendump_as("editor.png")?;
+    press(&guest, &["ret"])?;
+    let serial = system.finish(guest, &[END])?;
+    match serial.contains("cmdline [y console=ttyS0 axcz]") {
+        true => Ok(()),
+        false => error("the edited command line is another", &serial),
+    }
+}
+
+/// The same on a terminal, with its escape sequences; Escape first leads back to the menu.
+fn terminal(system: &System, cell: Cell) -> Result<(), String> {
+    let manifest = waiting(&format!(
+        "[[menu]]\ntitle = \"First\"\n{KERNEL}[[menu]]\ntitle = \"Second\"\n{KERNEL}cmdline = \"console=ttyS0 abc\"\n"
+    ));
+    let medium = system.medium(&manifest, cell)?;
+    let mut guest = system.machine(&medium, cell).terminal().start()?;
+    guest.wait_for(&["ACME_1", "Second"])?;
+    for keys in [&b"\x1b[B"[..], b"e"] {
+        guest.type_on_serial(keys)?;
+    }
+    guest.wait_for(&["Esc goes back"])?;
+    guest.type_on_serial(b"\x1b")?;
+    // The menu is there again, with its first entry chosen.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    for keys in [&b"\x1b[B"[..], b"e"] {
+        guest.type_on_serial(keys)?;
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
+    for keys in [&b"\x1b[D"[..], b"\x08", b"X", b"\x1b[C", b"d", b"\r"] {
+        guest.type_on_serial(keys)?;
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
+    let serial = system.finish(guest, &[END])?;
+    match serial.contains("cmdline [console=ttyS0 aXcd]") {
+        true => Ok(()),
+        false => error("the edited command line is another", &serial),
+    }
+}
+
+/// `-no-reboot` ends QEMU at a reset as at a power-off.
+fn actions(system: &System, cell: Cell) -> Result<(), String> {
+    for action in ["reboot", "poweroff"] {
+        let manifest = format!("[boot]\ntimeout = 0\n[[menu]]\naction = \"{action}\"\n");
+        let medium = system.medium(&manifest, cell)?;
+        let mut guest = system.machine(&medium, cell).start()?;
+        guest.wait_for_end()?;
+        medium.check_unwritten()?;
+    }
+    Ok(())
+}
+
+fn firmware_setup(system: &System, cell: Cell) -> Result<(), String> {
+    let manifest = waiting("[[menu]]\naction = \"firmware-setup\"\n");
+    let medium = system.medium(&manifest, cell)?;
+    // The machine resets and comes up again in OVMF's set-up.
+    let mut guest = system
+        .machine(&medium, cell)
+        .with(&["-action", "reboot=reset"])
+        .start()?;
+    guest.wait_for(&["Firmware set-up"])?;
+    guest.press(&["ret".to_owned()])?;
+    guest.wait_for(&["Boot Manager", "Boot Maintenance Manager"])
+}
+
+fn machine_page(system: &System, cell: Cell) -> Result<(), String> {
+    let manifest = waiting("[[menu]]\naction = \"machine\"\n[[menu]]\naction = \"poweroff\"\n");
+    let medium = system.medium(&manifest, cell)?;
+    let mut guest = system.machine(&medium, cell).start()?;
+    guest.wait_for(&["About this machine", "Power off"])?;
+    guest.press(&["ret".to_owned()])?;
+    let (firmware, secure_boot, sector) = match (cell.firmware, cell.medium) {
+        (Firmware::Bios, Medium::Cd) => ("Firmware      BIOS", "BIOS has none", "2048 bytes a sector"),
+        (Firmware::Bios, _) => ("Firmware      BIOS", "BIOS has none", "512 bytes a sector"),
+        (_, Medium::Cd) => ("Firmware      UEFI 2.", "Secure Boot   off", "2048 bytes a sector"),
+        (..) => ("Firmware      UEFI 2.", "Secure Boot   off", "512 bytes a sector"),
+    };
+    guest.wait_for(&[
+        firmware,
+        secure_boot,
+        sector,
+        "000000100000 - ",
+        "free",
+        "Free memory   1",
+    ])?;
+    guest.screendump_as("machine.png")?;
+    guest.press(&["esc".to_owned(), "end".to_owned(), "ret".to_owned()])?;
+    guest.wait_for_end()
+}
+
+/// A bar while a large initrd is read. The system after it shows that all of it came.
+fn progress(system: &System, cell: Cell) -> Result<(), String> {
+    let content: Vec<u8> = (0..70_000_000u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    system.put("large.img", &one_file("large", &content))?;
+    let manifest = format!(
+        "[boot]\ntimeout = 1\nserial = 115200\n[[menu]]\nkernel = \"vmlinuz\"\ninitrd = [\"large.img\", \"initrd.img\"]\n\
+         cmdline = \"console=ttyS0\"\n"
+    );
+    let large = format!("file /large {}", hash::bytes(&content));
+    system
+        .boots(&manifest, cell, &["Starting Boot", " MiB of ", &large, END])
+        .map(drop)
+}
+
+/// The firmware goes on to the second medium, another image.
+fn next_device(system: &System, cell: Cell) -> Result<(), String> {
+    let first = system.medium("[boot]\ntimeout = 0\n[[menu]]\naction = \"next-device\"\n", cell)?;
+    let other = System::new("loader-next-device-other")?;
+    let image = other.image(&format!(
+        "[boot]\ntimeout = 0\n[[menu]]\n{KERNEL}cmdline = \"console=ttyS0 other\"\n"
+    ))?;
+    let machine = system.machine(&first, cell).medium(&image, Medium::Disk);
+    let serial = system.finish(machine.start()?, &[END])?;
+    match serial.contains("cmdline [console=ttyS0 other]") {
+        true => first.check_unwritten(),
+        false => error("another image has started", &serial),
+    }
+}
