@@ -21,7 +21,7 @@ pub const FAILURE_MARKS: [&str; 9] = [
 ];
 
 /// How long a guest may take before [`Guest::wait_for`] gives up: several times what the slowest takes on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(240);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(240);
 
 /// A machine that runs. Dropping it ends it.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub struct Guest {
     pub(crate) child: Child,
     pub(crate) command: String,
     pub(crate) started: Instant,
+    pub(crate) deadline: Duration,
     pub(crate) logs: PathBuf,
     // Holds the variables and the sockets; removed when the guest is gone.
     pub(crate) scratch: tempfile::TempDir,
@@ -54,8 +55,8 @@ impl Guest {
                 format!("the machine says {mark:?}")
             } else if let Some(status) = exited {
                 format!("QEMU ended: {status}")
-            } else if self.started.elapsed() > DEADLINE {
-                format!("no {missing:?} after {} s", DEADLINE.as_secs())
+            } else if self.started.elapsed() > self.deadline {
+                format!("no {missing:?} after {} s", self.deadline.as_secs())
             } else {
                 sleep(Duration::from_millis(100));
                 continue;
@@ -67,11 +68,15 @@ impl Guest {
     /// Waits until the text screen of a PC shows all of `expected`.
     pub fn wait_for_screen(&mut self, expected: &[&str]) -> Result<(), String> {
         loop {
-            let screen = self.text_screen()?;
+            // The control socket is not there at once.
+            let screen = self.text_screen().unwrap_or_default();
             if expected.iter().all(|text| screen.contains(text)) {
                 return Ok(());
             }
-            if self.started.elapsed() > DEADLINE {
+            if let Some(status) = self.child.try_wait().map_err(|e| format!("QEMU: {e}"))? {
+                return Err(self.failure(&format!("QEMU ended: {status}")));
+            }
+            if self.started.elapsed() > self.deadline {
                 return Err(self.failure(&format!("no {expected:?} on the screen:\n{screen}")));
             }
             sleep(Duration::from_millis(100));
@@ -84,7 +89,7 @@ impl Guest {
             match self.child.try_wait().map_err(|e| format!("QEMU: {e}"))? {
                 Some(status) if status.success() => return Ok(()),
                 Some(status) => return Err(self.failure(&format!("QEMU ended: {status}"))),
-                None if self.started.elapsed() > DEADLINE => return Err(self.failure("it runs on")),
+                None if self.started.elapsed() > self.deadline => return Err(self.failure("it runs on")),
                 None => sleep(Duration::from_millis(50)),
             }
         }
@@ -100,8 +105,7 @@ impl Guest {
         const ADDRESS: u64 = 0xb_8000;
         const COLUMNS: usize = 80;
         let file = self.scratch.path().join("screen");
-        let read = qmp::memory(&self.scratch.path().join("qmp"), ADDRESS, 2 * 25 * COLUMNS, &file);
-        let cells = read.map_err(|reason| self.failure(&reason))?;
+        let cells = qmp::memory(&self.scratch.path().join("qmp"), ADDRESS, 2 * 25 * COLUMNS, &file)?;
         let characters: Vec<char> = cells
             .chunks(2)
             .map(|cell| match cell.first() {

@@ -5,13 +5,13 @@
 //! ask for. Without `-accel kvm` a run does not depend on the host's processor.
 
 use crate::cell::{Firmware, Medium};
-use crate::guest::Guest;
+use crate::guest::{DEADLINE, Guest};
 use crate::terminal::Terminal;
 use crate::tools;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A machine that has not been started.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct Machine {
     kernel: Option<[String; 3]>,
     memory: u32,
     terminal: bool,
+    deadline: Duration,
     extra: Vec<String>,
     logs: PathBuf,
 }
@@ -36,6 +37,7 @@ impl Machine {
             kernel: None,
             memory: 1024,
             terminal: false,
+            deadline: DEADLINE,
             extra: Vec::new(),
             logs: logs.to_path_buf(),
         }
@@ -63,6 +65,12 @@ impl Machine {
     /// With so many MiB of memory.
     pub fn memory(mut self, mib: u32) -> Self {
         self.memory = mib;
+        self
+    }
+
+    /// That may take so long for all it has to show.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
         self
     }
 
@@ -158,6 +166,7 @@ impl Machine {
         };
         Ok(Guest {
             terminal,
+            deadline: self.deadline,
             child,
             command: line,
             started: Instant::now(),

@@ -11,12 +11,16 @@ use crate::{suite, tools, workspace};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// Every line that the system says on the serial port begins with this.
 pub const MARK: &str = "isobuild-test:";
 
 /// What the system says before it switches the machine off.
 pub const END: &str = "isobuild-test: end";
+
+/// What takes ten seconds on a free machine is over by then on a busy one; a loader that hangs costs no more.
+const DEADLINE: Duration = Duration::from_secs(90);
 
 /// The system's first program.
 const INIT: &[u8] = b"#!/busybox sh
@@ -116,7 +120,7 @@ impl System {
 
     /// A machine for a cell, without its medium.
     pub fn bare(&self, cell: Cell) -> Machine {
-        Machine::new(cell.firmware, &self.logs)
+        Machine::new(cell.firmware, &self.logs).deadline(DEADLINE)
     }
 
     /// A machine of a cell with its medium.

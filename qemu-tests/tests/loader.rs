@@ -19,7 +19,7 @@ const UEFI: &[Cell] = CELLS.split_at(2).1;
 const BOTH: &[Cell] = &[CELLS[0], CELLS[3]];
 
 fn trials() -> Result<Vec<Trial>, String> {
-    let tests: [(&str, &[Cell], Test); 12] = [
+    let tests: [(&str, &[Cell], Test); 14] = [
         ("linux", &CELLS, linux),
         ("debian-installer", &CELLS, debian_installer),
         ("no time and no text", &CELLS, no_text),
@@ -30,6 +30,8 @@ fn trials() -> Result<Vec<Trial>, String> {
         ("firmware set-up", &[CELLS[3]], firmware_setup),
         ("machine page", BOTH, machine_page),
         ("progress", BOTH, progress),
+        ("programs", BOTH, programs),
+        ("raw program", BIOS, raw_program),
         ("next device", BIOS, next_device),
         ("next device", UEFI, next_device),
     ];
@@ -274,4 +276,38 @@ fn next_device(system: &System, cell: Cell) -> Result<(), String> {
         true => first.check_unwritten(),
         false => error("another image has started", &serial),
     }
+}
+
+/// memtest86+ and iPXE, each as the file that its makers have for the firmware. What cannot run here is not shown.
+fn programs(system: &System, cell: Cell) -> Result<(), String> {
+    let inputs = pins::load("qemu-tests")?;
+    for (program, suffix, shows) in [("memtest", "bin", "Memtest86+"), ("ipxe", "lkrn", "iPXE")] {
+        let manifest = format!(
+            "[boot]\ntimeout = 0\n[[menu]]\ntitle = \"Program\"\nbios = {:?}\nefi = {:?}\ncmdline = \"console=ttyS0\"\n",
+            inputs.file(&format!("{program}.{suffix}"))?,
+            inputs.file(&format!("{program}.efi"))?
+        );
+        let medium = system.medium(&manifest, cell)?;
+        let mut guest = system.machine(&medium, cell).start()?;
+        match (cell.firmware, program) {
+            (Firmware::Bios, "ipxe") => guest.wait_for_screen(&[shows])?,
+            _ => guest.wait_for(&[shows])?,
+        }
+        guest.screendump_as(&format!("{program}.png"))?;
+    }
+    Ok(())
+}
+
+/// A boot sector that writes a text to the serial port. It has to be at 0x7c00, and to know its drive.
+fn raw_program(system: &System, cell: Cell) -> Result<(), String> {
+    // mov bl, dl; mov dx, 0x3f8; mov si, 0x7c13; 1: lodsb; test al, al; jz 2f; out dx, al; jmp 1b; 2: hlt; jmp 2b
+    let mut program = vec![
+        0x88, 0xd3, 0xba, 0xf8, 0x03, 0xbe, 0x13, 0x7c, 0xac, 0x84, 0xc0, 0x74, 0x03, 0xee, 0xeb, 0xf8, 0xf4, 0xeb,
+        0xfd,
+    ];
+    program.extend_from_slice(b"raw program\0");
+    program.resize(90_000, 0x90);
+    system.put("raw.bin", &program)?;
+    let manifest = "[boot]\ntimeout = 0\n[[menu]]\nbios = \"raw.bin\"\n";
+    system.boots(manifest, cell, &["raw program"]).map(drop)
 }

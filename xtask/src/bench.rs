@@ -4,6 +4,8 @@
 //! median of the ratios within a round: above 1 means slower than isobuild. The trees are in the page cache, the images are
 //! written to the same file system, and isobuild fsyncs what it writes while the others do not.
 
+pub(crate) mod loader;
+
 use crate::{inputs, shell};
 use qemu_tests::{tools, workspace};
 use std::fs;

@@ -40,12 +40,21 @@ enum Task {
     Bless { name: Option<String> },
     /// Build the built-in boot loader into the images that the program embeds.
     Loader,
-    /// isobuild beside xorriso and genisoimage.
+    /// isobuild beside xorriso and genisoimage, or the built-in loader beside isolinux and GRUB.
     Bench {
+        /// `loader`, for the loaders.
+        what: Option<Bench>,
         /// How often each program builds each tree.
         #[arg(long, default_value_t = 5)]
         rounds: usize,
     },
+}
+
+/// What is measured besides the program.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Bench {
+    /// The built-in loader.
+    Loader,
 }
 
 fn main() -> ExitCode {
@@ -57,7 +66,11 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::Bless { name } => bless::run(name.as_deref()),
         Task::Loader => loader::build(),
-        Task::Bench { rounds } => bench::run(rounds),
+        Task::Bench { what: None, rounds } => bench::run(rounds),
+        Task::Bench {
+            what: Some(Bench::Loader),
+            rounds,
+        } => bench::loader::run(rounds),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

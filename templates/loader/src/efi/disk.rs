@@ -64,15 +64,33 @@ impl EfiDisk {
     }
 }
 
+/// Reads whole blocks, one by one where all of them together fail. The error is the block that cannot be read.
+fn each_block(io: NonNull<BlockIo>, first: u64, into: *mut u8, length: usize, size: usize) -> Result<(), u64> {
+    if blocks(io, first, into, length, 1) {
+        return Ok(());
+    }
+    for (block, offset) in (first..).zip((0..length).step_by(size)) {
+        if !blocks(io, block, into.wrapping_add(offset), size, TRIES) {
+            return Err(block);
+        }
+    }
+    Ok(())
+}
+
 /// Reads whole blocks; `into` has room for `length` bytes, a multiple of the block size (§13.9.2).
-fn blocks(io: NonNull<BlockIo>, block: u64, into: *mut u8, length: usize) -> bool {
+fn blocks(io: NonNull<BlockIo>, block: u64, into: *mut u8, length: usize, tries: usize) -> bool {
     let io = io.as_ptr();
-    for _ in 0..TRIES {
+    for _ in 0..tries {
         // SAFETY: the protocol is the firmware's; the media's id changes with the medium.
         let status = unsafe { ((*io).read_blocks)(io, (*(*io).media).id, block, length, into) };
         match status {
             0 => return true,
-            MEDIA_CHANGED | DEVICE_ERROR => {}
+            MEDIA_CHANGED => {}
+            // After the last try too: the next read may be of another file.
+            DEVICE_ERROR => {
+                // SAFETY: as above.
+                unsafe { ((*io).reset)(io, false) };
+            }
             _ => return false,
         }
     }
@@ -95,16 +113,14 @@ impl Disk for EfiDisk {
                 false => rest.len().min(self.bounce.len() - skip),
             };
             let read = match direct {
-                true => blocks(self.io, block, rest.as_mut_ptr(), length),
-                false => blocks(
-                    self.io,
-                    block,
-                    self.bounce.as_mut_ptr(),
-                    (skip + length).next_multiple_of(size),
-                ),
+                true => each_block(self.io, block, rest.as_mut_ptr(), length, size),
+                false => {
+                    let whole = (skip + length).next_multiple_of(size);
+                    each_block(self.io, block, self.bounce.as_mut_ptr(), whole, size)
+                }
             };
-            if !read {
-                return Err(unreadable(at));
+            if let Err(lost) = read {
+                return Err(unreadable(lost * size as u64));
             }
             if !direct {
                 rest[..length].copy_from_slice(&self.bounce[skip..skip + length]);

@@ -193,7 +193,7 @@ pub(crate) struct Media {
 pub(crate) struct BlockIo {
     revision: u64,
     pub media: *const Media,
-    reset: usize,
+    pub reset: extern "efiapi" fn(*mut BlockIo, bool) -> Status,
     pub read_blocks: extern "efiapi" fn(*mut BlockIo, u32, u64, usize, *mut u8) -> Status,
 }
 

@@ -1,0 +1,106 @@
+//! `cargo xtask bench loader`: the built-in loader beside isolinux and GRUB.
+//!
+//! Each starts the same kernel with the same 73 MB initrd in the same machine, and the time is that from the start of QEMU until
+//! the system has switched the machine off: firmware and kernel are in it for all of them.
+
+use super::{median, ratios};
+use crate::{inputs, shell};
+use qemu_tests::cell::{Cell, Firmware};
+use qemu_tests::pins::{self, Inputs};
+use qemu_tests::system::{CELLS, END, System};
+use qemu_tests::workspace;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// How large the initrd is that each loader reads, in bytes.
+const INITRD: usize = 73_000_000;
+
+/// Prints the table.
+pub(crate) fn run(rounds: usize) -> Result<(), String> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    shell::run(cargo.args(["build", "--release"]).current_dir(workspace::root()))?;
+    inputs::run(Some("qemu-tests"))?;
+    inputs::run(Some("debian-installer"))?;
+    let theirs = pins::load("debian-installer")?;
+    let ours = prepared(
+        "bench-builtin",
+        "[boot]\ntimeout = 0\n[[menu]]\nkernel = \"vmlinuz\"\ninitrd = \"large.img\"\ncmdline = \"console=ttyS0\"\n",
+    )?;
+    let isolinux = prepared("bench-isolinux", &isolinux(&theirs)?)?;
+    let grub = prepared("bench-grub", &grub(&theirs)?)?;
+    println!("{:10} {:>10} {:>10} {:>10}", "seconds", "builtin", "", "");
+    for cell in CELLS {
+        let (name, other) = match cell.firmware {
+            Firmware::Bios => ("isolinux", &isolinux),
+            Firmware::Uefi | Firmware::SecureBoot => ("GRUB", &grub),
+        };
+        let (mut mine, mut others) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            mine.push(time(&ours, cell)?);
+            others.push(time(other, cell)?);
+        }
+        let ratio = median(&ratios(&others, &mine));
+        let (mine, others) = (median(&mine), median(&others));
+        println!(
+            "{:10} {mine:10.2} {name:>10} {others:10.2} {ratio:>9.2}x",
+            cell.to_string()
+        );
+    }
+    Ok(())
+}
+
+/// A system and its image.
+struct Prepared {
+    system: System,
+    image: PathBuf,
+}
+
+fn prepared(name: &str, manifest: &str) -> Result<Prepared, String> {
+    let system = System::new(name)?;
+    let mut initrd = fs::read(system.path("initrd.img")).map_err(|e| e.to_string())?;
+    // Zeros behind an archive cost the kernel next to nothing, and the loader as much as anything else.
+    initrd.resize(INITRD, 0);
+    system.put("large.img", &initrd)?;
+    let image = system.image(manifest)?;
+    Ok(Prepared { system, image })
+}
+
+fn time(prepared: &Prepared, cell: Cell) -> Result<f64, String> {
+    let guest = prepared
+        .system
+        .bare(cell)
+        .medium(&prepared.image, cell.medium)
+        .start()?;
+    let started = std::time::Instant::now();
+    prepared.system.finish(guest, &[END])?;
+    Ok(started.elapsed().as_secs_f64())
+}
+
+const FILES: &str =
+    "[[files]]\nfrom = \"vmlinuz\"\nto = \"/boot/\"\n[[files]]\nfrom = \"large.img\"\nto = \"/boot/\"\n";
+
+fn isolinux(inputs: &Inputs) -> Result<String, String> {
+    let configuration =
+        "default linux\nprompt 0\nlabel linux\nkernel /boot/vmlinuz\nappend initrd=/boot/large.img console=ttyS0\n";
+    Ok(format!(
+        "{FILES}[[files]]\ntext = {configuration:?}\nto = \"/isolinux/isolinux.cfg\"\n[[files]]\nfrom = {:?}\nto = \"/isolinux/\"\n\
+         [[files]]\nfrom = {:?}\nto = \"/isolinux/\"\n[boot.bios]\nimage = \"iso:/isolinux/isolinux.bin\"\n\
+         info_table = \"isolinux\"\nmbr = {:?}\n",
+        inputs.file("ldlinux.c32")?,
+        inputs.file("isolinux.bin")?,
+        inputs.file("isohdpfx.bin")?
+    ))
+}
+
+fn grub(inputs: &Inputs) -> Result<String, String> {
+    let configuration = "linux /boot/vmlinuz console=ttyS0\ninitrd /boot/large.img\nboot\n";
+    let stub = workspace::root().join("examples/debian-installer/grub-esp.cfg");
+    let stub = fs::read_to_string(&stub).map_err(|e| format!("{}: {e}", stub.display()))?;
+    let stub = stub.replace("/install.amd/initrd.gz", "/boot/large.img");
+    Ok(format!(
+        "{FILES}[[files]]\ntext = {configuration:?}\nto = \"/boot/grub/grub.cfg\"\n[[files]]\ntext = {stub:?}\nto = \"/esp.cfg\"\n\
+         [boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = {:?}\n\"/boot/grub/grub.cfg\" = \"iso:/esp.cfg\"\n",
+        inputs.file("gcdx64.efi.signed")?
+    ))
+}
