@@ -67,7 +67,7 @@ fn once<P: Platform + ?Sized>(platform: &mut P, menu: &Menu, quiet: bool, last: 
         },
     };
     if let Err(failure) = result {
-        report(platform, title.as_str(), &failure);
+        report(platform, title.as_str(), &failure, "Enter goes back to the menu");
     }
     number
 }
@@ -98,13 +98,13 @@ fn start<P: Platform + ?Sized>(
     Err(platform.start(entry, command_line, quiet))
 }
 
-/// Says why something failed, and waits until that has been read.
-pub fn report<C: Console + ?Sized>(console: &mut C, title: &str, failure: &Failure) {
+/// Says why something failed, and waits until that has been read; `leads` says what Enter does then.
+pub fn report<C: Console + ?Sized>(console: &mut C, title: &str, failure: &Failure, leads: &str) {
     console.clear();
     console.cursor(None);
     title_bar(console, title);
     sentence(console, 3, Style::Alarm, failure.as_str());
-    hints(console, "Enter goes back to the menu");
+    hints(console, leads);
     while !matches!(console.key(60_000), Some(Key::Enter | Key::Escape)) {}
 }
 

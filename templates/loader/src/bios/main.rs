@@ -46,7 +46,12 @@ extern "C" fn bios_main() -> ! {
             run(&mut Bios { console, disk, own }, &menu)
         }
         Err(failure) => loop {
-            report(&mut console, "isobuild", &failure);
+            report(
+                &mut console,
+                "isobuild",
+                &failure,
+                "Enter gives the machine back to its firmware",
+            );
             interrupt(0x18, Registers::default());
         },
     }
@@ -202,7 +207,12 @@ fn panic(info: &core::panic::PanicInfo) -> ! {
         .text(" of ")
         .text(file);
     loop {
-        report(&mut BiosConsole::default(), "isobuild", &failure);
+        report(
+            &mut BiosConsole::default(),
+            "isobuild",
+            &failure,
+            "Enter starts the machine again",
+        );
         reboot();
     }
 }

@@ -45,6 +45,19 @@ impl Firmware {
         &room[..count.min(room.len())]
     }
 
+    /// Lets every driver look at every device. A firmware that is in a hurry has done so for the medium that it started alone.
+    pub(crate) fn connect_all(&self) {
+        const ALL_HANDLES: u32 = 0;
+        const MOST_HANDLES: usize = 1024;
+        let mut handles = [null_mut(); MOST_HANDLES];
+        let mut length = size_of_val(&handles);
+        let located = (self.boot().locate_handle)(ALL_HANDLES, null(), null(), &mut length, handles.as_mut_ptr()) == 0;
+        let count = if located { length / size_of::<Handle>() } else { 0 };
+        for &handle in handles.iter().take(count) {
+            (self.boot().connect_controller)(handle, null(), null(), true);
+        }
+    }
+
     /// Memory for `length` bytes, in whole pages.
     pub(crate) fn allocate(&self, length: usize) -> Option<&'static mut [u8]> {
         const ANY_PAGES: u32 = 0;

@@ -61,7 +61,12 @@ extern "efiapi" fn efi_main(image: Handle, system: *mut SystemTable) -> Status {
             run(&mut machine, &menu)
         }
         Err(failure) => {
-            report(&mut console, "isobuild", &failure);
+            report(
+                &mut console,
+                "isobuild",
+                &failure,
+                "Enter gives the machine back to its firmware",
+            );
             NOT_FOUND
         }
     }
@@ -164,7 +169,13 @@ fn panic(info: &core::panic::PanicInfo) -> ! {
             let failure = Line::of("The loader itself has failed, at line ")
                 .number(u64::from(place.0))
                 .text(" of ");
-            report(&mut EfiConsole::new(firmware), "isobuild", &failure.text(place.1));
+            let leads = "Enter gives the machine back to its firmware";
+            report(
+                &mut EfiConsole::new(firmware),
+                "isobuild",
+                &failure.text(place.1),
+                leads,
+            );
             (firmware.boot().exit)(firmware.image, NOT_FOUND, 0, null());
         }
     }

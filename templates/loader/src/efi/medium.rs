@@ -35,14 +35,16 @@ pub(crate) fn find(firmware: &Firmware) -> Result<Medium, Failure> {
     let id = (read == Some(ID_LENGTH) && is_id(&digits)).then_some(&digits[..]);
 
     let own = device.and_then(|device| firmware.protocol::<u8>(device, &DEVICE_PATH));
-    let mut handles = [core::ptr::null_mut(); MOST_HANDLES];
-    let handles = firmware.handles(&BLOCK_IO, &mut handles);
     let mut failure = Failure::of("The firmware shows no medium that the loader could have come from.");
     for is_own in [true, false] {
-        if !is_own && id.is_none() {
-            break;
+        if !is_own {
+            if id.is_none() {
+                break;
+            }
+            firmware.connect_all();
         }
-        for &handle in handles {
+        let mut handles = [core::ptr::null_mut(); MOST_HANDLES];
+        for &handle in firmware.handles(&BLOCK_IO, &mut handles) {
             let Some(io) = EfiDisk::whole(firmware, handle) else {
                 continue;
             };

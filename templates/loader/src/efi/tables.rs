@@ -158,6 +158,7 @@ pub(crate) struct BootServices {
     get_next_monotonic_count: usize,
     stall: usize,
     pub set_watchdog_timer: extern "efiapi" fn(usize, u64, usize, *const u16) -> Status,
+    pub connect_controller: extern "efiapi" fn(Handle, *const Handle, *const u8, bool) -> Status,
 }
 
 #[repr(C)]
