@@ -253,10 +253,8 @@ fn progress(system: &System, cell: Cell) -> Result<(), String> {
         .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect();
     system.put("large.img", &one_file("large", &content))?;
-    let manifest = format!(
-        "[boot]\ntimeout = 1\nserial = 115200\n[[menu]]\nkernel = \"vmlinuz\"\ninitrd = [\"large.img\", \"initrd.img\"]\n\
-         cmdline = \"console=ttyS0\"\n"
-    );
+    let manifest = "[boot]\ntimeout = 1\nserial = 115200\n[[menu]]\nkernel = \"vmlinuz\"\ninitrd = [\"large.img\", \"initrd.img\"]\n\
+         cmdline = \"console=ttyS0\"\n";
     let large = format!("file /large {}", hash::bytes(&content));
     system
         .boots(&manifest, cell, &["Starting Boot", " MiB of ", &large, END])

@@ -114,7 +114,8 @@ impl BiosDisk {
 
     /// How many sectors from `first` on one call can read.
     fn reach(&self, first: u64) -> usize {
-        let room = BUFFER_LENGTH / self.sector_size;
+        // INT 13h extensions: one packet has 127 sectors at most.
+        let room = (BUFFER_LENGTH / self.sector_size).min(127);
         match self.addressing {
             Addressing::Packets => room,
             // Not beyond the track's end.

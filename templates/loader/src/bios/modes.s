@@ -16,23 +16,20 @@ gdt_pointer: .word 47
 .balign 4
 real_mode_vectors: .word 0x3ff
   .long 0
-.balign 8
-saved_stack: .quad 0
-
-# What a call takes and gives; `Registers` in real_mode.rs.
-.globl registers
-registers:
-r_eax: .long 0
-r_ebx: .long 0
-r_ecx: .long 0
-r_edx: .long 0
-r_esi: .long 0
-r_edi: .long 0
-r_ebp: .long 0
-r_ds: .word 0
-r_es: .word 0
-r_flags: .word 0
-r_call: .word 0               # 0 to 255 an interrupt, 256 a pause until the next one, 257 and 258 a jump that never returns
+# What a call takes and gives; `Registers` in real_mode.rs. It stands apart from the code: a processor that sees its code's
+# page written has to look at the code anew.
+.set r_eax, 0x800
+.set r_ebx, 0x804
+.set r_ecx, 0x808
+.set r_edx, 0x80c
+.set r_esi, 0x810
+.set r_edi, 0x814
+.set r_ebp, 0x818
+.set r_ds, 0x81c
+.set r_es, 0x81e
+.set r_flags, 0x820
+.set r_call, 0x822            # 0 to 255 an interrupt, 256 a pause until the next one, 257 and 258 a jump that never returns
+.set saved_stack, 0x840
 
 .code16
 to_long_mode:
@@ -123,7 +120,9 @@ real_mode:
   je start_kernel
   cmpw $256, %ax
   je pause
-  movb %al, 2f+1              # the interrupt's number, into the instruction
+  cmpb %al, 2f+1              # the interrupt's number, into the instruction
+  je 1f
+  movb %al, 2f+1
   jmp 1f                      # a jump, so that old processors fetch it anew
 1: movl r_eax, %eax
   movl r_ebx, %ebx

@@ -1,9 +1,11 @@
 //! Calls to the BIOS, and the memory below 640 KiB that they share with the loader.
 
-/// Where a read's bytes arrive: 60 KiB that cross no 64 KiB boundary.
+/// Where a call's registers are, as `modes.s` knows too.
+const REGISTERS: usize = 0x800;
+/// Where a read's bytes arrive: 64 KiB that cross no 64 KiB boundary.
 pub(crate) const BUFFER: usize = 0x2_0000;
 /// Bytes of [`BUFFER`].
-pub(crate) const BUFFER_LENGTH: usize = 0xf000;
+pub(crate) const BUFFER_LENGTH: usize = 0x1_0000;
 /// What calls read and write besides their registers.
 pub(crate) const SCRATCH: usize = 0x3_0000;
 /// Where a kernel's real-mode part goes, with its stack and command line; 64 KiB.
@@ -11,7 +13,7 @@ pub(crate) const SETUP: usize = 0x4_0000;
 /// Where the menu file is kept; 64 KiB.
 pub(crate) const MENU_FILE: usize = 0x5_0000;
 
-/// The registers of a call, in the order of `registers` in `modes.s`.
+/// The registers of a call, at the offsets of `modes.s`.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Registers {
@@ -33,7 +35,6 @@ const START_KERNEL: u16 = 257;
 const START_PROGRAM: u16 = 258;
 
 unsafe extern "C" {
-    static mut registers: Registers;
     fn real_mode();
 }
 
@@ -50,11 +51,12 @@ impl Registers {
 }
 
 fn call(what: u16, with: Registers) -> Registers {
-    // SAFETY: one thread, and the assembly reads and writes `registers` only within `real_mode`.
+    let registers = REGISTERS as *mut Registers;
+    // SAFETY: one thread, and the assembly reads and writes this memory only within `real_mode`.
     unsafe {
-        (&raw mut registers).write_volatile(Registers { call: what, ..with });
+        registers.write_volatile(Registers { call: what, ..with });
         real_mode();
-        (&raw const registers).read_volatile()
+        registers.read_volatile()
     }
 }
 

@@ -4,7 +4,7 @@
 # there too. They hold the boot information table at byte 8, which the image's builder fills in, and read the rest of
 # the image behind themselves: by INT 13h with packets where the BIOS has them, else by cylinder, head and sector.
 #
-# Memory below 640 KiB: 0x0600 the MBR's boot code, 0x7c00 this image with the real-mode stack below it, 0x20000 the
+# Memory below 640 KiB: 0x0600 the MBR's boot code, 0x0800 the registers of calls to the BIOS, 0x7c00 this image with the real-mode stack below it, 0x20000 the
 # buffer for reads, 0x30000 what passes between the two modes, 0x40000 the kernel's real-mode part, 0x50000 the menu
 # file, 0x60000 the 64-bit stack, 0x70000 the page tables.
 
