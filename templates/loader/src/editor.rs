@@ -47,6 +47,8 @@ impl Editor {
     pub fn edit<C: Console + ?Sized>(&mut self, console: &mut C, title: &str, entry: &[u8]) -> bool {
         console.clear();
         title_bar(console, title);
+        let line = Line::of("The command line of ").bytes(entry);
+        console.put(FRAME_ROW, 2, Style::Quiet, clipped(line.as_str(), 70));
         hints(
             console,
             "Enter starts with this command line   Esc goes back to the menu",
