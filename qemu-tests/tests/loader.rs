@@ -257,7 +257,7 @@ fn progress(system: &System, cell: Cell) -> Result<(), String> {
          cmdline = \"console=ttyS0\"\n";
     let large = format!("file /large {}", hash::bytes(&content));
     system
-        .boots(&manifest, cell, &["Starting Boot", " MiB of ", &large, END])
+        .boots(manifest, cell, &["Starting Boot", " MiB of ", &large, END])
         .map(drop)
 }
 
