@@ -253,12 +253,15 @@ fn progress(system: &System, cell: Cell) -> Result<(), String> {
         .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect();
     system.put("large.img", &one_file("large", &content))?;
-    let manifest = "[boot]\ntimeout = 1\nserial = 115200\n[[menu]]\nkernel = \"vmlinuz\"\ninitrd = [\"large.img\", \"initrd.img\"]\n\
-         cmdline = \"console=ttyS0\"\n";
+    let manifest = "[boot]\ntimeout = 1\nserial = 115200\n[[menu]]\nkernel = \"vmlinuz\"\n\
+                    initrd = [\"large.img\", \"initrd.img\"]\ncmdline = \"console=ttyS0\"\n";
+    let medium = system.medium(manifest, cell)?;
+    let mut guest = system.machine(&medium, cell).start()?;
+    guest.wait_for(&["Starting Boot", " MiB of "])?;
+    guest.screendump_as("progress.png")?;
     let large = format!("file /large {}", hash::bytes(&content));
-    system
-        .boots(manifest, cell, &["Starting Boot", " MiB of ", &large, END])
-        .map(drop)
+    system.finish(guest, &[&large, END])?;
+    medium.check_unwritten()
 }
 
 /// The firmware goes on to the second medium, another image.

@@ -1,7 +1,8 @@
-//! The line that shows how far a large file has come.
+//! Reading a large file, and the line that shows how far it has come.
 
 use crate::console::{Console, Style};
-use crate::line::Line;
+use crate::disk::Disk;
+use crate::line::{Failure, Line};
 use crate::menu::FRAME_ROW;
 
 /// Files below this are read before anybody looks.
@@ -9,6 +10,9 @@ const SMALL: u64 = 4 << 20;
 
 /// How wide the bar is, in columns.
 const WIDTH: u64 = 40;
+
+/// Files are read in parts of this size, so that the bar moves.
+const PART: usize = 1 << 20;
 
 /// How far the loading of one entry has come.
 #[derive(Clone, Copy)]
@@ -47,10 +51,31 @@ impl Progress {
     }
 }
 
+/// Fills `into` with what begins at `offset` of the medium.
+///
+/// # Errors
+/// The medium has failed.
+pub fn load<D: Disk + ?Sized, C: Console + ?Sized>(
+    disk: &mut D,
+    console: &mut C,
+    progress: &mut Progress,
+    offset: u64,
+    into: &mut [u8],
+) -> Result<(), Failure> {
+    let mut offset = offset;
+    for part in into.chunks_mut(PART) {
+        disk.read(offset, part)?;
+        offset += part.len() as u64;
+        progress.advance(console, part.len() as u64);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Screen;
+    use crate::iso9660::find;
+    use crate::testing::{Screen, Volume};
 
     #[test]
     fn a_large_file_shows_how_far_it_has_come() {
@@ -77,5 +102,20 @@ mod tests {
             Progress::new(total, quiet).advance(&mut screen, total);
         }
         assert_eq!(screen.puts, 0);
+    }
+
+    #[test]
+    fn a_file_is_loaded_in_parts_and_shows_its_end() {
+        let content: std::vec::Vec<u8> = (0..5 * PART + 7).map(|n| (n % 251) as u8).collect();
+        let mut volume = Volume::new(&[("f", &content)]);
+        let file = find(&mut volume, b"/f").unwrap();
+        let mut screen = Screen::new(80, 25, &[]);
+        let mut progress = Progress::new(file.length, false);
+        let mut read = std::vec![0; content.len()];
+        load(&mut volume, &mut screen, &mut progress, file.offset, &mut read).unwrap();
+        assert!(read == content);
+        assert!(screen.text().contains("█  5120 KiB of 5120 KiB"), "{}", screen.text());
+        volume.broken_from = file.offset + 2 * PART as u64;
+        assert!(load(&mut volume, &mut screen, &mut progress, file.offset, &mut read).is_err());
     }
 }

@@ -6,8 +6,12 @@ use crate::line::{Failure, Line, clipped};
 use crate::menu::{Choice, List, MOST_ENTRIES, hints, sentence, title_bar};
 use crate::menu_file::{Action, Entry, Menu};
 
-/// What the core asks of a front end besides its console.
-pub trait Platform: Console {
+/// What the core asks of a front end.
+pub trait Platform {
+    /// Its screen and keyboard.
+    type Console: Console;
+    /// Its screen and keyboard.
+    fn console(&mut self) -> &mut Self::Console;
     /// Whether this firmware can do what the entry says.
     fn offers(&mut self, entry: &Entry) -> bool;
     /// Loads the entry and starts it. It comes back only with the reason why that was impossible, or when what was
@@ -20,7 +24,7 @@ pub trait Platform: Console {
 /// Runs the menu for as long as the loader has the machine.
 pub fn run<P: Platform + ?Sized>(platform: &mut P, menu: &Menu) -> ! {
     // A first key that is already there asks for the menu; so does every failure.
-    let at_once = menu.timeout() == Some(0) && platform.key(0).is_none();
+    let at_once = menu.timeout() == Some(0) && platform.console().key(0).is_none();
     let mut chosen = once(platform, menu, at_once, None);
     loop {
         chosen = once(platform, menu, false, Some(chosen));
@@ -56,7 +60,7 @@ fn once<P: Platform + ?Sized>(platform: &mut P, menu: &Menu, quiet: bool, last: 
             chosen,
             timeout: menu.timeout().filter(|&seconds| last.is_none() && seconds > 0),
         }
-        .choose(platform),
+        .choose(platform.console()),
     };
     let (Choice::Start(number) | Choice::Edit(number)) = choice;
     let result = match shown.get(number).copied().flatten() {
@@ -67,7 +71,12 @@ fn once<P: Platform + ?Sized>(platform: &mut P, menu: &Menu, quiet: bool, last: 
         },
     };
     if let Err(failure) = result {
-        report(platform, title.as_str(), &failure, "Enter goes back to the menu");
+        report(
+            platform.console(),
+            title.as_str(),
+            &failure,
+            "Enter goes back to the menu",
+        );
     }
     number
 }
@@ -83,17 +92,18 @@ fn start<P: Platform + ?Sized>(
     let mut command_line = entry.command_line();
     if let Choice::Edit(_) = choice {
         let mut editor = Editor::new(command_line);
-        if !editor.edit(platform, title, entry.title) {
+        if !editor.edit(platform.console(), title, entry.title) {
             return Ok(());
         }
         command_line = editor.text(&mut text);
     }
     if !quiet {
-        platform.clear();
-        platform.cursor(None);
-        title_bar(platform, title);
+        let console = platform.console();
+        console.clear();
+        console.cursor(None);
+        title_bar(console, title);
         let line = Line::of("Starting ").bytes(entry.title);
-        platform.put(2, 4, Style::Plain, clipped(line.as_str(), 70));
+        console.put(2, 4, Style::Plain, clipped(line.as_str(), 70));
     }
     Err(platform.start(entry, command_line, quiet))
 }
@@ -144,6 +154,10 @@ mod tests {
     }
 
     impl Platform for Machine {
+        type Console = Self;
+        fn console(&mut self) -> &mut Self {
+            self
+        }
         fn offers(&mut self, entry: &Entry) -> bool {
             entry.bios().is_none()
         }

@@ -16,7 +16,7 @@ mod start;
 
 use console::BiosConsole;
 use disk::{Addressing, BiosDisk};
-use isobuild_loader::console::{Console, Key, Style};
+use isobuild_loader::console::Console;
 use isobuild_loader::line::{Failure, Line};
 use isobuild_loader::medium::menu_of;
 use isobuild_loader::menu_file::{Action, Entry, ID_LENGTH, LARGEST, Menu, is_id};
@@ -106,25 +106,13 @@ struct Bios {
     own: bool,
 }
 
-impl Console for Bios {
-    fn size(&mut self) -> (usize, usize) {
-        self.console.size()
-    }
-    fn clear(&mut self) {
-        self.console.clear();
-    }
-    fn put(&mut self, row: usize, column: usize, style: Style, text: &str) {
-        self.console.put(row, column, style, text);
-    }
-    fn cursor(&mut self, at: Option<(usize, usize)>) {
-        self.console.cursor(at);
-    }
-    fn key(&mut self, milliseconds: u32) -> Option<Key> {
-        self.console.key(milliseconds)
-    }
-}
-
 impl Platform for Bios {
+    type Console = BiosConsole;
+
+    fn console(&mut self) -> &mut BiosConsole {
+        &mut self.console
+    }
+
     fn offers(&mut self, entry: &Entry) -> bool {
         match entry.action() {
             Some(action) => action != Action::FirmwareSetup,

@@ -9,7 +9,7 @@ use isobuild_loader::iso9660::{self, Extent};
 use isobuild_loader::line::Failure;
 use isobuild_loader::linux::{HEADER_LENGTH, Header, KERNEL, padded, place, video_mode};
 use isobuild_loader::menu_file::Entry;
-use isobuild_loader::progress::Progress;
+use isobuild_loader::progress::{Progress, load};
 
 /// The end of the memory that the page tables map.
 const REACH: u64 = 0xffff_f000;
@@ -23,9 +23,6 @@ const LARGEST_SETUP: usize = 65 * 512;
 /// The largest program that goes to 0x7c00: what lies between [`SETUP`] and the 64-bit stack.
 const LARGEST_PROGRAM: u64 = 0x1_8000;
 
-/// Files are read in parts of this size, so that the bar moves.
-const PART: usize = 1 << 20;
-
 /// Loads and starts an entry. It comes back only with the reason why that was impossible.
 pub(crate) fn start(
     console: &mut BiosConsole,
@@ -38,7 +35,7 @@ pub(crate) fn start(
         (Some(path), _) | (None, Some(path)) => path,
         (None, None) => return Failure::of("The entry names nothing that BIOS can start."),
     };
-    let loaded = load(disk, path).and_then(|(file, header)| match header {
+    let loaded = find(disk, path).and_then(|(file, header)| match header {
         Some(header) => linux(
             console,
             disk,
@@ -58,7 +55,7 @@ pub(crate) fn start(
 }
 
 /// Finds a file and what its set-up header says, if it has one.
-fn load(disk: &mut BiosDisk, path: &[u8]) -> Result<(Extent, Option<Header>), Failure> {
+fn find(disk: &mut BiosDisk, path: &[u8]) -> Result<(Extent, Option<Header>), Failure> {
     let file = iso9660::find(disk, path)?;
     let mut head = [0; HEADER_LENGTH];
     let length = HEADER_LENGTH.min(file.length as usize);
@@ -114,7 +111,7 @@ fn linux(
         )
     };
     disk.read(file.offset, setup)?;
-    read(console, disk, file.offset + setup_length as u64, kernel, &mut progress)?;
+    load(disk, console, &mut progress, file.offset + setup_length as u64, kernel)?;
     let mut at = initrd;
     for path in entry.initrds() {
         let extent = iso9660::find(disk, path)?;
@@ -127,7 +124,7 @@ fn linux(
             )
         };
         gap.fill(0);
-        read(console, disk, extent.offset, memory, &mut progress)?;
+        load(disk, console, &mut progress, extent.offset, memory)?;
         at = start + extent.length;
     }
     fill_header(command_line, initrd, initrd_length);
@@ -186,20 +183,4 @@ pub(crate) fn next_disk(own: &BiosDisk) {
             start_program(512, disk.drive);
         }
     }
-}
-
-fn read(
-    console: &mut BiosConsole,
-    disk: &mut BiosDisk,
-    offset: u64,
-    into: &mut [u8],
-    progress: &mut Progress,
-) -> Result<(), Failure> {
-    let mut offset = offset;
-    for part in into.chunks_mut(PART) {
-        disk.read(offset, part)?;
-        offset += part.len() as u64;
-        progress.advance(console, part.len() as u64);
-    }
-    Ok(())
 }

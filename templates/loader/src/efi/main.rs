@@ -20,7 +20,7 @@ use console::EfiConsole;
 use core::ptr::null;
 use disk::EfiDisk;
 use firmware::{Firmware, wide};
-use isobuild_loader::console::{Console, Key, Style};
+use isobuild_loader::console::Console;
 use isobuild_loader::line::{Failure, Line};
 use isobuild_loader::menu_file::{Action, Entry};
 use isobuild_loader::{Platform, report, run};
@@ -80,28 +80,16 @@ struct Efi {
     own: bool,
 }
 
-impl Console for Efi {
-    fn size(&mut self) -> (usize, usize) {
-        self.console.size()
-    }
-    fn clear(&mut self) {
-        self.console.clear();
-    }
-    fn put(&mut self, row: usize, column: usize, style: Style, text: &str) {
-        self.console.put(row, column, style, text);
-    }
-    fn cursor(&mut self, at: Option<(usize, usize)>) {
-        self.console.cursor(at);
-    }
-    fn key(&mut self, milliseconds: u32) -> Option<Key> {
-        self.console.key(milliseconds)
-    }
-}
-
 /// `OsIndications`, §8.5.4: the firmware's set-up opens at the next start.
 const BOOT_TO_FIRMWARE_UI: u64 = 1;
 
 impl Platform for Efi {
+    type Console = EfiConsole;
+
+    fn console(&mut self) -> &mut EfiConsole {
+        &mut self.console
+    }
+
     fn offers(&mut self, entry: &Entry) -> bool {
         match entry.action() {
             Some(Action::FirmwareSetup) => {

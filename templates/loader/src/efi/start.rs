@@ -7,15 +7,11 @@ use crate::medium::{nodes, own_device};
 use crate::tables::*;
 use core::ffi::c_void;
 use core::ptr::{null, null_mut};
-use isobuild_loader::disk::Disk;
 use isobuild_loader::iso9660::{self, Extent};
 use isobuild_loader::line::Failure;
 use isobuild_loader::linux::padded;
 use isobuild_loader::menu_file::Entry;
-use isobuild_loader::progress::Progress;
-
-/// Files are read in parts of this size, so that the bar moves.
-const PART: usize = 4 << 20;
+use isobuild_loader::progress::{Progress, load};
 
 /// More initrds than this are refused.
 const MOST_INITRDS: usize = 32;
@@ -90,7 +86,7 @@ fn program(
             .text("."));
     };
     let mut progress = Progress::new(file.length, quiet);
-    let read = read(disk, console, file, memory, &mut progress);
+    let read = load(disk, console, &mut progress, file.offset, memory);
     let mut image = null_mut();
     let mut room = [0; 2048];
     let origin = origin(firmware, path, &mut room);
@@ -112,22 +108,6 @@ fn program(
             Err(refusal(path, status))
         }
     }
-}
-
-fn read(
-    disk: &mut EfiDisk,
-    console: &mut EfiConsole,
-    file: Extent,
-    into: &mut [u8],
-    progress: &mut Progress,
-) -> Result<(), Failure> {
-    let mut offset = file.offset;
-    for part in into.chunks_mut(PART) {
-        disk.read(offset, part)?;
-        offset += part.len() as u64;
-        progress.advance(console, part.len() as u64);
-    }
-    Ok(())
 }
 
 fn find_initrds(disk: &mut EfiDisk, entry: &Entry, into: &mut [Extent]) -> Result<usize, Failure> {
@@ -274,7 +254,13 @@ impl Provider<'_> {
             let start = padded(at) as usize;
             let end = start + extent.length as usize;
             memory[at as usize..start].fill(0);
-            read(self.disk, self.console, extent, &mut memory[start..end], &mut progress)?;
+            load(
+                self.disk,
+                self.console,
+                &mut progress,
+                extent.offset,
+                &mut memory[start..end],
+            )?;
             at = end as u64;
         }
         Ok(())
