@@ -8,13 +8,11 @@ use crate::machine::Machine;
 use crate::medium::Scratch;
 use crate::pins::{self, Inputs, State};
 use crate::{suite, tools, workspace};
+use libtest_mimic::Trial;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
-
-/// Every line that the system says on the serial port begins with this.
-pub const MARK: &str = "isobuild-test:";
 
 /// What the system says before it switches the machine off.
 pub const END: &str = "isobuild-test: end";
@@ -40,8 +38,26 @@ pub struct System {
     logs: PathBuf,
 }
 
+/// A test of the loader: its name, the cells in which it runs, and what it does in one of them.
+pub type LoaderTest = (&'static str, &'static [Cell], fn(&System, Cell) -> Result<(), String>);
+
+/// Tests of the loader, one for each cell. Each has a system of its own.
+pub fn trials(tests: &[LoaderTest]) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for &(name, cells, test) in tests {
+        for &cell in cells {
+            let name = format!("{name} {cell}");
+            let logs = format!("loader-{}", name.replace(' ', "-"));
+            trials.push(suite::trial(name, missing(cell.firmware), move || {
+                test(&System::new(&logs)?, cell)
+            }));
+        }
+    }
+    trials
+}
+
 /// What a test of the loader lacks here, as sentences.
-pub fn missing(firmware: Firmware) -> Vec<String> {
+fn missing(firmware: Firmware) -> Vec<String> {
     let mut missing = suite::missing(needs(firmware));
     missing.extend(workspace::isobuild().err());
     match pins::load("qemu-tests").and_then(|inputs| inputs.state()) {
@@ -81,13 +97,6 @@ impl System {
         fs::copy(&kernel, system.path("vmlinuz")).map_err(|e| format!("{}: {e}", kernel.display()))?;
         system.put("initrd.img", &initrd(&inputs)?)?;
         Ok(system)
-    }
-
-    /// A directory without the system, for images that start none.
-    pub fn none(name: &str) -> Result<Self, String> {
-        let directory = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
-        let logs = workspace::target().join("qemu-tests/logs").join(name);
-        Ok(Self { directory, logs })
     }
 
     /// The path of a file in the directory.
@@ -182,11 +191,4 @@ pub fn one_file(name: &str, bytes: &[u8]) -> Vec<u8> {
     let mut archive = Archive::default();
     archive.file(name, bytes);
     archive.finish()
-}
-
-/// The name of a file, for a path that a test made.
-pub fn file_name(path: &Path) -> String {
-    path.file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use libtest_mimic::Trial;
 use qemu_tests::cell::{Cell, Firmware, Medium};
-use qemu_tests::system::{self, CELLS, END, System, one_file};
+use qemu_tests::system::{self, CELLS, END, LoaderTest, System, one_file};
 use qemu_tests::{hash, pins, suite};
 use std::process::ExitCode;
 
@@ -10,16 +10,13 @@ fn main() -> ExitCode {
     suite::run(trials())
 }
 
-/// A test of the loader in one cell.
-type Test = fn(&System, Cell) -> Result<(), String>;
-
 const BIOS: &[Cell] = CELLS.split_at(2).0;
 const UEFI: &[Cell] = CELLS.split_at(2).1;
 /// One cell of each firmware, where the medium makes no difference.
 const BOTH: &[Cell] = &[CELLS[0], CELLS[3]];
 
 fn trials() -> Result<Vec<Trial>, String> {
-    let tests: [(&str, &[Cell], Test); 14] = [
+    let tests: [LoaderTest; 14] = [
         ("linux", &CELLS, linux),
         ("debian-installer", &CELLS, debian_installer),
         ("no time and no text", &CELLS, no_text),
@@ -35,17 +32,7 @@ fn trials() -> Result<Vec<Trial>, String> {
         ("next device", BIOS, next_device),
         ("next device", UEFI, next_device),
     ];
-    let mut trials = Vec::new();
-    for (name, cells, test) in tests {
-        for &cell in cells {
-            let name = format!("{name} {cell}");
-            let missing = system::missing(cell.firmware);
-            trials.push(suite::trial(name.clone(), missing, move || {
-                test(&System::new(&format!("loader-{}", name.replace(' ', "-")))?, cell)
-            }));
-        }
-    }
-    Ok(trials)
+    Ok(system::trials(&tests))
 }
 
 fn error(reason: &str, serial: &str) -> Result<(), String> {

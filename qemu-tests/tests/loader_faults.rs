@@ -3,7 +3,7 @@
 use libtest_mimic::Trial;
 use qemu_tests::cell::{Cell, Firmware, Medium};
 use qemu_tests::guest::Guest;
-use qemu_tests::system::{self, CELLS, END, System};
+use qemu_tests::system::{self, CELLS, END, LoaderTest, System};
 use qemu_tests::{pins, suite};
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -14,8 +14,6 @@ fn main() -> ExitCode {
     suite::run(trials())
 }
 
-type Test = fn(&System, Cell) -> Result<(), String>;
-
 const BIOS_CD: Cell = CELLS[0];
 const BIOS_USB: Cell = CELLS[1];
 const UEFI_USB: Cell = CELLS[3];
@@ -25,7 +23,7 @@ const UEFI_DISK: Cell = Cell {
 };
 
 fn trials() -> Result<Vec<Trial>, String> {
-    let tests: [(&str, &[Cell], Test); 12] = [
+    let tests: [LoaderTest; 12] = [
         ("no INT 13h extensions", &[BIOS_USB], no_extensions),
         (
             "one read fails",
@@ -51,17 +49,7 @@ fn trials() -> Result<Vec<Trial>, String> {
         ("not the first disk", &[BIOS_USB, UEFI_USB], not_the_first_disk),
         ("a damaged kernel", &[BIOS_USB, UEFI_USB], damaged_kernel),
     ];
-    let mut trials = Vec::new();
-    for (name, cells, test) in tests {
-        for &cell in cells {
-            let name = format!("{name} {cell}");
-            let missing = system::missing(cell.firmware);
-            trials.push(suite::trial(name.clone(), missing, move || {
-                test(&System::new(&format!("loader-{}", name.replace(' ', "-")))?, cell)
-            }));
-        }
-    }
-    Ok(trials)
+    Ok(system::trials(&tests))
 }
 
 /// An image that boots at once; `before` are lines of the manifest in front of the menu.

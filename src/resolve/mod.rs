@@ -4,6 +4,7 @@
 //! values are gathered and reported together; an input that fails while it is read ends the run at once.
 
 mod boot;
+mod esp;
 mod host;
 mod menu;
 mod place;

@@ -1,6 +1,6 @@
 //! What the loader asks of a screen and a keyboard.
 
-/// How a piece of text is shown. A front end maps it to its firmware's colours.
+/// How a piece of text is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Running text.
@@ -13,6 +13,20 @@ pub enum Style {
     Quiet,
     /// What went wrong.
     Alarm,
+}
+
+impl Style {
+    /// The colours, as a PC's text screen and UEFI (2.10 §12.4.7) number them alike: foreground in the low four bits, background
+    /// above.
+    pub fn attribute(self) -> u8 {
+        match self {
+            Self::Plain => 0x07,
+            Self::Title => 0x1f,
+            Self::Chosen => 0x70,
+            Self::Quiet => 0x03,
+            Self::Alarm => 0x0e,
+        }
+    }
 }
 
 /// A key, from a keyboard or a terminal.

@@ -96,7 +96,7 @@ impl Console for BiosConsole {
         }
         let (columns, rows) = self.size();
         let edx = ((rows - 1) << 8 | (columns - 1)) as u32;
-        let ebx = u32::from(attribute(Style::Plain)) << 8;
+        let ebx = u32::from(Style::Plain.attribute()) << 8;
         interrupt(
             0x10,
             Registers {
@@ -121,7 +121,7 @@ impl Console for BiosConsole {
             0x10,
             Registers {
                 eax: 0x1300,
-                ebx: u32::from(attribute(style)),
+                ebx: u32::from(style.attribute()),
                 ecx: length as u32,
                 edx: (row << 8 | column) as u32,
                 ebp: (TEXT - SCRATCH) as u32,
@@ -198,16 +198,5 @@ impl Console for BiosConsole {
                 None => pause(),
             }
         }
-    }
-}
-
-/// Foreground in the low four bits, background above.
-fn attribute(style: Style) -> u8 {
-    match style {
-        Style::Plain => 0x07,
-        Style::Title => 0x1f,
-        Style::Chosen => 0x70,
-        Style::Quiet => 0x03,
-        Style::Alarm => 0x0e,
     }
 }

@@ -89,7 +89,7 @@ impl Console for EfiConsole {
         let output = self.output();
         // SAFETY: as §12.4.7 and §12.4.8 say.
         unsafe {
-            ((*output).set_attribute)(output, attribute(Style::Plain));
+            ((*output).set_attribute)(output, usize::from(Style::Plain.attribute()));
             ((*output).clear_screen)(output);
         }
     }
@@ -99,7 +99,7 @@ impl Console for EfiConsole {
         // SAFETY: as §12.4.6, §12.4.7 and §12.4.9 say.
         unsafe {
             ((*output).set_cursor_position)(output, column, row);
-            ((*output).set_attribute)(output, attribute(style));
+            ((*output).set_attribute)(output, usize::from(style.attribute()));
         }
         let mut units = [0; 64];
         let mut length = 0;
@@ -149,16 +149,5 @@ impl Console for EfiConsole {
                 return self.pressed();
             }
         }
-    }
-}
-
-/// §12.4.7: foreground in the low four bits, background above.
-fn attribute(style: Style) -> usize {
-    match style {
-        Style::Plain => 0x07,
-        Style::Title => 0x1f,
-        Style::Chosen => 0x70,
-        Style::Quiet => 0x03,
-        Style::Alarm => 0x0e,
     }
 }

@@ -1,0 +1,150 @@
+//! `[boot.uefi]` and what a loader adds: the EFI system partition.
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::error::Error;
+use crate::layout;
+use crate::manifest::{Text, Uefi, image_path, parse_size};
+use crate::text;
+use crate::tree::{Conflict, Kind, PayloadId, ROOT};
+use crate::{fat, inspect};
+
+use super::{Esp, Resolution};
+
+impl Resolution<'_> {
+    /// A ready ESP, or one made of the loader's files and of the manifest's, of which the manifest's win.
+    pub(super) fn esp(&mut self, uefi: &Uefi, of_loader: Vec<(Vec<String>, PayloadId)>) -> Result<Option<Esp>, Error> {
+        if let Some(image) = &uefi.image {
+            return self.ready_esp(image);
+        }
+        if uefi.files.is_none() && of_loader.is_empty() {
+            return Ok(None);
+        }
+        let mut placed = Vec::new();
+        for (to, from) in uefi.files.iter().flatten() {
+            let (Ok(path), Some(payload)) = (image_path(to.get_ref()), self.reference(from)?) else {
+                continue;
+            };
+            placed.push((Some(to), path.components, payload));
+        }
+        for (mut path, payload) in of_loader {
+            if placed.iter().any(|(_, other, _)| same_in_fat(other, &path)) {
+                continue;
+            }
+            // The manifest's spelling of a directory is everybody's: to a FAT both are one.
+            for length in (1..path.len()).rev() {
+                let spelled = placed.iter().filter_map(|(_, other, _)| other.get(..length));
+                if let Some(other) = spelled.into_iter().find(|other| same_in_fat(other, &path[..length])) {
+                    let other = other.to_vec();
+                    path[..length].clone_from_slice(&other);
+                    break;
+                }
+            }
+            placed.push((None, path, payload));
+        }
+        let mut files = Vec::new();
+        let mut loaders = Vec::new();
+        for (to, path, payload) in placed {
+            let name = format!("/{}", path.join("/"));
+            if inspect::is_default_loader(&name) {
+                loaders.push(self.loader_facts(&name, payload)?);
+            }
+            if path.first().is_some_and(|first| first.eq_ignore_ascii_case("EFI")) {
+                self.mirror(to, &path, payload);
+            }
+            files.push((path, payload));
+        }
+        files.sort();
+        loaders.sort_by(|a, b| a.path.cmp(&b.path));
+        let size = uefi.size.as_ref().and_then(|size| parse_size(size.get_ref()).ok());
+        Ok(Some(Esp::Files { files, size, loaders }))
+    }
+
+    fn loader_facts(&self, path: &str, payload: PayloadId) -> Result<crate::facts::LoaderFacts, Error> {
+        let (bytes, _) = self.open(payload)?;
+        Ok(inspect::loader_facts(path, bytes.as_ref()))
+    }
+
+    /// Shows a file of the ESP in the ISO 9660 tree too, so that tools that copy files to a FAT stick copy the loader. A file that
+    /// `[[files]]` has put there stays.
+    fn mirror(&mut self, at: Option<&Text>, path: &[String], payload: PayloadId) {
+        let Some((name, parents)) = path.split_last() else {
+            return;
+        };
+        let mut node = ROOT;
+        let file = crate::tree::Attributes {
+            mode: 0o644,
+            ..self.implied
+        };
+        let mut added = Ok(ROOT);
+        for parent in parents {
+            match self.tree.directory(node, parent.as_bytes(), self.implied) {
+                Ok(id) => node = id,
+                Err(conflict) => added = Err(conflict),
+            }
+        }
+        if added.is_ok() {
+            added = self.tree.insert(node, name.as_bytes(), Kind::File(payload), file, None);
+        }
+        let kept = match added {
+            Ok(_) => return,
+            Err(Conflict::Occupied(node) | Conflict::NotDirectory(node)) => node,
+        };
+        if !matches!(self.tree.node(kept).kind, Kind::File(other) if other == payload) {
+            let path = text::visible(&self.tree.path(kept));
+            let message = format!("{path} of [[files]] stays in the ISO tree; the ESP holds another");
+            match at {
+                Some(at) => self.warn(at, message, "is not shown in the ISO tree"),
+                None => self.diagnostics.push(Diagnostic {
+                    severity: Severity::Warning,
+                    message,
+                    labels: Vec::new(),
+                    help: None,
+                }),
+            }
+        }
+    }
+
+    /// A ready FAT volume: its own index is read, so that the plan can name what is in it.
+    fn ready_esp(&mut self, image: &Text) -> Result<Option<Esp>, Error> {
+        let Some(payload) = self.reference(image)? else {
+            return Ok(None);
+        };
+        let (bytes, path) = self.open(payload)?;
+        let contents = match fat::read(bytes.as_ref()) {
+            Ok(contents) => contents,
+            Err(error) => {
+                let message = format!("{:?} is not a FAT volume: {error}", image.get_ref());
+                self.error(image, message, "an ESP image holds a FAT12, FAT16 or FAT32 volume");
+                return Ok(None);
+            }
+        };
+        let length = self.tree.payload(payload).length;
+        if contents.size > length {
+            let message = format!(
+                "the FAT volume says that it has {} bytes, but the image ends after {length}",
+                contents.size
+            );
+            self.error(image, message, "this image is cut short");
+            return Ok(None);
+        }
+        let claims = inspect::fat_extents(&contents, 0);
+        let extents =
+            layout::with_unclaimed(layout::settle(claims), bytes.as_ref(), 0, length).map_err(|source| Error::Io {
+                path,
+                action: "reading",
+                source,
+            })?;
+        let loaders = inspect::loaders_in(&contents, bytes.as_ref());
+        Ok(Some(Esp::Image {
+            payload,
+            contents: Box::new(contents),
+            extents,
+            loaders,
+        }))
+    }
+}
+
+/// Whether a FAT takes two paths for one.
+fn same_in_fat(one: &[String], other: &[String]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.to_lowercase() == b.to_lowercase())
+}
