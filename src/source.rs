@@ -11,8 +11,8 @@ use rustix::fs::OFlags;
 /// The bytes of an extent.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// Held in memory: inline text, or what was unpacked from an archive.
-    Bytes(Arc<[u8]>),
+    /// Held in memory.
+    Bytes(Arc<[u8]>, Giver),
     /// Part of a host file, read only when the image is written.
     File {
         /// The host path.
@@ -22,6 +22,15 @@ pub enum Source {
         /// Where in the file the payload begins: 0 but for an entry of an archive or of another image.
         offset: u64,
     },
+}
+
+/// Who gives bytes that are no file of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Giver {
+    /// The manifest: inline text.
+    Manifest,
+    /// The built-in loader: its images, and what it reads.
+    Loader,
 }
 
 /// What `fstat` says of a file's identity and content. Two equal stamps are the same bytes, as far as the kernel knows.

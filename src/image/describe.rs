@@ -13,7 +13,7 @@ use crate::inspect;
 use crate::iso9660;
 use crate::layout::{self, Content};
 use crate::resolve::{BootBytes, BootImage, Esp};
-use crate::source::Source;
+use crate::source::{Giver, Source};
 use crate::text;
 use crate::tree::{Payload, PayloadId};
 
@@ -379,6 +379,7 @@ pub(crate) fn ready_esp_facts(offset: u64, contents: &fat::Contents, loaders: &[
 fn source(payload: &Payload, base: &Path) -> String {
     match &payload.source {
         Source::File { path, .. } => crate::error::escape(path.strip_prefix(base).unwrap_or(path)),
-        Source::Bytes(_) => "manifest".into(),
+        Source::Bytes(_, Giver::Manifest) => "manifest".into(),
+        Source::Bytes(_, Giver::Loader) => "built-in loader".into(),
     }
 }

@@ -218,7 +218,7 @@ impl<'r> Plan<'r> {
             return Ok(self.filled(id)?.into());
         }
         Ok(match &payload.source {
-            Source::Bytes(bytes) => PieceSource::Bytes(Cow::Borrowed(bytes)),
+            Source::Bytes(bytes, _) => PieceSource::Bytes(Cow::Borrowed(bytes)),
             Source::File { path, stamp, offset } => PieceSource::File {
                 path,
                 stamp,
@@ -232,7 +232,7 @@ impl<'r> Plan<'r> {
         let payload = self.resolved.tree.payload(id);
         let mut bytes = match (&payload.patched, &payload.source) {
             (Some(Patched { bytes, .. }), _) => bytes.to_vec(),
-            (None, Source::Bytes(bytes)) => bytes.to_vec(),
+            (None, Source::Bytes(bytes, _)) => bytes.to_vec(),
             (None, Source::File { .. }) => return Ok(Vec::new()),
         };
         // The id first: the boot information table's sum covers it.

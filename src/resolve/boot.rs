@@ -224,7 +224,7 @@ impl Resolution<'_> {
     /// The bytes of a payload, and what an error about them names.
     pub(super) fn open(&self, id: PayloadId) -> Result<(Box<dyn ReadAt>, PathBuf), Error> {
         Ok(match &self.tree.payload(id).source {
-            Source::Bytes(bytes) => (Box::new(bytes.to_vec()), self.document.path.clone()),
+            Source::Bytes(bytes, _) => (Box::new(bytes.to_vec()), self.document.path.clone()),
             Source::File { path, .. } => (Box::new(open_payload(path)?), path.to_path_buf()),
         })
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, escape};
-use crate::source::{self, Source, Stamp};
+use crate::source::{self, Giver, Source, Stamp};
 use crate::tree::{Payload, PayloadId, Tree};
 use crate::write;
 
@@ -147,11 +147,11 @@ impl Host {
     }
 
     /// The payload of bytes that the manifest or a loader gives.
-    pub(crate) fn inline(&self, tree: &mut Tree, bytes: &[u8]) -> PayloadId {
+    pub(crate) fn inline(&self, tree: &mut Tree, bytes: &[u8], giver: Giver) -> PayloadId {
         let digest = if self.identified { whole_digest(bytes) } else { [0; 32] };
         tree.add_payload(Payload {
             length: bytes.len() as u64,
-            source: Source::Bytes(Arc::from(bytes)),
+            source: Source::Bytes(Arc::from(bytes), giver),
             digest,
             patched: None,
             image_id: None,
@@ -162,7 +162,7 @@ impl Host {
 /// All bytes of a payload, for the few that are patched.
 pub(crate) fn read_whole(payload: &Payload) -> Result<Arc<[u8]>, Error> {
     match &payload.source {
-        Source::Bytes(bytes) => Ok(bytes.clone()),
+        Source::Bytes(bytes, _) => Ok(bytes.clone()),
         Source::File { path, stamp, offset } => {
             let file = source::open(path).map_err(|source| reading(path, source))?;
             let data = file.metadata().map_err(|source| reading(path, source))?;

@@ -5,6 +5,7 @@ use crate::el_torito::{Emulation, Platform};
 use crate::error::Error;
 use crate::manifest::{Firmware, MenuEntry, Text};
 use crate::pe::Machine;
+use crate::source::Giver;
 use crate::text;
 use crate::tree::{Attributes, Conflict, Kind, NodeId, Patch, Patched, PayloadId, ROOT};
 
@@ -59,9 +60,9 @@ impl Resolution<'_> {
         }
         let mut esp = Vec::new();
         if uefi {
-            let id = self.host.inline(&mut self.tree, boot::NO_ID);
+            let id = self.host.inline(&mut self.tree, boot::NO_ID, Giver::Loader);
             self.tree.set_image_id(id, 0);
-            let program = self.host.inline(&mut self.tree, boot::EFI_X64);
+            let program = self.host.inline(&mut self.tree, boot::EFI_X64, Giver::Loader);
             for (path, payload) in [(boot::EFI_X64_PATH, program), (boot::ID_PATH, id)] {
                 esp.push((path.map(str::to_owned).to_vec(), payload));
             }
@@ -248,7 +249,7 @@ impl Resolution<'_> {
             );
             self.error(first, message, "the first of its entries");
         }
-        let payload = self.host.inline(&mut self.tree, &bytes);
+        let payload = self.host.inline(&mut self.tree, &bytes, Giver::Loader);
         self.tree.set_image_id(payload, id.start);
         self.place_own(boot::MENU_PATH, payload);
     }
@@ -275,7 +276,7 @@ impl Resolution<'_> {
     }
 
     fn bios_loader(&mut self, parts: &mut Parts) {
-        let image = self.host.inline(&mut self.tree, boot::BIOS_IMAGE);
+        let image = self.host.inline(&mut self.tree, boot::BIOS_IMAGE, Giver::Loader);
         let patch = Patch::Isolinux;
         self.tree.set_patched(
             image,

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::error::Error;
 use crate::manifest::{Files, Spanned, image_path};
+use crate::source::Giver;
 use crate::text;
 use crate::tree::{Attributes, Conflict, Kind, NodeId, ROOT};
 
@@ -28,7 +29,10 @@ impl Resolution<'_> {
         let (kind, mode) = match (&entry.text, &entry.link) {
             (Some(text), _) => {
                 let bytes = text.get_ref().as_bytes();
-                (Kind::File(self.host.inline(&mut self.tree, bytes)), 0o644)
+                (
+                    Kind::File(self.host.inline(&mut self.tree, bytes, Giver::Manifest)),
+                    0o644,
+                )
             }
             (None, Some(link)) => (Kind::Symlink(link.get_ref().as_bytes().into()), 0o777),
             (None, None) => return Ok(()),

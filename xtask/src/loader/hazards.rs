@@ -5,7 +5,7 @@
 //! used, because the entry switches no more on than that.
 
 use super::sections::Sections;
-use iced_x86::{CpuidFeature, Decoder, DecoderOptions, Instruction, OpKind, Register};
+use iced_x86::{CpuidFeature, Decoder, DecoderOptions, FlowControl, Instruction, OpKind, Register};
 
 /// What every x86-64 processor has.
 const BASELINE: [CpuidFeature; 14] = [
@@ -27,10 +27,37 @@ const BASELINE: [CpuidFeature; 14] = [
 
 /// Checks the 64-bit code of a program.
 pub(crate) fn check(elf: &Sections) -> Result<(), String> {
-    match elf.named(".text") {
-        Some(text) => code(&text.bytes, text.address),
-        // All of it is real-mode assembly.
-        None => Ok(()),
+    // A program without is real-mode assembly alone.
+    let Some(text) = elf.named(".text") else {
+        return Ok(());
+    };
+    // One that is entered elsewhere is entered in real mode; its assembly switches SSE on with long mode.
+    if (text.address..text.end()).contains(&elf.entry) {
+        let start = (elf.entry - text.address) as usize;
+        switches_sse_on(text.bytes.get(start..).unwrap_or_default(), elf.entry)?;
+    }
+    code(&text.bytes, text.address)
+}
+
+/// Whether control register 4 is written before the first jump or call, and no SSE register used.
+fn switches_sse_on(bytes: &[u8], address: u64) -> Result<(), String> {
+    let decoder = Decoder::with_ip(64, bytes, address, DecoderOptions::NONE);
+    let mut on = false;
+    for instruction in decoder
+        .into_iter()
+        .take_while(|instruction| instruction.flow_control() == FlowControl::Next)
+    {
+        if (0..instruction.op_count()).any(|operand| instruction.op_register(operand).is_xmm()) {
+            return Err(format!(
+                "SSE is used at {:#x}, before it is switched on",
+                instruction.ip()
+            ));
+        }
+        on |= instruction.op0_register() == Register::CR4;
+    }
+    match on {
+        true => Ok(()),
+        false => Err("the entry does not switch SSE on".to_owned()),
     }
 }
 
@@ -83,5 +110,15 @@ mod tests {
                 Some(wrong) => assert!(result.as_ref().is_err_and(|e| e.contains(wrong)), "{result:?}"),
             }
         }
+    }
+
+    #[test]
+    fn an_entry_that_forgets_sse_is_found() {
+        // mov cr4, rax; jmp +0
+        assert_eq!(switches_sse_on(&[0x0f, 0x22, 0xe0, 0xeb, 0x00], 0), Ok(()));
+        // nop; jmp +0
+        assert!(switches_sse_on(&[0x90, 0xeb, 0x00], 0).is_err());
+        // pxor xmm0, xmm0; mov cr4, rax
+        assert!(switches_sse_on(&[0x66, 0x0f, 0xef, 0xc0, 0x0f, 0x22, 0xe0], 0).is_err());
     }
 }
