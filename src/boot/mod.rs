@@ -70,14 +70,16 @@ pub struct Entry {
     pub lines: Vec<(&'static str, Vec<u8>)>,
 }
 
-/// The menu file's bytes, and where the image's id stands in them; it is [`NO_ID`] so far.
+/// The menu file's bytes, and where the image's id stands in them; it is [`NO_ID`] so far. A control character of the title, which
+/// a volume identifier may have, becomes a space: each value is one line.
 pub fn render(menu: &Menu) -> (Vec<u8>, Range<usize>) {
     let mut out = b"# The menu of isobuild's boot loader, which reads it from here.\nid = ".to_vec();
     let id = out.len()..out.len() + NO_ID.len();
     out.extend_from_slice(NO_ID);
+    let title = menu.title.replace(char::is_control, " ");
     let head = format!(
-        "\ntitle = {}\ntimeout = {}\ndefault = {}\n",
-        menu.title, menu.timeout, menu.default
+        "\ntitle = {title}\ntimeout = {}\ndefault = {}\n",
+        menu.timeout, menu.default
     );
     out.extend_from_slice(head.as_bytes());
     if let Some(speed) = menu.serial {
@@ -102,7 +104,7 @@ mod tests {
     #[test]
     fn the_menu_file_is_for_people_too() {
         let (bytes, id) = render(&Menu {
-            title: "ACME 1.4".into(),
+            title: "ACME\n1.4".into(),
             timeout: 5,
             default: 1,
             serial: Some(115_200),

@@ -15,6 +15,9 @@ use super::{BootBytes, BootImage, Resolution};
 /// The largest program that the loader moves to 0x7C00.
 const LARGEST_RAW_PROGRAM: u64 = 96 << 10;
 
+/// Key and value of each line of an entry in the menu file.
+type Lines = Vec<(&'static str, Vec<u8>)>;
+
 /// Which firmware can start an entry.
 #[derive(Clone, Copy)]
 struct Starts {
@@ -27,25 +30,17 @@ impl Resolution<'_> {
     pub(super) fn loader(&mut self, parts: &mut Parts) -> Result<Vec<(Vec<String>, PayloadId)>, Error> {
         let document = self.document;
         let manifest = &document.manifest;
+        let titles = || manifest.menu.iter().map(|entry| entry.get_ref().shown_title());
+        let default = manifest.boot.default.as_ref().map(|default| default.get_ref().as_str());
         let mut menu = boot::Menu {
             title: super::identifiers(document, &self.output).volume,
             timeout: manifest.boot.timeout.as_ref().map_or(5, |timeout| *timeout.get_ref()),
-            default: 1,
+            default: 1 + titles().position(|title| Some(title) == default).unwrap_or(0),
             serial: manifest.boot.serial.as_ref().map(|speed| *speed.get_ref()),
             entries: Vec::new(),
         };
         let mut starts = Vec::new();
-        for (index, entry) in manifest.menu.iter().enumerate() {
-            let title = entry.get_ref().shown_title();
-            if manifest
-                .boot
-                .default
-                .as_ref()
-                .is_some_and(|default| default.get_ref() == title)
-                && menu.default == 1
-            {
-                menu.default = index + 1;
-            }
+        for (entry, title) in manifest.menu.iter().zip(titles()) {
             let (lines, by) = self.menu_entry(entry.get_ref())?;
             starts.push(by);
             menu.entries.push(boot::Entry {
@@ -95,8 +90,7 @@ impl Resolution<'_> {
     }
 
     /// The lines of an entry, and who can start it; of an action nobody knows.
-    #[allow(clippy::type_complexity)]
-    fn menu_entry(&mut self, entry: &MenuEntry) -> Result<(Vec<(&'static str, Vec<u8>)>, Option<Starts>), Error> {
+    fn menu_entry(&mut self, entry: &MenuEntry) -> Result<(Lines, Option<Starts>), Error> {
         let mut lines = Vec::new();
         let mut starts = None;
         if let Some(action) = &entry.action {
