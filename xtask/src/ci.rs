@@ -35,22 +35,24 @@ const LOADER: [&str; 4] = [
 ];
 
 /// What needs nothing but Rust.
-const CHECK: [Step; 6] = [
+const CHECK: [Step; 7] = [
     ("fmt", fmt),
     ("clippy", clippy),
     ("doc", doc),
     ("unit tests", || test(&UNIT_TESTS)),
     ("loader tests", loader_tests),
     ("loader", || loader::check().map(|()| Outcome::Passed)),
+    ("package", package),
 ];
 
-const CI: [Step; 11] = [
+const CI: [Step; 12] = [
     ("setup", || setup::run().map(|()| Outcome::Passed)),
     ("fmt", fmt),
     ("clippy", clippy),
     ("doc", doc),
     ("loader tests", loader_tests),
     ("loader", || loader::check().map(|()| Outcome::Passed)),
+    ("package", package),
     ("licences", || licences::check().map(|()| Outcome::Passed)),
     ("build", || cargo(&["build", "--release", "--locked"])),
     ("inputs", || inputs::run(None).map(|()| Outcome::Passed)),
@@ -141,6 +143,20 @@ fn doc() -> Result<Outcome, String> {
         .args(["--lib", "--no-deps", "--locked"])
         .env("RUSTDOCFLAGS", "-D warnings");
     shell::run(&mut cargo).map(|()| Outcome::Passed)
+}
+
+/// The published crate holds the images that it embeds: cargo leaves out what stands in another workspace.
+fn package() -> Result<Outcome, String> {
+    let mut cargo = cargo_command();
+    cargo.args(["package", "--list", "--allow-dirty", "--locked", "--offline"]);
+    let list = shell::output(&mut cargo)?;
+    let list = String::from_utf8_lossy(&list);
+    for image in loader::files() {
+        if !list.lines().any(|line| line == image) {
+            return Err(format!("{image} is not in the package"));
+        }
+    }
+    Ok(Outcome::Passed)
 }
 
 fn loader_tests() -> Result<Outcome, String> {

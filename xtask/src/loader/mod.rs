@@ -76,6 +76,11 @@ const LINK: [&str; 5] = [
     "-Clink-arg=--no-dynamic-linker",
 ];
 
+/// The files that the program embeds, relative to the repository.
+pub(crate) fn files() -> impl Iterator<Item = String> {
+    IMAGES.iter().map(|image| format!("templates/images/{}", image.file))
+}
+
 /// Builds all images and writes them with their locks.
 pub(crate) fn build() -> Result<(), String> {
     let compiler = Compiler::pinned()?;
