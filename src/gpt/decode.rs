@@ -69,14 +69,14 @@ pub fn decode(disk: &dyn ReadAt, sector_size: u64) -> Option<Decoded> {
     match &primary {
         Some(half) => {
             faults.extend_from_slice(&half.faults);
-            half.expect(&mut faults, "AlternateLBA", half.header.backup_lba, last_lba);
+            half.compare(&mut faults, "AlternateLBA", half.header.backup_lba, last_lba);
         }
         None => faults.push("GPT: no header in LBA 1; the backup stands in".to_owned()),
     }
     match &backup {
         Some(half) => {
             faults.extend_from_slice(&half.faults);
-            half.expect(&mut faults, "AlternateLBA", half.header.backup_lba, 1);
+            half.compare(&mut faults, "AlternateLBA", half.header.backup_lba, 1);
         }
         None => faults.push(format!(
             "backup GPT: no header in LBA {alternate}; EDK2 writes one there when it sees the disk"
@@ -176,7 +176,7 @@ impl Half {
     }
 
     /// Adds a fault that leaves the half valid if a field is not as it should be.
-    fn expect(&self, faults: &mut Vec<String>, field: &str, found: u64, expected: u64) {
+    fn compare(&self, faults: &mut Vec<String>, field: &str, found: u64, expected: u64) {
         if found != expected {
             faults.push(format!("{}: {field} is {found}, not {expected}", self.name));
         }
@@ -214,7 +214,7 @@ impl Half {
         if (major, minor) != (1, 0) {
             faults.push(format!("{}: Revision is {major}.{minor}, not 1.0", self.name));
         }
-        self.expect(&mut faults, "Reserved", reserved.into(), 0);
+        self.compare(&mut faults, "Reserved", reserved.into(), 0);
         if first_usable > last_usable {
             faults.push(format!(
                 "{}: FirstUsableLBA {first_usable} is behind LastUsableLBA {last_usable}",

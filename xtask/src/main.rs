@@ -3,6 +3,9 @@
 //! Which tools and inputs the tests need is said in one place, `qemu-tests` (`tools.rs`, `pins.rs`); the chores here only
 //! install, fetch and run. Nothing here is part of the program.
 
+// What goes wrong is said. In a test a panic is the failure.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable))]
+
 mod bench;
 mod bless;
 mod ci;
