@@ -40,7 +40,10 @@
 
 #![forbid(unsafe_code)]
 // What comes from a file or a medium may be anything: it leads to an error value. In a test a panic is the failure.
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable))]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)
+)]
 
 pub mod boot;
 pub mod check;

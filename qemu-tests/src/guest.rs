@@ -39,11 +39,28 @@ pub struct Guest {
 impl Guest {
     /// Waits until the serial port has shown all of `expected`. The error holds everything that one needs to see why not.
     pub fn wait_for(&mut self, expected: &[&str]) -> Result<(), String> {
+        let missing = |serial: &str| -> Vec<String> {
+            let missing = expected.iter().filter(|text| !serial.contains(**text));
+            missing.map(|text| format!("{text:?}")).collect()
+        };
+        self.wait_until_none(missing)
+    }
+
+    /// Waits until the serial port has shown a text more often than `times`.
+    pub fn wait_for_more(&mut self, text: &str, times: usize) -> Result<(), String> {
+        self.wait_until_none(|serial| match serial.matches(text).count() > times {
+            true => Vec::new(),
+            false => vec![format!("{text:?} once more")],
+        })
+    }
+
+    /// Waits until nothing is missing on the serial port.
+    fn wait_until_none(&mut self, missing: impl Fn(&str) -> Vec<String>) -> Result<(), String> {
         loop {
             // Exit is asked before the log is read, so that the last words of a machine that ended count.
             let exited = self.child.try_wait().map_err(|e| format!("QEMU: {e}"))?;
             let serial = self.serial();
-            let missing: Vec<_> = expected.iter().filter(|text| !serial.contains(**text)).collect();
+            let missing = missing(&serial);
             if missing.is_empty() {
                 return Ok(());
             }
@@ -56,7 +73,7 @@ impl Guest {
             } else if let Some(status) = exited {
                 format!("QEMU ended: {status}")
             } else if self.started.elapsed() > self.deadline {
-                format!("no {missing:?} after {} s", self.deadline.as_secs())
+                format!("no {} after {} s", missing.join(", "), self.deadline.as_secs())
             } else {
                 sleep(Duration::from_millis(100));
                 continue;

@@ -16,10 +16,11 @@ const UEFI: &[Cell] = CELLS.split_at(2).1;
 const BOTH: &[Cell] = &[CELLS[0], CELLS[3]];
 
 fn trials() -> Result<Vec<Trial>, String> {
-    let tests: [LoaderTest; 14] = [
+    let tests: [LoaderTest; 15] = [
         ("linux", &CELLS, linux),
         ("debian-installer", &CELLS, debian_installer),
         ("no time and no text", &CELLS, no_text),
+        ("serial port or not", &[CELLS[0]], serial_or_not),
         ("countdown", BOTH, countdown),
         ("keys", BOTH, keys),
         ("terminal", BOTH, terminal),
@@ -53,14 +54,18 @@ fn linux(system: &System, cell: Cell) -> Result<(), String> {
     let content: Vec<u8> = (0..3_000_000u32).map(|n| (n / 7) as u8).collect();
     system.put(&long, &one_file("second", &content))?;
     let start = "console=ttyS0 grüße=größer ";
-    let command_line = format!("{start}{}", "x".repeat(2046 - start.len()));
+    let command_line = format!("{start}{}", "x".repeat(2047 - start.len()));
     let manifest = format!(
         "[boot]\ntimeout = 0\n[[menu]]\nkernel = \"vmlinuz\"\ninitrd = [\"first.img\", \"{long}\", \"initrd.img\"]\n\
          cmdline = \"{command_line}\"\n"
     );
     let first = format!("file /first {}", hash::bytes(b"first"));
     let second = format!("file /second {}", hash::bytes(&content));
-    let serial = system.boots(&manifest, cell, &[&first, &second, END])?;
+    let mut expected = vec![first.as_str(), second.as_str(), END];
+    if cell.firmware == Firmware::Uefi {
+        expected.push("EFI stub: Loaded initrd from LINUX_EFI_INITRD_MEDIA_GUID device path");
+    }
+    let serial = system.boots(&manifest, cell, &expected)?;
     // The kernel's own serial driver may cut one long line; what matters is that all of it has arrived.
     let said = format!("cmdline [{command_line}]");
     match serial.replace(['\r', '\n'], "").contains(&said) {
@@ -85,17 +90,46 @@ fn debian_installer(system: &System, cell: Cell) -> Result<(), String> {
 
 const KERNEL: &str = "kernel = \"vmlinuz\"\ninitrd = \"initrd.img\"\n";
 
-/// The first thing on the serial port that is not the firmware's is the kernel's.
+/// The first thing on the serial port that is not the firmware's is the kernel's; and what is on the screen is not the loader's.
 fn no_text(system: &System, cell: Cell) -> Result<(), String> {
     let manifest = format!(
         "[boot]\ntimeout = 0\nserial = 115200\n[[menu]]\ntitle = \"Quick\"\n{KERNEL}cmdline = \"console=ttyS0\"\n"
     );
-    let serial = system.boots(&manifest, cell, &[END])?;
+    let medium = system.medium(&manifest, cell)?;
+    let mut guest = system.machine(&medium, cell).start()?;
+    guest.wait_for(&["Linux version"])?;
+    // Under UEFI the screen has no text mode, and its console is on the serial port.
+    let screen = match cell.firmware {
+        Firmware::Bios => guest.text_screen()?,
+        Firmware::Uefi | Firmware::SecureBoot => String::new(),
+    };
+    let serial = system.finish(guest, &[END])?;
     let before = serial.split("Linux version").next().unwrap_or_default();
-    match before.contains("Quick") || before.contains("Starting") || before.contains("MiB") {
-        true => error("the loader has written something", &serial),
+    match [before, &screen]
+        .iter()
+        .any(|text| ["Quick", "Starting", "MiB"].iter().any(|word| text.contains(word)))
+    {
+        true => error("the loader has written something", &format!("{screen}\n{serial}")),
         false => Ok(()),
     }
+}
+
+/// Without `serial` nothing of the loader's is on the port; with it the same menu is on both.
+fn serial_or_not(system: &System, cell: Cell) -> Result<(), String> {
+    let entries = "[[menu]]\ntitle = \"Only\"\naction = \"poweroff\"\n";
+    for (serial, speed) in [("", false), ("serial = 9600\n", true)] {
+        let medium = system.medium(&format!("[boot]\ntimeout = -1\n{serial}{entries}"), cell)?;
+        let mut guest = system.machine(&medium, cell).start()?;
+        guest.wait_for_screen(&["> Only", "Enter starts"])?;
+        if speed {
+            guest.wait_for(&["> Only", "Enter starts"])?;
+        } else if !guest.serial().is_empty() {
+            return error("the loader has written to the port", &guest.serial());
+        }
+        guest.press(&["ret".to_owned()])?;
+        guest.wait_for_end()?;
+    }
+    Ok(())
 }
 
 /// Two seconds pass, and the default entry starts, which is not the first.
@@ -184,26 +218,28 @@ fn terminal(system: &System, cell: Cell) -> Result<(), String> {
     }
 }
 
-/// `-no-reboot` ends QEMU at a reset as at a power-off.
+/// The machine may reset here: a restart shows the menu again, and only switching off ends it.
 fn actions(system: &System, cell: Cell) -> Result<(), String> {
-    for action in ["reboot", "poweroff"] {
-        let manifest = format!("[boot]\ntimeout = 0\n[[menu]]\naction = \"{action}\"\n");
-        let medium = system.medium(&manifest, cell)?;
-        let mut guest = system.machine(&medium, cell).start()?;
-        guest.wait_for_end()?;
-        medium.check_unwritten()?;
-    }
-    Ok(())
+    let manifest = waiting("[[menu]]\naction = \"reboot\"\n[[menu]]\naction = \"poweroff\"\n");
+    let medium = system.medium(&manifest, cell)?;
+    let mut guest = system.machine(&medium, cell).with(RESETS).start()?;
+    guest.wait_for(&["> Restart", "Power off"])?;
+    let shown = guest.serial().matches("> Restart").count();
+    guest.press(&["ret".to_owned()])?;
+    guest.wait_for_more("> Restart", shown)?;
+    guest.press(&["down".to_owned(), "ret".to_owned()])?;
+    guest.wait_for_end()?;
+    medium.check_unwritten()
 }
+
+/// A reset of the machine is one, and no end of QEMU.
+const RESETS: &[&str] = &["-action", "reboot=reset"];
 
 fn firmware_setup(system: &System, cell: Cell) -> Result<(), String> {
     let manifest = waiting("[[menu]]\naction = \"firmware-setup\"\n");
     let medium = system.medium(&manifest, cell)?;
     // The machine resets and comes up again in OVMF's set-up.
-    let mut guest = system
-        .machine(&medium, cell)
-        .with(&["-action", "reboot=reset"])
-        .start()?;
+    let mut guest = system.machine(&medium, cell).with(RESETS).start()?;
     guest.wait_for(&["Firmware set-up"])?;
     guest.press(&["ret".to_owned()])?;
     guest.wait_for(&["Boot Manager", "Boot Maintenance Manager"])

@@ -3,8 +3,8 @@
 use libtest_mimic::Trial;
 use qemu_tests::cell::{Cell, Firmware, Medium};
 use qemu_tests::guest::Guest;
-use qemu_tests::system::{self, CELLS, END, LoaderTest, System};
-use qemu_tests::{pins, suite};
+use qemu_tests::system::{self, CELLS, END, LoaderTest, System, one_file};
+use qemu_tests::{hash, pins, suite};
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -201,14 +201,16 @@ fn no_long_mode(system: &System, cell: Cell) -> Result<(), String> {
     )
 }
 
-/// The kernel passes over the zeros between archives.
+/// The kernel passes over the zeros between archives. The last one shows that all of it has come.
 fn one_gib(system: &System, cell: Cell) -> Result<(), String> {
     let file = File::create(system.path("zeros.img")).map_err(|e| e.to_string())?;
     file.set_len(1 << 30).map_err(|e| e.to_string())?;
-    let manifest = at_once("").replace("\"initrd.img\"", "[\"initrd.img\", \"zeros.img\"]");
+    system.put("last.img", &one_file("last", b"last"))?;
+    let manifest = at_once("").replace("\"initrd.img\"", "[\"initrd.img\", \"zeros.img\", \"last.img\"]");
     let medium = system.medium(&manifest, cell)?;
     let guest = system.machine(&medium, cell).memory(3072).start()?;
-    system.finish(guest, &[END]).map(drop)
+    let last = format!("file /last {}", hash::bytes(b"last"));
+    system.finish(guest, &[&last, END]).map(drop)
 }
 
 /// Two files of 2.5 GiB stand in front of the kernel.
@@ -220,9 +222,16 @@ fn beyond_4_gib(system: &System, cell: Cell) -> Result<(), String> {
     }
     let files = "[[files]]\nfrom = \"one\"\nto = \"/a/\"\n[[files]]\nfrom = \"two\"\nto = \"/a/\"\n";
     let image = system.image(&at_once(files))?;
-    let length = image.metadata().map_err(|e| e.to_string())?.len();
-    if length < 5 << 30 {
-        return Err(format!("the image has {length} bytes"));
+    let kernel = File::open(system.path("vmlinuz")).map_err(|e| e.to_string())?;
+    let (mut wanted, mut found) = ([0; 4096], [0; 4096]);
+    kernel.read_exact_at(&mut wanted, 0).map_err(|e| e.to_string())?;
+    let file = File::open(&image).map_err(|e| e.to_string())?;
+    let length = file.metadata().map_err(|e| e.to_string())?.len();
+    // Where the kernel is in the image: on 4 KiB, and it has to be beyond 4 GiB.
+    let beyond =
+        (1 << 20..length / 4096).any(|block| file.read_exact_at(&mut found, block * 4096).is_ok() && found == wanted);
+    if !beyond {
+        return Err("the kernel is not beyond 4 GiB".to_owned());
     }
     let guest = system.bare(cell).medium(&image, cell.medium).start()?;
     system.finish(guest, &[END]).map(drop)

@@ -4,7 +4,10 @@
 //! install, fetch and run. Nothing here is part of the program.
 
 // What goes wrong is said. In a test a panic is the failure.
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable))]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)
+)]
 
 mod bench;
 mod bless;

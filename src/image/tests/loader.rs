@@ -59,6 +59,21 @@ fn one_id_stands_in_the_menu_the_esp_and_the_bios_image() {
 }
 
 #[test]
+fn the_loaders_images_differ_from_those_built_in_their_fields_alone() {
+    let (facts, image) = with_kernel().build(MENU);
+    let offset = super::extent(&facts, "iso:/boot/isobuild/bios.img").offset as usize;
+    let written = &image[offset..][..boot::BIOS_IMAGE.len()];
+    let table = 8..64;
+    let id = boot::ID_IN_BIOS_IMAGE..boot::ID_IN_BIOS_IMAGE + NO_ID.len();
+    for (at, (byte, built)) in written.iter().zip(boot::BIOS_IMAGE).enumerate() {
+        assert!(byte == built || table.contains(&at) || id.contains(&at), "byte {at}");
+    }
+    // The boot code ends where the address of the image stands, in sectors of 512 bytes.
+    assert_eq!(&image[..boot::BOOT_CODE.len()], boot::BOOT_CODE);
+    assert_eq!(image[432..436], ((offset / 512) as u32).to_le_bytes());
+}
+
+#[test]
 fn another_content_has_another_id_and_the_same_has_the_same() {
     let id = |manifest: &str, tail| {
         let host = with_kernel();

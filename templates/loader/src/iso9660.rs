@@ -314,4 +314,35 @@ mod tests {
         volume.bytes[block * SECTOR + 100..block * SECTOR + 128].copy_from_slice(&entry);
         assert!(read(&mut volume, "/ab").is_err());
     }
+
+    #[test]
+    fn no_damage_makes_more_than_a_sentence() {
+        let files: [(&str, &[u8]); 2] = [
+            ("boot/vmlinuz-with-a-longer-name", b"kernel"),
+            ("boot/deep/initrd", b"i"),
+        ];
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        for names in [Names::RockRidge, Names::Continued, Names::Plain] {
+            let whole = Volume::with(names, &files);
+            for _ in 0..3000 {
+                let mut volume = Volume {
+                    bytes: whole.bytes.clone(),
+                    broken_from: u64::MAX,
+                };
+                for _ in 0..6 {
+                    random ^= random << 13;
+                    random ^= random >> 7;
+                    random ^= random << 17;
+                    // Where the structures are: from the volume descriptor on, and mostly at the beginning of a block.
+                    let blocks = volume.bytes.len() / SECTOR - 16;
+                    let block = 16 + (random >> 8) as usize % blocks;
+                    let at = block * SECTOR + (random >> 24) as usize % 256;
+                    volume.bytes[at] = random as u8;
+                }
+                for (path, _) in files {
+                    let _ = find(&mut volume, path.as_bytes()).map(|extent| extent.length);
+                }
+            }
+        }
+    }
 }

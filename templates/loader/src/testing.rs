@@ -84,7 +84,7 @@ pub(crate) struct Volume {
 impl Disk for Volume {
     fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), Failure> {
         let start = usize::try_from(offset).unwrap();
-        match self.bytes.get(start..start + into.len()) {
+        match self.bytes.get(start..start.saturating_add(into.len())) {
             Some(bytes) if offset < self.broken_from => into.copy_from_slice(bytes),
             _ => return Err(unreadable(offset)),
         }

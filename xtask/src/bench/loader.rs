@@ -8,7 +8,7 @@ use crate::{inputs, shell};
 use qemu_tests::cell::{Cell, Firmware};
 use qemu_tests::pins::{self, Inputs};
 use qemu_tests::system::{CELLS, END, System};
-use qemu_tests::workspace;
+use qemu_tests::{tools, workspace};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -28,24 +28,31 @@ pub(crate) fn run(rounds: usize) -> Result<(), String> {
         "[boot]\ntimeout = 0\n[[menu]]\nkernel = \"vmlinuz\"\ninitrd = \"large.img\"\ncmdline = \"console=ttyS0\"\n",
     )?;
     let isolinux = prepared("bench-isolinux", &isolinux(&theirs)?)?;
-    let grub = prepared("bench-grub", &grub(&theirs)?)?;
-    println!("{:10} {:>10} {:>10} {:>10}", "seconds", "builtin", "", "");
+    let grub_bios = grub_bios()?;
+    let grub_uefi = prepared("bench-grub", &grub_uefi(&theirs)?)?;
+    println!("{:10} {:>9}", "seconds", "built-in");
     for cell in CELLS {
-        let (name, other) = match cell.firmware {
-            Firmware::Bios => ("isolinux", &isolinux),
-            Firmware::Uefi | Firmware::SecureBoot => ("GRUB", &grub),
+        let others: &[(&str, &Prepared)] = match cell.firmware {
+            Firmware::Bios => &[("isolinux", &isolinux), ("GRUB", &grub_bios)],
+            Firmware::Uefi | Firmware::SecureBoot => &[("GRUB", &grub_uefi)],
         };
-        let (mut mine, mut others) = (Vec::new(), Vec::new());
+        let mut mine = Vec::new();
+        let mut times = vec![Vec::new(); others.len()];
         for _ in 0..rounds {
             mine.push(time(&ours, cell)?);
-            others.push(time(other, cell)?);
+            for ((_, other), times) in others.iter().zip(&mut times) {
+                times.push(time(other, cell)?);
+            }
         }
-        let ratio = median(&ratios(&others, &mine));
-        let (mine, others) = (median(&mine), median(&others));
-        println!(
-            "{:10} {mine:10.2} {name:>10} {others:10.2} {ratio:>9.2}x",
-            cell.to_string()
-        );
+        print!("{:10} {:9.2}", cell.to_string(), median(&mine));
+        for ((name, _), times) in others.iter().zip(&times) {
+            print!(
+                "  {name:>8} {:5.2} {:5.2}x",
+                median(times),
+                median(&ratios(times, &mine))
+            );
+        }
+        println!();
     }
     Ok(())
 }
@@ -57,7 +64,10 @@ struct Prepared {
 }
 
 fn prepared(name: &str, manifest: &str) -> Result<Prepared, String> {
-    let system = System::new(name)?;
+    with(System::new(name)?, manifest)
+}
+
+fn with(system: System, manifest: &str) -> Result<Prepared, String> {
     let mut initrd = fs::read(system.path("initrd.img")).map_err(|e| e.to_string())?;
     // Zeros behind an archive cost the kernel next to nothing, and the loader as much as anything else.
     initrd.resize(INITRD, 0);
@@ -93,14 +103,31 @@ fn isolinux(inputs: &Inputs) -> Result<String, String> {
     ))
 }
 
-fn grub(inputs: &Inputs) -> Result<String, String> {
-    let configuration = "linux /boot/vmlinuz console=ttyS0\ninitrd /boot/large.img\nboot\n";
+fn grub_uefi(inputs: &Inputs) -> Result<String, String> {
     let stub = workspace::root().join("examples/debian-installer/grub-esp.cfg");
     let stub = fs::read_to_string(&stub).map_err(|e| format!("{}: {e}", stub.display()))?;
     let stub = stub.replace("/install.amd/initrd.gz", "/boot/large.img");
     Ok(format!(
-        "{FILES}[[files]]\ntext = {configuration:?}\nto = \"/boot/grub/grub.cfg\"\n[[files]]\ntext = {stub:?}\nto = \"/esp.cfg\"\n\
+        "{FILES}[[files]]\ntext = {GRUB_CFG:?}\nto = \"/boot/grub/grub.cfg\"\n[[files]]\ntext = {stub:?}\nto = \"/esp.cfg\"\n\
          [boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = {:?}\n\"/boot/grub/grub.cfg\" = \"iso:/esp.cfg\"\n",
         inputs.file("gcdx64.efi.signed")?
     ))
+}
+
+const GRUB_CFG: &str = "linux /boot/vmlinuz console=ttyS0\ninitrd /boot/large.img\nboot\n";
+
+/// GRUB for BIOS as Debian's rescue disc has it, with this configuration.
+fn grub_bios() -> Result<Prepared, String> {
+    let inputs = pins::load("qemu-tests")?;
+    let system = System::new("bench-grub-bios")?;
+    let mut bsdtar = Command::new(tools::find("bsdtar")?);
+    bsdtar.arg("-xf").arg(inputs.file("grub-rescue.iso")?).arg("-C");
+    shell::output(bsdtar.arg(system.path("")).arg("boot/grub/i386-pc"))?;
+    let manifest = format!(
+        "{FILES}[[files]]\ntext = {GRUB_CFG:?}\nto = \"/boot/grub/grub.cfg\"\n\
+         [[files]]\nfrom = \"boot/grub/i386-pc/\"\nto = \"/boot/grub/i386-pc/\"\n\
+         [boot.bios]\nimage = \"iso:/boot/grub/i386-pc/eltorito.img\"\ninfo_table = \"grub2\"\nmbr = {:?}\n",
+        inputs.file("boot_hybrid.img")?
+    );
+    with(system, &manifest)
 }
