@@ -1,6 +1,6 @@
 //! The built-in loader: the menu's files into the tree, the menu file, and the loader's own images.
 
-use crate::boot::{self, kernel};
+use crate::boot::{self, LARGEST_PROGRAM, kernel};
 use crate::el_torito::{Emulation, Platform};
 use crate::error::Error;
 use crate::manifest::{Firmware, MenuEntry, Text};
@@ -12,14 +12,30 @@ use crate::tree::{Attributes, Conflict, Kind, NodeId, Patch, Patched, PayloadId,
 use super::boot::Parts;
 use super::{BootBytes, BootImage, Resolution};
 
-/// The largest program that the loader moves to 0x7C00.
-const LARGEST_RAW_PROGRAM: u64 = 96 << 10;
-
 /// Key and value of each line of an entry in the menu file.
 type Lines = Vec<(&'static str, Vec<u8>)>;
 
-/// Which firmware can start an entry.
+/// What an entry uses a file as.
 #[derive(Clone, Copy)]
+enum Role {
+    Kernel,
+    Bios,
+    Efi,
+}
+
+impl Role {
+    /// The key of the menu file.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Bios => "bios",
+            Self::Efi => "efi",
+        }
+    }
+}
+
+/// Which firmware can start an entry.
+#[derive(Clone, Copy, Default)]
 struct Starts {
     bios: bool,
     uefi: bool,
@@ -96,18 +112,18 @@ impl Resolution<'_> {
         if let Some(action) = &entry.action {
             lines.push(("action", action.get_ref().word().into()));
         }
-        for (key, path) in [("kernel", &entry.kernel), ("bios", &entry.bios), ("efi", &entry.efi)] {
+        let files = [
+            (Role::Kernel, &entry.kernel),
+            (Role::Bios, &entry.bios),
+            (Role::Efi, &entry.efi),
+        ];
+        for (role, path) in files {
             let Some(path) = path else { continue };
-            if let Some((line, by)) = self.program(key, path, entry.cmdline.as_ref())? {
-                lines.push((key, line));
-                let before = starts.unwrap_or(Starts {
-                    bios: false,
-                    uefi: false,
-                });
-                starts = Some(Starts {
-                    bios: before.bios || by.bios,
-                    uefi: before.uefi || by.uefi,
-                });
+            if let Some((line, by)) = self.program(role, path, entry.cmdline.as_ref())? {
+                lines.push((role.key(), line));
+                let starts: &mut Starts = starts.get_or_insert_default();
+                starts.bios |= by.bios;
+                starts.uefi |= by.uefi;
             }
         }
         for path in &entry.initrd {
@@ -124,7 +140,7 @@ impl Resolution<'_> {
     /// A kernel or program: its path in the image, and who can start it. Which faults its header shows is said here.
     fn program(
         &mut self,
-        key: &str,
+        role: Role,
         path: &Text,
         command_line: Option<&Text>,
     ) -> Result<Option<(Vec<u8>, Starts)>, Error> {
@@ -135,24 +151,7 @@ impl Resolution<'_> {
         let program = kernel::read(bytes.as_ref());
         let length = self.tree.payload(payload).length;
         let name = path.get_ref();
-        let fault = match key {
-            "kernel" if program.boot_protocol.is_none() && program.efi.is_none() => Some(format!(
-                "{name:?} is not a Linux kernel: it has no header that a BIOS or UEFI loader could start"
-            )),
-            "kernel" | "efi" => match program.efi {
-                Some(Machine::X64) => None,
-                None if key == "kernel" => None,
-                Some(other) => Some(format!(
-                    "{name:?} is for {other}, and the built-in loader is for x86-64 so far"
-                )),
-                None => Some(format!("{name:?} is not an EFI program")),
-            },
-            _ if program.boot_protocol.is_none() && length > LARGEST_RAW_PROGRAM => Some(format!(
-                "{name:?} has {length} bytes and no Linux-style header; a program without one has {LARGEST_RAW_PROGRAM} at most"
-            )),
-            _ => None,
-        };
-        if let Some(message) = fault {
+        if let Some(message) = unfit(role, &program, length, name) {
             self.error(path, message, "this file");
             return Ok(None);
         }
@@ -165,9 +164,14 @@ impl Resolution<'_> {
             );
             self.error(line, message, "too long");
         }
-        let starts = Starts {
-            bios: key == "bios" || key == "kernel" && program.boot_protocol.is_some(),
-            uefi: key != "bios" && program.efi == Some(Machine::X64),
+        let (bios, uefi) = (program.boot_protocol.is_some(), program.efi == Some(Machine::X64));
+        let starts = match role {
+            Role::Kernel => Starts { bios, uefi },
+            Role::Bios => Starts {
+                bios: true,
+                uefi: false,
+            },
+            Role::Efi => Starts { bios: false, uefi },
         };
         Ok(Some((place, starts)))
     }
@@ -296,4 +300,21 @@ impl Resolution<'_> {
         parts.boot_code = Some(code);
         parts.boot_code_patch = Some(patch);
     }
+}
+
+/// Why the loader could not start a file of `length` bytes in this role.
+fn unfit(role: Role, program: &kernel::Program, length: u64, name: &str) -> Option<String> {
+    Some(match (role, program.efi) {
+        (Role::Kernel | Role::Efi, Some(machine)) if machine != Machine::X64 => {
+            format!("{name:?} is for {machine}, and the built-in loader is for x86-64 so far")
+        }
+        (Role::Kernel, None) if program.boot_protocol.is_none() => {
+            format!("{name:?} is not a Linux kernel: it has no header that a BIOS or UEFI loader could start")
+        }
+        (Role::Efi, None) => format!("{name:?} is not an EFI program"),
+        (Role::Bios, _) if program.boot_protocol.is_none() && length > LARGEST_PROGRAM => format!(
+            "{name:?} has {length} bytes and no Linux-style header; a program without one has {LARGEST_PROGRAM} at most"
+        ),
+        _ => return None,
+    })
 }

@@ -132,6 +132,9 @@ fn what_the_loader_could_not_start_is_refused() {
     let host = with_kernel();
     host.put("text", b"not a kernel");
     host.put("large", &vec![0; 100 << 10]);
+    let mut arm = boot::EFI_X64.to_vec();
+    arm[68..70].copy_from_slice(&0xAA64_u16.to_le_bytes());
+    host.put("arm", &arm);
     let taken = format!("{MENU}[[files]]\ntext = \"x\"\nto = \"/boot/isobuild/menu.cfg\"\n");
     let file = format!("{MENU}[[files]]\ntext = \"x\"\nto = \"/boot\"\n");
     let long = MENU.replace("quiet", &"x".repeat(101));
@@ -141,6 +144,10 @@ fn what_the_loader_could_not_start_is_refused() {
     for (manifest, says) in [
         ("[[menu]]\nkernel = \"text\"\n", "is not a Linux kernel"),
         ("[[menu]]\nefi = \"text\"\n", "is not an EFI program"),
+        (
+            "[[menu]]\nkernel = \"arm\"\n",
+            "is for aa64, and the built-in loader is for x86-64 so far",
+        ),
         (
             "[[menu]]\nbios = \"large\"\n",
             "has 102400 bytes and no Linux-style header",

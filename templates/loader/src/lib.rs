@@ -34,4 +34,4 @@ pub mod serial_keys;
 #[cfg(test)]
 mod testing;
 
-pub use run::{Platform, report, run};
+pub use run::{Platform, fault, report, run};

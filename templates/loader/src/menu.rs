@@ -2,6 +2,7 @@
 
 use crate::console::{Console, Key, Style};
 use crate::line::{Line, clipped};
+use crate::menu_file::Entry;
 
 /// The most entries that a menu shows.
 pub const MOST_ENTRIES: usize = 64;
@@ -22,8 +23,8 @@ pub enum Choice {
 pub struct List<'a> {
     /// What stands over it.
     pub title: &'a str,
-    /// The titles, and whether the entry has a command line to edit.
-    pub entries: &'a [(Line, bool)],
+    /// What there is to choose from.
+    pub entries: &'a [Entry<'a>],
     /// The entry that is highlighted at first.
     pub chosen: usize,
     /// Seconds until it starts by itself; `None` waits for ever.
@@ -39,9 +40,12 @@ impl List<'_> {
         console.clear();
         console.cursor(None);
         title_bar(console, self.title);
+        let (_, rows) = console.size();
+        let room = rows.saturating_sub(FRAME_ROW + 7).clamp(1, MOST_ENTRIES);
+        let shown = room.min(self.entries.len());
         loop {
-            let room = self.show(console, chosen);
-            self.count_down(console, chosen, left);
+            self.show(console, chosen, shown);
+            self.count_down(console, chosen, left, FRAME_ROW + 3 + shown);
             let Some(key) = console.key(1000) else {
                 left = match left {
                     Some(0 | 1) => return Choice::Start(chosen),
@@ -54,7 +58,7 @@ impl List<'_> {
             left = None;
             match key {
                 Key::Enter => return Choice::Start(chosen),
-                Key::Character('e' | 'E') if self.entries.get(chosen).is_some_and(|entry| entry.1) => {
+                Key::Character('e' | 'E') if self.entries.get(chosen).is_some_and(Entry::is_editable) => {
                     return Choice::Edit(chosen);
                 }
                 Key::Up => chosen = chosen.saturating_sub(1),
@@ -69,21 +73,20 @@ impl List<'_> {
         }
     }
 
-    /// Draws the frame with the entries around the chosen one. Gives how many it has room for.
-    fn show<C: Console + ?Sized>(&self, console: &mut C, chosen: usize) -> usize {
-        let (columns, rows) = console.size();
+    /// Draws the frame with as many entries around the chosen one as are `shown`.
+    fn show<C: Console + ?Sized>(&self, console: &mut C, chosen: usize, shown: usize) {
+        let (columns, _) = console.size();
         let width = columns.saturating_sub(8).min(72);
-        let room = rows.saturating_sub(FRAME_ROW + 7).clamp(1, MOST_ENTRIES);
-        let shown = room.min(self.entries.len());
-        let first = (chosen + 1).saturating_sub(room);
+        let first = (chosen + 1).saturating_sub(shown);
         let more = |more: bool| if more { "..." } else { "───" };
         edge(console, FRAME_ROW, width, '┌', more(first > 0), '┐');
-        for (row, (title, _)) in self.entries.iter().skip(first).take(shown).enumerate() {
+        for (row, entry) in self.entries.iter().skip(first).take(shown).enumerate() {
             let (style, mark) = match first + row == chosen {
                 true => (Style::Chosen, " > "),
                 false => (Style::Plain, "   "),
             };
             let row = FRAME_ROW + 1 + row;
+            let title = Line::new().bytes(entry.title);
             let text = Line::of(mark).text(clipped(title.as_str(), width - 4)).filled(width);
             console.put(row, 3, Style::Quiet, "│");
             console.put(row, 4, style, text.as_str());
@@ -97,7 +100,7 @@ impl List<'_> {
             more(first + shown < self.entries.len()),
             '┘',
         );
-        let editable = self.entries.get(chosen).is_some_and(|entry| entry.1);
+        let editable = self.entries.get(chosen).is_some_and(Entry::is_editable);
         hints(
             console,
             match editable {
@@ -105,29 +108,20 @@ impl List<'_> {
                 false => "Up and Down choose   Enter starts",
             },
         );
-        room
     }
 
-    fn count_down<C: Console + ?Sized>(&self, console: &mut C, chosen: usize, left: Option<u32>) {
-        let (columns, rows) = console.size();
-        let width = columns.saturating_sub(8);
-        let shown = self
-            .entries
-            .len()
-            .min(rows.saturating_sub(FRAME_ROW + 7).clamp(1, MOST_ENTRIES));
+    fn count_down<C: Console + ?Sized>(&self, console: &mut C, chosen: usize, left: Option<u32>, row: usize) {
+        let (columns, _) = console.size();
         let text = match (left, self.entries.get(chosen)) {
-            (Some(seconds), Some((title, _))) => Line::of(clipped(title.as_str(), 40))
-                .text(" starts in ")
-                .number(u64::from(seconds))
-                .text(" s"),
+            (Some(seconds), Some(entry)) => {
+                let title = Line::new().bytes(entry.title);
+                let line = Line::of(clipped(title.as_str(), 40)).text(" starts in ");
+                line.number(u64::from(seconds)).text(" s")
+            }
             _ => Line::new(),
         };
-        console.put(
-            FRAME_ROW + 3 + shown,
-            4,
-            Style::Plain,
-            text.filled(width.min(60)).as_str(),
-        );
+        let width = columns.saturating_sub(8).min(60);
+        console.put(row, 4, Style::Plain, text.filled(width).as_str());
     }
 }
 
@@ -177,16 +171,21 @@ pub(crate) fn sentence<C: Console + ?Sized>(console: &mut C, row: usize, style: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::menu_file::Menu;
     use crate::testing::Screen;
+    use std::string::String;
     use std::vec::Vec;
 
-    fn entries(count: usize) -> Vec<(Line, bool)> {
-        (1..=count)
-            .map(|number| (Line::of("Entry ").number(number as u64), number != 2))
-            .collect()
+    /// The second of them has no command line.
+    fn file(count: usize) -> String {
+        let entry = |number| match number {
+            2 => String::from("entry = Entry 2\naction = reboot\n"),
+            _ => std::format!("entry = Entry {number}\nkernel = /k\n"),
+        };
+        (1..=count).map(entry).collect()
     }
 
-    fn list<'a>(entries: &'a [(Line, bool)], timeout: Option<u32>) -> List<'a> {
+    fn list<'a>(entries: &'a [Entry<'a>], timeout: Option<u32>) -> List<'a> {
         List {
             title: "ACME 1.4",
             entries,
@@ -197,7 +196,8 @@ mod tests {
 
     #[test]
     fn a_menu_that_nobody_touches_starts_its_default_after_the_time() {
-        let entries = entries(3);
+        let file = file(3);
+        let entries: Vec<_> = Menu::new(file.as_bytes()).entries().collect();
         let mut screen = Screen::new(80, 25, &[]);
         let menu = List {
             chosen: 1,
@@ -214,7 +214,8 @@ mod tests {
     #[test]
     fn keys_choose_and_a_key_stops_the_countdown() {
         use Key::*;
-        let entries = entries(5);
+        let file = file(5);
+        let entries: Vec<_> = Menu::new(file.as_bytes()).entries().collect();
         for (keys, choice) in [
             (&[Down, Down, Enter][..], Choice::Start(2)),
             (&[Up, Enter], Choice::Start(0)),
@@ -230,7 +231,8 @@ mod tests {
 
     #[test]
     fn more_entries_than_rows_move_past() {
-        let entries = entries(60);
+        let file = file(60);
+        let entries: Vec<_> = Menu::new(file.as_bytes()).entries().collect();
         let mut screen = Screen::new(80, 25, &[Key::End, Key::Enter]);
         assert_eq!(list(&entries, None).choose(&mut screen), Choice::Start(59));
         let text = screen.text();

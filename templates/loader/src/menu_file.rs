@@ -23,6 +23,12 @@ pub const PATH: &[u8] = b"/boot/isobuild/menu.cfg";
 /// The most bytes that a menu file may have: what the BIOS front end sets aside for it.
 pub const LARGEST: usize = 64 * 1024;
 
+/// The most initrds that an entry may have.
+pub const MOST_INITRDS: usize = 32;
+
+/// The most bytes of a program for BIOS that is not in Linux's form, and goes to 0x7c00.
+pub const LARGEST_PROGRAM: u64 = 96 * 1024;
+
 /// How many hexadecimal digits an image's id has.
 pub const ID_LENGTH: usize = 32;
 
@@ -34,7 +40,7 @@ pub struct Menu<'a> {
 }
 
 /// One entry, read where it stands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Entry<'a> {
     /// What the menu shows.
     pub title: &'a [u8],
@@ -146,6 +152,11 @@ impl<'a> Entry<'a> {
     /// The path of a program that BIOS starts.
     pub fn bios(&self) -> Option<&'a [u8]> {
         value(self.lines, b"bios")
+    }
+
+    /// Whether it starts something that has a command line.
+    pub fn is_editable(&self) -> bool {
+        self.action().is_none()
     }
 
     /// What the entry does, if it starts nothing from the image.

@@ -37,8 +37,7 @@ fn once<P: Platform + ?Sized>(platform: &mut P, menu: &Menu, quiet: bool, last: 
     if title.as_str().is_empty() {
         title = Line::of("isobuild");
     }
-    let mut shown = [const { None }; MOST_ENTRIES];
-    let mut titles = [const { (Line::new(), false) }; MOST_ENTRIES];
+    let mut entries = [Entry::default(); MOST_ENTRIES];
     let (mut count, mut chosen) = (0, 0);
     for (number, entry) in menu.entries().enumerate() {
         if count == MOST_ENTRIES || !platform.offers(&entry) {
@@ -47,27 +46,27 @@ fn once<P: Platform + ?Sized>(platform: &mut P, menu: &Menu, quiet: bool, last: 
         if number == menu.default() {
             chosen = count;
         }
-        titles[count] = (Line::new().bytes(entry.title), entry.action().is_none());
-        shown[count] = Some(entry);
+        entries[count] = entry;
         count += 1;
     }
+    let entries = &entries[..count];
     chosen = last.unwrap_or(chosen);
     let choice = match quiet {
         true => Choice::Start(chosen),
         false => List {
             title: title.as_str(),
-            entries: &titles[..count],
+            entries,
             chosen,
             timeout: menu.timeout().filter(|&seconds| last.is_none() && seconds > 0),
         }
         .choose(platform.console()),
     };
     let (Choice::Start(number) | Choice::Edit(number)) = choice;
-    let result = match shown.get(number).copied().flatten() {
+    let result = match entries.get(number) {
         None => Err(Failure::of("The menu has no entry that this machine can start.")),
         Some(entry) => match entry.action() {
             Some(action) => platform.act(action),
-            None => start(platform, title.as_str(), &entry, choice, quiet),
+            None => start(platform, title.as_str(), entry, choice, quiet),
         },
     };
     if let Err(failure) = result {
@@ -116,6 +115,19 @@ pub fn report<C: Console + ?Sized>(console: &mut C, title: &str, failure: &Failu
     sentence(console, 3, Style::Alarm, failure.as_str());
     hints(console, leads);
     while !matches!(console.key(60_000), Some(Key::Enter | Key::Escape)) {}
+}
+
+/// The sentence for a fault of the loader itself: where it was.
+pub fn fault(info: &core::panic::PanicInfo) -> Failure {
+    let failure = Failure::of("The loader itself has failed");
+    match info.location() {
+        Some(place) => failure
+            .text(", at line ")
+            .number(u64::from(place.line()))
+            .text(" of ")
+            .text(place.file()),
+        None => failure,
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! same bytes everywhere. The images are compiled for Linux's ELF target, which every toolchain has, and turned into what
 //! firmware starts here: a PE image (`pe`) or a flat one (`flat`).
 
+#[cfg(test)]
+mod agreement;
 mod flat;
 mod hazards;
 mod lock;

@@ -17,10 +17,10 @@ mod start;
 use console::BiosConsole;
 use disk::{Addressing, BiosDisk};
 use isobuild_loader::console::Console;
-use isobuild_loader::line::{Failure, Line};
+use isobuild_loader::line::Failure;
 use isobuild_loader::medium::menu_of;
 use isobuild_loader::menu_file::{Action, Entry, ID_LENGTH, LARGEST, Menu, is_id};
-use isobuild_loader::{Platform, report, run};
+use isobuild_loader::{Platform, fault, report, run};
 use real_mode::{MENU_FILE, Registers, bytes, interrupt, out, poke};
 
 core::arch::global_asm!(include_str!("start.s"), include_str!("modes.s"), options(att_syntax));
@@ -184,23 +184,11 @@ fn power_off() {
     apm(SET_STATE, ALL_DEVICES, OFF);
 }
 
-/// A fault of the loader itself: where it was.
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo) -> ! {
-    let (line, file) = info
-        .location()
-        .map_or((0, ""), |location| (location.line(), location.file()));
-    let failure = Line::of("The loader itself has failed, at line ")
-        .number(u64::from(line))
-        .text(" of ")
-        .text(file);
     loop {
-        report(
-            &mut BiosConsole::default(),
-            "isobuild",
-            &failure,
-            "Enter starts the machine again",
-        );
+        let leads = "Enter starts the machine again";
+        report(&mut BiosConsole::default(), "isobuild", &fault(info), leads);
         reboot();
     }
 }

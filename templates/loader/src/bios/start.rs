@@ -8,7 +8,7 @@ use isobuild_loader::disk::Disk;
 use isobuild_loader::iso9660::{self, Extent};
 use isobuild_loader::line::Failure;
 use isobuild_loader::linux::{HEADER_LENGTH, Header, KERNEL, padded, place, video_mode};
-use isobuild_loader::menu_file::Entry;
+use isobuild_loader::menu_file::{Entry, LARGEST_PROGRAM};
 use isobuild_loader::progress::{Progress, load};
 
 /// The end of the memory that the page tables map.
@@ -19,9 +19,6 @@ const COMMAND_LINE: usize = 0xe000;
 
 /// The largest real-mode part: 64 sectors and the boot sector.
 const LARGEST_SETUP: usize = 65 * 512;
-
-/// The largest program that goes to 0x7c00: what lies between [`SETUP`] and the 64-bit stack.
-const LARGEST_PROGRAM: u64 = 0x1_8000;
 
 /// Loads and starts an entry. It comes back only with the reason why that was impossible.
 pub(crate) fn start(
@@ -158,10 +155,13 @@ fn program(disk: &mut BiosDisk, file: Extent, path: &[u8]) -> Result<(), Failure
             .text(" is neither a Linux-style program nor one of at most ");
         return Err(line.size(LARGEST_PROGRAM).text("."));
     }
-    // SAFETY: below the 64-bit stack; the menu file, which it may overwrite, is not needed any more.
-    let memory = unsafe { bytes(SETUP, file.length as usize) };
+    let length = file.length as usize;
+    // SAFETY: a kernel's place, and the one from which the program is moved: below the 64-bit stack.
+    let (memory, low) = unsafe { (bytes(KERNEL as usize, length), bytes(SETUP, length)) };
     disk.read(file.offset, memory)?;
-    start_program(memory.len() as u32, disk.drive);
+    // The last part of it goes over the menu file, which is not needed once nothing can fail any more.
+    low.copy_from_slice(memory);
+    start_program(file.length as u32, disk.drive);
     Ok(())
 }
 

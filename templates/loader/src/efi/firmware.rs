@@ -36,24 +36,24 @@ impl Firmware {
         }
     }
 
-    /// All handles with a protocol, as many as there is room for.
-    pub(crate) fn handles<'a>(&self, guid: &Guid, room: &'a mut [Handle]) -> &'a [Handle] {
+    /// The handles with a protocol, or all, as many as there is room for.
+    pub(crate) fn handles<'a>(&self, guid: Option<&Guid>, room: &'a mut [Handle]) -> &'a [Handle] {
+        const ALL_HANDLES: u32 = 0;
         const BY_PROTOCOL: u32 = 2;
+        let (search, guid) = match guid {
+            Some(guid) => (BY_PROTOCOL, guid as *const Guid),
+            None => (ALL_HANDLES, null()),
+        };
         let mut length = size_of_val(room);
-        let status = (self.boot().locate_handle)(BY_PROTOCOL, guid, null(), &mut length, room.as_mut_ptr());
+        let status = (self.boot().locate_handle)(search, guid, null(), &mut length, room.as_mut_ptr());
         let count = if status == 0 { length / size_of::<Handle>() } else { 0 };
         &room[..count.min(room.len())]
     }
 
     /// Lets every driver look at every device. A firmware that is in a hurry has done so for the medium that it started alone.
     pub(crate) fn connect_all(&self) {
-        const ALL_HANDLES: u32 = 0;
         const MOST_HANDLES: usize = 1024;
-        let mut handles = [null_mut(); MOST_HANDLES];
-        let mut length = size_of_val(&handles);
-        let located = (self.boot().locate_handle)(ALL_HANDLES, null(), null(), &mut length, handles.as_mut_ptr()) == 0;
-        let count = if located { length / size_of::<Handle>() } else { 0 };
-        for &handle in handles.iter().take(count) {
+        for &handle in self.handles(None, &mut [null_mut(); MOST_HANDLES]) {
             (self.boot().connect_controller)(handle, null(), null(), true);
         }
     }

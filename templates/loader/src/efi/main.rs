@@ -21,9 +21,9 @@ use core::ptr::null;
 use disk::EfiDisk;
 use firmware::{Firmware, wide};
 use isobuild_loader::console::Console;
-use isobuild_loader::line::{Failure, Line};
+use isobuild_loader::line::Failure;
 use isobuild_loader::menu_file::{Action, Entry};
-use isobuild_loader::{Platform, report, run};
+use isobuild_loader::{Platform, fault, report, run};
 use tables::{GLOBAL_VARIABLE, Handle, NOT_FOUND, Status, SystemTable};
 
 // The entry: SSE is switched on before the first line of Rust, because compiled code uses it and not every firmware
@@ -41,6 +41,9 @@ core::arch::global_asm!(
     "jmp {}",
     sym efi_main,
 );
+
+/// What Enter does where there is no menu to go back to.
+const TO_FIRMWARE: &str = "Enter gives the machine back to its firmware";
 
 extern "efiapi" fn efi_main(image: Handle, system: *mut SystemTable) -> Status {
     let firmware = Firmware { image, system };
@@ -61,12 +64,7 @@ extern "efiapi" fn efi_main(image: Handle, system: *mut SystemTable) -> Status {
             run(&mut machine, &menu)
         }
         Err(failure) => {
-            report(
-                &mut console,
-                "isobuild",
-                &failure,
-                "Enter gives the machine back to its firmware",
-            );
+            report(&mut console, "isobuild", &failure, TO_FIRMWARE);
             NOT_FOUND
         }
     }
@@ -145,25 +143,12 @@ impl Platform for Efi {
     }
 }
 
-/// A fault of the loader itself: where it was, and what the machine can still do.
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo) -> ! {
     loop {
         // SAFETY: written once, before anything could fail.
         if let Some(firmware) = unsafe { (&raw const LAST_RESORT).read() } {
-            let place = info
-                .location()
-                .map_or((0, ""), |location| (location.line(), location.file()));
-            let failure = Line::of("The loader itself has failed, at line ")
-                .number(u64::from(place.0))
-                .text(" of ");
-            let leads = "Enter gives the machine back to its firmware";
-            report(
-                &mut EfiConsole::new(firmware),
-                "isobuild",
-                &failure.text(place.1),
-                leads,
-            );
+            report(&mut EfiConsole::new(firmware), "isobuild", &fault(info), TO_FIRMWARE);
             (firmware.boot().exit)(firmware.image, NOT_FOUND, 0, null());
         }
     }

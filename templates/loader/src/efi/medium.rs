@@ -23,7 +23,7 @@ pub(crate) struct Medium {
 /// image's id; then, by the id alone, any other.
 ///
 /// # Errors
-/// There is none; the reason is the one that the own medium gave.
+/// No medium is this image's. The sentence is about the own one.
 pub(crate) fn find(firmware: &Firmware) -> Result<Medium, Failure> {
     let no_memory = || Failure::of("The firmware has no memory for the loader.");
     let room = firmware.allocate(LARGEST).ok_or_else(no_memory)?;
@@ -44,7 +44,7 @@ pub(crate) fn find(firmware: &Firmware) -> Result<Medium, Failure> {
             firmware.connect_all();
         }
         let mut handles = [core::ptr::null_mut(); MOST_HANDLES];
-        for &handle in firmware.handles(&BLOCK_IO, &mut handles) {
+        for &handle in firmware.handles(Some(&BLOCK_IO), &mut handles) {
             let Some(io) = EfiDisk::whole(firmware, handle) else {
                 continue;
             };

@@ -10,11 +10,8 @@ use core::ptr::{null, null_mut};
 use isobuild_loader::iso9660::{self, Extent};
 use isobuild_loader::line::Failure;
 use isobuild_loader::linux::padded;
-use isobuild_loader::menu_file::Entry;
+use isobuild_loader::menu_file::{Entry, MOST_INITRDS};
 use isobuild_loader::progress::{Progress, load};
-
-/// More initrds than this are refused.
-const MOST_INITRDS: usize = 32;
 
 /// Loads and starts an entry. It comes back only with the reason why that was impossible.
 pub(crate) fn start(
@@ -29,15 +26,16 @@ pub(crate) fn start(
         return Failure::of("The entry names nothing that UEFI can start.");
     };
     let mut initrds = [Extent::default(); MOST_INITRDS];
-    let prepared = program(firmware, console, disk, path, quiet)
-        .and_then(|image| Ok((image, find_initrds(disk, entry, &mut initrds)?)));
+    // What is missing is told before anything is loaded.
+    let prepared = find_initrds(disk, entry, &mut initrds).and_then(|count| {
+        let image = program(firmware, console, disk, path, quiet)?;
+        set_options(firmware, image, command_line)?;
+        Ok((image, count))
+    });
     let (image, count) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => return failure,
     };
-    if let Err(failure) = set_options(firmware, image, command_line) {
-        return failure;
-    }
     let initrds = &initrds[..count];
     let mut provider = Provider {
         head: LoadFile2 { load_file },
@@ -86,18 +84,15 @@ fn program(
             .text("."));
     };
     let mut progress = Progress::new(file.length, quiet);
-    let read = load(disk, console, &mut progress, file.offset, memory);
     let mut image = null_mut();
     let mut room = [0; 2048];
     let origin = origin(firmware, path, &mut room);
-    let status = match read {
-        Ok(()) => {
-            (firmware.boot().load_image)(false, firmware.image, origin, memory.as_ptr(), memory.len(), &mut image)
-        }
-        Err(_) => 0,
-    };
+    let loaded = load(disk, console, &mut progress, file.offset, memory).map(|()| {
+        let load_image = firmware.boot().load_image;
+        load_image(false, firmware.image, origin, memory.as_ptr(), memory.len(), &mut image)
+    });
     firmware.free(memory);
-    read?;
+    let status = loaded?;
     match status {
         0 => Ok(image),
         status => {
