@@ -107,7 +107,7 @@ impl Guest {
                 Some(status) if status.success() => return Ok(()),
                 Some(status) => return Err(self.failure(&format!("QEMU ended: {status}"))),
                 None if self.started.elapsed() > self.deadline => return Err(self.failure("it runs on")),
-                None => sleep(Duration::from_millis(50)),
+                None => sleep(Duration::from_millis(5)),
             }
         }
     }
