@@ -18,18 +18,19 @@ real_mode_vectors: .word 0x3ff
   .long 0
 # What a call takes and gives; `Registers` in real_mode.rs. It stands apart from the code: a processor that sees its code's
 # page written has to look at the code anew.
-.set r_eax, 0x800
-.set r_ebx, 0x804
-.set r_ecx, 0x808
-.set r_edx, 0x80c
-.set r_esi, 0x810
-.set r_edi, 0x814
-.set r_ebp, 0x818
-.set r_ds, 0x81c
-.set r_es, 0x81e
-.set r_flags, 0x820
-.set r_call, 0x822            # 0 to 255 an interrupt, 256 a pause until the next one, 257 and 258 a jump that never returns
-.set saved_stack, 0x840
+.set r_eax, 0x1000
+.set r_ebx, 0x1004
+.set r_ecx, 0x1008
+.set r_edx, 0x100c
+.set r_esi, 0x1010
+.set r_edi, 0x1014
+.set r_ebp, 0x1018
+.set r_ds, 0x101c
+.set r_es, 0x101e
+.set r_flags, 0x1020
+.set r_call, 0x1022           # 0 to 255 an interrupt, 256 a pause until the next one, 257 and 258 a jump that never returns
+.set saved_stack, 0x1040
+.set handler, 0x1048          # where a call's interrupt leads
 
 .code16
 to_long_mode:
@@ -120,11 +121,11 @@ real_mode:
   je start_kernel
   cmpw $256, %ax
   je pause
-  cmpb %al, 2f+1              # the interrupt's number, into the instruction
-  je 1f
-  movb %al, 2f+1
-  jmp 1f                      # a jump, so that old processors fetch it anew
-1: movl r_eax, %eax
+  movw %ax, %bx
+  shlw $2, %bx
+  movl (%bx), %eax
+  movl %eax, handler
+  movl r_eax, %eax
   movl r_ebx, %ebx
   movl r_ecx, %ecx
   movl r_edx, %edx
@@ -134,7 +135,9 @@ real_mode:
   movw r_es, %es
   movw r_ds, %ds
   sti
-2: int $0
+  pushfw                      # a far call to the handler with the flags on the stack: what an interrupt does
+  cli
+  lcallw *%cs:handler
   cli
   cld
   movl %eax, %cs:r_eax

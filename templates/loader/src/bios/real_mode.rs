@@ -1,7 +1,7 @@
 //! Calls to the BIOS, and the memory below 640 KiB that they share with the loader.
 
 /// Where a call's registers are, as `modes.s` knows too.
-const REGISTERS: usize = 0x800;
+const REGISTERS: usize = 0x1000;
 /// Where a read's bytes arrive: 64 KiB that cross no 64 KiB boundary.
 pub(crate) const BUFFER: usize = 0x2_0000;
 /// Bytes of [`BUFFER`].

@@ -4,11 +4,12 @@
 # there too. They hold the boot information table at byte 8, which the image's builder fills in, and read the rest of
 # the image behind themselves: by INT 13h with packets where the BIOS has them, else by cylinder, head and sector.
 #
-# Memory below 640 KiB: 0x0600 the MBR's boot code, 0x0800 the registers of calls to the BIOS, 0x7c00 this image with the real-mode stack below it, 0x20000 the
-# buffer for reads, 0x30000 what passes between the two modes, 0x40000 the kernel's real-mode part, 0x50000 the menu
-# file, 0x60000 the 64-bit stack, 0x70000 the page tables.
+# Memory below 640 KiB: 0x0600 the MBR's boot code, 0x1000 the registers of calls to the BIOS, below 0x7000 the real-mode
+# stack, 0x7c00 this image, 0x20000 the buffer for reads, 0x30000 what passes between the two modes, 0x40000 the kernel's
+# real-mode part, 0x50000 the menu file, 0x60000 the 64-bit stack, 0x70000 the page tables. What is written often, the
+# stack above all, shares no page with code: emulators watch such pages, and every write to them is slow.
 
-.set STACK, 0x7c00
+.set STACK, 0x7000
 .set PAGE_TABLES, 0x70000
 .set LONG_STACK, 0x70000
 
