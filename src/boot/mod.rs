@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_menu_file_is_for_people_too() {
+    fn m12_the_menu_file_is_for_people_too() {
         let (bytes, id) = render(&Menu {
             title: "ACME\n1.4".into(),
             timeout: 5,

@@ -139,7 +139,7 @@ fn names_are_those_of_the_manifest() {
 }
 
 #[test]
-fn what_the_catalog_cannot_hold_is_refused() {
+fn f1_what_the_catalog_cannot_hold_is_refused() {
     let refused = |change: &dyn Fn(&mut Catalog)| {
         let mut catalog = sample();
         change(&mut catalog);

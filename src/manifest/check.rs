@@ -4,6 +4,7 @@ mod menu;
 
 use super::{Boot, DiskLayout, Files, InfoTable, Manifest, Spanned, Text, Uefi, image_path, parse_size, timestamp};
 use crate::diagnostic::Diagnostic;
+use crate::el_torito::Platform;
 use crate::text::sha256_from_hex;
 
 /// `stat` has twelve permission bits.
@@ -55,6 +56,14 @@ impl Checks<'_> {
                 let message = format!("{name} has {length} bytes; its field holds {limit} (ECMA-119 §{clause})");
                 self.error(value, message, "too long");
             }
+        }
+        let is_d_character = |letter: char| matches!(letter, 'A'..='Z' | '0'..='9' | '_');
+        if let Some(volume) = &manifest.volume_id
+            && !volume.get_ref().chars().all(is_d_character)
+        {
+            let message = "volume_id is written as it stands; ECMA-119 §9.4.7 has A-Z, 0-9 and _ alone";
+            self.diagnostics
+                .push(Diagnostic::warning(message, volume.span(), "other characters"));
         }
         if let Some(output) = &manifest.output
             && (output.get_ref().is_empty() || output.get_ref().ends_with('/'))
@@ -204,8 +213,25 @@ impl Checks<'_> {
         if let Some(uefi) = &boot.uefi {
             self.uefi(uefi, with_loader);
         }
-        for entry in &boot.entry {
-            self.reference(&entry.get_ref().image);
+        for entry in boot.entry.iter().map(Spanned::get_ref) {
+            self.reference(&entry.image);
+        }
+        self.load_sectors(boot);
+    }
+
+    /// El Torito §2.2: a BIOS that loads no sector starts nothing. UEFI 13.3.2.1: for an ESP it means all that follows.
+    fn load_sectors(&mut self, boot: &Boot) {
+        let default = boot.bios.iter().map(|bios| &bios.get_ref().load_sectors);
+        let others = boot.entry.iter().map(Spanned::get_ref);
+        let others = others.filter(|entry| Platform::from_code(*entry.platform.get_ref()) != Platform::Uefi);
+        for count in default.chain(others.map(|entry| &entry.load_sectors)).flatten() {
+            if *count.get_ref() == 0 {
+                self.error(
+                    count,
+                    "a boot image of no sectors starts nothing (El Torito §2.2)",
+                    "this count",
+                );
+            }
         }
     }
 

@@ -188,7 +188,7 @@ fn m6_nesting_and_size_cost_linear_time_or_an_error() {
 }
 
 #[test]
-fn m7_identifiers_longer_than_their_fields_are_refused() {
+fn m7_identifiers_are_written_as_they_stand_or_refused() {
     shows(
         &format!("volume_id = \"{}\"", "v".repeat(33)),
         &["volume_id has 33 bytes", "holds 32", "§9.4.7"],
@@ -197,7 +197,12 @@ fn m7_identifiers_longer_than_their_fields_are_refused() {
         &format!("[iso]\npublisher_id = \"{}\"", "p".repeat(129)),
         &["holds 128"],
     );
-    good(&format!("volume_id = \"{}\"", "v".repeat(32)));
+    assert!(good(&format!("volume_id = \"{}\"", "V".repeat(32))).warnings.is_empty());
+    let document = good("volume_id = \"my data\"");
+    let [warning] = &document.warnings[..] else {
+        panic!("{:?}", document.warnings)
+    };
+    assert!(warning.message.contains("written as it stands"));
 }
 
 #[test]

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_menu_is_told_with_its_mend() {
+    fn m12_a_wrong_menu_is_told_with_its_mend() {
         let long = format!("[[menu]]\nkernel = \"k\"\ncmdline = \"{}\"", "x".repeat(2048));
         let many = "[[menu]]\naction = \"reboot\"\n".repeat(65);
         for (text, says) in [
