@@ -95,6 +95,7 @@ impl Layout {
                 });
             }
         }
+        self.regions.shrink_to_fit();
         Ok(self.regions)
     }
 }
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn regions_may_not_overlap() {
+    fn f8_regions_may_not_overlap() {
         let mut layout = Layout::default();
         layout.place(Content::Structure(What::MasterBootRecord), 512, 1);
         assert_eq!(layout.place(Content::Payload(0), 10, 2048), 2048);

@@ -28,7 +28,7 @@ pub struct Node {
     /// The directory that holds it; the root holds itself.
     pub parent: NodeId,
     /// One path component as bytes, without `/` and NUL; empty for the root.
-    pub name: Box<[u8]>,
+    pub name: Arc<[u8]>,
     /// What the name stands for.
     pub kind: Kind,
     /// Permissions, owner and time.
@@ -41,7 +41,7 @@ pub struct Node {
 #[derive(Debug)]
 pub enum Kind {
     /// Children by name, in the order of their bytes: the order of the host's directory never shows.
-    Directory(BTreeMap<Box<[u8]>, NodeId>),
+    Directory(BTreeMap<Arc<[u8]>, NodeId>),
     /// Names that share a payload share its extent.
     File(PayloadId),
     /// The target, any bytes.
@@ -118,7 +118,7 @@ impl Tree {
         let kind = Kind::Directory(BTreeMap::new());
         let root = Node {
             parent: ROOT,
-            name: Box::default(),
+            name: Arc::default(),
             kind,
             attributes: root,
             origin: None,
@@ -207,10 +207,11 @@ impl Tree {
         if let Some(&other) = children.get(name) {
             return Err(Conflict::Occupied(other));
         }
-        children.insert(name.into(), id);
+        let name: Arc<[u8]> = name.into();
+        children.insert(name.clone(), id);
         self.nodes.push(Node {
             parent,
-            name: name.into(),
+            name,
             kind,
             attributes,
             origin,
@@ -225,6 +226,12 @@ impl Tree {
             Some(id) => Err(Conflict::NotDirectory(id)),
             None => self.insert(parent, name, Kind::Directory(BTreeMap::new()), implied, None),
         }
+    }
+
+    /// Gives back the memory that was kept for more nodes and payloads.
+    pub fn shrink_to_fit(&mut self) {
+        self.nodes.shrink_to_fit();
+        self.payloads.shrink_to_fit();
     }
 
     /// Every node in the one canonical order: a directory before its children, these in the order of their names' bytes.

@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &Build) -> Result<(), Error> {
     let written = write::write(
         &resolved.output,
         plan.size(),
-        &pieces,
+        pieces,
         arguments.json,
         &mut |done| progress.update(done),
         &interrupt,

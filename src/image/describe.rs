@@ -21,7 +21,7 @@ use super::encode::Structures;
 use super::{Plan, PlanError};
 
 impl Plan<'_> {
-    /// All but the extents: what a build reports.
+    /// All but what grows with the tree, the extents and the map of names: what a build reports.
     pub fn facts(&self) -> Result<Description, PlanError> {
         let resolved = self.resolved;
         let ids = &resolved.identifiers;
@@ -46,7 +46,6 @@ impl Plan<'_> {
                 disk_signature: self.identity.number("disk"),
             }),
             esp: self.esp_facts().into_iter().collect(),
-            name_map: self.name_map(),
             ..Description::default()
         };
         if let Some(gpt) = &structures.gpt {
@@ -62,6 +61,7 @@ impl Plan<'_> {
     pub fn describe(&self) -> Result<Description, PlanError> {
         Ok(Description {
             extents: self.extents(),
+            name_map: self.name_map(),
             ..self.facts()?
         })
     }
@@ -193,7 +193,7 @@ impl Plan<'_> {
 
     /// The path of a node of the ISO tree.
     pub(super) fn node_path(&self, node: usize) -> Vec<u8> {
-        self.path_in(node, |node| self.iso.tree.nodes[node].name.clone())
+        self.path_in(node, |node| self.iso.tree.nodes[node].name.to_vec())
     }
 
     fn path_in(&self, mut node: usize, name: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
@@ -217,7 +217,7 @@ impl Plan<'_> {
     fn richest_path(&self, node: usize) -> String {
         let path = self.path_in(node, |node| {
             if self.resolved.rock_ridge {
-                return self.iso.tree.nodes[node].name.clone();
+                return self.iso.tree.nodes[node].name.to_vec();
             }
             self.joliet.as_ref().unwrap_or(&self.primary).name(node).into_bytes()
         });
@@ -286,7 +286,7 @@ impl Plan<'_> {
     /// Directories of the primary hierarchy are named as it names them: by Rock Ridge, or by identifier.
     fn primary_path(&self, node: usize) -> String {
         let path = self.path_in(node, |node| match self.resolved.rock_ridge {
-            true => self.iso.tree.nodes[node].name.clone(),
+            true => self.iso.tree.nodes[node].name.to_vec(),
             false => self.primary.name(node).into_bytes(),
         });
         format!("iso:{}", text::lossless(&path))

@@ -22,34 +22,41 @@ pub(super) struct Structures {
 }
 
 impl<'r> Plan<'r> {
-    /// The pieces of the image by offset; between them are zeros.
+    /// The pieces of the image by offset; between them are zeros. Directories, of which there may be any number, are encoded as they
+    /// are asked for.
     ///
     /// # Panics
     /// If an encoder makes another length than it was measured with: lengths never depend on addresses.
-    pub fn encode(&self) -> Result<Vec<Piece<'_>>, PlanError> {
+    pub fn encode(&self) -> Result<impl Iterator<Item = Piece<'_>>, PlanError> {
         let structures = self.structures()?;
-        let fat = self.encode_fat();
-        let mut fat = fat.into_iter().map(Some).collect::<Vec<_>>();
-        let mut pieces = Vec::with_capacity(self.regions.len());
+        let mut fat = self.encode_fat().into_iter().map(Some).collect::<Vec<_>>();
+        let mut ready = Vec::with_capacity(self.regions.len());
         for region in &self.regions {
-            let source = match region.content {
-                Content::Payload(payload) => self.payload(payload)?,
-                Content::Structure(what) => self.structure(what, &structures)?.into(),
-                Content::Directory(node) => PieceSource::from(self.primary.directory(node, &self.primary_addresses())),
-                Content::JolietDirectory(node) => match &self.joliet {
-                    Some(joliet) => joliet.directory(node, &self.joliet_addresses()).into(),
-                    None => Vec::new().into(),
-                },
-                Content::Fat(index) => fat.get_mut(index).and_then(Option::take).unwrap_or_default().into(),
-            };
+            ready.push(match region.content {
+                Content::Payload(payload) => Some(self.payload(payload)?),
+                Content::Structure(what) => Some(self.structure(what, &structures)?.into()),
+                Content::Fat(index) => fat.get_mut(index).and_then(Option::take).map(PieceSource::from),
+                Content::Directory(_) | Content::JolietDirectory(_) => None,
+            });
+        }
+        Ok(self.regions.iter().zip(ready).map(|(region, ready)| {
+            let source = ready.unwrap_or_else(|| self.directory(region.content).into());
             check_length(region, &source);
-            pieces.push(Piece {
+            Piece {
                 offset: region.offset,
                 length: region.length,
                 source,
-            });
+            }
+        }))
+    }
+
+    /// The bytes of a directory; none for any other content.
+    fn directory(&self, content: Content) -> Vec<u8> {
+        match (content, &self.joliet) {
+            (Content::Directory(node), _) => self.primary.directory(node, &self.primary_addresses()),
+            (Content::JolietDirectory(node), Some(joliet)) => joliet.directory(node, &self.joliet_addresses()),
+            _ => Vec::new(),
         }
-        Ok(pieces)
     }
 
     pub(super) fn structures(&self) -> Result<Structures, PlanError> {

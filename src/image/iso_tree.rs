@@ -94,7 +94,7 @@ impl IsoTree {
             payloads.push(payload);
             nodes.push(iso9660::Node {
                 parent: number[node.parent],
-                name: node.name.to_vec(),
+                name: node.name.clone(),
                 kind,
                 posix,
             });

@@ -2,7 +2,7 @@
 //!
 //! [`Hierarchy::plan`] decides names, orders and lengths; none of them depends on an address. The encoders take the addresses.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::record::system_use_capacity;
 use super::rock_ridge::{Place, SystemUse};
@@ -49,8 +49,8 @@ pub struct Hierarchy<'a> {
     flavour: Flavour,
     /// By node: the identifier without version.
     names: Vec<Box<str>>,
-    /// By node: the children of a directory in the order of §10.3.
-    children: Vec<Box<[usize]>>,
+    /// By directory: its children in the order of §10.3.
+    children: HashMap<usize, Box<[usize]>>,
     /// Directories in the order of the path table, §7.9.1.
     directories: Vec<usize>,
     /// By node: the length of a directory.
@@ -77,7 +77,7 @@ impl<'a> Hierarchy<'a> {
             tree,
             flavour,
             names: vec![Box::default(); count],
-            children: vec![Box::default(); count],
+            children: HashMap::new(),
             directories: Vec::new(),
             lengths: vec![0; count],
             continuations: HashMap::new(),
@@ -124,7 +124,7 @@ impl<'a> Hierarchy<'a> {
     }
 
     fn name_children(&mut self) -> Result<(), Error> {
-        let mut children: Vec<Vec<usize>> = vec![Vec::new(); self.tree.nodes.len()];
+        let mut children: BTreeMap<usize, Vec<usize>> = BTreeMap::from([(0, Vec::new())]);
         for (id, node) in self.tree.nodes.iter().enumerate().skip(1) {
             if self.flavour == Flavour::RockRidge && node.name.len() > NAME {
                 return Err(Error::NameTooLong {
@@ -132,15 +132,20 @@ impl<'a> Hierarchy<'a> {
                     length: node.name.len(),
                 });
             }
-            if self.holds(node) {
-                children[node.parent].push(id);
+            if matches!(node.kind, Kind::Directory) {
+                children.insert(id, Vec::new());
+            }
+            if self.holds(node)
+                && let Some(siblings) = children.get_mut(&node.parent)
+            {
+                siblings.push(id);
             }
         }
         let joliet = self.flavour == Flavour::Joliet;
-        for (directory, mut ids) in children.into_iter().enumerate() {
+        for (directory, mut ids) in children {
             let nodes: Vec<(&[u8], bool)> = ids
                 .iter()
-                .map(|&id| (self.tree.nodes[id].name.as_slice(), self.is_directory(id)))
+                .map(|&id| (self.tree.nodes[id].name.as_ref(), self.is_directory(id)))
                 .collect();
             for (&id, (name, changed)) in ids.iter().zip(identifier::assign(&nodes, joliet)) {
                 if changed {
@@ -155,7 +160,7 @@ impl<'a> Hierarchy<'a> {
                 self.find_case_collisions(&ids);
             }
             ids.sort_by_cached_key(|&id| identifier::order(&self.names[id]));
-            self.children[directory] = ids.into();
+            self.children.insert(directory, ids.into());
         }
         Ok(())
     }
@@ -176,7 +181,7 @@ impl<'a> Hierarchy<'a> {
         let mut next = 0;
         while let Some(&parent) = self.directories.get(next) {
             next += 1;
-            let children = self.children[parent].iter().copied();
+            let children = self.children[&parent].iter().copied();
             let known = self.directories.len();
             self.directories
                 .extend(children.filter(|&id| matches!(self.tree.nodes[id].kind, Kind::Directory)));
@@ -193,17 +198,18 @@ impl<'a> Hierarchy<'a> {
     /// Runs the encoder without addresses, and gives each continuation its place.
     fn measure(&mut self, directory: usize) -> Result<(), Error> {
         let mut length = 0;
-        for (node, sections, system_use) in self.records(directory) {
+        let (mut continuation_length, mut continuations) = (self.continuation_length, Vec::new());
+        for (subject, sections, system_use) in self.records(directory) {
+            let mut places = Vec::new();
             for piece in system_use.iter().flat_map(SystemUse::continuation_lengths) {
-                let offset = within_block(self.continuation_length, piece);
-                self.continuation_length = offset + u64::from(piece);
-                self.continuations
-                    .entry(node.key())
-                    .or_default()
-                    .push(Place { offset, length: piece });
+                let offset = within_block(continuation_length, piece);
+                continuation_length = offset + u64::from(piece);
+                places.push(Place { offset, length: piece });
             }
-            let places = self.places(node, 0);
-            let record = self.encode_record(node, (0, 0), 0, system_use.as_ref(), &places);
+            let record = self.encode_record(subject, (0, 0), 0, system_use.as_ref(), &places);
+            if !places.is_empty() {
+                continuations.push((subject.key(), places));
+            }
             for _ in 0..sections {
                 length = behind_record(length, record.len() as u64);
             }
@@ -216,36 +222,36 @@ impl<'a> Hierarchy<'a> {
             });
         }
         self.lengths[directory] = length;
+        self.continuation_length = continuation_length;
+        self.continuations.extend(continuations);
         Ok(())
     }
 
-    /// The records of a directory: whose, how many in a row, and with what system use.
-    fn records(&self, directory: usize) -> Vec<(Subject, u64, Option<SystemUse>)> {
-        let mut records = Vec::with_capacity(self.children[directory].len() + 2);
-        let rock_ridge = self.flavour == Flavour::RockRidge;
-        let posix = &self.tree.nodes[directory].posix;
-        let parent = self.tree.nodes[directory].parent;
-        let capacity = system_use_capacity(1);
-        let dot = match directory {
-            0 => SystemUse::of_root(posix, capacity),
-            _ => SystemUse::of_dot(posix, capacity),
-        };
-        records.push((Subject::Dot(directory), 1, rock_ridge.then_some(dot)));
-        let dots = SystemUse::of_dot(&self.tree.nodes[parent].posix, capacity);
-        records.push((Subject::DotDot(parent), 1, rock_ridge.then_some(dots)));
-        for &id in &self.children[directory] {
-            let node = &self.tree.nodes[id];
-            let sections = match node.kind {
-                Kind::File { length } => length.div_ceil(SECTION).max(1),
+    /// The records of a directory in their order, §10.3: whose, how many in a row, and with what system use. One at a time: a directory
+    /// may have more entries than memory should hold in this form.
+    fn records(&self, directory: usize) -> impl Iterator<Item = (Subject, u64, Option<SystemUse>)> {
+        let subjects = [Subject::Dot(directory), Subject::DotDot(self.parent(directory))];
+        let children = self.children[&directory].iter().map(|&id| Subject::Node(id));
+        subjects.into_iter().chain(children).map(|subject| {
+            let sections = match (subject, &self.tree.nodes[subject.node()].kind) {
+                (Subject::Node(_), Kind::File { length }) => length.div_ceil(SECTION).max(1),
                 _ => 1,
             };
-            let system_use = rock_ridge.then(|| {
+            let system_use = (self.flavour == Flavour::RockRidge).then(|| self.system_use(subject));
+            (subject, sections, system_use)
+        })
+    }
+
+    fn system_use(&self, subject: Subject) -> SystemUse {
+        let node = &self.tree.nodes[subject.node()];
+        match subject {
+            Subject::Dot(0) => SystemUse::of_root(&node.posix, system_use_capacity(1)),
+            Subject::Dot(_) | Subject::DotDot(_) => SystemUse::of_dot(&node.posix, system_use_capacity(1)),
+            Subject::Node(id) => {
                 let capacity = system_use_capacity(self.identifier(id).len());
                 SystemUse::of_node(&node.name, &node.kind, &node.posix, capacity)
-            });
-            records.push((Subject::Node(id), sections, system_use));
+            }
         }
-        records
     }
 
     /// The parent of a directory, in the hierarchy; the root's is the root.
@@ -342,6 +348,12 @@ enum Subject {
 }
 
 impl Subject {
+    /// Whose attributes the record has.
+    fn node(self) -> usize {
+        let (Self::Dot(id) | Self::DotDot(id) | Self::Node(id)) = self;
+        id
+    }
+
     /// `.` and `..` fit their records everywhere but in the root.
     fn key(self) -> usize {
         match self {

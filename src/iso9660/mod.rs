@@ -26,6 +26,8 @@ mod rock_ridge;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use crate::time::Timestamp;
 
 pub use descriptor::{Descriptor, Identifiers, Root, VolumeDescriptor, VolumeKind, read_descriptors, terminator};
@@ -58,7 +60,7 @@ pub struct Node {
     /// The directory that holds it.
     pub parent: usize,
     /// The POSIX name, any bytes but `/` and NUL.
-    pub name: Vec<u8>,
+    pub name: Arc<[u8]>,
     /// What it names.
     pub kind: Kind,
     /// What Rock Ridge says of it.

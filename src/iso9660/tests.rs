@@ -1,6 +1,7 @@
 //! Whole hierarchies: encoded, laid out, and read back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -25,7 +26,7 @@ fn tree(paths: &[&str]) -> Tree {
     let mut tree = Tree {
         nodes: vec![Node {
             parent: 0,
-            name: Vec::new(),
+            name: Arc::default(),
             kind: Kind::Directory,
             posix: posix(0o040_755, 1),
         }],
@@ -47,7 +48,7 @@ fn tree(paths: &[&str]) -> Tree {
         let serial = tree.nodes.len() + 1;
         tree.nodes.push(Node {
             parent: known[parent],
-            name: name.into(),
+            name: name.as_bytes().into(),
             kind,
             posix: posix(mode, serial),
         });
@@ -177,7 +178,7 @@ fn path(tree: &Tree, hierarchy: &Hierarchy<'_>, flavour: Flavour, id: usize) -> 
         parent => path(tree, hierarchy, flavour, parent),
     };
     let name = match flavour {
-        Flavour::RockRidge => tree.nodes[id].name.clone(),
+        Flavour::RockRidge => tree.nodes[id].name.to_vec(),
         _ => hierarchy.name(id).into_bytes(),
     };
     [parent, b"/".to_vec(), name].concat()
@@ -223,7 +224,7 @@ fn pieces_of_continuations_follow_in_the_order_of_the_records() {
 }
 
 #[test]
-fn a_large_file_has_a_record_for_each_section() {
+fn t8_a_large_file_has_a_record_for_each_section() {
     let mut tree = tree(&["big", "small"]);
     tree.nodes[1].kind = Kind::File {
         length: 2 * SECTION + 7,
@@ -281,7 +282,7 @@ fn what_no_reader_could_follow_is_refused() {
 }
 
 #[test]
-fn path_tables_number_parents_with_sixteen_bits() {
+fn t10_path_tables_number_parents_with_sixteen_bits() {
     let names: Vec<String> = (0..65_536).map(|n| format!("d{n}/")).collect();
     let mut paths: Vec<&str> = names.iter().map(String::as_str).collect();
     assert!(Hierarchy::plan(&tree(&paths), Flavour::Plain).is_ok());
@@ -295,7 +296,7 @@ fn path_tables_number_parents_with_sixteen_bits() {
 }
 
 #[test]
-fn names_that_differ_only_in_case_are_told() {
+fn t3_names_that_differ_only_in_case_are_told() {
     let tree = tree(&["a", "A", "b"]);
     let joliet = Hierarchy::plan(&tree, Flavour::Joliet).unwrap();
     assert_eq!(joliet.case_collisions(), [(1, 2)]);

@@ -187,6 +187,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
     if report.has_errors() {
         return Err(Error::Manifest(Box::new(report)));
     }
+    resolution.tree.shrink_to_fit();
     Ok(Resolved {
         tree: resolution.tree,
         base: resolution.base,

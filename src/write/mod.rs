@@ -139,16 +139,17 @@ fn io_error<E: Into<io::Error>>(path: &Path, action: &'static str, offset: Optio
     }
 }
 
-/// Writes an image of `size` bytes to `target`: the `pieces`, sorted and disjoint, and zeros between them.
+/// Writes an image of `size` bytes to `target`: the `pieces`, sorted and disjoint, and zeros between them. Each piece is asked for
+/// when it is written, so that they need not all be in memory.
 ///
 /// It returns when file and directory are on the disk. Links of the target are followed and kept; missing directories are
 /// made. The digest is taken of the bytes on their way to the disk, so with `hash` every byte passes through memory and
 /// nothing is shared. `progress` learns how many bytes of the image are done: first 0, before any source is opened, and at
 /// last `size`.
-pub fn write(
+pub fn write<'a>(
     target: &Path,
     size: u64,
-    pieces: &[Piece<'_>],
+    pieces: impl Iterator<Item = Piece<'a>> + Send,
     hash: bool,
     progress: &mut (dyn FnMut(u64) + Send),
     interrupt: &Interrupt,
@@ -168,28 +169,29 @@ pub fn write(
 }
 
 /// The writing thread: everything from the first look at the target to the `fsync` of its directory.
-fn run(
+fn run<'a>(
     target: &Path,
     size: u64,
-    pieces: &[Piece<'_>],
+    pieces: impl Iterator<Item = Piece<'a>>,
     feed: Option<Feed>,
     progress: &mut (dyn FnMut(u64) + Send),
     interrupt: &Interrupt,
 ) -> Result<(), Error> {
     let output = Output::create(target)?;
     let (target, directory) = (output.target().to_owned(), output.directory().to_owned());
+    let mut needed: u64 = 0;
+    let mut pieces = pieces.inspect(|piece| needed = needed.saturating_add(piece.length));
     let attempt = || {
         output.set_size(size)?;
         let mut stream = Stream::new(output.file(), output.target(), feed, progress, interrupt)?;
-        copy_all(&mut stream, size, pieces)?;
+        copy_all(&mut stream, size, &mut pieces)?;
         drop(stream);
         output.commit(interrupt)
     };
-    attempt().map_err(|error| match error {
+    let result = attempt();
+    pieces.for_each(drop);
+    result.map_err(|error| match error {
         Error::Io { path, source, .. } if path == target && source.kind() == io::ErrorKind::StorageFull => {
-            let needed = pieces
-                .iter()
-                .fold(0, |sum: u64, piece| sum.saturating_add(piece.length));
             let free = rustix::fs::statvfs(&directory).map_or(0, |fs| fs.f_bavail.saturating_mul(fs.f_frsize));
             Error::NoSpace {
                 path: directory,
@@ -202,7 +204,7 @@ fn run(
 }
 
 /// Copies the pieces and the zeros between them. A file stays open while consecutive pieces come from it.
-fn copy_all(stream: &mut Stream<'_>, size: u64, pieces: &[Piece<'_>]) -> Result<(), Error> {
+fn copy_all<'a>(stream: &mut Stream<'_>, size: u64, pieces: impl Iterator<Item = Piece<'a>>) -> Result<(), Error> {
     let mut open: Option<Input<'_>> = None;
     for piece in pieces {
         if piece.offset.checked_add(piece.length).is_none_or(|end| end > size) {
@@ -210,8 +212,8 @@ fn copy_all(stream: &mut Stream<'_>, size: u64, pieces: &[Piece<'_>]) -> Result<
         }
         let gap = piece.offset.checked_sub(stream.position());
         stream.zeros(gap.ok_or_else(|| stream.misplaced("a piece overlaps the one before"))?)?;
-        match &piece.source {
-            PieceSource::Bytes(bytes) if bytes.len() as u64 == piece.length => stream.bytes(bytes)?,
+        match piece.source {
+            PieceSource::Bytes(bytes) if bytes.len() as u64 == piece.length => stream.bytes(&bytes)?,
             PieceSource::Bytes(_) => return Err(stream.misplaced("a piece is not its length")),
             PieceSource::File { path, stamp, offset } => {
                 let input = match open.take() {
@@ -221,7 +223,7 @@ fn copy_all(stream: &mut Stream<'_>, size: u64, pieces: &[Piece<'_>]) -> Result<
                         Input::open(path, stamp)?
                     }
                 };
-                stream.file(&input, *offset, piece.length)?;
+                stream.file(&input, offset, piece.length)?;
                 open = Some(input);
             }
         }

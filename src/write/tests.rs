@@ -71,7 +71,14 @@ fn memory(offset: u64, content: &[u8]) -> Piece<'_> {
 
 /// Writes without a digest and with nobody watching.
 fn plain(target: &Path, size: u64, pieces: &[Piece<'_>]) -> Result<Written, Error> {
-    write(target, size, pieces, false, &mut |_| {}, &Interrupt::default())
+    write(
+        target,
+        size,
+        pieces.iter().cloned(),
+        false,
+        &mut |_| {},
+        &Interrupt::default(),
+    )
 }
 
 /// The names in a directory, hidden ones too.
@@ -130,7 +137,7 @@ fn pieces_and_the_zeros_between_them() {
         let written = write(
             &target,
             size,
-            &pieces,
+            pieces.iter().cloned(),
             hash,
             &mut |n| steps.push(n),
             &Interrupt::default(),
@@ -150,7 +157,15 @@ fn an_image_of_nothing_and_one_of_zeros() {
     let host = TempDir::new().unwrap();
     let target = host.path().join("image");
     for size in [0, 1, 65_535, 65_536, 3 * MIB + 5] {
-        let written = write(&target, size, &[], true, &mut |_| {}, &Interrupt::default()).unwrap();
+        let written = write(
+            &target,
+            size,
+            std::iter::empty(),
+            true,
+            &mut |_| {},
+            &Interrupt::default(),
+        )
+        .unwrap();
         let image = fs::read(&target).unwrap();
         assert!(image.len() as u64 == size && image.iter().all(|&byte| byte == 0));
         assert_eq!(written.sha256, Some(sha256(&image)));
@@ -185,7 +200,7 @@ fn pieces_that_make_no_image() {
 }
 
 #[test]
-fn holes_of_a_source_stay_holes() {
+fn t18_holes_of_a_source_stay_holes() {
     let host = TempDir::new().unwrap();
     let path = host.path().join("sparse");
     let file = fs::File::create_new(&path).unwrap();
@@ -207,7 +222,14 @@ fn holes_of_a_source_stay_holes() {
     for hash in [false, true] {
         let mut quiet = |_| {};
         let size = stamp.size + 2048;
-        let written = write(&target, size, &pieces, hash, &mut quiet, &Interrupt::default());
+        let written = write(
+            &target,
+            size,
+            pieces.iter().cloned(),
+            hash,
+            &mut quiet,
+            &Interrupt::default(),
+        );
         let image = fs::read(&target).unwrap();
         assert!(image[..2048] == [0; 2048] && image[2048..] == fs::read(&path).unwrap());
         assert_eq!(written.unwrap().sha256, hash.then(|| sha256(&image)));
@@ -229,7 +251,14 @@ fn a_signal_stops_the_write() {
             }
         };
         let pieces = [planned.whole(4096)];
-        let error = write(&target, 64 * MIB, &pieces, false, &mut progress, &interrupt);
+        let error = write(
+            &target,
+            64 * MIB,
+            pieces.iter().cloned(),
+            false,
+            &mut progress,
+            &interrupt,
+        );
         assert!(matches!(error, Err(Error::Interrupted(got)) if got == signal));
         assert_eq!(fs::read(&target).unwrap(), b"old");
         assert_eq!(names(host.path()), ["image", "source"]);

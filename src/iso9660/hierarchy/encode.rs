@@ -24,7 +24,7 @@ impl Hierarchy<'_> {
 
     /// Offset and length of one section of what a record names, and its flags: §7.6.3, §10.1.7.
     fn section(&self, subject: Subject, section: u64, sections: u64, addresses: &Addresses<'_>) -> ((u64, u32), u8) {
-        let (Subject::Dot(id) | Subject::DotDot(id) | Subject::Node(id)) = subject;
+        let id = subject.node();
         let length = match self.tree.nodes[id].kind {
             Kind::Directory => self.lengths[id],
             Kind::File { length } => length,

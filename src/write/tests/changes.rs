@@ -18,7 +18,7 @@ fn changed_at(done: u64, change: impl Fn(&Path) + Sync, words: &str) {
         };
         let pieces = [planned.whole(4096), small.whole(41 * MIB)];
         let none = Interrupt::default();
-        let error = write(&target, 42 * MIB, &pieces, hash, &mut progress, &none).unwrap_err();
+        let error = write(&target, 42 * MIB, pieces.iter().cloned(), hash, &mut progress, &none).unwrap_err();
         assert!(
             matches!(&error, Error::Changed { path, .. } if *path == planned.path),
             "{error}"
@@ -37,7 +37,7 @@ fn open_to_write(path: &Path) -> fs::File {
 }
 
 #[test]
-fn a_source_that_is_replaced() {
+fn t15_a_source_that_is_replaced() {
     let replace = |path: &Path| {
         let other = path.with_extension("new");
         fs::copy(path, &other).unwrap();
@@ -55,7 +55,7 @@ fn a_source_that_is_replaced() {
 }
 
 #[test]
-fn a_source_that_shrinks() {
+fn t13_a_source_that_shrinks() {
     for done in [0, MIB] {
         changed_at(done, |path| open_to_write(path).set_len(30 * MIB).unwrap(), "shrank");
         changed_at(done, |path| open_to_write(path).set_len(0).unwrap(), "shrank");
@@ -63,7 +63,7 @@ fn a_source_that_shrinks() {
 }
 
 #[test]
-fn a_source_that_grows() {
+fn t14_a_source_that_grows() {
     for done in [0, MIB] {
         let append = |path: &Path| open_to_write(path).write_all_at(b"x", 40 * MIB).unwrap();
         changed_at(done, append, "grew");
@@ -71,7 +71,7 @@ fn a_source_that_grows() {
 }
 
 #[test]
-fn a_source_that_is_modified() {
+fn t15_a_source_that_is_modified() {
     let overwrite = |path: &Path| open_to_write(path).write_all_at(b"!", 5).unwrap();
     let chmod = |path: &Path| {
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
