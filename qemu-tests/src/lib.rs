@@ -26,6 +26,7 @@
 //! - `judges.rs`: xorriso, isoinfo, bsdtar, 7z, pycdlib, mtools, fsck.vfat, sgdisk and sfdisk read every image.
 //! - `linux_guest.rs`: Linux mounts every image by its label as Rock Ridge, Joliet and plain ISO 9660.
 //! - `cli.rs`: exit codes, streams and memory.
+//! - `input_faults.rs`: inputs that fail, change or hang while they are read.
 //! - `large_trees.rs`: 200,000 names, 70,000 directories, a depth of 1,000 and files over 4 GiB, and the memory that they take.
 //! - `output_faults.rs`, `output_signals.rs`, `output_places.rs`: what is at the output path whatever fails, ends or is in the way.
 //! - `fat_volumes.rs`, `gpt_tables.rs`: fsck.vfat, mtools and the fdisks over volumes and tables of every kind.
