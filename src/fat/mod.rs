@@ -17,6 +17,7 @@ mod names;
 mod notes;
 mod plan;
 mod read;
+mod second_reader;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use crate::time::Timestamp;
 pub use directory::clamped;
 pub use plan::{Plan, plan};
 pub use read::read;
+pub use second_reader::{agrees, file};
 
 /// Every file and the data area start on a multiple of this, whatever the cluster size.
 pub const ALIGNMENT: u64 = 4096;

@@ -46,6 +46,7 @@ impl Plan<'_> {
                 disk_signature: self.identity.number("disk"),
             }),
             esp: self.esp_facts().into_iter().collect(),
+            faults: self.esp_faults(),
             ..Description::default()
         };
         if let Some(gpt) = &structures.gpt {
@@ -155,6 +156,14 @@ impl Plan<'_> {
             }
         }
         partitions
+    }
+
+    /// What is wrong with a ready ESP; one that is made here has no faults.
+    fn esp_faults(&self) -> Vec<String> {
+        match (&self.resolved.esp, self.esp) {
+            (Some(Esp::Image { contents, .. }), Some(span)) => inspect::esp_faults(contents, span.offset),
+            _ => Vec::new(),
+        }
     }
 
     fn esp_facts(&self) -> Option<EspFacts> {

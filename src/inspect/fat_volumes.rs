@@ -27,9 +27,7 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
             }
             claims.push(extent);
         }
-        facts
-            .faults
-            .extend(contents.notes.iter().map(|note| format!("ESP at {offset}: {note}")));
+        facts.faults.extend(esp_faults(&contents, offset));
         facts.esp.push(EspFacts {
             offset,
             length: contents.size,
@@ -41,6 +39,12 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
             loaders: loaders_in(&contents, &window),
         });
     }
+}
+
+/// What is wrong with the FAT volume that begins at `start`.
+pub(crate) fn esp_faults(contents: &fat::Contents, start: u64) -> Vec<String> {
+    let notes = contents.notes.iter();
+    notes.map(|note| format!("ESP at {start}: {note}")).collect()
 }
 
 /// Where a firmware would look: partitions of the ESP's type, then EFI boot images.

@@ -16,7 +16,7 @@ use crate::iso9660;
 use crate::layout;
 use crate::read_at::ReadAt;
 
-pub(crate) use fat_volumes::{fat_extents, fat_what};
+pub(crate) use fat_volumes::{esp_faults, fat_extents, fat_what};
 pub(crate) use loaders::{is_default_loader, loader_facts, loaders_in};
 pub(crate) use tables::{gpt_partition, mbr_partition};
 pub(crate) use volume::{boot_length, hard_disk_length};

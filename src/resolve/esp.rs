@@ -4,6 +4,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::Error;
 use crate::layout;
 use crate::manifest::{Text, Uefi, image_path, parse_size};
+use crate::read_at::ReadAt;
 use crate::text;
 use crate::tree::{Conflict, Kind, PayloadId, ROOT};
 use crate::{fat, inspect};
@@ -104,6 +105,16 @@ impl Resolution<'_> {
         }
     }
 
+    /// What may keep firmware from reading a ready FAT volume as we do. Its bytes go into the image as they are.
+    fn doubts(&mut self, image: &Text, contents: &fat::Contents, volume: &dyn ReadAt) {
+        if let Some(note) = contents.notes.first() {
+            self.warn(image, format!("the FAT volume is damaged: {note}"), "this image");
+        } else if let Err(difference) = fat::agrees(volume, contents) {
+            let message = format!("another reader of FAT does not find the same in this volume: {difference}");
+            self.warn(image, message, "firmware may not either");
+        }
+    }
+
     /// A ready FAT volume: its own index is read, so that the plan can name what is in it.
     fn ready_esp(&mut self, image: &Text) -> Result<Option<Esp>, Error> {
         let Some(payload) = self.reference(image)? else {
@@ -127,6 +138,7 @@ impl Resolution<'_> {
             self.error(image, message, "this image is cut short");
             return Ok(None);
         }
+        self.doubts(image, &contents, bytes.as_ref());
         let claims = inspect::fat_extents(&contents, 0);
         let extents =
             layout::with_unclaimed(layout::settle(claims), bytes.as_ref(), 0, length).map_err(|source| Error::Io {

@@ -140,6 +140,12 @@ fn a_fragmented_volume_reads_as_fatfs_reads_it() {
         .flat_map(|&(offset, length)| bytes.read_vec_at(offset, length).unwrap())
         .collect();
     assert!(held == wanted);
+    assert!(crate::fat::file(&bytes, "/in pieces").unwrap() == wanted);
+    assert!(crate::fat::file(&bytes, "/in piece").is_err());
+    assert_eq!(agrees(&bytes, &contents), Ok(()));
+    let mut fewer = contents.clone();
+    fewer.entries.retain(|entry| entry.path != "/in pieces");
+    assert_eq!(agrees(&bytes, &fewer), Err("/in pieces is not the same".into()));
     let what = What::Directory("/a directory".into());
     assert!(contents.regions.iter().filter(|region| region.what == what).count() > 1);
     assert!(contents.regions.is_sorted_by_key(|region| region.offset));

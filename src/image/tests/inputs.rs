@@ -329,3 +329,33 @@ fn f6_the_backup_gpt_ends_the_image_whatever_its_length() {
         assert_eq!((facts.gpt.len(), facts.faults.len()), (1, 0));
     }
 }
+
+#[test]
+fn a_ready_esp_goes_in_as_it_is_and_is_looked_into() {
+    let host = host();
+    let (facts, image) = host.build(BOOT);
+    let esp = &facts.esp[0];
+    let mut volume = image[esp.offset as usize..][..esp.length as usize].to_vec();
+    host.put("esp.img", &volume);
+    let ready = "[boot.uefi]\nimage = \"esp.img\"\n";
+    let (facts, image) = host.build(ready);
+    assert!(facts.warnings.is_empty(), "{:?}", facts.warnings);
+    assert_eq!(extent(&facts, "esp:/EFI/BOOT/BOOTX64.EFI").length, 9000);
+    assert_eq!(facts.esp[0].loaders[0].path, "/EFI/BOOT/BOOTX64.EFI");
+    assert!(image[facts.esp[0].offset as usize..].starts_with(&volume));
+    // One entry of the second table differs from the first.
+    let tables = facts.extents.iter().find(|extent| extent.what == What::FatTable2);
+    volume[(tables.unwrap().offset - facts.esp[0].offset) as usize + 5] ^= 1;
+    host.put("esp.img", &volume);
+    let (facts, _) = host.build(ready);
+    assert!(
+        has(&facts.warnings, "the FAT volume is damaged: allocation table 2 differs"),
+        "{:?}",
+        facts.warnings
+    );
+    volume.truncate(volume.len() / 2);
+    host.put("esp.img", &volume);
+    assert!(host.error(ready).contains("this image is cut short"));
+    host.put("esp.img", &[0; 65536]);
+    assert!(host.error(ready).contains("is not a FAT volume"));
+}
