@@ -16,9 +16,10 @@ const UEFI: &[Cell] = CELLS.split_at(2).1;
 const BOTH: &[Cell] = &[CELLS[0], CELLS[3]];
 
 fn trials() -> Result<Vec<Trial>, String> {
-    let tests: [LoaderTest; 15] = [
+    let tests: [LoaderTest; 16] = [
         ("linux", &CELLS, linux),
         ("debian-installer", &CELLS, debian_installer),
+        ("an ESP of 200 MiB", UEFI, large_esp),
         ("no time and no text", &CELLS, no_text),
         ("serial port or not", &[CELLS[0]], serial_or_not),
         ("countdown", BOTH, countdown),
@@ -86,6 +87,16 @@ fn debian_installer(system: &System, cell: Cell) -> Result<(), String> {
         "Choose the language to be used for the installation process",
     ];
     system.boots(&manifest, cell, &expected).map(drop)
+}
+
+/// Larger than El Torito's count of sectors: recorded as reaching to the end of the volume, and full to 190 MiB.
+fn large_esp(system: &System, cell: Cell) -> Result<(), String> {
+    system.put("filler", &vec![0x5a; 190 << 20])?;
+    let manifest = format!(
+        "[boot]\ntimeout = 0\n[[menu]]\n{KERNEL}cmdline = \"console=ttyS0\"\n\
+         [boot.uefi]\nsize = \"200MiB\"\n[boot.uefi.files]\n\"/filler\" = \"filler\"\n"
+    );
+    system.boots(&manifest, cell, &["file /init", END]).map(drop)
 }
 
 const KERNEL: &str = "kernel = \"vmlinuz\"\ninitrd = \"initrd.img\"\n";
