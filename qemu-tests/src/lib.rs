@@ -25,6 +25,7 @@
 //! - `loader.rs`, `loader_faults.rs`: the built-in loader starts Linux and programs, shows its menu, and says why it cannot.
 //! - `judges.rs`: xorriso, isoinfo, bsdtar, 7z, pycdlib, mtools, fsck.vfat, sgdisk and sfdisk read every image.
 //! - `linux_guest.rs`: Linux mounts every image by its label as Rock Ridge, Joliet and plain ISO 9660.
+//! - `attributes.rs`: modes, owners, times and hard links, read back by others.
 //! - `cli.rs`: exit codes, streams and memory.
 //! - `input_faults.rs`: inputs that fail, change or hang while they are read.
 //! - `large_trees.rs`: 200,000 names, 70,000 directories, a depth of 1,000 and files over 4 GiB, and the memory that they take.
