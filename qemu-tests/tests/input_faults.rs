@@ -1,8 +1,9 @@
 //! Inputs that fail or move while they are read: the error names them, and nothing stands at the output path.
 
 use qemu_tests::place::{Place, Shows, Way, stderr};
-use qemu_tests::suite;
-use std::fs;
+use qemu_tests::{suite, workspace};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,11 @@ fn main() -> ExitCode {
 }
 
 const TESTS: &[suite::ProgramTest] = &[
+    (
+        "t11 inputs without permission",
+        &["setpriv"],
+        t11_inputs_without_permission,
+    ),
     (
         "t12 a read error in the middle",
         &["strace"],
@@ -27,6 +33,43 @@ const TESTS: &[suite::ProgramTest] = &[
         t21_a_signal_while_an_input_hangs,
     ),
 ];
+
+/// All of them at once, as far as anybody reads. Root may read everything, so the program runs as nobody.
+fn t11_inputs_without_permission() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    fs::create_dir_all(at("tree/closed")).unwrap();
+    for number in 10..35 {
+        fs::write(at(&format!("tree/f{number}")), "x").unwrap();
+        fs::set_permissions(at(&format!("tree/f{number}")), Permissions::from_mode(0o000)).unwrap();
+    }
+    fs::set_permissions(at("tree/closed"), Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(place.path(), Permissions::from_mode(0o777)).unwrap();
+    fs::write(at("m.toml"), "[[files]]\nfrom = \"tree\"\nto = \"/\"\n").unwrap();
+    fs::copy(workspace::isobuild().unwrap(), at("isobuild")).unwrap();
+    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    let nobody: &[&str] = if root {
+        &["--reuid=65534", "--regid=65534", "--clear-groups"]
+    } else {
+        &["--no-new-privs"]
+    };
+    let mut command = Command::new("setpriv");
+    command
+        .args(nobody)
+        .arg(at("isobuild"))
+        .arg("m.toml")
+        .current_dir(&place);
+    let output = command.output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.matches("Permission denied").count(), 20, "{said}");
+    assert!(
+        said.contains("and 6 more") && said.contains("tree/f10") && said.contains("tree/f28"),
+        "{said}"
+    );
+    assert!(!at("m.iso").exists());
+    fs::set_permissions(at("tree/closed"), Permissions::from_mode(0o700)).unwrap();
+}
 
 /// A sector of the payload is lost, whichever of the calls reads it: what one cannot read the other is asked for.
 fn t12_a_read_error_in_the_middle() {

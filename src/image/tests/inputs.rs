@@ -255,9 +255,8 @@ fn t9_what_no_block_number_reaches_is_refused_before_a_byte_is_written() {
 }
 
 #[test]
-fn t11_all_that_cannot_be_read_is_named_at_once() {
+fn t11_all_that_is_not_there_is_named_at_once() {
     let host = host();
-    // Nothing is unreadable to root but what is not there.
     let missing: String = (0..25)
         .map(|n| format!("[[files]]\nfrom = \"no{n}\"\nto = \"/\"\n"))
         .collect();
