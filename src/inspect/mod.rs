@@ -47,9 +47,12 @@ pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
     let boot_images = volume::read(image, &mut facts, &mut claims)?;
     fat_volumes::read(image, &mut facts, &mut claims);
     for extent in boot_images {
-        // A boot image that is a file or the ESP is claimed already.
-        if !claims.iter().any(|claim| claim.offset == extent.offset) {
-            claims.push(extent);
+        match claims.iter_mut().find(|claim| claim.offset == extent.offset) {
+            // Two entries start one image; it is as long as the longer says.
+            Some(claim) if claim.what == What::BootImage => claim.length = claim.length.max(extent.length),
+            // A boot image that is a file or the ESP is claimed already.
+            Some(_) => {}
+            None => claims.push(extent),
         }
     }
     for claim in &mut claims {
