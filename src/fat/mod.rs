@@ -32,7 +32,7 @@ use crate::time::Timestamp;
 pub use directory::clamped;
 pub use plan::{Plan, plan};
 pub use read::read;
-pub use second_reader::{agrees, file};
+pub use second_reader::agrees;
 
 /// Every file and the data area start on a multiple of this, whatever the cluster size.
 pub const ALIGNMENT: u64 = 4096;

@@ -1,4 +1,4 @@
-//! The same volume through the `fatfs` crate: a second opinion on what is in it, and files whose clusters do not lie in one run.
+//! The same volume through the `fatfs` crate: a second opinion on what is in it.
 //!
 //! That crate trusts what it reads more than this leaf does, so only volumes are given to it in which [`super::read()`] has found
 //! nothing wrong.
@@ -45,20 +45,6 @@ pub fn agrees(volume: &dyn ReadAt, contents: &Contents) -> Result<(), String> {
         Some(path) => Err(format!("{path} is not there")),
         None => Ok(()),
     }
-}
-
-/// All bytes of the file at `path` of a volume.
-///
-/// # Errors
-/// There is no such file, or the volume cannot be read.
-pub fn file(volume: &dyn ReadAt, path: &str) -> io::Result<Vec<u8>> {
-    let system = open(volume)?;
-    let mut bytes = Vec::new();
-    system
-        .root_dir()
-        .open_file(path.trim_start_matches('/'))?
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn open(volume: &dyn ReadAt) -> io::Result<FileSystem<Cursor<'_>>> {

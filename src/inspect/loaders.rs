@@ -6,7 +6,7 @@ use crate::pe;
 use crate::read_at::{ReadAt, Window};
 
 /// Bytes of a loader in pieces that is gathered in memory. The largest in use have some ten.
-const LONGEST_LOADER: u64 = 32 << 20;
+const LONGEST_LOADER: u64 = 16 << 20;
 
 /// Whether the name at `path` in the ESP is one that firmware starts by default, UEFI 3.5.1.1.
 pub(crate) fn is_default_loader(path: &str) -> bool {
@@ -36,10 +36,13 @@ pub(crate) fn loaders_in(contents: &fat::Contents, volume: &dyn ReadAt) -> Vec<L
                 let window = Window::new(volume, *offset, *length);
                 loaders.push(loader_facts(&entry.path, &window));
             }
-            // In pieces, as a volume has it that was written to often.
-            [_, ..] if contents.notes.is_empty() && entry.length <= LONGEST_LOADER => {
-                if let Ok(bytes) = fat::file(volume, &entry.path) {
-                    loaders.push(loader_facts(&entry.path, &bytes));
+            // In pieces, as in a volume that was written to often.
+            pieces if entry.length <= LONGEST_LOADER => {
+                let pieces = pieces
+                    .iter()
+                    .map(|&(offset, length)| volume.read_vec_at(offset, length));
+                if let Ok(pieces) = pieces.collect::<Result<Vec<_>, _>>() {
+                    loaders.push(loader_facts(&entry.path, &pieces.concat()));
                 }
             }
             _ => {}
@@ -47,4 +50,46 @@ pub(crate) fn loaders_in(contents: &fat::Contents, volume: &dyn ReadAt) -> Vec<L
     }
     loaders.sort_by(|a, b| a.path.cmp(&b.path));
     loaders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn a_loader_in_pieces_is_read_whole() {
+        // The header of a program for x64 (PE §2.1, §2.3), cut between the machine's two bytes.
+        let mut program = vec![0; 0x200];
+        program[..2].copy_from_slice(b"MZ");
+        program[0x3c] = 0x80;
+        program[0x80..0x86].copy_from_slice(b"PE\0\0\x64\x86");
+        program[0x94] = 0xf0;
+        program[0x98..0x9a].copy_from_slice(&[0x0b, 0x02]);
+        let (head, tail) = program.split_at(0x85);
+        let volume = [tail, b"something else", head].concat();
+        let extents = vec![(volume.len() as u64 - 0x85, 0x85), (0, tail.len() as u64)];
+        let contents = |extents: Vec<(u64, u64)>| fat::Contents {
+            kind: fat::FatKind::Fat16,
+            size: volume.len() as u64,
+            sector_size: 512,
+            cluster_size: 4096,
+            label: String::new(),
+            serial: 0,
+            hidden_sectors: 0,
+            regions: Vec::new(),
+            entries: vec![fat::Entry {
+                path: "/EFI/BOOT/BOOTX64.EFI".into(),
+                directory: false,
+                length: program.len() as u64,
+                extents,
+                modified: Timestamp::default(),
+            }],
+            notes: Vec::new(),
+        };
+        let whole = loader_facts("/EFI/BOOT/BOOTX64.EFI", &program);
+        assert_eq!(whole.machine, "x64");
+        assert_eq!(loaders_in(&contents(extents), &volume), [whole]);
+        assert_eq!(loaders_in(&contents(vec![(0, 8), (u64::MAX, 8)]), &volume), []);
+    }
 }

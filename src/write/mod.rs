@@ -189,6 +189,7 @@ fn run<'a>(
         output.commit(interrupt)
     };
     let result = attempt();
+    // The rest is asked for too, so that all of them are counted.
     pieces.for_each(drop);
     result.map_err(|error| match error {
         Error::Io { path, source, .. } if path == target && source.kind() == io::ErrorKind::StorageFull => {
