@@ -102,7 +102,8 @@ impl Wish {
         Self { fidelity, ..wish }
     }
 
-    /// UCS-2 without control characters and `* / : ; ? \`.
+    /// UCS-2 without control characters and `* / : ; ? \`, and without a dot at the end: Linux and Windows drop it, so that `...`
+    /// is their name for the directory itself.
     fn joliet(name: &[u8]) -> Self {
         let mut letters: Vec<char> = Vec::with_capacity(name.len());
         for part in name.utf8_chunks() {
@@ -112,10 +113,11 @@ impl Wish {
             }));
             letters.extend(part.invalid().iter().map(|_| '_'));
         }
+        if let Some(last) = letters.last_mut().filter(|last| **last == '.') {
+            *last = '_';
+        }
         let dot = letters.iter().rposition(|&letter| letter == '.').filter(|&dot| dot > 0);
         let extension = dot.map_or(Vec::new(), |dot| letters[dot + 1..].to_vec());
-        // A dot at the end is part of the stem: nothing stands behind it.
-        let dot = dot.filter(|_| !extension.is_empty());
         letters.truncate(dot.unwrap_or(letters.len()));
         let wish = Self::cut(letters, extension, JOLIET, 1);
         let fidelity = match wish.numbered(None).as_bytes() == name {
@@ -263,14 +265,15 @@ mod tests {
     #[test]
     fn t4_t5_joliet_keeps_all_but_a_few_characters() {
         let long = format!("{}.txt", "n".repeat(120));
-        let got = names(&["grün.txt", "a:b?", "\u{1f600}", &long, "dot."], true);
+        let got = names(&["grün.txt", "a:b?", "\u{1f600}", &long, "dot.", "..."], true);
         let cut = format!("{}.txt", "n".repeat(99));
         let want = [
             ("grün.txt", false),
             ("a_b_", true),
             ("_", true),
             (&cut, true),
-            ("dot.", false),
+            ("dot_", true),
+            (".._", true),
         ];
         let want: Vec<_> = want.map(|(name, changed)| (name.to_owned(), changed)).to_vec();
         assert_eq!(got, want);
