@@ -7,6 +7,7 @@
 //! - [`example`]: an example directory; its `test.toml` lists every file of the image by hand, and the cells that boot.
 //! - [`boot_info`]: the one table that isobuild writes into a file, computed a second time.
 //! - [`odd`]: a tree of names, lengths and links that formats and readers trip over.
+//! - [`preserved`]: a tree whose modes, owners, times and hard links are kept.
 //! - [`listing`]: what a reader finds, and how that differs from what is expected.
 //!
 //! The machines:
@@ -24,7 +25,7 @@
 //! - `boot.rs`: every cell of every example up to what it has to show.
 //! - `loader.rs`, `loader_faults.rs`: the built-in loader starts Linux and programs, shows its menu, and says why it cannot.
 //! - `judges.rs`: xorriso, isoinfo, bsdtar, 7z, pycdlib, mtools, fsck.vfat, sgdisk and sfdisk read every image.
-//! - `linux_guest.rs`: Linux mounts every image by its label as Rock Ridge, Joliet and plain ISO 9660.
+//! - `linux_guest.rs`: Linux mounts every image, an odd tree's too, by its label as Rock Ridge, Joliet and plain ISO 9660.
 //! - `attributes.rs`: modes, owners, times and hard links, read back by others.
 //! - `cli.rs`: exit codes, streams and memory.
 //! - `input_faults.rs`: inputs that fail, change or hang while they are read.
@@ -47,6 +48,7 @@ pub mod medium;
 pub mod odd;
 pub mod pins;
 pub mod place;
+pub mod preserved;
 pub mod qmp;
 pub mod suite;
 pub mod system;

@@ -115,14 +115,16 @@ fn links(dir: &Path) -> Result<()> {
     symlink(OsStr::from_bytes(b"\xfc/\xff"), links.join("invalid"))
 }
 
-/// Makes the tree and its image in `dir`, without the names that begin with one of `without`. Returns the tree and the image.
-pub fn image(dir: &Path, without: &[&str]) -> std::result::Result<(PathBuf, PathBuf), String> {
+/// Makes the tree and its image in `dir`, without the names that begin with one of `without`, and with what `more` adds to the
+/// manifest. Returns the tree and the image.
+pub fn image(dir: &Path, without: &[&str], more: &str) -> std::result::Result<(PathBuf, PathBuf), String> {
     let (tree, image) = (dir.join("tree"), dir.join("odd.iso"));
     let fail = |e: std::io::Error| format!("{}: {e}", tree.display());
     fs::create_dir(&tree).map_err(fail)?;
     make(&tree).and_then(|()| remove(&tree, without)).map_err(fail)?;
     let manifest = dir.join("odd.toml");
-    fs::write(&manifest, "[[files]]\nfrom = \"tree\"\nto = \"/\"\n").map_err(fail)?;
+    let files = format!("[[files]]\nfrom = \"tree\"\nto = \"/\"\n{more}");
+    fs::write(&manifest, files).map_err(fail)?;
     build(&mut Command::new(workspace::isobuild()?), &manifest, &image)?;
     Ok((tree, image))
 }

@@ -98,7 +98,7 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
         missing.extend(workspace::isobuild().err());
         trials.push(suite::trial(format!("odd tree {name}"), missing, move || {
             let dir = scratch()?;
-            let (tree, image) = odd::image(dir.path(), beyond(name))?;
+            let (tree, image) = odd::image(dir.path(), beyond(name), "")?;
             judge(&Subject {
                 image,
                 iso: of_directory(&tree)?,
