@@ -10,7 +10,7 @@ use super::{Entry, FatKind, Region, What};
 use crate::read_at::ReadAt;
 
 /// What paths may take in all, besides four times the volume: short entries deep down can name far more than they are.
-const MAX_PATHS: u64 = 64 << 20;
+const MAX_PATHS: u64 = 16 << 20;
 
 /// Offset and length of contiguous clusters.
 type Runs = Vec<(u64, u64)>;

@@ -73,10 +73,12 @@ pub fn path_tables(image: &dyn ReadAt, volume: &VolumeDescriptor) -> Result<(), 
         VolumeKind::Joliet => ("Joliet path table", volume.path_table_length),
     };
     let read = |offset: u64, little: bool| {
-        let unreadable = |_| format!("the {name} at {offset} is not in the image");
-        let bytes = image.read_vec_at(offset, length).map_err(unreadable)?;
+        let end = offset.checked_add(length).filter(|&end| end <= image.size());
         Ok::<_, String>(PathTable {
-            rest: bytes,
+            image,
+            next: offset,
+            end: end.ok_or_else(|| format!("the {name} at {offset} is not in the image"))?,
+            buffer: Vec::new(),
             at: 0,
             little,
         })
@@ -104,11 +106,35 @@ pub fn path_tables(image: &dyn ReadAt, volume: &VolumeDescriptor) -> Result<(), 
     }
 }
 
-/// The entries of a path table, §10.4.
-struct PathTable {
-    rest: Vec<u8>,
+/// The entries of a path table, §10.4, read a piece at a time: its length is what the volume says.
+struct PathTable<'a> {
+    image: &'a dyn ReadAt,
+    /// What is read next, and the end of the table.
+    next: u64,
+    end: u64,
+    buffer: Vec<u8>,
+    /// In the buffer, the next entry.
     at: usize,
     little: bool,
+}
+
+impl PathTable<'_> {
+    /// Bytes that are read at once.
+    const PIECE: u64 = 64 << 10;
+    /// The longest entry.
+    const LONGEST: usize = 8 + 256;
+
+    /// Makes sure that the next entry is in the buffer as a whole.
+    fn fill(&mut self) -> Option<()> {
+        if self.buffer.len() - self.at < Self::LONGEST && self.next < self.end {
+            let length = Self::PIECE.min(self.end - self.next);
+            self.buffer.drain(..self.at);
+            self.at = 0;
+            self.buffer.extend(self.image.read_vec_at(self.next, length).ok()?);
+            self.next += length;
+        }
+        Some(())
+    }
 }
 
 #[derive(PartialEq, Eq)]
@@ -118,11 +144,12 @@ struct PathTableEntry {
     identifier: Vec<u8>,
 }
 
-impl Iterator for PathTable {
+impl Iterator for PathTable<'_> {
     type Item = PathTableEntry;
 
     fn next(&mut self) -> Option<PathTableEntry> {
-        let entry = self.rest.get(self.at..)?;
+        self.fill()?;
+        let entry = self.buffer.get(self.at..)?;
         let length = usize::from(*entry.first().filter(|&&length| length > 0)?);
         let (block, parent) = (*entry.get(2..)?.first_chunk()?, *entry.get(6..)?.first_chunk()?);
         let identifier = entry.get(8..8 + length)?.to_vec();

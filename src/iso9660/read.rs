@@ -1,20 +1,31 @@
 //! A volume's hierarchies back from bytes that may be hostile: no loop, no unbounded memory, every oddity a note.
 
+mod raw;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 
 use super::descriptor::VolumeDescriptor;
-use super::record::{DIRECTORY, FIXED, MULTI_EXTENT};
+use super::record::{DIRECTORY, MULTI_EXTENT};
 use super::rock_ridge;
 use super::{DEPTH, Error, Flavour, SECTOR, VolumeKind, identifier};
 use crate::read_at::ReadAt;
 use crate::text;
+use raw::Raw;
 
 /// Continuation pieces that one record may have: the longest name and link fill four.
 const CONTINUATIONS: usize = 16;
 /// Notes beyond this are counted only.
 const NOTES: usize = 100;
-/// Bytes of paths beyond those that a volume of this size can honestly hold.
-const PATHS: u64 = 16 << 20;
+/// Memory for entries of a volume of any size. A larger one gets [`MEMORY_FACTOR`] times its own.
+const MEMORY: u64 = 16 << 20;
+/// The shortest record of a file in a small image becomes an entry of about eight times its size.
+const MEMORY_FACTOR: u64 = 8;
+/// What an entry takes beside its path.
+const ENTRY: u64 = 256;
+/// How often the directories and continuation areas of a volume can be read over. An honest one has each of them once.
+const READ_FACTOR: u64 = 2;
 
 /// A name in a hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +36,14 @@ pub struct Entry {
     pub kind: EntryKind,
     /// Byte offset and length of each section, cut where the image ends.
     pub extents: Vec<(u64, u64)>,
+}
+
+impl Entry {
+    /// Most have one section, so that there is room for no more.
+    fn new(path: Vec<u8>, kind: EntryKind) -> Self {
+        let extents = Vec::with_capacity(1);
+        Self { path, kind, extents }
+    }
 }
 
 /// What an [`Entry`] names.
@@ -74,7 +93,10 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor, flavour: Option<Flavo
         image,
         skip,
         seen: HashSet::new(),
-        paths: image.size().max(PATHS),
+        memory: image.size().saturating_mul(MEMORY_FACTOR).max(MEMORY),
+        unread: image.size().saturating_mul(READ_FACTOR),
+        torn: 0,
+        left_out: 0,
         more_notes: 0,
         walk: Walk {
             entries: Vec::new(),
@@ -91,9 +113,29 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor, flavour: Option<Flavo
     });
     walker.seen.insert(root.offset);
     let mut pending = vec![root];
-    while let Some(directory) = pending.pop() {
+    while let Some(directory) = pending.pop()
+        && walker.unread > 0
+    {
         // The last that was found is read next: deep before wide keeps the list short.
         pending.extend(walker.directory(&directory)?.into_iter().rev());
+    }
+    if walker.unread == 0 {
+        let note = "the directories and continuation areas overlap: more of them than the image has bytes; the rest is not read";
+        walker.walk.notes.push(note.into());
+    }
+    if walker.torn > 0 {
+        let note = format!(
+            "{} records have system use entries that are cut short or have no length; what follows them is not read",
+            walker.torn
+        );
+        walker.walk.notes.push(note);
+    }
+    if walker.left_out > 0 {
+        let note = format!(
+            "{} more names, which a volume of this size cannot hold, are left out",
+            walker.left_out
+        );
+        walker.walk.notes.push(note);
     }
     if walker.more_notes > 0 {
         walker.walk.notes.push(format!("and {} more", walker.more_notes));
@@ -130,8 +172,14 @@ struct Walker<'a> {
     skip: u8,
     /// Offsets of directories: each is read once, so that a loop ends.
     seen: HashSet<u64>,
-    /// Bytes of paths that may still be made.
-    paths: u64,
+    /// Bytes of entries that may still be made.
+    memory: u64,
+    /// Bytes of directories and continuation areas that may still be read.
+    unread: u64,
+    /// Records whose system use entries are cut short.
+    torn: usize,
+    /// Names without an entry.
+    left_out: usize,
     more_notes: usize,
     walk: Walk,
 }
@@ -143,6 +191,13 @@ impl Walker<'_> {
         } else {
             self.more_notes += 1;
         }
+    }
+
+    /// Whether so many bytes more may be read.
+    fn may_read(&mut self, length: u64) -> bool {
+        let left = self.unread.checked_sub(length);
+        self.unread = left.unwrap_or(0);
+        left.is_some()
     }
 
     /// The part of an extent that the image has.
@@ -159,9 +214,17 @@ impl Walker<'_> {
         if end > self.image.size() {
             self.note(format!("the directory {} ends behind the image", shown(path)));
         }
+        if !directory.length.is_multiple_of(SECTOR) {
+            self.note(format!(
+                "the length of the directory {} is no multiple of {SECTOR}",
+                shown(path)
+            ));
+        }
         let mut sections: Option<Entry> = None;
         let mut at = directory.offset;
-        while let Some((offset, length)) = self.clip(at, SECTOR.min(end.saturating_sub(at))) {
+        while let Some((offset, length)) = self.clip(at, SECTOR.min(end.saturating_sub(at)))
+            && self.may_read(length)
+        {
             let bytes = self
                 .image
                 .read_vec_at(offset, length)
@@ -169,6 +232,13 @@ impl Walker<'_> {
             let mut rest = bytes.as_slice();
             while let Some(record) = Raw::parse(rest) {
                 rest = &rest[record.length..];
+                if record.torn {
+                    let place = offset + (bytes.len() - rest.len() - record.length) as u64;
+                    self.note(format!(
+                        "the record at {place} in {} says one thing in little-endian and another in big-endian",
+                        shown(path)
+                    ));
+                }
                 if matches!(record.identifier, [0] | [1]) {
                     if self.walk.flavour == Flavour::RockRidge {
                         self.system_use(record.system_use);
@@ -178,7 +248,8 @@ impl Walker<'_> {
                 self.record(&record, path, depth, &mut sections, &mut found);
             }
             if rest.first().is_some_and(|&length| length != 0) {
-                self.note(format!("the directory {} has a record that is cut short", shown(path)));
+                let place = offset + (bytes.len() - rest.len()) as u64;
+                self.note(format!("the record at {place} in {} is cut short", shown(path)));
             }
             at += SECTOR;
         }
@@ -201,6 +272,9 @@ impl Walker<'_> {
             Flavour::RockRidge => self.system_use(record.system_use),
             _ => rock_ridge::Read::default(),
         };
+        if read.torn {
+            self.torn += 1;
+        }
         if read.relocated {
             return;
         }
@@ -209,12 +283,12 @@ impl Walker<'_> {
             Flavour::Joliet => identifier::read_joliet(record.identifier, is_directory),
             _ => identifier::read_primary(record.identifier, is_directory),
         });
-        let cost = (parent.len() + name.len()) as u64 + 1;
-        let Some(left) = self.paths.checked_sub(cost) else {
-            self.more_notes += 1;
+        let cost = (parent.len() + 1 + name.len()) as u64 + ENTRY;
+        let Some(left) = self.memory.checked_sub(cost) else {
+            self.left_out += 1;
             return;
         };
-        self.paths = left;
+        self.memory = left;
         let path = [parent, b"/", &name].concat();
         let kind = match (is_directory, read.target, read.mode.unwrap_or(0) & 0o170_000) {
             (true, ..) => EntryKind::Directory,
@@ -236,17 +310,9 @@ impl Walker<'_> {
             Some(other) => {
                 self.note(format!("the last section of {} is missing", shown(&other.path)));
                 self.walk.entries.push(other);
-                Entry {
-                    path,
-                    kind,
-                    extents: Vec::new(),
-                }
+                Entry::new(path, kind)
             }
-            None => Entry {
-                path,
-                kind,
-                extents: Vec::new(),
-            },
+            None => Entry::new(path, kind),
         };
         entry.extents.extend(extent);
         if record.flags & MULTI_EXTENT != 0 && !is_directory {
@@ -287,11 +353,20 @@ impl Walker<'_> {
             let Some((offset, length)) = read.continuation else {
                 return read;
             };
-            let Ok(bytes) = self.image.read_vec_at(offset, length.min(SECTOR)) else {
-                self.note(format!("a continuation area at {offset} is not in the image"));
+            if length > SECTOR - offset % SECTOR {
+                self.note(format!(
+                    "the continuation area at {offset} crosses the end of its logical block"
+                ));
+            }
+            let length = length.min(SECTOR - offset % SECTOR);
+            if !self.may_read(length) {
+                return read;
+            }
+            let Ok(bytes) = self.image.read_vec_at(offset, length) else {
+                self.note(format!("the continuation area at {offset} is not in the image"));
                 return read;
             };
-            self.walk.continuations.push((offset, length.min(SECTOR)));
+            self.walk.continuations.push((offset, length));
             read.add(&bytes);
         }
         self.note("a record has more continuation areas than any name or link needs".into());
@@ -304,35 +379,5 @@ fn shown(path: &[u8]) -> String {
         "/".into()
     } else {
         text::visible(path)
-    }
-}
-
-/// A directory record as it stands, §10.1.
-struct Raw<'a> {
-    length: usize,
-    extent: u32,
-    data_length: u32,
-    flags: u8,
-    identifier: &'a [u8],
-    system_use: &'a [u8],
-}
-
-impl<'a> Raw<'a> {
-    /// The record at the start of `bytes`; none at the end of a logical sector's records.
-    fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let length = usize::from(*bytes.first()?);
-        let record = bytes.get(..length).filter(|record| record.len() > FIXED)?;
-        let word = |at: usize| record.get(at..)?.first_chunk().map(|&bytes| u32::from_le_bytes(bytes));
-        let end = FIXED + usize::from(record[32]);
-        Some(Self {
-            length,
-            // §10.1.3: an extended attribute record stands before the data.
-            extent: word(2)?.saturating_add(u32::from(record[1])),
-            data_length: word(10)?,
-            flags: record[25],
-            identifier: record.get(FIXED..end).filter(|identifier| !identifier.is_empty())?,
-            // §10.1.13: a padding byte keeps it at an even place.
-            system_use: record.get(end.next_multiple_of(2)..).unwrap_or_default(),
-        })
     }
 }

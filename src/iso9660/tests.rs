@@ -22,7 +22,7 @@ fn posix(mode: u32, serial: usize) -> Posix {
 }
 
 /// A tree of these paths, parents before children; a path that ends in `/` is a directory, `->` names a link's target.
-fn tree(paths: &[&str]) -> Tree {
+pub(super) fn tree(paths: &[&str]) -> Tree {
     let mut tree = Tree {
         nodes: vec![Node {
             parent: 0,
@@ -57,13 +57,13 @@ fn tree(paths: &[&str]) -> Tree {
 }
 
 /// A volume of one hierarchy, its descriptor and where its nodes are.
-struct Volume {
-    bytes: Vec<u8>,
-    descriptor: VolumeDescriptor,
-    nodes: Vec<u64>,
+pub(super) struct Volume {
+    pub(super) bytes: Vec<u8>,
+    pub(super) descriptor: VolumeDescriptor,
+    pub(super) nodes: Vec<u64>,
 }
 
-fn volume(tree: &Tree, flavour: Flavour) -> Volume {
+pub(super) fn volume(tree: &Tree, flavour: Flavour) -> Volume {
     let hierarchy = Hierarchy::plan(tree, flavour).unwrap();
     let mut end = SYSTEM_AREA + 2 * SECTOR;
     let mut place = |length: u64| {

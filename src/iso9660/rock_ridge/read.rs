@@ -22,16 +22,19 @@ pub(in crate::iso9660) struct Read {
     pub(in crate::iso9660) skip: Option<u8>,
     /// The last NM entry goes on in the next.
     name_continues: bool,
+    /// An entry is cut short or has no length: what follows it is not read.
+    pub(in crate::iso9660) torn: bool,
     /// No slash before the next component: the last one goes on in it, is the root, or there was none.
     joined: bool,
 }
 
 impl Read {
-    /// Adds the entries in `area`. What is cut short, or has no length, ends them.
+    /// Adds the entries in `area`. Zeros at its end are padding.
     pub(in crate::iso9660) fn add(&mut self, mut area: &[u8]) {
         self.continuation = None;
         while let [a, b, length, _version, ..] = *area {
             let Some((entry, rest)) = area.split_at_checked(usize::from(length)).filter(|_| length >= 4) else {
+                self.torn = area.iter().any(|&byte| byte != 0);
                 return;
             };
             self.entry(&[a, b], &entry[4..]);

@@ -1,0 +1,43 @@
+//! A directory record as it stands in an image.
+
+use super::super::record::FIXED;
+
+/// A directory record as it stands, §10.1.
+pub(super) struct Raw<'a> {
+    /// Of the record, in bytes.
+    pub(super) length: usize,
+    /// The logical block of the data.
+    pub(super) extent: u32,
+    /// Of the data, in bytes.
+    pub(super) data_length: u32,
+    /// §10.1.6.
+    pub(super) flags: u8,
+    /// §10.1.11.
+    pub(super) identifier: &'a [u8],
+    /// §10.1.13.
+    pub(super) system_use: &'a [u8],
+    /// The two forms of the block or the length say different things.
+    pub(super) torn: bool,
+}
+
+impl<'a> Raw<'a> {
+    /// The record at the start of `bytes`; none at the end of a logical sector's records.
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let length = usize::from(*bytes.first()?);
+        let record = bytes.get(..length).filter(|record| record.len() > FIXED)?;
+        let word = |at: usize| record.get(at..)?.first_chunk().map(|&bytes| u32::from_le_bytes(bytes));
+        let big = |at: usize| record.get(at..)?.first_chunk().map(|&bytes| u32::from_be_bytes(bytes));
+        let end = FIXED + usize::from(record[32]);
+        Some(Self {
+            length,
+            // §10.1.3: an extended attribute record stands before the data.
+            extent: word(2)?.saturating_add(u32::from(record[1])),
+            data_length: word(10)?,
+            torn: word(2) != big(6) || word(10) != big(14),
+            flags: record[25],
+            identifier: record.get(FIXED..end).filter(|identifier| !identifier.is_empty())?,
+            // §10.1.13: a padding byte keeps it at an even place.
+            system_use: record.get(end.next_multiple_of(2)..).unwrap_or_default(),
+        })
+    }
+}
