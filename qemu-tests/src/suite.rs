@@ -4,17 +4,44 @@
 use crate::{tools, workspace};
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// A test that takes longer is named with its time.
+const LONG: Duration = Duration::from_secs(5);
+
+/// What takes longest and has a shorter sibling: `cargo xtask ci --full` runs it, and whoever asks for it by name.
+const FULL: [&str; 6] = [
+    "too little memory bios-usb",
+    "1 GiB bios-usb",
+    "1 GiB uefi-usb",
+    "a sector is lost uefi-usb",
+    "debian-installer loader bios-cd",
+    "debian-installer loader uefi-cd",
+];
+
+/// Set for `cargo xtask ci --full`.
+pub const FULL_VARIABLE: &str = "ISOBUILD_FULL";
 
 /// A test. `missing` are the sentences that say what it lacks here.
 pub fn trial(name: String, missing: Vec<String>, test: impl FnOnce() -> Result<(), String> + Send + 'static) -> Trial {
     if missing.is_empty() {
-        return Trial::test(name, move || test().map_err(Into::into));
+        return Trial::test(name.clone(), move || timed(&name, test).map_err(Into::into));
     }
     let missing = missing.join("; ");
     if !tools::required() {
         eprintln!("skipped: {name}: {missing}");
     }
     Trial::test(name, move || Err(missing.into())).with_ignored_flag(!tools::required())
+}
+
+/// Says which tests take long, since the library that runs them does not.
+fn timed(name: &str, test: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    let started = Instant::now();
+    let result = test();
+    if started.elapsed() > LONG {
+        eprintln!("{name}: {} s", started.elapsed().as_secs());
+    }
+    result
 }
 
 /// A test of the program: its name, the tools that it needs, and what it does. A failed assertion fails it.
@@ -50,7 +77,17 @@ pub fn run(trials: Result<Vec<Trial>, String>) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));
     match trials {
-        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Ok(mut trials) => {
+            if arguments.filter.is_none() && std::env::var_os(FULL_VARIABLE).is_none() {
+                let all = trials.len();
+                trials.retain(|trial| !FULL.contains(&trial.name()));
+                match all - trials.len() {
+                    0 => {}
+                    left => eprintln!("{left} long tests are left to `cargo xtask ci --full`"),
+                }
+            }
+            libtest_mimic::run(&arguments, trials).exit_code()
+        }
         Err(reason) => {
             eprintln!("error: {reason}");
             ExitCode::FAILURE

@@ -18,7 +18,7 @@ const BOTH: &[Cell] = &[CELLS[0], CELLS[3]];
 fn trials() -> Result<Vec<Trial>, String> {
     let tests: [LoaderTest; 16] = [
         ("linux", &CELLS, linux),
-        ("debian-installer", &CELLS, debian_installer),
+        ("debian-installer loader", &CELLS, debian_installer),
         ("an ESP of 200 MiB", UEFI, large_esp),
         ("no time and no text", &CELLS, no_text),
         ("serial port or not", &[CELLS[0]], serial_or_not),

@@ -4,6 +4,7 @@
 //! the tests of every test program by their own closing lines, and each other step as one.
 
 use crate::{inputs, licences, loader, setup, shell};
+use qemu_tests::suite::FULL_VARIABLE;
 use qemu_tests::workspace;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -39,13 +40,14 @@ const CHECK: [Step; 7] = [
     ("fmt", fmt),
     ("clippy", clippy),
     ("doc", doc),
-    ("unit tests", || test(&UNIT_TESTS)),
+    ("unit tests", || test(&UNIT_TESTS, &[])),
     ("loader tests", loader_tests),
     ("loader", || loader::check().map(|()| Outcome::Passed)),
     ("package", package),
 ];
 
-const CI: [Step; 12] = [
+/// What comes before the tests that boot.
+const CI: [Step; 11] = [
     ("setup", || setup::run().map(|()| Outcome::Passed)),
     ("fmt", fmt),
     ("clippy", clippy),
@@ -56,8 +58,7 @@ const CI: [Step; 12] = [
     ("licences", || licences::check().map(|()| Outcome::Passed)),
     ("build", || cargo(&["build", "--release", "--locked"])),
     ("inputs", || inputs::run(None).map(|()| Outcome::Passed)),
-    ("unit tests", || test(&UNIT_TESTS)),
-    ("qemu-tests", || test(&["--package", "qemu-tests"])),
+    ("unit tests", || test(&UNIT_TESTS, &[])),
 ];
 
 /// The quick round: what every commit passes.
@@ -65,9 +66,17 @@ pub(crate) fn check() -> Result<(), String> {
     steps(&CHECK)
 }
 
-/// Everything.
-pub(crate) fn run() -> Result<(), String> {
-    steps(&CI)
+/// Everything; `full` with what takes longest too.
+pub(crate) fn run(full: bool) -> Result<(), String> {
+    let tests: Step = match full {
+        true => ("qemu-tests", || qemu_tests(&[(FULL_VARIABLE, "1")])),
+        false => ("qemu-tests", || qemu_tests(&[])),
+    };
+    steps(&[&CI[..], &[tests]].concat())
+}
+
+fn qemu_tests(variables: &[(&str, &str)]) -> Result<Outcome, String> {
+    test(&["--package", "qemu-tests"], variables)
 }
 
 /// Runs every step. The error is the closing line's.
@@ -160,16 +169,17 @@ fn package() -> Result<Outcome, String> {
 }
 
 fn loader_tests() -> Result<Outcome, String> {
-    test(&[&LOADER[..], &["--lib"]].concat())
+    test(&[&LOADER[..], &["--lib"]].concat(), &[])
 }
 
 /// Runs tests. With `CI` set one that lacks a tool fails.
-fn test(arguments: &[&str]) -> Result<Outcome, String> {
+fn test(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Outcome, String> {
     let mut cargo = cargo_command();
     cargo
         .args(["test", "--release", "--locked", "--no-fail-fast"])
         .args(arguments);
     cargo.env("CI", "true").env_remove("ISOBUILD").stdout(Stdio::piped());
+    cargo.env_remove(FULL_VARIABLE).envs(variables.iter().copied());
     let mut child = cargo.spawn().map_err(|e| format!("{}: {e}", shell::line(&cargo)))?;
     let stdout = child.stdout.take().ok_or("cargo test: no stdout")?;
     let mut totals = Totals::default();

@@ -41,7 +41,11 @@ enum Task {
     /// The quick round: formatting, clippy, documentation and unit tests. It needs nothing but Rust.
     Check,
     /// Everything a change has to pass.
-    Ci,
+    Ci {
+        /// The tests that take longest, too.
+        #[arg(long)]
+        full: bool,
+    },
     /// Take what is built now as right: golden plans, digests and pinned inputs. Read the diff before committing it.
     Bless { name: Option<String> },
     /// Build the built-in boot loader into the images that the program embeds.
@@ -69,7 +73,7 @@ fn main() -> ExitCode {
         Task::Inputs { name } => inputs::run(name.as_deref()),
         Task::Example { name } => example::run(&name),
         Task::Check => ci::check(),
-        Task::Ci => ci::run(),
+        Task::Ci { full } => ci::run(full),
         Task::Bless { name } => bless::run(name.as_deref()),
         Task::Loader => loader::build(),
         Task::Bench { what: None, rounds } => bench::run(rounds),
