@@ -38,7 +38,7 @@ pub struct Description {
     pub extents: Vec<Extent>,
     /// A verdict for each firmware and medium.
     pub cells: Vec<Cell>,
-    /// What a person should know before using the image. `plan` only.
+    /// What a person should know before using the image; of `inspect`, what else is in it and not described.
     pub warnings: Vec<String>,
     /// Names that an index cannot hold as they are. `plan` only.
     pub name_map: Vec<MappedName>,

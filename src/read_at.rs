@@ -1,7 +1,7 @@
 //! Reading at a byte offset: how every decoder looks at an image, a file or a buffer.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek};
 use std::os::unix::fs::FileExt;
 
 /// Bytes of a known length that can be read at any offset, by many readers at once.
@@ -51,7 +51,7 @@ impl ReadAt for Vec<u8> {
     }
 }
 
-/// An open regular file, with its length as it was when it was opened.
+/// An open regular file or block device, with its length as it was when it was opened.
 #[derive(Debug)]
 pub struct FileAt {
     file: File,
@@ -60,8 +60,9 @@ pub struct FileAt {
 
 impl FileAt {
     /// Takes the length of `file` now; what is appended later is not seen.
-    pub fn new(file: File) -> io::Result<Self> {
-        let size = file.metadata()?.len();
+    pub fn new(mut file: File) -> io::Result<Self> {
+        // The metadata of a block device says 0.
+        let size = file.seek(io::SeekFrom::End(0))?;
         Ok(Self { file, size })
     }
 }

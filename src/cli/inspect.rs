@@ -21,7 +21,10 @@ pub(super) fn run(arguments: &Inspect) -> Result<(), Error> {
     })?;
     match arguments.json {
         true => print_json(&facts),
-        false => print(&show::picture(&facts)),
+        false => {
+            show::notes(&facts.warnings);
+            print(&show::picture(&facts))
+        }
     }
 }
 

@@ -32,7 +32,12 @@ pub(super) fn warnings(report: &Report, all: &[String]) {
     if placed > 0 {
         tell(&report.render(std::io::stderr().is_terminal()));
     }
-    for warning in all.iter().skip(placed) {
+    notes(all.get(placed..).unwrap_or_default());
+}
+
+/// Warnings without a place.
+pub(super) fn notes(warnings: &[String]) {
+    for warning in warnings {
         tell(&format!("warning: {}", text::visible(warning.as_bytes())));
     }
 }

@@ -385,4 +385,4 @@ fn insert(nodes: &mut Vec<fat::Node>, path: &[String], kind: fat::Kind) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

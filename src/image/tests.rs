@@ -15,10 +15,10 @@ use crate::resolve::{Environment, resolve};
 use crate::write::{Interrupt, write};
 
 /// A host directory with files that manifests name.
-struct Host(tempfile::TempDir);
+pub(crate) struct Host(tempfile::TempDir);
 
 impl Host {
-    fn new(files: &[(&str, &[u8])]) -> Self {
+    pub(crate) fn new(files: &[(&str, &[u8])]) -> Self {
         let host = Self(tempfile::tempdir().unwrap());
         for (name, content) in files {
             host.put(name, content);
@@ -45,7 +45,7 @@ impl Host {
     }
 
     /// The image of a manifest, and the plan's words for it. They are those that `inspect` has.
-    fn build(&self, manifest: &str) -> (Description, Vec<u8>) {
+    pub(crate) fn build(&self, manifest: &str) -> (Description, Vec<u8>) {
         let resolved = self.resolve(manifest).unwrap_or_else(|error| panic!("{error}"));
         let iso = IsoTree::of(&resolved);
         let plan = plan(&resolved, &iso).unwrap_or_else(|error| panic!("{error}"));

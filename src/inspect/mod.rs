@@ -5,7 +5,10 @@
 
 mod fat_volumes;
 mod loaders;
+mod recognise;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod volume;
 
 use std::io;
@@ -37,11 +40,12 @@ pub enum InspectError {
 
 /// Everything that the bytes of `image` say.
 pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
-    recognise(image)?;
+    recognise::refuse(image)?;
     let mut facts = Description {
         size: image.size(),
         ..Description::default()
     };
+    facts.warnings = recognise::unsupported(image)?;
     let mut claims = Vec::new();
     tables::read(image, &mut facts, &mut claims)?;
     let boot_images = volume::read(image, &mut facts, &mut claims)?;
@@ -62,31 +66,6 @@ pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
     facts.extents = layout::with_unclaimed(extents, image, 0, image.size())?;
     facts.cells = check::cells(&facts);
     Ok(facts)
-}
-
-/// Names what an image is when it is not an ISO 9660 image.
-fn recognise(image: &dyn ReadAt) -> Result<(), InspectError> {
-    let size = image.size();
-    let mut start = vec![0; size.min(8) as usize];
-    image.read_exact_at(&mut start, 0)?;
-    let compressed = [
-        (&b"\x1f\x8b"[..], "gzip"),
-        (b"\xfd7zXZ\0", "xz"),
-        (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"BZh", "bzip2"),
-    ];
-    for (magic, name) in compressed {
-        if start.starts_with(magic) {
-            let message = format!("it is compressed with {name}; decompress it first");
-            return Err(InspectError::NotAnImage(message));
-        }
-    }
-    if size < iso9660::SYSTEM_AREA + iso9660::SECTOR {
-        let message =
-            format!("{size} bytes are too few for an ISO 9660 image, which begins with 32 KiB of system area");
-        return Err(InspectError::NotAnImage(message));
-    }
-    Ok(())
 }
 
 fn claim(offset: u64, length: u64, what: What) -> Extent {

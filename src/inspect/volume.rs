@@ -15,6 +15,7 @@ pub(super) fn read(
     claims: &mut Vec<Extent>,
 ) -> Result<Vec<Extent>, InspectError> {
     let descriptors = iso9660::read_descriptors(image)?;
+    facts.faults.extend(iso9660::descriptor_faults(image, &descriptors)?);
     let mut boot_images = Vec::new();
     let (mut primary, mut joliet) = (None, None);
     for (offset, descriptor) in &descriptors {

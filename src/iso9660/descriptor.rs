@@ -229,6 +229,62 @@ pub fn terminator() -> [u8; 2048] {
     bytes
 }
 
+/// §9.4: the fields of a volume descriptor that stand in both byte orders, by their place and length in one of them.
+const BOTH_ENDIAN: [(&str, usize, usize); 5] = [
+    ("volume space size", 80, 4),
+    ("volume set size", 120, 2),
+    ("volume sequence number", 124, 2),
+    ("logical block size", 128, 2),
+    ("path table size", 132, 4),
+];
+
+/// What is wrong with a descriptor set that [`read_descriptors`] has read, a sentence each.
+///
+/// # Errors
+/// A volume of other logical blocks than 2048 bytes, which nothing here can follow.
+pub fn descriptor_faults(image: &dyn ReadAt, descriptors: &[(u64, Descriptor)]) -> Result<Vec<String>, Error> {
+    let mut faults = Vec::new();
+    for (offset, descriptor) in descriptors {
+        let Descriptor::Volume(volume) = descriptor else {
+            continue;
+        };
+        let name = match volume.kind {
+            VolumeKind::Primary => "primary",
+            VolumeKind::Joliet => "Joliet",
+        };
+        let read = image.read_vec_at(*offset, SECTOR);
+        let bytes = read.map_err(|error| Error::Read { offset: *offset, error })?;
+        for (field, at, length) in BOTH_ENDIAN {
+            let little = bytes[at..at + length].iter();
+            if !little.eq(bytes[at + length..at + 2 * length].iter().rev()) {
+                faults.push(format!(
+                    "the {name} volume descriptor's {field} is one in little-endian and another in big-endian"
+                ));
+            }
+        }
+        let block = u16::from_le_bytes([bytes[128], bytes[129]]);
+        if u64::from(block) != SECTOR {
+            return Err(Error::NotIso9660(format!(
+                "the {name} volume has logical blocks of {block} bytes; only {SECTOR} are supported"
+            )));
+        }
+        if volume.space > image.size() && volume.kind == VolumeKind::Primary {
+            faults.push(format!(
+                "the volume has {} bytes and the image ends after {}: it is cut short",
+                volume.space,
+                image.size()
+            ));
+        }
+    }
+    let terminated = descriptors
+        .iter()
+        .any(|(_, descriptor)| matches!(descriptor, Descriptor::Terminator));
+    if !terminated {
+        faults.push("the volume descriptor set has no terminator (ECMA-119 §9.3)".into());
+    }
+    Ok(faults)
+}
+
 /// The descriptors from logical sector 16 to the terminator, each with its byte offset.
 ///
 /// # Errors

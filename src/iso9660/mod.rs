@@ -30,7 +30,9 @@ use std::sync::Arc;
 
 use crate::time::Timestamp;
 
-pub use descriptor::{Descriptor, Identifiers, Root, VolumeDescriptor, VolumeKind, read_descriptors, terminator};
+pub use descriptor::{
+    Descriptor, Identifiers, Root, VolumeDescriptor, VolumeKind, descriptor_faults, read_descriptors, terminator,
+};
 pub use hierarchy::{Addresses, Hierarchy, Mapping};
 pub use path_table::{Endian, path_tables};
 pub use read::{Entry, EntryKind, Walk, walk};

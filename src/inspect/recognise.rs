@@ -1,0 +1,130 @@
+//! What an image is that is no plain ISO 9660 image, and what else is in one.
+
+use std::io;
+
+use crate::iso9660::{SECTOR, SYSTEM_AREA};
+use crate::read_at::ReadAt;
+
+use super::InspectError;
+
+/// What a file begins with that holds an image in another form, and what to say of it.
+const OTHERS: [(&[u8], &str); 11] = [
+    (b"\x1f\x8b", "it is compressed with gzip; decompress it first"),
+    (b"\xfd7zXZ\0", "it is compressed with xz; decompress it first"),
+    (b"\x28\xb5\x2f\xfd", "it is compressed with zstd; decompress it first"),
+    (b"BZh", "it is compressed with bzip2; decompress it first"),
+    (b"\x04\x22\x4d\x18", "it is compressed with lz4; decompress it first"),
+    (b"PK\x03\x04", "it is a ZIP archive; unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "it is a 7z archive; unpack it first"),
+    (
+        b"QFI\xfb",
+        "it is a qcow2 disk; convert it first (qemu-img convert -O raw)",
+    ),
+    (b"KDMV", "it is a VMDK disk; convert it first (qemu-img convert -O raw)"),
+    (
+        b"vhdxfile",
+        "it is a VHDX disk; convert it first (qemu-img convert -O raw)",
+    ),
+    (
+        RAW,
+        "it has raw sectors of 2352 bytes, which are not supported; convert it to sectors of 2048 first",
+    ),
+];
+
+/// ECMA-130 §14.1: the synchronisation field that a raw sector begins with.
+pub(super) const RAW: &[u8] = b"\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0";
+
+/// Names what an image is when it is not an ISO 9660 image.
+pub(super) fn refuse(image: &dyn ReadAt) -> Result<(), InspectError> {
+    let size = image.size();
+    let refused = |message: String| Err(InspectError::NotAnImage(message));
+    let start = image.read_vec_at(0, size.min(RAW.len() as u64))?;
+    if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| start.starts_with(magic)) {
+        return refuse_as(what);
+    }
+    if size < SYSTEM_AREA + SECTOR {
+        return refused(format!(
+            "{size} bytes are too few for an ISO 9660 image, which begins with 32 KiB of system area"
+        ));
+    }
+    let identifiers = identifiers(image)?;
+    if identifiers.first().is_some_and(|first| first != b"CD001") && identifiers.iter().any(is_udf) {
+        return refuse_as("it holds UDF alone, which is not supported, and no ISO 9660 volume");
+    }
+    Ok(())
+}
+
+fn refuse_as(message: &str) -> Result<(), InspectError> {
+    Err(InspectError::NotAnImage(message.to_owned()))
+}
+
+/// Sectors of the volume recognition sequence (ECMA-167 2/8.4) that are looked at.
+const SEQUENCE: u64 = 64;
+
+/// The standard identifiers of the descriptors from logical sector 16, as far as they are any.
+fn identifiers(image: &dyn ReadAt) -> io::Result<Vec<[u8; 5]>> {
+    let mut found = Vec::new();
+    for number in 0..SEQUENCE {
+        let mut identifier = [0; 5];
+        let offset = SYSTEM_AREA + number * SECTOR;
+        if offset + SECTOR > image.size() {
+            break;
+        }
+        image.read_exact_at(&mut identifier, offset + 1)?;
+        if !matches!(
+            &identifier,
+            b"CD001" | b"BEA01" | b"NSR02" | b"NSR03" | b"TEA01" | b"BOOT2" | b"CDW02"
+        ) {
+            break;
+        }
+        found.push(identifier);
+    }
+    Ok(found)
+}
+
+fn is_udf(identifier: &[u8; 5]) -> bool {
+    matches!(identifier, b"NSR02" | b"NSR03")
+}
+
+/// What an image holds beside all that is described, a sentence each.
+pub(super) fn unsupported(image: &dyn ReadAt) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    let mut say = |what: &str| found.push(format!("unsupported: {what}; it is not described here"));
+    if identifiers(image)?.iter().any(is_udf) {
+        say("the UDF volume beside ISO 9660");
+    }
+    let at = |offset: u64, magic: &[u8]| -> io::Result<bool> {
+        match offset + magic.len() as u64 <= image.size() {
+            true => Ok(image.read_vec_at(offset, magic.len() as u64)? == magic),
+            false => Ok(false),
+        }
+    };
+    // Inside Macintosh: Devices, 3-23: the map's entries begin in the second block, of 512 or 2048 bytes.
+    if at(512, b"PM\0\0")? || at(2048, b"PM\0\0")? {
+        say("an Apple partition map");
+    }
+    // Inside Macintosh: Files, 2-60, and TN1150: the volume header is 1024 bytes into the volume.
+    if at(1024, b"BD")? || at(1024, b"H+\0\x04")? || at(1024, b"HX\0\x05")? {
+        say("an HFS volume that begins with the image");
+    }
+    let mut descriptor = [0; 7];
+    for number in 0..SEQUENCE {
+        let offset = SYSTEM_AREA + number * SECTOR;
+        if offset + SECTOR > image.size() {
+            break;
+        }
+        image.read_exact_at(&mut descriptor, offset)?;
+        if &descriptor[1..6] != b"CD001" || descriptor[0] == 255 {
+            break;
+        }
+        // ECMA-119 §9.5.4: version 2 is the enhanced descriptor.
+        if descriptor[0] == 2 && descriptor[6] == 2 {
+            say("the enhanced volume descriptor (ISO 9660:1999)");
+        }
+    }
+    // Where xorriso and growisofs leave the descriptors of the first session on a medium that can be overwritten.
+    if at(32 * SECTOR + 1, b"CD001\x01")? && at(32 * SECTOR, b"\x01")? {
+        say("earlier sessions of a multi-session image");
+    }
+    Ok(found)
+}

@@ -1,0 +1,199 @@
+//! Images that are damaged, cut, foreign, or none. A row of hostile images has its id in the test's name.
+
+use crate::facts::Description;
+use crate::image::tests::Host;
+use crate::inspect::inspect;
+use crate::iso9660::SECTOR;
+use crate::read_at::Window;
+
+/// An image with all that there is: files, links, an ESP, two boot entries, MBR and GPT.
+fn image() -> Vec<u8> {
+    let host = Host::new(&[
+        ("bios.bin", &[1; 5000]),
+        ("loader", &[2; 9000]),
+        ("tree/a", b"a"),
+        ("tree/b/c", b"c"),
+        (&format!("tree/b/{}", "n".repeat(240)), b"n"),
+    ]);
+    let manifest = "[boot.bios]\nimage = \"bios.bin\"\n\
+                    [boot.uefi]\nsize = \"1MiB\"\nfiles = { \"/EFI/BOOT/BOOTX64.EFI\" = \"loader\" }\n\
+                    [[files]]\nfrom = \"tree\"\nto = \"/\"\n";
+    host.build(manifest).1
+}
+
+/// `bytes` with others in their place, put at `at`.
+fn with(bytes: &[u8], at: u64, put: &[u8]) -> Vec<u8> {
+    let mut changed = bytes.to_vec();
+    changed[at as usize..][..put.len()].copy_from_slice(put);
+    changed
+}
+
+fn read(bytes: &[u8]) -> Description {
+    inspect(&bytes.to_vec()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn refused(bytes: &[u8], words: &str) {
+    let error = inspect(&bytes.to_vec())
+        .map(|facts| facts.size)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains(words), "{error}");
+}
+
+fn faulty(bytes: &[u8], words: &str) {
+    let faults = read(bytes).faults;
+    assert!(faults.iter().any(|fault| fault.contains(words)), "{words}: {faults:?}");
+}
+
+fn sector(number: u64) -> u64 {
+    number * SECTOR
+}
+
+#[test]
+fn h8_descriptors_that_contradict_themselves_are_faults() {
+    let image = image();
+    assert_eq!(read(&image).faults, Vec::<String>::new());
+    for (at, field) in [
+        (87, "volume space size"),
+        (122, "volume set size"),
+        (139, "path table size"),
+    ] {
+        faulty(&with(&image, sector(16) + at, &[0x55]), field);
+    }
+    refused(
+        &with(&image, sector(16) + 128, &[0, 4, 4, 0]),
+        "logical blocks of 1024 bytes",
+    );
+}
+
+#[test]
+fn h9_descriptor_sets_end_and_path_tables_are_not_trusted() {
+    let image = image();
+    let set: Vec<u64> = (16..24)
+        .filter(|&number| image[sector(number) as usize + 1..].starts_with(b"CD001"))
+        .collect();
+    let terminator = sector(*set.last().unwrap());
+    faulty(&with(&image, terminator, &[7; 2048]), "has no terminator");
+    // As many descriptors as there are sectors.
+    let mut endless = image[..sector(17) as usize].to_vec();
+    for _ in 0..10_000 {
+        endless.extend(with(&[0; 2048], 0, b"\x03CD001\x01"));
+    }
+    let facts = read(&with(&endless, sector(16) + 158, &17u32.to_le_bytes()));
+    let others = facts
+        .extents
+        .iter()
+        .filter(|extent| extent.what.to_string().contains("descriptor"));
+    assert_eq!(others.count(), 64);
+    for (at, words) in [(132, "the path table at"), (140, "path table")] {
+        faulty(&with(&image, sector(16) + at, &u32::MAX.to_le_bytes()), words);
+    }
+    let table = u32::from_le_bytes(*image[sector(16) as usize + 140..].first_chunk().unwrap());
+    faulty(
+        &with(&image, sector(table.into()) + 2, &[9]),
+        "does not begin with the root directory",
+    );
+    faulty(
+        &with(&image, sector(table.into()) + 16, &[9]),
+        "has no parent before it",
+    );
+}
+
+#[test]
+fn h12_a_catalog_that_lies_is_told_and_read_as_far_as_it_goes() {
+    let image = image();
+    let catalog = u32::from_le_bytes(*image[sector(17) as usize + 0x47..].first_chunk().unwrap());
+    let at = sector(catalog.into());
+    faulty(&with(&image, at + 0x1C, &[0x5A]), "its checksum is");
+    for outside in [u32::MAX, (image.len() / 2048) as u32] {
+        faulty(&with(&image, sector(17) + 0x47, &outside.to_le_bytes()), "boot catalog");
+    }
+    // More to load than there is, from a place that is not there.
+    let facts = read(&with(&image, at + 0x26, &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]));
+    assert_eq!(facts.el_torito[0].load_sectors, u16::MAX);
+    assert!(
+        facts
+            .extents
+            .iter()
+            .all(|extent| extent.offset + extent.length <= facts.size)
+    );
+}
+
+/// Every length that is or is not one of whole sectors.
+#[test]
+fn h16_an_image_that_is_cut_anywhere_is_described_or_refused() {
+    let image = image();
+    let ends = (0..64 << 10)
+        .chain((64 << 10..image.len()).step_by(2048))
+        .chain([image.len() - 1]);
+    for end in ends {
+        match inspect(&Window::new(&image, 0, end as u64)) {
+            Ok(facts) => {
+                assert!(
+                    facts.faults.iter().any(|fault| fault.contains("it is cut short")),
+                    "{end}"
+                );
+                assert!(
+                    facts
+                        .extents
+                        .iter()
+                        .all(|extent| extent.offset + extent.length <= end as u64)
+                );
+            }
+            Err(error) => assert!(error.to_string().len() > 20, "{error}"),
+        }
+    }
+}
+
+#[test]
+fn h23_what_is_not_described_is_named() {
+    let image = image();
+    let named = |bytes: &[u8], words: &str| {
+        let warnings = read(bytes).warnings;
+        assert!(
+            warnings
+                .iter()
+                .any(|said| said.starts_with("unsupported: ") && said.contains(words)),
+            "{warnings:?}"
+        );
+    };
+    assert_eq!(read(&image).warnings, Vec::<String>::new());
+    named(&with(&image, 512, b"PM\0\0\0\0\0\x01"), "Apple partition map");
+    named(&with(&image, 2048, b"PM\0\0\0\0\0\x01"), "Apple partition map");
+    named(&with(&image, 1024, b"BD"), "HFS volume");
+    named(&with(&image, 1024, b"H+\0\x04"), "HFS volume");
+    named(&with(&image, sector(18), b"\x02CD001\x02"), "ISO 9660:1999");
+    named(&with(&image, sector(32), b"\x01CD001\x01"), "earlier sessions");
+    refused(
+        &[super::recognise::RAW, &[0; 100_000][..]].concat(),
+        "raw sectors of 2352 bytes",
+    );
+
+    let terminator = (16..24)
+        .rfind(|&number| image[sector(number) as usize + 1..].starts_with(b"CD001"))
+        .unwrap();
+    let mut bridge = image;
+    for (number, id) in [b"\0BEA01\x01", b"\0NSR02\x01", b"\0TEA01\x01"].into_iter().enumerate() {
+        bridge = with(&bridge, sector(terminator + 1 + number as u64), id);
+    }
+    named(&bridge, "UDF volume beside ISO 9660");
+}
+
+#[test]
+fn h24_what_is_no_image_is_named() {
+    for (bytes, words) in [
+        (vec![], "0 bytes are too few"),
+        (vec![0; 34_815], "34815 bytes are too few"),
+        (b"\x1f\x8b\x08 and more".to_vec(), "compressed with gzip"),
+        (b"\xfd7zXZ\0 and more".to_vec(), "compressed with xz"),
+        (b"QFI\xfb".to_vec(), "qcow2"),
+        (vec![0; 100_000], "no ISO 9660 volume"),
+    ] {
+        refused(&bytes, words);
+    }
+    let mut udf = vec![0; 100_000];
+    for (number, id) in [b"\0BEA01\x01", b"\0NSR03\x01", b"\0TEA01\x01"].into_iter().enumerate() {
+        udf = with(&udf, sector(16 + number as u64), id);
+    }
+    refused(&udf, "UDF alone");
+}
