@@ -32,7 +32,8 @@
 //! - `large_trees.rs`: 200,000 names, 70,000 directories, a depth of 1,000 and files over 4 GiB, and the memory that they take.
 //! - `output_faults.rs`, `output_signals.rs`, `output_places.rs`: what is at the output path whatever fails, ends or is in the way.
 //! - `fat_volumes.rs`, `gpt_tables.rs`: fsck.vfat, mtools and the fdisks over volumes and tables of every kind.
-//! - `examples.rs`: golden plan and digest, `plan` against `inspect`, and the same bytes from another place and user.
+//! - `examples.rs`: golden plan and digest, and the same bytes from another place and user.
+//! - `inspect.rs`: what it says of ours is what `plan` said, of Debian's is what others find, and of no image is why not.
 //!
 //! A new example is tested by its directory alone.
 

@@ -1,9 +1,8 @@
-//! Each example's golden plan and digest, `plan` against `inspect`, and the same image from another place and user.
+//! Each example's golden plan and digest, and the same image from another place and user.
 
 use qemu_tests::example::{Example, build};
 use qemu_tests::pins::{self, State};
 use qemu_tests::{hash, suite, tools, workspace};
-use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
@@ -19,10 +18,9 @@ type Test = fn(&Example) -> Result<(), String>;
 fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
     let mut trials = Vec::new();
     for example in Example::all()?.into_iter().map(Arc::new) {
-        let tests: [(&str, Test); 4] = [
+        let tests: [(&str, Test); 3] = [
             ("golden plan", golden_plan),
             ("golden digest", golden_digest),
-            ("plan and inspect agree", plan_and_inspect),
             ("same bytes elsewhere", same_bytes_elsewhere),
         ];
         for (name, test) in tests {
@@ -108,53 +106,6 @@ fn golden_digest(example: &Example) -> Result<(), String> {
         golden.trim_end(),
         example.name
     ))
-}
-
-/// The keys that only one of them can know.
-const ONE_SIDED: [&str; 4] = ["source", "sha256", "warnings", "name_map"];
-
-fn plan_and_inspect(example: &Example) -> Result<(), String> {
-    let json = |bytes: Vec<u8>| -> Result<Value, String> {
-        let mut value = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
-        forget(&mut value);
-        Ok(value)
-    };
-    let plan = json(isobuild(&["plan", "--json"], &example.manifest())?)?;
-    let inspect = json(isobuild(&["inspect", "--json"], example.image()?)?)?;
-    if plan["extents"].as_array().is_none_or(Vec::is_empty) {
-        return Err("the plan has no extents".to_owned());
-    }
-    match difference("", &plan, &inspect) {
-        None => Ok(()),
-        Some(difference) => Err(difference),
-    }
-}
-
-fn forget(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|key, _| !ONE_SIDED.contains(&key.as_str()));
-            map.values_mut().for_each(forget);
-        }
-        Value::Array(items) => items.iter_mut().for_each(forget),
-        _ => {}
-    }
-}
-
-/// The first place where two values differ, as a JSON pointer.
-fn difference(at: &str, plan: &Value, inspect: &Value) -> Option<String> {
-    match (plan, inspect) {
-        (Value::Object(a), Value::Object(b)) => a
-            .keys()
-            .chain(b.keys())
-            .find_map(|key| difference(&format!("{at}/{key}"), &plan[key.as_str()], &inspect[key.as_str()])),
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            let mut pairs = a.iter().zip(b).enumerate();
-            pairs.find_map(|(n, (a, b))| difference(&format!("{at}/{n}"), a, b))
-        }
-        _ if plan == inspect => None,
-        _ => Some(format!("{at}\n  plan:    {plan}\n  inspect: {inspect}")),
-    }
 }
 
 /// Builds a copy of the example whose every property but the contents is another one: its place, the order in which its
