@@ -1,7 +1,7 @@
 //! Boots isobuild's examples in QEMU, and shows their images to readers that other people wrote.
 //!
 //! A test knows the path of the binary, of a manifest and of an image, and nothing of isobuild's insides, so that the same tests
-//! would judge any other program that reads the manifest. Two of them judge what no manifest asks for and call the library.
+//! would judge any other program that reads the manifest. Three of them judge what no manifest asks for and call the library.
 //!
 //! What is expected:
 //! - [`example`]: an example directory; its `test.toml` lists every file of the image by hand, and the cells that boot.
@@ -31,6 +31,7 @@
 //! - `input_faults.rs`: inputs that fail, change or hang while they are read.
 //! - `large_trees.rs`: 200,000 names, 70,000 directories, a depth of 1,000 and files over 4 GiB, and the memory that they take.
 //! - `output_faults.rs`, `output_signals.rs`, `output_places.rs`: what is at the output path whatever fails, ends or is in the way.
+//! - `mutations.rs`: ten thousand damaged images, and what `inspect` reads and takes of memory for each.
 //! - `fat_volumes.rs`, `gpt_tables.rs`: fsck.vfat, mtools and the fdisks over volumes and tables of every kind.
 //! - `examples.rs`: golden plan and digest, and the same bytes from another place and user.
 //! - `inspect.rs`: what it says of ours is what `plan` said, of Debian's is what others find, and of no image is why not.

@@ -74,8 +74,17 @@ pub fn missing(names: &[&str]) -> Vec<String> {
 
 /// Runs the tests, at most two at a time: a guest takes a core.
 pub fn run(trials: Result<Vec<Trial>, String>) -> ExitCode {
+    run_at_once(2, trials)
+}
+
+/// Runs the tests one after the other.
+pub fn run_in_turn(trials: Result<Vec<Trial>, String>) -> ExitCode {
+    run_at_once(1, trials)
+}
+
+fn run_at_once(threads: usize, trials: Result<Vec<Trial>, String>) -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads = arguments.test_threads.or(Some(2));
+    arguments.test_threads = arguments.test_threads.or(Some(threads));
     match trials {
         Ok(mut trials) => {
             if arguments.filter.is_none() && std::env::var_os(FULL_VARIABLE).is_none() {
