@@ -47,7 +47,8 @@ pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut unit = 0;
     let mut value = bytes as f64;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
+    // What would be rounded to 1024 is one of the next.
+    while value >= 1023.5 && unit + 1 < UNITS.len() {
         value /= 1024.0;
         unit += 1;
     }

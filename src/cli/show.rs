@@ -68,17 +68,49 @@ pub(super) fn picture(facts: &Description) -> String {
         text::size(facts.size),
         facts.filesystems.join(" ")
     );
-    let _ = writeln!(out, "\n{:>14}  {:>14}  what", "offset", "length");
+    let _ = writeln!(out, "{}", origin(facts));
+    let _ = writeln!(out, "\n{:>14}  {:>14}  {:>8}  what", "offset", "length", "size");
     for extent in &facts.extents {
-        let _ = writeln!(out, "{:>14}  {:>14}  {}", extent.offset, extent.length, what(extent));
+        let size = text::size(extent.length);
+        let _ = writeln!(
+            out,
+            "{:>14}  {:>14}  {size:>8}  {}",
+            extent.offset,
+            extent.length,
+            what(extent)
+        );
     }
     boot_catalog(&mut out, facts);
     partitions(&mut out, facts);
+    esp(&mut out, facts);
     cells(&mut out, &facts.cells);
     for fault in &facts.faults {
         let _ = writeln!(out, "\nfault: {}", text::visible(fault.as_bytes()));
     }
     out
+}
+
+/// What is in it, when it was made, and for what.
+fn origin(facts: &Description) -> String {
+    let counts = [
+        (facts.counts.files, "file", "files"),
+        (facts.counts.directories, "directory", "directories"),
+        (facts.counts.symlinks, "symbolic link", "symbolic links"),
+        (facts.counts.others, "special file", "special files"),
+    ];
+    let counts = counts.iter().filter(|(number, ..)| *number > 0);
+    let counts: Vec<String> = counts
+        .map(|&(number, one, many)| format!("{number} {}", if number == 1 { one } else { many }))
+        .collect();
+    let mut line = format!("{}; created {}", counts.join(", "), facts.identifiers.created);
+    if !facts.identifiers.application_id.is_empty() {
+        let _ = write!(
+            line,
+            "; application {}",
+            text::visible(facts.identifiers.application_id.as_bytes())
+        );
+    }
+    line
 }
 
 fn what(extent: &Extent) -> String {
@@ -97,12 +129,14 @@ fn boot_catalog(out: &mut String, facts: &Description) {
     if facts.el_torito.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\nboot catalog");
+    let checksum = facts.boot_catalog.as_ref().map_or(0, |catalog| catalog.checksum);
+    let _ = writeln!(out, "\nboot catalog, checksum {checksum:04x}");
     for entry in &facts.el_torito {
         let _ = writeln!(
             out,
-            "  {:<5} emulation {}, {} sectors to load, offset {}, length {}{}",
+            "  {:<5}{} emulation {}, {} sectors to load, offset {}, length {}{}",
             entry.platform,
+            if entry.bootable { "" } else { " not bootable," },
             entry.emulation,
             entry.load_sectors,
             entry.offset,
@@ -117,10 +151,21 @@ fn boot_catalog(out: &mut String, facts: &Description) {
 }
 
 fn partitions(out: &mut String, facts: &Description) {
-    if facts.partitions.is_empty() {
+    if facts.partitions.is_empty() && facts.mbr.is_none() && facts.gpt.is_empty() {
         return;
     }
     let _ = writeln!(out, "\npartitions");
+    if let Some(mbr) = &facts.mbr {
+        let code = if mbr.boot_code { "boot code" } else { "no boot code" };
+        let _ = writeln!(out, "  mbr: {code}, disk signature {:08x}", mbr.disk_signature);
+    }
+    for gpt in &facts.gpt {
+        let _ = writeln!(
+            out,
+            "  gpt: sectors of {} bytes, disk {}, CRC-32 of the header {:08x} and of the entries {:08x}",
+            gpt.sector_size, gpt.disk_guid, gpt.header_crc32, gpt.entries_crc32
+        );
+    }
     for partition in &facts.partitions {
         let _ = writeln!(
             out,
@@ -136,6 +181,37 @@ fn partitions(out: &mut String, facts: &Description) {
                 .as_ref()
                 .map_or(String::new(), |name| format!("  {}", text::visible(name.as_bytes())))
         );
+    }
+}
+
+fn esp(out: &mut String, facts: &Description) {
+    for esp in &facts.esp {
+        let _ = writeln!(
+            out,
+            "\nFAT volume at {}: {}, clusters of {} bytes{}{}",
+            esp.offset,
+            esp.kind,
+            esp.cluster_size,
+            if esp.label.is_empty() { "" } else { ", label " },
+            text::visible(esp.label.as_bytes())
+        );
+        for loader in &esp.loaders {
+            let signed = match loader.signers.as_slice() {
+                [] => "not signed".into(),
+                [one] => format!("signed by {}", text::visible(one.as_bytes())),
+                [one, more @ ..] => format!(
+                    "signed by {} and {} more certificates",
+                    text::visible(one.as_bytes()),
+                    more.len()
+                ),
+            };
+            let _ = writeln!(
+                out,
+                "  {}  {}, {signed}",
+                text::visible(loader.path.as_bytes()),
+                loader.machine
+            );
+        }
     }
 }
 

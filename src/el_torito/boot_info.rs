@@ -65,8 +65,12 @@ pub fn patch_grub2(image: &mut [u8], image_offset: u64) -> Result<(), Error> {
 /// The checksum of a whole boot image: the 32-bit words from byte 64 on, summed modulo 2^32. A last word that is cut
 /// counts as if zeros followed.
 pub fn checksum(image: &[u8]) -> u32 {
-    let words = image.get(TABLE.end..).unwrap_or_default().chunks(4);
-    words.fold(0, |sum: u32, bytes| {
+    words(image.get(TABLE.end..).unwrap_or_default())
+}
+
+/// The sum of 32-bit words modulo 2^32.
+fn words(bytes: &[u8]) -> u32 {
+    bytes.chunks(4).fold(0, |sum: u32, bytes| {
         let mut word = [0; 4];
         word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         sum.wrapping_add(u32::from_le_bytes(word))
@@ -89,6 +93,40 @@ pub fn read(image: &dyn ReadAt, image_offset: u64) -> Option<Table> {
     };
     let place = sector_number("boot image", image_offset).ok()?;
     (table.pvd_block == PVD_BLOCK && table.block == place).then_some(table)
+}
+
+/// The longest boot image whose checksum [`verify`] computes: what BIOS loaders use is below one MiB.
+const LONGEST: u64 = 64 << 20;
+
+/// Compares a table with the boot image that it is in.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn verify(image: &dyn ReadAt, table: &Table) -> Result<(), String> {
+    let length = u64::from(table.length);
+    if length > image.size() || length > LONGEST {
+        return Err(format!(
+            "its boot info table says that it has {length} bytes, which no boot image here can have"
+        ));
+    }
+    let mut sum: u32 = 0;
+    let mut at = TABLE.end as u64;
+    while at < length {
+        let piece = (64 << 10).min(length - at);
+        let bytes = image
+            .read_vec_at(at, piece)
+            .map_err(|error| format!("it cannot be read: {error}"))?;
+        sum = sum.wrapping_add(words(&bytes));
+        at += piece;
+    }
+    match sum == table.checksum {
+        true => Ok(()),
+        false => Err(format!(
+            "the checksum in its boot info table is {:08x}, that of its {length} bytes is {sum:08x}: it was changed after the \
+             table was written",
+            table.checksum
+        )),
+    }
 }
 
 /// isohdpfx.bin: byte 432 is the address of isolinux.bin in 512-byte sectors, as a u32.

@@ -195,6 +195,11 @@ fn boot_catalog(image: &dyn ReadAt, offset: u64, facts: &mut Description, claims
                 _ => None,
             };
             let table = boot_info::read(&window, entry.offset);
+            if let Some(Err(fault)) = table.map(|table| boot_info::verify(&window, &table)) {
+                facts
+                    .faults
+                    .push(format!("the boot image at {}: {fault}", entry.offset));
+            }
             let length = boot_length(section.platform, entry.emulation, entry.sectors, disk, rest);
             let told = boot_length(section.platform, entry.emulation, entry.sectors, disk, 0).max(512);
             let told = told.max(table.as_ref().map_or(0, |table| u64::from(table.length)));

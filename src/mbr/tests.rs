@@ -214,7 +214,7 @@ proptest! {
     }
 
     #[test]
-    fn any_sector_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 512), legal: bool) {
+    fn h14_any_sector_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 512), legal: bool) {
         let mut sector: [u8; 512] = bytes.try_into().unwrap();
         if legal {
             sector[510..].copy_from_slice(&[0x55, 0xAA]);

@@ -81,3 +81,25 @@ fn the_mbr_gets_the_address_in_512_byte_sectors() {
     ));
     assert!(patch_mbr_grub2(&mut mbr, 1 << 41).is_ok());
 }
+
+#[test]
+fn a_table_is_compared_with_the_image_that_it_is_in() {
+    let mut image = vec![7; 200_003];
+    patch_isolinux(&mut image, 0x10000).unwrap();
+    let table = boot_info::read(&image, 0x10000).unwrap();
+    assert_eq!(boot_info::verify(&image, &table), Ok(()));
+    let fault = |image: &Vec<u8>, table: &Table| boot_info::verify(image, table).unwrap_err();
+    let mut changed = image.clone();
+    changed[150_000] ^= 1;
+    assert!(fault(&changed, &table).contains("it was changed after"));
+    assert!(
+        fault(
+            &image,
+            &Table {
+                length: 200_004,
+                ..table
+            }
+        )
+        .contains("no boot image here can have")
+    );
+}
