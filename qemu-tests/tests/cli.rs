@@ -27,6 +27,12 @@ const TESTS: &[suite::ProgramTest] = &[
         &[],
         a_fault_of_the_esp_is_shown_at_its_key,
     ),
+    ("d5 a reader that has gone is no error", &[], a_reader_that_has_gone),
+    (
+        "a terminal shows progress after a second",
+        &["script", "strace"],
+        a_terminal_shows_progress,
+    ),
     (
         "memory does not grow with the payload",
         &[],
@@ -160,4 +166,69 @@ fn memory_does_not_grow_with_the_payload() {
         assert!(output.status.success(), "{}", text(&output.stderr));
         assert!(fs::metadata(place.at("m.iso")).unwrap().len() > length);
     }
+}
+
+/// More than a pipe holds, for a reader that closes it.
+fn a_reader_that_has_gone() {
+    let manifest: String = (0..3000)
+        .map(|n| format!("[[files]]\ntext = \"{n}\"\nto = \"/{n}\"\n"))
+        .collect();
+    let place = Place::new(&manifest);
+    for verb in [
+        "plan m.toml",
+        "plan m.toml --json",
+        "build m.toml -q --json",
+        "inspect m.iso",
+    ] {
+        let script = format!("{{ \"$0\" {verb}; echo $? >&2; }} | head -c 1");
+        let output = Command::new("/bin/sh")
+            .args(["-c", &script])
+            .arg(workspace::isobuild().unwrap())
+            .current_dir(place.0.path())
+            .output()
+            .unwrap();
+        assert_eq!(
+            (output.stdout.len(), text(&output.stderr).as_str()),
+            (1, "0\n"),
+            "{verb}"
+        );
+    }
+}
+
+/// Each MiB of the image takes a third of a second, then each piece of the input a fiftieth.
+fn a_terminal_shows_progress() {
+    let place = Place::new("");
+    let payload = vec![1; 12 << 20];
+    fs::write(place.at("big"), &payload).unwrap();
+    let digest = qemu_tests::hash::bytes(&payload);
+    let manifest = format!("[[files]]\nfrom = \"big\"\nto = \"/\"\nsha256 = \"{digest}\"\n");
+    fs::write(place.at("m.toml"), manifest).unwrap();
+    let program = workspace::isobuild().unwrap();
+    let shown = |inject: &str, options: &str| {
+        let strace = match inject {
+            "" => String::new(),
+            inject => format!("strace -f -o /dev/null -e inject={inject} "),
+        };
+        let command = format!("stty columns 100; {strace}'{}' m.toml {options}", program.display());
+        let mut script = Command::new("script");
+        script
+            .args(["-qec", &command, "typescript"])
+            .current_dir(place.0.path());
+        assert!(script.output().unwrap().status.success());
+        let shown = fs::read(place.at("typescript")).unwrap();
+        let shown = String::from_utf8_lossy(&shown).into_owned();
+        // What `script` itself says.
+        let lines = shown.lines().filter(|line| !line.starts_with("Script "));
+        lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
+    };
+    let slow_writes = "pwrite64:delay_enter=300000";
+    // The digest takes every byte through the program, a MiB at a time.
+    let bar = shown(slow_writes, "--json");
+    assert!(
+        bar.contains("MiB/s ") && bar.contains(" MiB/1") && bar.contains("=> "),
+        "{bar}"
+    );
+    assert!(shown("read:delay_enter=20000", "").contains("looking at the inputs"));
+    assert_eq!(shown("", ""), "m.iso: 12 MiB, a data image, nothing boots it");
+    assert_eq!(shown(slow_writes, "-q"), "");
 }

@@ -15,10 +15,15 @@ fn main() -> ExitCode {
 }
 
 const TESTS: &[suite::ProgramTest] = &[
-    ("every call fails once", &["strace"], every_call_fails_once),
-    ("killed at every call", &["strace"], killed_at_every_call),
     (
-        "the bytes are on the disk before their name",
+        "d3 what the kernel does not copy is read and written",
+        &["strace"],
+        what_the_kernel_does_not_copy,
+    ),
+    ("d3 every call fails once", &["strace"], every_call_fails_once),
+    ("d4 killed at every call", &["strace"], killed_at_every_call),
+    (
+        "d6 the bytes are on the disk before their name",
         &["strace"],
         the_bytes_are_on_the_disk_before_their_name,
     ),
@@ -116,6 +121,21 @@ fn every_call_fails_once() {
         }
     }
     assert!(tampered > 100, "only {tampered} calls were failed");
+}
+
+/// copy_file_range(2): between these files, at these places, or at all.
+fn what_the_kernel_does_not_copy() {
+    let place = Place::new();
+    for error in ["EXDEV", "EOPNOTSUPP", "EINVAL", "ENOSYS", "EPERM"] {
+        for from in ["1+", "2+"] {
+            place.reset(true);
+            let inject = format!("inject=copy_file_range:error={error}:when={from}");
+            let (output, log) = place.strace(Way::ALL[0], &["-e", "trace=copy_file_range", "-e", &inject]);
+            assert!(output.status.success(), "{log}{}", stderr(&output));
+            assert!(from == "2+" || log.contains("(INJECTED)"), "{log}");
+            assert_eq!((place.shows(true), place.left()), (Shows::Complete, 0), "{log}");
+        }
+    }
 }
 
 fn killed_at_every_call() {

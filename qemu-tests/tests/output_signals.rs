@@ -12,17 +12,17 @@ fn main() -> ExitCode {
 
 const TESTS: &[suite::ProgramTest] = &[
     (
-        "a signal leaves what was there",
+        "d5 a signal leaves what was there",
         &["strace"],
         a_signal_leaves_what_was_there,
     ),
     (
-        "an ignored hangup stays ignored",
+        "d5 an ignored hangup stays ignored",
         &["strace"],
         an_ignored_hangup_stays_ignored,
     ),
     (
-        "a second signal ends a blocked build",
+        "d5 a second signal ends a blocked build",
         &["strace"],
         a_second_signal_ends_a_blocked_build,
     ),

@@ -2,9 +2,10 @@
 
 use isobuild::error::Error;
 use isobuild::image::{self, IsoTree};
-use isobuild::write::{self, Interrupt, Progress};
+use isobuild::write::{self, Interrupt};
 use isobuild::{manifest, resolve, text};
 
+use super::progress::Progress;
 use super::{Build, environment, print_json, show};
 
 pub(super) fn run(arguments: &Build) -> Result<(), Error> {
@@ -13,6 +14,7 @@ pub(super) fn run(arguments: &Build) -> Result<(), Error> {
         action: "installing handlers",
         source,
     })?;
+    let progress = Progress::new("looking at the inputs", arguments.quiet);
     let document = manifest::load(&arguments.manifest)?;
     let resolved = resolve::resolve(&document, &environment(arguments.output.clone()))?;
     let iso = IsoTree::of(&resolved);
@@ -20,10 +22,10 @@ pub(super) fn run(arguments: &Build) -> Result<(), Error> {
     let plan = image::plan(&resolved, &iso).map_err(planned)?;
     let mut facts = plan.facts().map_err(planned)?;
     if !arguments.quiet {
-        show::warnings(&resolved.report, &facts.warnings);
+        progress.aside(|| show::warnings(&resolved.report, &facts.warnings));
     }
     let pieces = plan.encode().map_err(planned)?;
-    let progress = Progress::new(plan.size(), arguments.quiet);
+    progress.begin(plan.size());
     let written = write::write(
         &resolved.output,
         plan.size(),

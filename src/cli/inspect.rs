@@ -7,10 +7,12 @@ use isobuild::inspect::{self, InspectError};
 use isobuild::read_at::FileAt;
 use isobuild::source;
 
+use super::progress::Progress;
 use super::{Inspect, print, print_json, show};
 
 pub(super) fn run(arguments: &Inspect) -> Result<(), Error> {
     let image = open(&arguments.image)?;
+    let progress = Progress::new("reading the image", false);
     let facts = inspect::inspect(&image).map_err(|error| match error {
         InspectError::Io(source) => Error::Io {
             path: arguments.image.clone(),
@@ -19,6 +21,7 @@ pub(super) fn run(arguments: &Inspect) -> Result<(), Error> {
         },
         other => Error::input(&arguments.image, other.to_string()),
     })?;
+    drop(progress);
     match arguments.json {
         true => print_json(&facts),
         false => {

@@ -3,6 +3,7 @@
 mod build;
 mod inspect;
 mod plan;
+mod progress;
 mod show;
 
 use std::io::{self, Write};

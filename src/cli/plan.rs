@@ -4,15 +4,18 @@ use isobuild::error::Error;
 use isobuild::image::{self, IsoTree};
 use isobuild::{manifest, resolve};
 
+use super::progress::Progress;
 use super::{Plan, environment, print, print_json, show};
 
 pub(super) fn run(arguments: &Plan) -> Result<(), Error> {
+    let progress = Progress::new("looking at the inputs", false);
     let document = manifest::load(&arguments.manifest)?;
     let resolved = resolve::resolve(&document, &environment(None))?;
     let iso = IsoTree::of(&resolved);
     let planned = |error: image::PlanError| error.into_error(&document);
     let plan = image::plan(&resolved, &iso).map_err(planned)?;
     let facts = plan.describe().map_err(planned)?;
+    drop(progress);
     show::warnings(&resolved.report, &facts.warnings);
     match arguments.json {
         true => print_json(&facts),

@@ -18,7 +18,6 @@ mod digest;
 mod input;
 mod interrupt;
 mod output;
-mod progress;
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +34,6 @@ use input::Input;
 use output::Output;
 
 pub use interrupt::Interrupt;
-pub use progress::Progress;
 
 /// What is gathered for one write. Short pieces are many, and larger writes are not faster.
 const BUFFER: usize = 1024 * 1024;
