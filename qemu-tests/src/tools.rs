@@ -27,7 +27,8 @@ pub const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 pub const OVMF_VARS_MS: &str = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 22] = [
+pub const TOOLS: [Tool; 23] = [
+    tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
     tool("/usr/share/seabios/bios-256k.bin", "seabios"),

@@ -2,16 +2,20 @@
 
 use qemu_tests::example::{Example, build};
 use qemu_tests::pins::{self, State};
-use qemu_tests::{hash, suite, tools, workspace};
+use qemu_tests::{hash, odd, suite, tools, workspace};
+use std::collections::HashMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 fn main() -> ExitCode {
     suite::run(trials())
 }
+
+/// The programs that a build in other surroundings needs.
+const ELSEWHERE: &[&str] = &["setpriv", "unshare", "taskset"];
 
 type Test = fn(&Example) -> Result<(), String>;
 
@@ -21,7 +25,9 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
         let tests: [(&str, Test); 3] = [
             ("golden plan", golden_plan),
             ("golden digest", golden_digest),
-            ("same bytes elsewhere", same_bytes_elsewhere),
+            ("same bytes elsewhere", |example| {
+                same_bytes_elsewhere(&example.manifest(), example.image()?)
+            }),
         ];
         for (name, test) in tests {
             let mut missing = example.missing();
@@ -32,13 +38,24 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
                 continue;
             }
             if name == "same bytes elsewhere" {
-                missing.extend(suite::missing(&["setpriv"]));
+                missing.extend(suite::missing(ELSEWHERE));
             }
             let example = Arc::clone(&example);
             let name = format!("{} {name}", example.name);
             trials.push(suite::trial(name, missing, move || test(&example)));
         }
     }
+    let mut missing = suite::missing(ELSEWHERE);
+    missing.extend(workspace::isobuild().err());
+    trials.push(suite::trial(
+        "odd tree same bytes elsewhere".to_owned(),
+        missing,
+        || {
+            let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+            let (_, image) = odd::image(dir.path(), &[], "")?;
+            same_bytes_elsewhere(&dir.path().join("odd.toml"), &image)
+        },
+    ));
     Ok(trials)
 }
 
@@ -108,66 +125,82 @@ fn golden_digest(example: &Example) -> Result<(), String> {
     ))
 }
 
-/// Builds a copy of the example whose every property but the contents is another one: its place, the order in which its
-/// files were made, their times and the bits that a umask takes, the user where we may change it, locale and time zone.
-fn same_bytes_elsewhere(example: &Example) -> Result<(), String> {
-    let expected = hash::file(example.image()?)?;
+/// Builds a copy of the manifest's directory whose every property but the contents is another one: its place, the order in which
+/// its files were made, their times and the bits that a umask takes, the user where we may change it, locale, time zone, the
+/// host's name and the number of its processors.
+fn same_bytes_elsewhere(manifest: &Path, image: &Path) -> Result<(), String> {
+    let expected = hash::file(image)?;
     let elsewhere = tempfile::tempdir().map_err(|e| e.to_string())?;
     let fail = |e: std::io::Error| e.to_string();
     let home = elsewhere.path().join("wo anders");
-    copy_backwards(&example.dir, &home).map_err(fail)?;
+    let dir = manifest.parent().unwrap_or(manifest);
+    copy_backwards(dir, &home, &mut HashMap::new()).map_err(fail)?;
     let program = elsewhere.path().join("isobuild");
     fs::copy(workspace::isobuild()?, &program).map_err(fail)?;
-    let mut command = Command::new("/bin/sh");
     let root = fs::metadata("/proc/self").map_err(fail)?.uid() == 0;
+    let mut command = Command::new(tools::find("unshare")?);
+    command.args(["--uts", if root { "--fork" } else { "--map-root-user" }]);
+    let rename = "echo elsewhere > /proc/sys/kernel/hostname && umask 077 && exec \"$@\"";
+    command.args(["/bin/sh", "-c", rename, "sh", "taskset", "1"]);
     if root {
         give_away(elsewhere.path()).map_err(fail)?;
-        command = Command::new(tools::find("setpriv")?);
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "/bin/sh"]);
+        command.args(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
     }
-    command.args(["-c", "umask 077; exec \"$@\"", "sh"]).arg(&program);
+    command.arg(&program);
     command
         .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("TZ", "Pacific/Kiritimati")
         .env("LC_ALL", "tr_TR.UTF-8");
     command.current_dir(elsewhere.path());
-    let image = elsewhere.path().join("other-name.iso");
-    build(&mut command, &home.join("manifest.toml"), &image)?;
+    let other = elsewhere.path().join("other-name.iso");
+    build(
+        &mut command,
+        &home.join(manifest.file_name().unwrap_or_default()),
+        &other,
+    )?;
     // The mode shows that the other umask was in force.
-    let mode = fs::metadata(&image).map_err(fail)?.permissions().mode() & 0o777;
+    let mode = fs::metadata(&other).map_err(fail)?.permissions().mode() & 0o777;
     if mode != 0o600 {
         return Err(format!("the image has the mode {mode:o} under umask 077"));
     }
-    if hash::file(&image)? == expected {
+    if hash::file(&other)? == expected {
         return Ok(());
     }
     Err(format!(
         "other bytes: cmp {} {}",
-        example.image()?.display(),
+        image.display(),
         elsewhere.keep().display()
     ))
 }
 
-fn copy_backwards(from: &Path, to: &Path) -> std::io::Result<()> {
+/// With links as they are; `known` holds the copies of files by their number.
+fn copy_backwards(from: &Path, to: &Path, known: &mut HashMap<u64, PathBuf>) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     let mut entries = fs::read_dir(from)?.collect::<Result<Vec<_>, _>>()?;
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));
     for entry in entries {
         let copy = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_backwards(&entry.path(), &copy)?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            copy_backwards(&entry.path(), &copy, known)?;
+        } else if kind.is_symlink() {
+            symlink(fs::read_link(entry.path())?, &copy)?;
+        } else if let Some(first) = known.get(&entry.metadata()?.ino()) {
+            fs::hard_link(first, &copy)?;
         } else {
             fs::copy(entry.path(), &copy)?;
             let executable = entry.metadata()?.permissions().mode() & 0o100;
             fs::set_permissions(&copy, fs::Permissions::from_mode(0o600 | executable))?;
+            known.insert(entry.metadata()?.ino(), copy);
         }
     }
     Ok(())
 }
 
 fn give_away(path: &Path) -> std::io::Result<()> {
-    chown(path, Some(65534), Some(65534))?;
-    if path.is_dir() {
+    lchown(path, Some(65534), Some(65534))?;
+    if fs::symlink_metadata(path)?.is_dir() {
         for entry in fs::read_dir(path)? {
             give_away(&entry?.path())?;
         }
