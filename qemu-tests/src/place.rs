@@ -10,29 +10,29 @@ use tempfile::TempDir;
 /// What is at the output path before some of the runs.
 pub const OLD: &[u8] = b"the old image";
 
+/// Before a command: mounts that nobody else sees, and that go with it.
+pub const NAMESPACE: [&str; 3] = ["unshare", "--map-root-user", "--mount"];
+
 /// How the output comes to be: the ways differ in their system calls.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Way {
-    /// `O_TMPFILE` and `copy_file_range`, where the file system has them.
+    /// `O_TMPFILE`, and writes past the page cache, where the file system has them.
     Best,
-    /// Nothing but `read` and `write`.
-    NoShare,
-    /// A file with a hidden name. Only x86-64 has `open`, by which `O_TMPFILE` is asked for there.
+    /// A file with a hidden name, and writes through the page cache. Only x86-64 has `open`, by which both are asked for.
     Named,
 }
 
 impl Way {
     /// Those of this machine.
     pub const ALL: &[Self] = if cfg!(target_arch = "x86_64") {
-        &[Self::Best, Self::NoShare, Self::Named]
+        &[Self::Best, Self::Named]
     } else {
-        &[Self::Best, Self::NoShare]
+        &[Self::Best]
     };
 
     fn injection(self) -> &'static [&'static str] {
         match self {
             Self::Best => &[],
-            Self::NoShare => &["-e", "inject=copy_file_range:error=EXDEV"],
             Self::Named => &["-e", "inject=open:error=EOPNOTSUPP"],
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! The program runs under strace, which fails its system calls one by one, or kills it at them.
 
-use qemu_tests::place::{Place, Shows, Way, stderr};
+use qemu_tests::place::{NAMESPACE, Place, Shows, Way, stderr};
 use qemu_tests::suite;
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, Output};
 
@@ -17,8 +18,13 @@ fn main() -> ExitCode {
 const TESTS: &[suite::ProgramTest] = &[
     (
         "d3 what the kernel does not copy is read and written",
-        &["strace"],
+        &["strace", "unshare"],
         what_the_kernel_does_not_copy,
+    ),
+    (
+        "d3 what does not go past the cache goes through it",
+        &["strace"],
+        what_does_not_go_past_the_cache,
     ),
     ("d3 every call fails once", &["strace"], every_call_fails_once),
     ("d4 killed at every call", &["strace"], killed_at_every_call),
@@ -123,18 +129,56 @@ fn every_call_fails_once() {
     assert!(tampered > 100, "only {tampered} calls were failed");
 }
 
-/// copy_file_range(2): between these files, at these places, or at all.
+/// copy_file_range(2): between these files, at these places, or at all. The file system of the tests may be one that shares
+/// nothing, where it is not asked for; overlayfs leaves it to the one below.
 fn what_the_kernel_does_not_copy() {
     let place = Place::new();
-    for error in ["EXDEV", "EOPNOTSUPP", "EINVAL", "ENOSYS", "EPERM"] {
-        for from in ["1+", "2+"] {
-            place.reset(true);
-            let inject = format!("inject=copy_file_range:error={error}:when={from}");
-            let (output, log) = place.strace(Way::ALL[0], &["-e", "trace=copy_file_range", "-e", &inject]);
-            assert!(output.status.success(), "{log}{}", stderr(&output));
-            assert!(from == "2+" || log.contains("(INJECTED)"), "{log}");
-            assert_eq!((place.shows(true), place.left()), (Shows::Complete, 0), "{log}");
+    let script =
+        "mount -t overlay -o lowerdir=\"$0/low\",upperdir=\"$0/up\",workdir=\"$0/work\" none \"$0/out\" && exec \"$@\"";
+    let root = place.at("").to_str().unwrap().to_owned();
+    for tamper in ["", "EXDEV", "EOPNOTSUPP", "EINVAL", "ENOSYS", "EPERM"] {
+        for directory in ["low", "up", "work"] {
+            let _ = fs::remove_dir_all(place.at(directory));
+            fs::create_dir(place.at(directory)).unwrap();
         }
+        let log = place.at("strace.log");
+        let inject = format!("inject=copy_file_range:error={tamper}");
+        let mut strace = vec![
+            "strace",
+            "-f",
+            "-o",
+            log.to_str().unwrap(),
+            "-e",
+            "trace=copy_file_range",
+        ];
+        if !tamper.is_empty() {
+            strace.extend(["-e", &inject]);
+        }
+        let wrapper = [&NAMESPACE[..], &["sh", "-c", script, &root], &strace].concat();
+        let output = place.build(&wrapper).output().unwrap();
+        let log = fs::read_to_string(&log).unwrap_or_default();
+        assert!(output.status.success(), "{log}{}", stderr(&output));
+        assert!(
+            log.contains("copy_file_range(") && log.contains("(INJECTED)") != tamper.is_empty(),
+            "{log}"
+        );
+        assert!(
+            fs::read(place.at("up/image.iso")).unwrap() == place.complete,
+            "{tamper}"
+        );
+    }
+}
+
+/// The file system takes the file, but not that it is written past the page cache.
+fn what_does_not_go_past_the_cache() {
+    let place = Place::new();
+    for error in ["EINVAL", "EOPNOTSUPP"] {
+        place.reset(true);
+        let inject = format!("inject=pwrite64:error={error}:when=1");
+        let (output, log) = place.strace(Way::Best, &["-e", "trace=pwrite64", "-e", &inject]);
+        assert!(output.status.success(), "{log}{}", stderr(&output));
+        assert!(log.contains("(INJECTED)"), "{log}");
+        assert_eq!((place.shows(true), place.left()), (Shows::Complete, 0), "{log}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Places that an image is written to: too small, no regular file, taken by others, on another file system than its source.
 
-use qemu_tests::place::{OLD, Place, Shows, stderr};
+use qemu_tests::place::{NAMESPACE, OLD, Place, Shows, stderr};
 use qemu_tests::suite;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -31,9 +31,6 @@ const TESTS: &[suite::ProgramTest] = &[
         a_target_that_is_no_regular_file,
     ),
 ];
-
-/// Mounts that nobody else sees, and that go with the command.
-const NAMESPACE: [&str; 3] = ["unshare", "--map-root-user", "--mount"];
 
 fn a_limit_on_the_length_of_files() {
     let place = Place::new();

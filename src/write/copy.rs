@@ -1,13 +1,19 @@
 //! The image as a stream: bytes, ranges of files and zeros, one after the other, into a file of its final size.
 
 use std::fs::File;
+use std::io;
 use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::buffer::{ALIGNMENT, BUFFER, Buffer};
 use super::digest::Feed;
 use super::input::Input;
-use super::{BUFFER, Error, Interrupt, io_error};
+use super::{Error, Interrupt, io_error};
 
 /// Fewer zeros than this are written. A hole costs a write of its own on either side, and an entry in the file system.
 const HOLE: u64 = 64 * 1024;
@@ -21,15 +27,44 @@ const BLOCK: u64 = 4096;
 /// The most that one call copies, so that a signal is seen soon.
 const STEP: u64 = 16 * 1024 * 1024;
 
+/// Fewer bytes than this go through the page cache: each write past it waits for the disk.
+const DIRECT: usize = 1024 * 1024;
+
+/// The file system of a file that shares no blocks: what the kernel copies there, it copies page by page, slower than a read
+/// and a write would. statfs(2).
+const COPIES: [u32; 3] = [0xEF53, 0x0102_1994, 0xF2F5_2010]; // ext2 to ext4, tmpfs, f2fs
+
+/// Whether the kernel may be able to share blocks of other files with `file`, or have them copied where they are.
+fn shares(file: &File) -> bool {
+    rustix::fs::fstatfs(file).is_ok_and(|fs| !COPIES.contains(&(fs.f_type as u32)))
+}
+
+/// The file once more, past the page cache. Its bytes have to reach the disk in any case, and need not wait in memory for it.
+fn direct(file: &File) -> Option<File> {
+    let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::CLOEXEC;
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    rustix::fs::open(path, flags, Mode::empty()).map(File::from).ok()
+}
+
+/// Whether this is no error of the disk: the file system does not write past the page cache, or not there.
+fn refuses(result: &io::Result<()>) -> bool {
+    let errno = result.as_ref().err().and_then(Errno::from_io_error);
+    matches!(errno, Some(Errno::INVAL | Errno::OPNOTSUPP))
+}
+
 /// Writes an image from the first byte to the last.
 pub(super) struct Stream<'a> {
     file: &'a File,
     path: &'a Path,
-    /// Always `BUFFER` long; its first `filled` bytes belong at `start` of the image.
-    buffer: Vec<u8>,
+    /// The same file, for writes past the page cache, where its file system has them.
+    direct: Option<File>,
+    /// Its first `filled` bytes belong at `start` of the image.
+    buffer: Buffer,
     start: u64,
     filled: usize,
     feed: Option<Feed>,
+    /// Whether the kernel may be faster than a read and a write.
+    shares: bool,
     /// A device that the kernel would not copy from; it need not be asked for each file.
     refused: Option<u64>,
     progress: &'a mut (dyn FnMut(u64) + Send),
@@ -47,14 +82,16 @@ impl<'a> Stream<'a> {
     ) -> Result<Self, Error> {
         progress(0);
         interrupt.check()?;
-        let buffer = feed.as_ref().map_or_else(|| vec![0; BUFFER], Feed::buffer);
+        let buffer = feed.as_ref().map_or_else(Buffer::new, Feed::buffer);
         Ok(Self {
             file,
             path,
+            direct: direct(file),
             buffer,
             start: 0,
             filled: 0,
             feed,
+            shares: shares(file),
             refused: None,
             progress,
             interrupt,
@@ -120,15 +157,16 @@ impl<'a> Stream<'a> {
     /// Appends a range of a file that is no hole.
     fn data(&mut self, input: &Input<'_>, data: Range<u64>) -> Result<(), Error> {
         let mut at = data.start;
-        if self.feed.is_none() && data.end - at >= SHARE && self.refused != Some(input.device()) {
+        if self.shares && self.feed.is_none() && data.end - at >= SHARE && self.refused != Some(input.device()) {
             at = self.share(input, data.clone())?;
         }
         while at < data.end {
-            self.interrupt.check()?;
             let room = self.room(data.end - at)?;
             let now = input.read(room, at)?;
             self.filled += now;
             at += now as u64;
+            // A read may have taken its time, as on a network.
+            self.interrupt.check()?;
         }
         Ok(())
     }
@@ -184,13 +222,30 @@ impl<'a> Stream<'a> {
         if bytes.is_empty() {
             return Ok(());
         }
+        let mut past_cache = 0;
+        let blocks = filled - filled % ALIGNMENT;
+        if let Some(direct) = &self.direct
+            && self.start.is_multiple_of(ALIGNMENT as u64)
+            && blocks >= DIRECT
+        {
+            let result = direct.write_all_at(bytes.get(..blocks).unwrap_or_default(), self.start);
+            if refuses(&result) {
+                self.direct = None;
+            } else {
+                result.map_err(io_error(self.path, "write", Some(self.start)))?;
+                past_cache = blocks;
+            }
+        }
+        let (rest, offset) = (
+            bytes.get(past_cache..).unwrap_or_default(),
+            self.start + past_cache as u64,
+        );
         self.file
-            .write_all_at(bytes, self.start)
-            .map_err(io_error(self.path, "write", Some(self.start)))?;
+            .write_all_at(rest, offset)
+            .map_err(io_error(self.path, "write", Some(offset)))?;
         if let Some(feed) = &self.feed {
-            let full = std::mem::take(&mut self.buffer);
+            let full = std::mem::replace(&mut self.buffer, feed.buffer());
             feed.bytes(full, filled);
-            self.buffer = feed.buffer();
         }
         self.advance(filled as u64)
     }

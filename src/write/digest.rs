@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 
 use sha2::Sha256;
 
-use super::BUFFER;
+use super::buffer::Buffer;
 
 /// Buffers that go round between the two threads: one that is read into, one that is digested, and two to even them out.
 const BUFFERS: usize = 4;
@@ -15,7 +15,7 @@ static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 /// The next bytes of the image.
 enum Span {
     /// The first so many bytes of a buffer.
-    Bytes(Vec<u8>, usize),
+    Bytes(Buffer, usize),
     /// So many zeros.
     Zeros(u64),
 }
@@ -23,13 +23,13 @@ enum Span {
 /// The end of the writing thread.
 pub(super) struct Feed {
     full: SyncSender<Span>,
-    empty: Receiver<Vec<u8>>,
+    empty: Receiver<Buffer>,
 }
 
 /// The end of the digesting thread.
 pub(super) struct Digest {
     full: Receiver<Span>,
-    empty: Sender<Vec<u8>>,
+    empty: Sender<Buffer>,
 }
 
 impl Feed {
@@ -39,7 +39,7 @@ impl Feed {
         let (to_feed, empty) = mpsc::channel();
         for _ in 0..BUFFERS {
             // The receiver is at hand, so this cannot fail.
-            let _ = to_feed.send(vec![0; BUFFER]);
+            let _ = to_feed.send(Buffer::new());
         }
         (
             Some(Self { full: to_digest, empty }),
@@ -48,12 +48,12 @@ impl Feed {
     }
 
     /// A buffer to fill. If the other thread is gone, its panic is what the caller will see.
-    pub(super) fn buffer(&self) -> Vec<u8> {
-        self.empty.recv().unwrap_or_else(|_| vec![0; BUFFER])
+    pub(super) fn buffer(&self) -> Buffer {
+        self.empty.recv().unwrap_or_else(|_| Buffer::new())
     }
 
     /// Hands over the first `length` bytes of `buffer`.
-    pub(super) fn bytes(&self, buffer: Vec<u8>, length: usize) {
+    pub(super) fn bytes(&self, buffer: Buffer, length: usize) {
         let _ = self.full.send(Span::Bytes(buffer, length));
     }
 

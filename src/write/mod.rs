@@ -13,6 +13,7 @@
 //! Nothing is preallocated, and free space is not asked for beforehand: a clone and a hole take none, a compressing file
 //! system takes less. A full disk is found by the write that hits it.
 
+mod buffer;
 mod copy;
 mod digest;
 mod input;
@@ -34,9 +35,6 @@ use input::Input;
 use output::Output;
 
 pub use interrupt::Interrupt;
-
-/// What is gathered for one write. Short pieces are many, and larger writes are not faster.
-const BUFFER: usize = 1024 * 1024;
 
 /// Bytes at a place in the image.
 #[derive(Clone, Debug)]
