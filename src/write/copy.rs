@@ -3,16 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
-
-use super::buffer::{ALIGNMENT, BUFFER, Buffer};
-use super::digest::Feed;
+use super::buffer::{BUFFER, Buffer};
 use super::input::Input;
+use super::pipeline::Feed;
 use super::{Error, Interrupt, io_error};
 
 /// Fewer zeros than this are written. A hole costs a write of its own on either side, and an entry in the file system.
@@ -27,9 +22,6 @@ const BLOCK: u64 = 4096;
 /// The most that one call copies, so that a signal is seen soon.
 const STEP: u64 = 16 * 1024 * 1024;
 
-/// Fewer bytes than this go through the page cache: each write past it waits for the disk.
-const DIRECT: usize = 1024 * 1024;
-
 /// The file system of a file that shares no blocks: what the kernel copies there, it copies page by page, slower than a read
 /// and a write would. statfs(2).
 const COPIES: [u32; 3] = [0xEF53, 0x0102_1994, 0xF2F5_2010]; // ext2 to ext4, tmpfs, f2fs
@@ -39,30 +31,15 @@ fn shares(file: &File) -> bool {
     rustix::fs::fstatfs(file).is_ok_and(|fs| !COPIES.contains(&(fs.f_type as u32)))
 }
 
-/// The file once more, past the page cache. Its bytes have to reach the disk in any case, and need not wait in memory for it.
-fn direct(file: &File) -> Option<File> {
-    let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::CLOEXEC;
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    rustix::fs::open(path, flags, Mode::empty()).map(File::from).ok()
-}
-
-/// Whether this is no error of the disk: the file system does not write past the page cache, or not there.
-fn refuses(result: &io::Result<()>) -> bool {
-    let errno = result.as_ref().err().and_then(Errno::from_io_error);
-    matches!(errno, Some(Errno::INVAL | Errno::OPNOTSUPP))
-}
-
-/// Writes an image from the first byte to the last.
+/// Passes on an image from the first byte to the last.
 pub(super) struct Stream<'a> {
     file: &'a File,
     path: &'a Path,
-    /// The same file, for writes past the page cache, where its file system has them.
-    direct: Option<File>,
     /// Its first `filled` bytes belong at `start` of the image.
     buffer: Buffer,
     start: u64,
     filled: usize,
-    feed: Option<Feed>,
+    feed: Feed,
     /// Whether the kernel may be faster than a read and a write.
     shares: bool,
     /// A device that the kernel would not copy from; it need not be asked for each file.
@@ -76,22 +53,21 @@ impl<'a> Stream<'a> {
     pub(super) fn new(
         file: &'a File,
         path: &'a Path,
-        feed: Option<Feed>,
+        feed: Feed,
         progress: &'a mut (dyn FnMut(u64) + Send),
         interrupt: &'a Interrupt,
     ) -> Result<Self, Error> {
         progress(0);
         interrupt.check()?;
-        let buffer = feed.as_ref().map_or_else(Buffer::new, Feed::buffer);
+        let buffer = feed.buffer().ok_or_else(|| ended(path))?;
         Ok(Self {
             file,
             path,
-            direct: direct(file),
             buffer,
             start: 0,
             filled: 0,
+            shares: !feed.digested && shares(file),
             feed,
-            shares: shares(file),
             refused: None,
             progress,
             interrupt,
@@ -105,7 +81,7 @@ impl<'a> Stream<'a> {
 
     /// An error for pieces that do not make an image.
     pub(super) fn misplaced(&self, why: &'static str) -> Error {
-        let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, why);
+        let source = io::Error::new(io::ErrorKind::InvalidInput, why);
         io_error(self.path, "lay out", Some(self.position()))(source)
     }
 
@@ -125,9 +101,7 @@ impl<'a> Stream<'a> {
     pub(super) fn zeros(&mut self, mut length: u64) -> Result<(), Error> {
         if length >= HOLE {
             self.flush()?;
-            if let Some(feed) = &self.feed {
-                feed.zeros(length);
-            }
+            self.feed.zeros(length);
             return self.advance(length);
         }
         while length > 0 {
@@ -157,7 +131,7 @@ impl<'a> Stream<'a> {
     /// Appends a range of a file that is no hole.
     fn data(&mut self, input: &Input<'_>, data: Range<u64>) -> Result<(), Error> {
         let mut at = data.start;
-        if self.shares && self.feed.is_none() && data.end - at >= SHARE && self.refused != Some(input.device()) {
+        if self.shares && data.end - at >= SHARE && self.refused != Some(input.device()) {
             at = self.share(input, data.clone())?;
         }
         while at < data.end {
@@ -215,45 +189,29 @@ impl<'a> Stream<'a> {
         Ok(self.buffer.get_mut(self.filled..end).unwrap_or_default())
     }
 
-    /// Writes what is gathered.
+    /// Hands over what is gathered.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
         let filled = std::mem::take(&mut self.filled);
-        let bytes = self.buffer.get(..filled).unwrap_or_default();
-        if bytes.is_empty() {
+        if filled == 0 {
             return Ok(());
         }
-        let mut past_cache = 0;
-        let blocks = filled - filled % ALIGNMENT;
-        if let Some(direct) = &self.direct
-            && self.start.is_multiple_of(ALIGNMENT as u64)
-            && blocks >= DIRECT
-        {
-            let result = direct.write_all_at(bytes.get(..blocks).unwrap_or_default(), self.start);
-            if refuses(&result) {
-                self.direct = None;
-            } else {
-                result.map_err(io_error(self.path, "write", Some(self.start)))?;
-                past_cache = blocks;
-            }
-        }
-        let (rest, offset) = (
-            bytes.get(past_cache..).unwrap_or_default(),
-            self.start + past_cache as u64,
-        );
-        self.file
-            .write_all_at(rest, offset)
-            .map_err(io_error(self.path, "write", Some(offset)))?;
-        if let Some(feed) = &self.feed {
-            let full = std::mem::replace(&mut self.buffer, feed.buffer());
-            feed.bytes(full, filled);
+        let next = self.feed.buffer().ok_or_else(|| ended(self.path))?;
+        let full = std::mem::replace(&mut self.buffer, next);
+        if !self.feed.bytes(full, filled, self.start) {
+            return Err(ended(self.path));
         }
         self.advance(filled as u64)
     }
 
-    /// `length` more bytes of the image are done.
+    /// `length` more bytes of the image are on their way.
     fn advance(&mut self, length: u64) -> Result<(), Error> {
         self.start += length;
         (self.progress)(self.start);
         self.interrupt.check()
     }
+}
+
+/// The writing thread has an error of its own, which is the one that is reported.
+fn ended(path: &Path) -> Error {
+    io_error(path, "write", None)(io::Error::from(io::ErrorKind::BrokenPipe))
 }

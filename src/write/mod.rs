@@ -2,23 +2,24 @@
 //! old or complete.
 //!
 //! - `Output` is a file beside the target without a name, or with a hidden one, until every byte of it is on the disk.
-//! - `Stream` fills it from the first byte to the last. Short pieces are gathered into large writes; long ones are
-//!   copied by the kernel, and shared where the file system can; what lies between pieces is left a hole. Memory does not
-//!   grow with the image.
+//! - `Stream` fills it from the first byte to the last. Pieces are gathered into large writes, which go past the page cache
+//!   where the file system allows it: they have to reach the disk anyway. Where it can share blocks, the kernel is asked to
+//!   copy the long ones. What lies between pieces is left a hole. Memory does not grow with the image.
 //! - `Input` is a file that pieces are read from. One that differs from what was planned with fails the write.
 //!
-//! A second thread reads and writes; the calling one waits, or computes the digest. So a signal finds a thread that no
-//! stalled disk or network can hold up.
+//! One thread reads and one writes, so that neither waits for the other; the calling one waits, or computes the digest. So a
+//! signal finds a thread that no stalled disk or network can hold up.
 //!
 //! Nothing is preallocated, and free space is not asked for beforehand: a clone and a hole take none, a compressing file
 //! system takes less. A full disk is found by the write that hits it.
 
 mod buffer;
 mod copy;
-mod digest;
+mod disk;
 mod input;
 mod interrupt;
 mod output;
+mod pipeline;
 
 #[cfg(test)]
 mod tests;
@@ -30,9 +31,10 @@ use std::thread;
 
 use crate::source::Stamp;
 use copy::Stream;
-use digest::{Digest, Feed};
+use disk::Disk;
 use input::Input;
 use output::Output;
+use pipeline::{Digest, Feed, Writer};
 
 pub use interrupt::Interrupt;
 
@@ -151,25 +153,29 @@ pub fn write<'a>(
     interrupt: &Interrupt,
 ) -> Result<Written, Error> {
     thread::scope(|scope| {
-        let (feed, digest) = if hash { Feed::new() } else { (None, None) };
-        let writer = thread::Builder::new()
-            .name("write".into())
-            .spawn_scoped(scope, move || run(target, size, pieces, feed, progress, interrupt))
-            .map_err(io_error(target, "start a thread that writes", None))?;
+        let (feed, writer, digest) = pipeline::pipeline(hash);
+        let reader = thread::Builder::new()
+            .name("read".into())
+            .spawn_scoped(scope, move || {
+                run(target, size, pieces, (feed, writer), progress, interrupt)
+            })
+            .map_err(io_error(target, "start a thread that reads", None))?;
         let sha256 = digest.map(Digest::run);
-        match writer.join() {
-            Ok(result) => result.map(|()| Written { sha256 }),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        joined(reader).map(|()| Written { sha256 })
     })
 }
 
-/// The writing thread: everything from the first look at the target to the `fsync` of its directory.
+/// What a thread returns; its panic goes on in this one.
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The reading thread, and the writing one while there is something to write: everything from the first look at the target to the `fsync` of its directory.
 fn run<'a>(
     target: &Path,
     size: u64,
     pieces: impl Iterator<Item = Piece<'a>>,
-    feed: Option<Feed>,
+    (feed, writer): (Feed, Writer),
     progress: &mut (dyn FnMut(u64) + Send),
     interrupt: &Interrupt,
 ) -> Result<(), Error> {
@@ -179,9 +185,17 @@ fn run<'a>(
     let mut pieces = pieces.inspect(|piece| needed = needed.saturating_add(piece.length));
     let attempt = || {
         output.set_size(size)?;
-        let mut stream = Stream::new(output.file(), output.target(), feed, progress, interrupt)?;
-        copy_all(&mut stream, size, &mut pieces)?;
-        drop(stream);
+        thread::scope(|scope| {
+            let disk = Disk::new(output.file(), output.target());
+            let writing = thread::Builder::new()
+                .name("write".into())
+                .spawn_scoped(scope, move || writer.run(disk))
+                .map_err(io_error(output.target(), "start a thread that writes", None))?;
+            let read = Stream::new(output.file(), output.target(), feed, progress, interrupt)
+                .and_then(|mut stream| copy_all(&mut stream, size, &mut pieces));
+            // The stream is gone, and with it the feed: the writing thread ends.
+            joined(writing).and(read)
+        })?;
         output.commit(interrupt)
     };
     let result = attempt();
