@@ -2,8 +2,8 @@
 
 use std::ops::{Deref, DerefMut};
 
-/// What is gathered for one write. Short pieces are many, and larger writes are not faster.
-pub(super) const BUFFER: usize = 4 << 20;
+/// What is gathered for one write. Short pieces are many; a small image would wait longer for its first write of a larger one.
+pub(super) const BUFFER: usize = 1 << 20;
 
 /// open(2), `O_DIRECT`: addresses, lengths and offsets have to be multiples of the device's logical block, which is no longer.
 pub(super) const ALIGNMENT: usize = 4096;
