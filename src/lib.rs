@@ -22,6 +22,7 @@
 //! | plan, encode | [`image`], [`layout`] | addresses; nothing of the host |
 //! | write | [`mod@write`] | the output, and that it is old or complete |
 //! | inspect | [`mod@inspect`] | an image's bytes |
+//! | look inside | [`contents`] | the names in an image, and where their bytes are |
 //! | check | [`check`] | what firmware does with the facts |
 //! | facts | [`facts`] | the words and the JSON of `plan` and `inspect` |
 //!
@@ -47,6 +48,7 @@
 
 pub mod boot;
 pub mod check;
+pub mod contents;
 pub mod diagnostic;
 pub mod el_torito;
 pub mod error;

@@ -13,14 +13,7 @@ use super::{Inspect, print, print_json, show};
 pub(super) fn run(arguments: &Inspect) -> Result<(), Error> {
     let image = open(&arguments.image)?;
     let progress = Progress::new("reading the image", false);
-    let facts = inspect::inspect(&image).map_err(|error| match error {
-        InspectError::Io(source) => Error::Io {
-            path: arguments.image.clone(),
-            action: "reading",
-            source,
-        },
-        other => Error::input(&arguments.image, other.to_string()),
-    })?;
+    let facts = inspect::inspect(&image).map_err(|error| unreadable(&arguments.image, error))?;
     drop(progress);
     match arguments.json {
         true => print_json(&facts),
@@ -32,7 +25,7 @@ pub(super) fn run(arguments: &Inspect) -> Result<(), Error> {
 }
 
 /// An image is a regular file or a block device; reading a FIFO or a terminal could wait for ever.
-fn open(path: &Path) -> Result<FileAt, Error> {
+pub(super) fn open(path: &Path) -> Result<FileAt, Error> {
     use std::os::unix::fs::FileTypeExt;
     let unusable = |error: std::io::Error| Error::input(path, error.to_string());
     let file = source::open(path).map_err(unusable)?;
@@ -46,4 +39,16 @@ fn open(path: &Path) -> Result<FileAt, Error> {
         return Err(Error::input(path, format!("is {what}, not an image")));
     }
     FileAt::new(file).map_err(unusable)
+}
+
+/// The disk's fault, or that of what is on it.
+pub(super) fn unreadable(image: &Path, error: InspectError) -> Error {
+    match error {
+        InspectError::Io(source) => Error::Io {
+            path: image.to_owned(),
+            action: "reading",
+            source,
+        },
+        other => Error::input(image, other.to_string()),
+    }
 }

@@ -1,11 +1,14 @@
 //! The command line: parse, call the library, print. One file per verb.
 
 mod build;
+mod cat;
 mod inspect;
+mod ls;
 mod plan;
 mod progress;
 mod show;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,8 +16,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use isobuild::error::Error;
-use isobuild::facts::Description;
 use isobuild::resolve::Environment;
+use serde::Serialize;
 
 /// One TOML manifest, one bootable image: the same file boots as a CD, a USB stick and a VM disk.
 #[derive(Debug, Parser)]
@@ -41,6 +44,10 @@ enum Verb {
     Plan(Plan),
     /// Show what the bytes of an image say, in the words of `plan`.
     Inspect(Inspect),
+    /// List what is in an image.
+    Ls(Ls),
+    /// Write a file of an image to standard output.
+    Cat(Cat),
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +83,32 @@ struct Inspect {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+struct Ls {
+    /// Any ISO 9660 image.
+    image: PathBuf,
+    /// What to list: /path in the ISO tree, esp:/path in the EFI system partition.
+    #[arg(default_value = "/")]
+    path: OsString,
+    /// With type, mode, links, owner, size and time (UTC).
+    #[arg(short, long)]
+    long: bool,
+    /// All that is below, too.
+    #[arg(short = 'R', long)]
+    recursive: bool,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Cat {
+    /// Any ISO 9660 image.
+    image: PathBuf,
+    /// The file: /path in the ISO tree, esp:/path in the EFI system partition, partition:NUMBER.
+    path: OsString,
+}
+
 /// Runs the command line and says how it ended.
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
@@ -83,6 +116,8 @@ pub(crate) fn run() -> ExitCode {
         (Some(Verb::Build(build)), _) | (None, Some(build)) => build::run(&build),
         (Some(Verb::Plan(plan)), _) => plan::run(&plan),
         (Some(Verb::Inspect(inspect)), _) => inspect::run(&inspect),
+        (Some(Verb::Ls(ls)), _) => ls::run(&ls),
+        (Some(Verb::Cat(cat)), _) => cat::run(&cat),
         // clap has shown the help.
         (None, None) => return ExitCode::from(2),
     };
@@ -116,8 +151,8 @@ fn print(text: &str) -> Result<(), Error> {
     }
 }
 
-fn print_json(facts: &Description) -> Result<(), Error> {
-    let json = serde_json::to_string_pretty(facts).map_err(|error| Error::Io {
+fn print_json(value: &impl Serialize) -> Result<(), Error> {
+    let json = serde_json::to_string_pretty(value).map_err(|error| Error::Io {
         path: "standard output".into(),
         action: "writing",
         source: error.into(),

@@ -14,13 +14,14 @@ mod volume;
 use std::io;
 
 use crate::check;
-use crate::facts::{Description, Extent, What};
+use crate::facts::{Description, Extent, Partition, What};
 use crate::iso9660;
 use crate::layout;
 use crate::read_at::ReadAt;
 
 pub(crate) use fat_volumes::{esp_faults, fat_extents, fat_what};
 pub(crate) use loaders::{is_default_loader, loader_facts, loaders_in};
+pub(crate) use recognise::refuse;
 pub(crate) use tables::{gpt_partition, mbr_partition};
 pub(crate) use volume::{boot_length, hard_disk_length};
 
@@ -66,6 +67,29 @@ pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
     facts.extents = layout::with_unclaimed(extents, image, 0, image.size())?;
     facts.cells = check::cells(&facts);
     Ok(facts)
+}
+
+/// The partitions of every table.
+///
+/// # Errors
+/// When the image cannot be read.
+pub fn partitions(image: &dyn ReadAt) -> Result<Vec<Partition>, InspectError> {
+    let mut facts = Description::default();
+    tables::read(image, &mut facts, &mut Vec::new())?;
+    Ok(facts.partitions)
+}
+
+/// Where the FAT volumes are that [`inspect()`] describes, in its order: byte offset, and length.
+///
+/// # Errors
+/// When the image cannot be read.
+pub fn fat_places(image: &dyn ReadAt) -> Result<Vec<(u64, u64)>, InspectError> {
+    recognise::refuse(image)?;
+    let (mut facts, mut claims) = (Description::default(), Vec::new());
+    tables::read(image, &mut facts, &mut claims)?;
+    volume::read(image, &mut facts, &mut claims)?;
+    fat_volumes::read(image, &mut facts, &mut claims);
+    Ok(facts.esp.iter().map(|esp| (esp.offset, esp.length)).collect())
 }
 
 fn claim(offset: u64, length: u64, what: What) -> Extent {

@@ -35,7 +35,7 @@ const OTHERS: [(&[u8], &str); 11] = [
 pub(super) const RAW: &[u8] = b"\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0";
 
 /// Names what an image is when it is not an ISO 9660 image.
-pub(super) fn refuse(image: &dyn ReadAt) -> Result<(), InspectError> {
+pub(crate) fn refuse(image: &dyn ReadAt) -> Result<(), InspectError> {
     let size = image.size();
     let refused = |message: String| Err(InspectError::NotAnImage(message));
     let start = image.read_vec_at(0, size.min(RAW.len() as u64))?;

@@ -1,5 +1,6 @@
 //! A volume's hierarchies back from bytes that may be hostile: no loop, no unbounded memory, every oddity a note.
 
+mod entry;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,8 @@ use crate::read_at::ReadAt;
 use crate::text;
 use raw::Raw;
 
+pub use entry::{Entry, EntryKind};
+
 /// Continuation pieces that one record may have: the longest name and link fill four.
 const CONTINUATIONS: usize = 16;
 /// Notes beyond this are counted only.
@@ -26,38 +29,6 @@ const MEMORY_FACTOR: u64 = 8;
 const ENTRY: u64 = 256;
 /// How often the directories and continuation areas of a volume can be read over. An honest one has each of them once.
 const READ_FACTOR: u64 = 2;
-
-/// A name in a hierarchy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// From the root, which is `/`.
-    pub path: Vec<u8>,
-    /// What it names.
-    pub kind: EntryKind,
-    /// Byte offset and length of each section, cut where the image ends.
-    pub extents: Vec<(u64, u64)>,
-}
-
-impl Entry {
-    /// Most have one section, so that there is room for no more.
-    fn new(path: Vec<u8>, kind: EntryKind) -> Self {
-        let extents = Vec::with_capacity(1);
-        Self { path, kind, extents }
-    }
-}
-
-/// What an [`Entry`] names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EntryKind {
-    /// A directory.
-    Directory,
-    /// A regular file.
-    File,
-    /// A symbolic link and its target.
-    Symlink(Vec<u8>),
-    /// A device, FIFO or socket.
-    Other,
-}
 
 /// All that one hierarchy says.
 #[derive(Debug)]
@@ -83,15 +54,15 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor, flavour: Option<Flavo
         path: Vec::new(),
         depth: 1,
     };
-    let (dots, skip) = announced(image, &root)?;
+    let attributes = announced(image, &root)?;
     let flavour = flavour.unwrap_or(match volume.kind {
         VolumeKind::Joliet => Flavour::Joliet,
-        VolumeKind::Primary if dots => Flavour::RockRidge,
+        VolumeKind::Primary if attributes.skip.is_some() => Flavour::RockRidge,
         VolumeKind::Primary => Flavour::Plain,
     });
     let mut walker = Walker {
         image,
-        skip,
+        skip: attributes.skip.unwrap_or(0),
         seen: HashSet::new(),
         memory: image.size().saturating_mul(MEMORY_FACTOR).max(MEMORY),
         unread: image.size().saturating_mul(READ_FACTOR),
@@ -105,12 +76,11 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor, flavour: Option<Flavo
             notes: Vec::new(),
         },
     };
-    let extents = walker.clip(root.offset, root.length).into_iter().collect();
-    walker.walk.entries.push(Entry {
-        path: b"/".to_vec(),
-        kind: EntryKind::Directory,
-        extents,
-    });
+    let mut entry = Entry::new(b"/".to_vec(), EntryKind::Directory);
+    entry.extents.extend(walker.clip(root.offset, root.length));
+    entry.length = root.length;
+    entry.describe(attributes.posix, attributes.modified.unwrap_or(volume.root.recorded));
+    walker.walk.entries.push(entry);
     walker.seen.insert(root.offset);
     let mut pending = vec![root];
     while let Some(directory) = pending.pop()
@@ -143,8 +113,8 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor, flavour: Option<Flavo
     Ok(walker.walk)
 }
 
-/// SUSP 5.3: the SP entry in the root's first record announces all others.
-fn announced(image: &dyn ReadAt, root: &Directory) -> Result<(bool, u8), Error> {
+/// SUSP 5.3: the SP entry in the root's first record announces all others. The root's attributes are beside it.
+fn announced(image: &dyn ReadAt, root: &Directory) -> Result<rock_ridge::Read, Error> {
     let failed = |error| Error::Read {
         offset: root.offset,
         error,
@@ -156,7 +126,7 @@ fn announced(image: &dyn ReadAt, root: &Directory) -> Result<(bool, u8), Error> 
     if let Some(record) = Raw::parse(&bytes) {
         read.add(record.system_use);
     }
-    Ok((read.skip.is_some(), read.skip.unwrap_or(0)))
+    Ok(read)
 }
 
 /// A directory that is still to be read.
@@ -290,11 +260,15 @@ impl Walker<'_> {
         };
         self.memory = left;
         let path = [parent, b"/", &name].concat();
-        let kind = match (is_directory, read.target, read.mode.unwrap_or(0) & 0o170_000) {
+        let kind = match (
+            is_directory,
+            read.target,
+            read.posix.map_or(0, |posix| posix.mode) & 0o170_000,
+        ) {
             (true, ..) => EntryKind::Directory,
             (false, Some(target), _) => EntryKind::Symlink(target),
             (false, None, 0 | 0o100_000 | 0o120_000) => EntryKind::File,
-            _ => EntryKind::Other,
+            _ => EntryKind::Other(read.device),
         };
         let (mut offset, mut length) = (u64::from(record.extent) * SECTOR, u64::from(record.data_length));
         if let Some(child) = read.child {
@@ -315,6 +289,8 @@ impl Walker<'_> {
             None => Entry::new(path, kind),
         };
         entry.extents.extend(extent);
+        entry.length += length;
+        entry.describe(read.posix, read.modified.unwrap_or(record.recorded));
         if record.flags & MULTI_EXTENT != 0 && !is_directory {
             *sections = Some(entry);
             return;

@@ -148,7 +148,7 @@ fn check(tree: &Tree, flavour: Flavour) -> Walk {
             Kind::Directory => EntryKind::Directory,
             Kind::File { .. } => EntryKind::File,
             Kind::Symlink { target } if flavour == Flavour::RockRidge => EntryKind::Symlink(target.clone()),
-            _ if flavour == Flavour::RockRidge => EntryKind::Other,
+            _ if flavour == Flavour::RockRidge => EntryKind::Other(None),
             _ => continue,
         };
         let extents = match node.kind {
@@ -159,7 +159,10 @@ fn check(tree: &Tree, flavour: Flavour) -> Walk {
         wanted.push(Entry {
             path: path(tree, &hierarchy, flavour, id),
             kind,
+            length: extents.iter().map(|(_, length)| length).sum(),
             extents,
+            posix: (flavour == Flavour::RockRidge).then_some(node.posix),
+            modified: TIME,
         });
     }
     let mut found = walk.entries.clone();

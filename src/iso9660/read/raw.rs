@@ -1,6 +1,7 @@
 //! A directory record as it stands in an image.
 
-use super::super::record::FIXED;
+use super::super::record::{FIXED, read_recording_date};
+use crate::time::Timestamp;
 
 /// A directory record as it stands, §10.1.
 pub(super) struct Raw<'a> {
@@ -11,6 +12,8 @@ pub(super) struct Raw<'a> {
     /// Of the data, in bytes.
     pub(super) data_length: u32,
     /// §10.1.6.
+    pub(super) recorded: Timestamp,
+    /// §10.1.7.
     pub(super) flags: u8,
     /// §10.1.11.
     pub(super) identifier: &'a [u8],
@@ -34,6 +37,7 @@ impl<'a> Raw<'a> {
             extent: word(2)?.saturating_add(u32::from(record[1])),
             data_length: word(10)?,
             torn: word(2) != big(6) || word(10) != big(14),
+            recorded: read_recording_date(*record.get(18..)?.first_chunk()?),
             flags: record[25],
             identifier: record.get(FIXED..end).filter(|identifier| !identifier.is_empty())?,
             // §10.1.13: a padding byte keeps it at an even place.

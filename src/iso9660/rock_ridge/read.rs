@@ -1,15 +1,25 @@
 //! System use entries read back.
 
+use super::super::Posix;
+use super::super::record::{read_recording_date, read_volume_date};
 use super::link::{CURRENT, PARENT, ROOT};
-use super::{CONTINUE, SECTOR};
+use super::{CONTINUE, MODIFY, SECTOR};
+use crate::time::Timestamp;
+
+/// §4.1.6: stamps of 17 bytes, as in a volume descriptor.
+const LONG_FORM: u8 = 0x80;
 
 /// What the system use entries of a record say.
 #[derive(Debug, Default)]
 pub(in crate::iso9660) struct Read {
     /// NM.
     pub(in crate::iso9660) name: Option<Vec<u8>>,
-    /// The file type and permissions of PX.
-    pub(in crate::iso9660) mode: Option<u32>,
+    /// PX, with the times of TF.
+    pub(in crate::iso9660) posix: Option<Posix>,
+    /// TF: the time of the last change of the contents.
+    pub(in crate::iso9660) modified: Option<Timestamp>,
+    /// PN: the number of a device.
+    pub(in crate::iso9660) device: Option<(u32, u32)>,
     /// SL.
     pub(in crate::iso9660) target: Option<Vec<u8>>,
     /// CL: the logical block of a directory that was moved away from here.
@@ -70,7 +80,13 @@ impl Read {
                 self.name.get_or_insert_default().extend(name);
                 self.name_continues = flags & CONTINUE != 0;
             }
-            b"PX" => self.mode = word(0),
+            b"PX" => self.posix = posix(word),
+            b"TF" => self.modified = modified(payload),
+            b"PN" => {
+                if let (Some(high), Some(low)) = (word(0), word(8)) {
+                    self.device = Some(device(high, low));
+                }
+            }
             b"SL" => self.link(payload.get(1..).unwrap_or_default()),
             b"CL" => self.child = word(0),
             b"RE" => self.relocated = true,
@@ -97,5 +113,38 @@ impl Read {
             self.joined = flags & (CONTINUE | ROOT) != 0;
             components = rest;
         }
+    }
+}
+
+/// PX, §4.1.1. Version 1.09 has no serial number.
+fn posix(word: impl Fn(usize) -> Option<u32>) -> Option<Posix> {
+    Some(Posix {
+        mode: word(0)?,
+        links: word(8)?,
+        uid: word(16)?,
+        gid: word(24)?,
+        serial: word(32).unwrap_or(0),
+        mtime: Timestamp::default(),
+    })
+}
+
+/// §4.1.6: the stamps that the flags announce follow each other, in the order of the flags' bits.
+fn modified(payload: &[u8]) -> Option<Timestamp> {
+    let (&flags, stamps) = payload.split_first()?;
+    if flags & MODIFY == 0 {
+        return None;
+    }
+    let before = (flags & (MODIFY - 1)).count_ones() as usize;
+    match flags & LONG_FORM {
+        0 => Some(read_recording_date(*stamps.get(before * 7..)?.first_chunk()?)),
+        _ => read_volume_date(stamps.get(before * 17..)?.first_chunk()?),
+    }
+}
+
+/// §4.1.2: 32 bits that are the old form of both numbers, or one number in each word.
+fn device(high: u32, low: u32) -> (u32, u32) {
+    match high {
+        0 => (low >> 8, low & 0xFF),
+        _ => (high, low),
     }
 }

@@ -115,3 +115,37 @@ fn a_device_number_has_the_form_that_every_reader_knows() {
         );
     }
 }
+
+#[test]
+fn attributes_are_read_in_every_form() {
+    let words = |numbers: &[u32]| numbers.iter().flat_map(|&number| both_u32(number)).collect::<Vec<u8>>();
+    // Version 1.09 has no serial number; access and change stand around the time that is looked for.
+    let stamps = [
+        [90, 1, 2, 3, 4, 5, 0],
+        [101, 9, 9, 1, 46, 40, 0],
+        [99, 1, 1, 0, 0, 0, 0],
+    ];
+    let old = read(&[
+        entry(b"PX", &words(&[0o100_644, 2, 7, 8])),
+        entry(b"TF", &[&[0x07], stamps.as_flattened()].concat()),
+    ]);
+    let posix = old.posix.unwrap();
+    assert_eq!(
+        (posix.mode, posix.links, posix.uid, posix.gid, posix.serial),
+        (0o100_644, 2, 7, 8, 0)
+    );
+    assert_eq!(old.modified, Some(Timestamp::from_unix(1_000_000_000)));
+    // 17 bytes a stamp, two hours east of UTC.
+    let long = read(&[
+        entry(b"PX", &words(&[0o020_666, 1, 0, 0, 5])),
+        entry(b"TF", &[&[0x82][..], b"2001090903464000\x08"].concat()),
+        entry(b"PN", &words(&[0, 0x0103])),
+    ]);
+    assert_eq!(long.posix.unwrap().serial, 5);
+    assert_eq!(long.modified, Some(Timestamp::from_unix(1_000_000_000)));
+    assert_eq!(long.device, Some((1, 3)));
+    let without = read(&[entry(b"TF", &[0x01, 90, 1, 2, 3, 4, 5, 0]), entry(b"PX", &[1, 2])]);
+    assert_eq!((without.modified, without.posix), (None, None));
+    // A stamp that is announced and not there.
+    assert_eq!(read(&[entry(b"TF", &[0x03, 90, 1, 2, 3, 4, 5, 0])]).modified, None);
+}

@@ -1,0 +1,239 @@
+//! `ls` and `cat` give every name and byte of an image back: of ours, and of those that other people built.
+
+use qemu_tests::example::Example;
+use qemu_tests::listing::{Entry, Listing, of_directory, same};
+use qemu_tests::pins::{self, State};
+use qemu_tests::preserved::{self, Attributes};
+use qemu_tests::{hash, odd, suite, tools, workspace};
+use serde_json::Value;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+use std::process::{Command, ExitCode, Output};
+use std::sync::Arc;
+
+fn main() -> ExitCode {
+    suite::run(trials())
+}
+
+fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
+    let mut trials = suite::program_tests(&[
+        ("odd tree ls and cat", &[], odd_tree),
+        ("preserved attributes ls", &[], attributes),
+        ("what is not there is said", &[], what_is_not_there),
+        ("a partition is given as it is", &[], a_partition),
+    ]);
+    for example in Example::all()?.into_iter().map(Arc::new) {
+        let (name, missing) = (format!("{} ls and cat", example.name), example.missing());
+        trials.push(suite::trial(name, missing, move || {
+            same(&example.iso()?, &read(example.image()?, "")?)?;
+            if example.has_esp() {
+                same(&example.esp()?, &read(example.image()?, "esp:")?)?;
+            }
+            Ok(())
+        }));
+    }
+    for name in ["grub-rescue.iso", "memtest.iso", "ipxe.iso"] {
+        let mut missing = suite::missing(&["bsdtar"]);
+        let inputs = pins::load("qemu-tests")?;
+        if matches!(inputs.state()?, State::Missing(_)) {
+            missing.push(format!("{name} is missing (cargo xtask inputs qemu-tests)"));
+        }
+        missing.extend(workspace::isobuild().err());
+        trials.push(suite::trial(format!("foreign {name} ls and cat"), missing, move || {
+            let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+            let mut bsdtar = Command::new(tools::find("bsdtar")?);
+            bsdtar.args(["--no-same-owner", "-xf"]).arg(inputs.file(name)?);
+            if !bsdtar
+                .arg("-C")
+                .arg(dir.path())
+                .status()
+                .map_err(|e| e.to_string())?
+                .success()
+            {
+                return Err(format!("{bsdtar:?} failed"));
+            }
+            same(&of_directory(dir.path())?, &read(&inputs.file(name)?, "")?)
+        }));
+    }
+    Ok(trials)
+}
+
+fn isobuild(arguments: &[&OsStr]) -> Result<Output, String> {
+    let mut command = Command::new(workspace::isobuild()?);
+    command
+        .args(arguments)
+        .output()
+        .map_err(|e| format!("{command:?}: {e}"))
+}
+
+/// What succeeds without a word.
+fn output(arguments: &[&OsStr]) -> Result<Vec<u8>, String> {
+    let output = isobuild(arguments)?;
+    if output.status.success() && output.stderr.is_empty() {
+        return Ok(output.stdout);
+    }
+    Err(format!(
+        "{arguments:?}: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    ))
+}
+
+fn ls(image: &Path, path: &str) -> Result<Vec<Value>, String> {
+    let arguments = [
+        "ls".as_ref(),
+        "-R".as_ref(),
+        "--json".as_ref(),
+        image.as_os_str(),
+        path.as_ref(),
+    ];
+    let json: Value = serde_json::from_slice(&output(&arguments)?).map_err(|e| e.to_string())?;
+    json.as_array().cloned().ok_or_else(|| json.to_string())
+}
+
+/// Every file and link of a volume, read one by one.
+fn read(image: &Path, volume: &str) -> Result<Listing, String> {
+    let mut listing = Listing::new();
+    for item in ls(image, &format!("{volume}/"))? {
+        let path = bytes(item["path"].as_str().ok_or("no path")?);
+        let entry = match item["type"].as_str() {
+            Some("directory") => continue,
+            Some("symlink") => {
+                let target = bytes(item["target"].as_str().ok_or("no target")?);
+                Entry::Link(String::from_utf8_lossy(&target).into_owned())
+            }
+            Some("file") => {
+                let named = OsString::from_vec([volume.as_bytes(), &path].concat());
+                let content = output(&["cat".as_ref(), image.as_os_str(), &named])?;
+                if item["size"].as_u64() != Some(content.len() as u64) {
+                    return Err(format!("{item} has {} bytes", content.len()));
+                }
+                Entry::File(hash::bytes(&content))
+            }
+            _ => return Err(item.to_string()),
+        };
+        listing.insert(String::from_utf8_lossy(&path).into_owned(), entry);
+    }
+    Ok(listing)
+}
+
+/// The bytes of a path in the JSON: `\xNN` is a byte that is no text, and a backslash is doubled.
+fn bytes(path: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut left = path.as_bytes();
+    while let Some((&first, rest)) = left.split_first() {
+        left = rest;
+        match (first, rest) {
+            (b'\\', [b'\\', rest @ ..]) => {
+                bytes.push(b'\\');
+                left = rest;
+            }
+            (b'\\', [b'x', digits @ ..]) => {
+                let (digits, rest) = digits.split_at(2);
+                bytes.push(u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap());
+                left = rest;
+            }
+            _ => bytes.push(first),
+        }
+    }
+    bytes
+}
+
+/// Invalid names, and those with a colon, a newline or a backslash, among them.
+fn odd_tree() {
+    let dir = tempfile::tempdir_in(workspace::target()).unwrap();
+    let (tree, image) = odd::image(dir.path(), &[], "").unwrap();
+    let wanted = of_directory(&tree).unwrap();
+    read(&image, "")
+        .and_then(|found| same(&wanted, &found))
+        .unwrap_or_else(|reason| panic!("{reason}"));
+}
+
+fn attributes() {
+    let dir = tempfile::tempdir_in(workspace::target()).unwrap();
+    preserved::make(&dir.path().join("kept")).unwrap();
+    let (_, image) = odd::image(dir.path(), &[], &preserved::manifest("kept", "/kept")).unwrap();
+    let items = ls(&image, "/kept").unwrap();
+    let number = |item: &Value, key: &str| item[key].as_u64().unwrap();
+    for (name, wanted) in preserved::attributes(&dir.path().join("kept")).unwrap() {
+        let item = items
+            .iter()
+            .find(|item| item["path"] == format!("/kept/{name}"))
+            .unwrap();
+        let mode = item["mode"].as_str().unwrap().strip_prefix("0o").unwrap();
+        let mode = u32::from_str_radix(mode, 8).unwrap();
+        assert_eq!(
+            mode & 0o170_000,
+            if name == "directory" { 0o040_000 } else { 0o100_000 }
+        );
+        let found = Attributes {
+            mode: mode & 0o7777,
+            mtime: wanted.mtime,
+            links: number(item, "links"),
+            uid: number(item, "uid") as u32,
+            gid: number(item, "gid") as u32,
+        };
+        assert_eq!(found, wanted, "{name}");
+    }
+    let long = |path: &str| {
+        let arguments = ["ls".as_ref(), "-l".as_ref(), image.as_os_str(), path.as_ref()];
+        String::from_utf8(output(&arguments).unwrap()).unwrap()
+    };
+    let lines = long("/kept");
+    let line = |start: &str, end: &str| lines.lines().any(|line| line.starts_with(start) && line.ends_with(end));
+    assert!(line("-rws--x--x ", " 2001-09-09T01:46:41Z set-uid"), "{lines}");
+    assert!(line("drwxrwxrwt ", " 1970-01-02T00:00:00Z directory"), "{lines}");
+    assert!(line("lrwxrwxrwx ", " link -> plain"), "{lines}");
+    assert!(line("-rw-r--r--   2 ", " second name"), "{lines}");
+    // A link to a directory leads there, and a file is listed by its path.
+    assert!(long("kept/link").contains(" /kept/plain"), "{}", long("kept/link"));
+}
+
+fn what_is_not_there() {
+    let dir = tempfile::tempdir_in(workspace::target()).unwrap();
+    let (_, image) = odd::image(dir.path(), &[], "").unwrap();
+    let whole = fs::read(&image).unwrap();
+    let cut = dir.path().join("cut.iso");
+    fs::write(&cut, &whole[..whole.len() - (600 << 10)]).unwrap();
+    for (verb, image, path, words) in [
+        ("ls", &image, "/nothing", "/nothing: there is no such name in the image"),
+        ("cat", &image, "/lengths", "/lengths: it is no file"),
+        ("cat", &image, "esp:/x", "the image has no ESP"),
+        ("cat", &image, "partition:1", "there is no partition 1"),
+        ("cat", &image, "partition:one", "a partition is named by its number"),
+        ("ls", &image, "/links/link 2", "there is no such name"),
+        ("cat", &cut, "/lengths/1048577", "it is cut short"),
+    ] {
+        let output = isobuild(&[verb.as_ref(), image.as_os_str(), path.as_ref()]).unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{path}: {said}");
+        assert!(said.contains(words) && output.stdout.is_empty(), "{path}: {said}");
+    }
+}
+
+fn a_partition() {
+    let example = Example::all()
+        .unwrap()
+        .into_iter()
+        .find(|example| example.name == "hello")
+        .unwrap();
+    let image = example.image().unwrap();
+    let facts = output(&["inspect".as_ref(), "--json".as_ref(), image.as_os_str()]).unwrap();
+    let facts: Value = serde_json::from_slice(&facts).unwrap();
+    let esp = facts["partitions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|p| p["table"] == "gpt" && p["type"] == "esp")
+        .unwrap();
+    let number = |key: &str| esp[key].as_u64().unwrap() as usize;
+    let bytes = output(&[
+        "cat".as_ref(),
+        image.as_os_str(),
+        format!("partition:{}", number("number")).as_ref(),
+    ])
+    .unwrap();
+    assert!(bytes == fs::read(image).unwrap()[number("start")..][..number("length")]);
+}

@@ -1,0 +1,170 @@
+//! `isobuild ls`
+
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use isobuild::contents::{ContentsError, Item, Place, Tree};
+use isobuild::error::Error;
+use isobuild::iso9660::EntryKind;
+use isobuild::read_at::ReadAt;
+use isobuild::text;
+use serde::Serialize;
+
+use super::inspect::{open, unreadable};
+use super::{Ls, print, print_json};
+
+pub(super) fn run(arguments: &Ls) -> Result<(), Error> {
+    let image = open(&arguments.image)?;
+    let failed = |error| failed(&arguments.image, error);
+    let place = Place::parse(arguments.path.as_bytes()).map_err(|why| Error::input(&arguments.image, why))?;
+    let (tree, path) = tree(&image, place).map_err(failed)?;
+    let named = tree.find(&path, true).map_err(failed)?;
+    let items: Vec<&Item> = match named.kind {
+        EntryKind::Directory => tree.below(named, arguments.recursive).collect(),
+        _ => vec![named],
+    };
+    if arguments.json {
+        let listed: Vec<Listed> = items.into_iter().map(Listed::of).collect();
+        return print_json(&listed);
+    }
+    let mut out = String::new();
+    for item in items {
+        let name = match (&named.kind, arguments.recursive) {
+            (EntryKind::Directory, false) => item.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default(),
+            _ => &item.path,
+        };
+        let line = match arguments.long {
+            true => long(item, name),
+            false => text::visible(name),
+        };
+        let _ = writeln!(out, "{line}");
+    }
+    print(&out)
+}
+
+/// The tree that a place is in, and the path there.
+pub(super) fn tree(image: &dyn ReadAt, place: Place) -> Result<(Tree, Vec<u8>), ContentsError> {
+    match place {
+        Place::Iso(path) => Ok((Tree::iso9660(image)?, path)),
+        Place::Esp(number, path) => Ok((Tree::esp(image, number)?, path)),
+        Place::Partition(number) => Err(ContentsError::Absent(format!(
+            "partition:{number} has bytes, and no names; `isobuild inspect` shows what is in it"
+        ))),
+    }
+}
+
+pub(super) fn failed(image: &Path, error: ContentsError) -> Error {
+    match error {
+        ContentsError::Image(error) => unreadable(image, error),
+        other => Error::input(image, other.to_string()),
+    }
+}
+
+/// As `ls -l`, with times in UTC. What the volume does not say is a `?`.
+fn long(item: &Item, name: &[u8]) -> String {
+    let posix = |of: fn(&isobuild::iso9660::Posix) -> u32| {
+        item.posix.as_ref().map_or("?".into(), |posix| of(posix).to_string())
+    };
+    let length = match &item.kind {
+        EntryKind::Other(Some((major, minor))) => format!("{major}, {minor}"),
+        _ => item.length.to_string(),
+    };
+    let mut line = format!(
+        "{} {:>3} {:>5} {:>5} {length:>12} {} {}",
+        mode(item),
+        posix(|posix| posix.links),
+        posix(|posix| posix.uid),
+        posix(|posix| posix.gid),
+        item.modified,
+        text::visible(name)
+    );
+    if let EntryKind::Symlink(target) = &item.kind {
+        let _ = write!(line, " -> {}", text::visible(target));
+    }
+    line
+}
+
+/// `drwxr-xr-x`
+fn mode(item: &Item) -> String {
+    let bits = item.posix.as_ref().map(|posix| posix.mode);
+    let kind = match (&item.kind, bits.map(|bits| bits & 0o170_000)) {
+        (EntryKind::Directory, _) => 'd',
+        (EntryKind::Symlink(_), _) => 'l',
+        (EntryKind::File, _) => '-',
+        (_, Some(0o060_000)) => 'b',
+        (_, Some(0o020_000)) => 'c',
+        (_, Some(0o010_000)) => 'p',
+        (_, Some(0o140_000)) => 's',
+        _ => '?',
+    };
+    let Some(bits) = bits else {
+        return format!("{kind}?????????");
+    };
+    let mut mode = String::from(kind);
+    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
+        let three = bits >> shift;
+        mode.push(if three & 4 != 0 { 'r' } else { '-' });
+        mode.push(if three & 2 != 0 { 'w' } else { '-' });
+        mode.push(match (three & 1 != 0, bits & special != 0) {
+            (true, true) => letter,
+            (false, true) => letter.to_ascii_uppercase(),
+            (true, false) => 'x',
+            (false, false) => '-',
+        });
+    }
+    mode
+}
+
+/// An item in the JSON.
+#[derive(Serialize)]
+struct Listed {
+    /// `\xNN` is a byte that is no text, `\\` a backslash.
+    path: String,
+    /// `directory`, `file`, `symlink` or `other`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    size: u64,
+    modified: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<[u32; 2]>,
+}
+
+impl Listed {
+    fn of(item: &Item) -> Self {
+        let posix = item.posix.as_ref();
+        Self {
+            path: text::lossless(&item.path),
+            kind: match item.kind {
+                EntryKind::Directory => "directory",
+                EntryKind::File => "file",
+                EntryKind::Symlink(_) => "symlink",
+                EntryKind::Other(_) => "other",
+            },
+            size: item.length,
+            modified: item.modified.to_string(),
+            mode: posix.map(|posix| format!("{:#o}", posix.mode)),
+            uid: posix.map(|posix| posix.uid),
+            gid: posix.map(|posix| posix.gid),
+            links: posix.map(|posix| posix.links),
+            target: match &item.kind {
+                EntryKind::Symlink(target) => Some(text::lossless(target)),
+                _ => None,
+            },
+            device: match item.kind {
+                EntryKind::Other(Some((major, minor))) => Some([major, minor]),
+                _ => None,
+            },
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! What is in an image, as names and bytes: the ISO 9660 tree by its richest index, the FAT volumes that firmware reads, and the
+//! partitions.
+
+use std::collections::HashMap;
+
+use crate::inspect::{self, InspectError};
+use crate::iso9660::{self, EntryKind, Flavour, Posix, VolumeKind};
+use crate::read_at::{ReadAt, Window};
+use crate::time::Timestamp;
+use crate::{fat, text};
+
+/// Symbolic links that a path may lead through: as many as Linux follows.
+const LINKS: usize = 40;
+
+/// A place in an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A path in the ISO 9660 tree: `/x`, or `iso:/x`.
+    Iso(Vec<u8>),
+    /// A path in a FAT volume, counted from 1: `esp:/x`, `esp2:/x`.
+    Esp(usize, Vec<u8>),
+    /// The bytes of a partition: `partition:2`.
+    Partition(u32),
+}
+
+/// Why something in an image cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentsError {
+    /// The image cannot be read.
+    #[error(transparent)]
+    Image(#[from] InspectError),
+    /// What was asked for is not there, or not of that kind.
+    #[error("{}", .0)]
+    Absent(String),
+}
+
+impl From<iso9660::Error> for ContentsError {
+    fn from(error: iso9660::Error) -> Self {
+        InspectError::from(error).into()
+    }
+}
+
+/// A name in an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// From the root of its volume, which is `/`.
+    pub path: Vec<u8>,
+    /// What it names.
+    pub kind: EntryKind,
+    /// In bytes, as the index says.
+    pub length: u64,
+    /// Where the volume has such attributes.
+    pub posix: Option<Posix>,
+    /// Of the last change.
+    pub modified: Timestamp,
+    /// Byte offset and length in the image of each section.
+    pub extents: Vec<(u64, u64)>,
+}
+
+/// The names of one volume.
+#[derive(Debug)]
+pub struct Tree {
+    items: Vec<Item>,
+    by_path: HashMap<Vec<u8>, usize>,
+}
+
+impl Place {
+    /// Reads what was typed. A path may lack its first slash, and have too many.
+    ///
+    /// # Errors
+    /// In words, if a number is none.
+    pub fn parse(typed: &[u8]) -> Result<Self, String> {
+        let shown = text::visible(typed);
+        let Some(colon) = typed.iter().position(|&byte| byte == b':') else {
+            return Ok(Self::Iso(normal(typed)));
+        };
+        let (volume, path) = (&typed[..colon], &typed[colon + 1..]);
+        let number = |digits: &[u8]| {
+            str::from_utf8(digits)
+                .ok()
+                .and_then(|digits| digits.parse::<u32>().ok())
+        };
+        match volume {
+            b"iso" => Ok(Self::Iso(normal(path))),
+            b"esp" => Ok(Self::Esp(1, normal(path))),
+            b"partition" => number(path)
+                .map(Self::Partition)
+                .ok_or_else(|| format!("{shown}: a partition is named by its number, as in partition:2")),
+            _ => match volume.strip_prefix(b"esp").and_then(number) {
+                Some(esp) if esp > 0 => Ok(Self::Esp(esp as usize, normal(path))),
+                // A colon may be part of a name.
+                _ => Ok(Self::Iso(normal(typed))),
+            },
+        }
+    }
+}
+
+/// The path with one slash before each component, `/` for none.
+fn normal(path: &[u8]) -> Vec<u8> {
+    let parts = path
+        .split(|&byte| byte == b'/')
+        .filter(|part| !matches!(*part, b"" | b"."));
+    let mut normal = Vec::with_capacity(path.len() + 1);
+    for part in parts {
+        normal.push(b'/');
+        normal.extend(part);
+    }
+    if normal.is_empty() { b"/".to_vec() } else { normal }
+}
+
+impl Tree {
+    /// The ISO 9660 tree, by Rock Ridge, else Joliet, else plain identifiers.
+    pub fn iso9660(image: &dyn ReadAt) -> Result<Self, ContentsError> {
+        inspect::refuse(image)?;
+        let descriptors = iso9660::read_descriptors(image)?;
+        let volume = |kind| {
+            let volumes = descriptors.iter().filter_map(|(_, descriptor)| match descriptor {
+                iso9660::Descriptor::Volume(volume) if volume.kind == kind => Some(volume.as_ref()),
+                _ => None,
+            });
+            volumes.into_iter().next()
+        };
+        let primary = volume(VolumeKind::Primary)
+            .ok_or_else(|| InspectError::NotAnImage("there is no primary volume descriptor (ECMA-119 §9.4)".into()))?;
+        let mut walk = iso9660::walk(image, primary, None)?;
+        if let (Flavour::Plain, Some(joliet)) = (walk.flavour, volume(VolumeKind::Joliet)) {
+            walk = iso9660::walk(image, joliet, Some(Flavour::Joliet))?;
+        }
+        let items = walk.entries.into_iter().map(|entry| Item {
+            path: entry.path,
+            kind: entry.kind,
+            length: entry.length,
+            posix: entry.posix,
+            modified: entry.modified,
+            extents: entry.extents,
+        });
+        Ok(Self::new(items.collect()))
+    }
+
+    /// A FAT volume, counted from 1 as [`inspect::inspect`] counts them.
+    pub fn esp(image: &dyn ReadAt, number: usize) -> Result<Self, ContentsError> {
+        let volumes = inspect::fat_places(image)?;
+        let Some(&(start, length)) = number.checked_sub(1).and_then(|index| volumes.get(index)) else {
+            let message = match volumes.len() {
+                0 => "the image has no ESP: no partition or boot catalog entry leads to a FAT volume".into(),
+                count => format!("the image has {count} FAT volumes, and no esp{number}:"),
+            };
+            return Err(ContentsError::Absent(message));
+        };
+        let contents = fat::read(&Window::new(image, start, length))
+            .map_err(|error| ContentsError::Absent(format!("the FAT volume at {start}: {error}")))?;
+        let root = Item {
+            path: b"/".to_vec(),
+            kind: EntryKind::Directory,
+            length: 0,
+            posix: None,
+            modified: Timestamp::default(),
+            extents: Vec::new(),
+        };
+        let items = contents.entries.into_iter().map(|entry| Item {
+            path: entry.path.into_bytes(),
+            kind: if entry.directory {
+                EntryKind::Directory
+            } else {
+                EntryKind::File
+            },
+            length: entry.length,
+            posix: None,
+            modified: entry.modified,
+            extents: entry.extents.iter().map(|&(at, length)| (start + at, length)).collect(),
+        });
+        Ok(Self::new(std::iter::once(root).chain(items).collect()))
+    }
+
+    /// In the order of their paths, so that what is in a directory stands together behind it.
+    fn new(mut items: Vec<Item>) -> Self {
+        let key = |item: &Item| -> Vec<Vec<u8>> { item.path.split(|&byte| byte == b'/').map(<[u8]>::to_vec).collect() };
+        items.sort_by_cached_key(key);
+        let paths = items.iter().enumerate();
+        let by_path = paths.map(|(index, item)| (item.path.clone(), index)).collect();
+        Self { items, by_path }
+    }
+
+    /// What `path` names, symbolic links followed but for the last if `last` says so.
+    pub fn find(&self, path: &[u8], follow_last: bool) -> Result<&Item, ContentsError> {
+        let absent = |why: &str| ContentsError::Absent(format!("{}: {why}", text::visible(path)));
+        let mut left: Vec<Vec<u8>> = components(path);
+        let mut at: Vec<u8> = Vec::new();
+        let mut links = 0;
+        while let Some(part) = left.pop() {
+            if part == b".." {
+                at.truncate(at.iter().rposition(|&byte| byte == b'/').unwrap_or(0));
+                continue;
+            }
+            let here = [at.as_slice(), b"/", &part].concat();
+            let &index = self
+                .by_path
+                .get(&here)
+                .ok_or_else(|| absent("there is no such name in the image"))?;
+            match &self.items[index].kind {
+                EntryKind::Symlink(target) if follow_last || !left.is_empty() => {
+                    links += 1;
+                    if links > LINKS {
+                        return Err(absent("its symbolic links have no end"));
+                    }
+                    if target.starts_with(b"/") {
+                        at.clear();
+                    }
+                    left.extend(components(target));
+                }
+                _ => at = here,
+            }
+        }
+        let path: &[u8] = if at.is_empty() { b"/" } else { &at };
+        let index = self
+            .by_path
+            .get(path)
+            .ok_or_else(|| absent("there is no such name in the image"))?;
+        Ok(&self.items[*index])
+    }
+
+    /// What is in a directory, itself left out; `deep`, with all that is below.
+    pub fn below<'t>(&'t self, directory: &'t Item, deep: bool) -> impl Iterator<Item = &'t Item> {
+        let prefix: &[u8] = if directory.path == b"/" { b"" } else { &directory.path };
+        self.items.iter().filter(move |item| {
+            let rest = item.path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(b"/"));
+            rest.is_some_and(|rest| !rest.is_empty() && (deep || !rest.contains(&b'/')))
+        })
+    }
+}
+
+/// The components of a path, the first of them last.
+fn components(path: &[u8]) -> Vec<Vec<u8>> {
+    let parts = path
+        .split(|&byte| byte == b'/')
+        .filter(|part| !matches!(*part, b"" | b"."));
+    let mut parts: Vec<Vec<u8>> = parts.map(<[u8]>::to_vec).collect();
+    parts.reverse();
+    parts
+}
+
+/// Byte offset and length of a partition, of the GPT where there is one.
+pub fn partition(image: &dyn ReadAt, number: u32) -> Result<(u64, u64), ContentsError> {
+    let partitions = inspect::partitions(image)?;
+    let table = |name: &str| partitions.iter().find(|p| p.table == name && p.number == number);
+    let has_gpt = partitions.iter().any(|p| p.table == "gpt");
+    let found = if has_gpt { table("gpt") } else { table("mbr") };
+    let found = found.ok_or_else(|| ContentsError::Absent(format!("there is no partition {number}")))?;
+    Ok((found.start, found.length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(path: &str, kind: EntryKind) -> Item {
+        Item {
+            path: path.into(),
+            kind,
+            length: 0,
+            posix: None,
+            modified: Timestamp::default(),
+            extents: Vec::new(),
+        }
+    }
+
+    fn tree() -> Tree {
+        let link = |target: &str| EntryKind::Symlink(target.into());
+        Tree::new(vec![
+            item("/b", EntryKind::Directory),
+            item("/", EntryKind::Directory),
+            item("/b/c", EntryKind::File),
+            item("/b.txt", EntryKind::File),
+            item("/b/up", link("../b/./c")),
+            item("/d", link("b")),
+            item("/loop", link("/loop")),
+            item("/absolute", link("/d/up")),
+        ])
+    }
+
+    #[test]
+    fn places_are_what_was_typed() {
+        let iso = |path: &str| Ok(Place::Iso(path.into()));
+        for (typed, place) in [
+            ("/", iso("/")),
+            ("", iso("/")),
+            ("a//b/./c/", iso("/a/b/c")),
+            ("iso:/x", iso("/x")),
+            ("a:b", iso("/a:b")),
+            ("espresso:x", iso("/espresso:x")),
+            ("esp:", Ok(Place::Esp(1, "/".into()))),
+            ("esp3:x", Ok(Place::Esp(3, "/x".into()))),
+            ("partition:2", Ok(Place::Partition(2))),
+        ] {
+            assert_eq!(Place::parse(typed.as_bytes()), place, "{typed}");
+        }
+        assert!(Place::parse(b"partition:").is_err() && Place::parse(b"partition:-1").is_err());
+    }
+
+    #[test]
+    fn links_are_followed_inside_and_not_without_end() {
+        let tree = tree();
+        let found = |path: &str, last| {
+            tree.find(path.as_bytes(), last)
+                .map(|item| String::from_utf8_lossy(&item.path).into_owned())
+        };
+        for (path, wanted) in [
+            ("/d/c", "/b/c"),
+            ("/d/up", "/b/c"),
+            ("/absolute", "/b/c"),
+            ("/../../d/..", "/"),
+            ("/", "/"),
+        ] {
+            assert_eq!(found(path, true).unwrap(), wanted, "{path}");
+        }
+        assert_eq!(found("/absolute", false).unwrap(), "/absolute");
+        assert_eq!(found("/d/up", false).unwrap(), "/b/up");
+        assert!(found("/loop", true).unwrap_err().to_string().contains("no end"));
+        assert!(found("/b/c/x", true).unwrap_err().to_string().contains("no such name"));
+    }
+
+    #[test]
+    fn what_is_below_stands_together() {
+        let tree = tree();
+        let below = |path: &str, deep| {
+            let items = tree.below(tree.find(path.as_bytes(), true).unwrap(), deep);
+            items
+                .map(|item| String::from_utf8_lossy(&item.path).into_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(below("/", false), ["/absolute", "/b", "/b.txt", "/d", "/loop"]);
+        assert_eq!(
+            below("/", true),
+            ["/absolute", "/b", "/b/c", "/b/up", "/b.txt", "/d", "/loop"]
+        );
+        assert_eq!(below("/b", false), ["/b/c", "/b/up"]);
+    }
+}
