@@ -299,7 +299,7 @@ pub enum What {
     /// FAT: a directory that is a cluster chain.
     FatDirectory,
     /// Bytes that are not zero, and that nothing points at.
-    Unclaimed,
+    Unknown,
 }
 
 impl fmt::Display for What {
@@ -332,7 +332,7 @@ impl fmt::Display for What {
             Self::FatTable2 => "file allocation table 2",
             Self::FatRootDirectory => "FAT root directory",
             Self::FatDirectory => "FAT directory",
-            Self::Unclaimed => "unclaimed data",
+            Self::Unknown => "unknown",
         })
     }
 }

@@ -202,7 +202,7 @@ fn claim_gap(all: &mut Vec<Extent>, bytes: &dyn ReadAt, start: u64, end: u64) ->
         _ => all.push(Extent {
             offset: first,
             length: last - first,
-            what: What::Unclaimed,
+            what: What::Unknown,
             paths: Vec::new(),
             source: None,
         }),
@@ -310,11 +310,7 @@ mod tests {
         let shape: Vec<_> = all.iter().map(|e| (e.offset, e.length, e.what)).collect();
         assert_eq!(
             shape,
-            [
-                (10, 21, What::BootImage),
-                (50, 10, What::File),
-                (70, 1, What::Unclaimed)
-            ]
+            [(10, 21, What::BootImage), (50, 10, What::File), (70, 1, What::Unknown)]
         );
     }
 }

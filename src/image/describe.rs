@@ -325,9 +325,7 @@ impl Plan<'_> {
             return Vec::new();
         };
         // Where the image is a file of the tree too, its name covers what no FAT structure points at.
-        let inner = extents
-            .iter()
-            .filter(|extent| !(named && extent.what == What::Unclaimed));
+        let inner = extents.iter().filter(|extent| !(named && extent.what == What::Unknown));
         inner
             .map(|extent| Extent {
                 offset: extent.offset + start,

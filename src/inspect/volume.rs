@@ -182,9 +182,7 @@ fn boot_catalog(image: &dyn ReadAt, offset: u64, facts: &mut Description, claims
         length: decoded.length,
         checksum: decoded.checksum,
     });
-    facts
-        .faults
-        .extend(decoded.faults.iter().map(|fault| format!("boot catalog: {fault}")));
+    facts.faults.extend(decoded.faults.iter().cloned());
     let mut images = Vec::new();
     for section in &decoded.catalog.sections {
         for entry in &section.entries {
