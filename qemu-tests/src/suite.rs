@@ -1,6 +1,7 @@
 //! Tests that are made from the examples. A test whose tool is not there is a failure in continuous integration, and is named
 //! and counted as ignored elsewhere; it never passes.
 
+use crate::pins::{self, State};
 use crate::{tools, workspace};
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
@@ -70,6 +71,14 @@ pub fn ignored(name: String, reason: &str) -> Trial {
 /// The sentences for those of these programs and files that are not there.
 pub fn missing(names: &[&str]) -> Vec<String> {
     names.iter().filter_map(|name| tools::find(name).err()).collect()
+}
+
+/// The sentence for the tests' own inputs, if they are not there: kernels, and images that other people built.
+pub fn missing_inputs() -> Result<Vec<String>, String> {
+    Ok(match pins::load("qemu-tests")?.state()? {
+        State::Missing(_) => vec!["its inputs are missing (cargo xtask inputs qemu-tests)".to_owned()],
+        State::Pinned | State::Differ(_) => Vec::new(),
+    })
 }
 
 /// Runs the tests, at most two at a time: a guest takes a core.

@@ -6,7 +6,7 @@ use crate::example::build;
 use crate::guest::Guest;
 use crate::machine::Machine;
 use crate::medium::Scratch;
-use crate::pins::{self, Inputs, State};
+use crate::pins::{self, Inputs};
 use crate::{suite, tools, workspace};
 use libtest_mimic::Trial;
 use std::fs;
@@ -60,13 +60,7 @@ pub fn trials(tests: &[LoaderTest]) -> Vec<Trial> {
 fn missing(firmware: Firmware) -> Vec<String> {
     let mut missing = suite::missing(needs(firmware));
     missing.extend(workspace::isobuild().err());
-    match pins::load("qemu-tests").and_then(|inputs| inputs.state()) {
-        Ok(State::Missing(_)) => {
-            missing.push("the guest's kernel is missing (cargo xtask inputs qemu-tests)".to_owned());
-        }
-        Ok(State::Pinned | State::Differ(_)) => {}
-        Err(reason) => missing.push(reason),
-    }
+    missing.extend(suite::missing_inputs().unwrap_or_else(|reason| vec![reason]));
     missing
 }
 

@@ -7,7 +7,7 @@ use qemu_tests::example::Example;
 use qemu_tests::listing::{Entry, Listing, files_only, of_directory, same, same_contents};
 use qemu_tests::machine::Machine;
 use qemu_tests::medium::Scratch;
-use qemu_tests::pins::{self, Inputs, State};
+use qemu_tests::pins::{self, Inputs};
 use qemu_tests::preserved::{self, Attributes};
 use qemu_tests::{odd, suite, workspace};
 use std::collections::BTreeMap;
@@ -23,10 +23,8 @@ fn main() -> ExitCode {
 fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
     let mut trials = Vec::new();
     let mut needs = suite::missing(&["qemu-system-x86_64", "setpriv"]);
+    needs.extend(suite::missing_inputs()?);
     let inputs = Arc::new(pins::load("qemu-tests")?);
-    if matches!(inputs.state()?, State::Missing(_)) {
-        needs.push("the guest's kernel is missing (cargo xtask inputs qemu-tests)".to_owned());
-    }
     for example in Example::all()?.into_iter().map(Arc::new) {
         let missing = [example.missing(), needs.clone()].concat();
         let (name, inputs) = (format!("{} linux guest", example.name), Arc::clone(&inputs));

@@ -2,7 +2,7 @@
 
 use qemu_tests::example::Example;
 use qemu_tests::listing::{Entry, Listing, of_directory, same};
-use qemu_tests::pins::{self, State};
+use qemu_tests::pins;
 use qemu_tests::preserved::{self, Attributes};
 use qemu_tests::{hash, odd, suite, tools, workspace};
 use serde_json::Value;
@@ -36,10 +36,8 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
     }
     for name in ["grub-rescue.iso", "memtest.iso", "ipxe.iso"] {
         let mut missing = suite::missing(&["bsdtar"]);
+        missing.extend(suite::missing_inputs()?);
         let inputs = pins::load("qemu-tests")?;
-        if matches!(inputs.state()?, State::Missing(_)) {
-            missing.push(format!("{name} is missing (cargo xtask inputs qemu-tests)"));
-        }
         missing.extend(workspace::isobuild().err());
         trials.push(suite::trial(format!("foreign {name} ls and cat"), missing, move || {
             let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;

@@ -5,7 +5,7 @@ use isobuild::inspect::inspect;
 use isobuild::read_at::ReadAt;
 use peak_alloc::PeakAlloc;
 use qemu_tests::example::Example;
-use qemu_tests::pins::{self, State};
+use qemu_tests::pins;
 use qemu_tests::{odd, suite, workspace};
 use std::cell::Cell;
 use std::io;
@@ -43,11 +43,7 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
         },
     ));
     for name in ["grub-rescue.iso", "memtest.iso", "ipxe.iso"] {
-        let inputs = pins::load("qemu-tests")?;
-        let mut missing = Vec::new();
-        if matches!(inputs.state()?, State::Missing(_)) {
-            missing.push(format!("{name} is missing (cargo xtask inputs qemu-tests)"));
-        }
+        let (missing, inputs) = (suite::missing_inputs()?, pins::load("qemu-tests")?);
         trials.push(suite::trial(format!("h17 damaged {name}"), missing, move || {
             damage(&inputs.file(name)?)
         }));
@@ -137,7 +133,7 @@ fn damage(path: &Path) -> Result<(), String> {
 
 /// Places of what is read as a structure: everything but contents.
 fn structures(facts: &Description) -> Vec<(usize, usize)> {
-    let contents = |what| matches!(what, What::File | What::BootImage | What::Unclaimed);
+    let contents = |what| matches!(what, What::File | What::BootImage | What::Unknown);
     let extents = facts.extents.iter().filter(|extent| !contents(extent.what));
     extents
         .map(|extent| (extent.offset as usize, extent.length as usize))
