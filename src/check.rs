@@ -53,6 +53,12 @@ const AUTHORITIES: [&str; 4] = [
     "Windows UEFI CA 2023",
 ];
 
+/// The names of all cells, in the order of [`cells`].
+pub fn names() -> Vec<String> {
+    let of = |(_, firmware): (Firmware, &str)| MEDIA.map(|(_, medium)| format!("{firmware}-{medium}"));
+    FIRMWARE.into_iter().flat_map(of).collect()
+}
+
 /// A verdict for each firmware with each medium.
 pub fn cells(facts: &Description) -> Vec<Cell> {
     let mut cells = Vec::with_capacity(FIRMWARE.len() * MEDIA.len());
@@ -102,7 +108,7 @@ fn bios(facts: &Description, medium: Medium) -> Verdict {
                 return Err("there is no MBR".into());
             };
             if !mbr.boot_code {
-                return Err("the MBR has no boot code".into());
+                return Err("the MBR has no boot code; mend: boot code there (`boot.bios.mbr`)".into());
             }
             let active = facts.partitions.iter().any(|partition| partition.active == Some(true));
             Ok(match active {
@@ -119,7 +125,13 @@ fn bios(facts: &Description, medium: Medium) -> Verdict {
 fn uefi(facts: &Description, firmware: Firmware, medium: Medium) -> Verdict {
     let (way, volume) = match medium {
         Medium::Cd => from_catalog(facts)?,
-        Medium::Usb | Medium::Disk => from_partition(facts, 512)?,
+        Medium::Usb | Medium::Disk => from_partition(facts, 512).map_err(|why| match from_catalog(facts) {
+            Ok((_, volume)) => format!(
+                "{why}; the EFI image at offset {} is reachable from CD alone; mend: a partition entry of the ESP's type for it",
+                volume.offset
+            ),
+            Err(_) => why,
+        })?,
         Medium::Usb4kn | Medium::Disk4kn => from_partition(facts, 4096)?,
     };
     let (name, machine) = match firmware {

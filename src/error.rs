@@ -30,6 +30,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A verdict is negative, in words.
+    #[error("{}", .0)]
+    Verdict(String),
     /// Writing the output failed.
     #[error(transparent)]
     Write(#[from] write::Error),
@@ -44,11 +47,12 @@ impl Error {
         }
     }
 
-    /// 1 manifest or input wrong, 3 I/O error, 4 refused for safety, 130 and 143 interrupted.
+    /// 1 manifest or input wrong, 3 I/O error, 4 refused for safety, 5 a verdict is negative, 130 and 143 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Manifest(_) | Self::Input { .. } => 1,
             Self::Io { .. } => 3,
+            Self::Verdict(_) => 5,
             Self::Write(write::Error::Refused { .. }) => 4,
             Self::Write(write::Error::Interrupted(signal)) => 128 + u8::try_from(*signal).unwrap_or(0),
             Self::Write(_) => 3,

@@ -2,6 +2,7 @@
 
 mod build;
 mod cat;
+mod check;
 mod inspect;
 mod ls;
 mod plan;
@@ -44,6 +45,8 @@ enum Verb {
     Plan(Plan),
     /// Show what the bytes of an image say, in the words of `plan`.
     Inspect(Inspect),
+    /// Judge an image: what boots it and why, and what is wrong with it.
+    Check(Check),
     /// List what is in an image.
     Ls(Ls),
     /// Write a file of an image to standard output.
@@ -84,6 +87,18 @@ struct Inspect {
 }
 
 #[derive(Debug, Args)]
+struct Check {
+    /// Any ISO 9660 image.
+    image: PathBuf,
+    /// A cell that has to boot, such as uefi-usb; the exit code is 5 if it does not.
+    #[arg(long, value_name = "CELL", value_parser = cell)]
+    require: Vec<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct Ls {
     /// Any ISO 9660 image.
     image: PathBuf,
@@ -109,6 +124,15 @@ struct Cat {
     path: OsString,
 }
 
+/// The name of a cell.
+fn cell(typed: &str) -> Result<String, String> {
+    let names = isobuild::check::names();
+    match names.iter().any(|name| name == typed) {
+        true => Ok(typed.to_owned()),
+        false => Err(format!("the cells are {}", names.join(", "))),
+    }
+}
+
 /// Runs the command line and says how it ended.
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
@@ -116,6 +140,7 @@ pub(crate) fn run() -> ExitCode {
         (Some(Verb::Build(build)), _) | (None, Some(build)) => build::run(&build),
         (Some(Verb::Plan(plan)), _) => plan::run(&plan),
         (Some(Verb::Inspect(inspect)), _) => inspect::run(&inspect),
+        (Some(Verb::Check(check)), _) => check::run(&check),
         (Some(Verb::Ls(ls)), _) => ls::run(&ls),
         (Some(Verb::Cat(cat)), _) => cat::run(&cat),
         // clap has shown the help.

@@ -83,11 +83,23 @@ pub(super) fn picture(facts: &Description) -> String {
     boot_catalog(&mut out, facts);
     partitions(&mut out, facts);
     esp(&mut out, facts);
-    cells(&mut out, &facts.cells);
+    cells(&mut out, &facts.cells, &[]);
+    faults(&mut out, facts);
+    out
+}
+
+/// What boots the image and what is wrong with it; of the cells those too that are `required`.
+pub(super) fn verdicts(facts: &Description, required: &[String]) -> String {
+    let mut out = String::new();
+    cells(&mut out, &facts.cells, required);
+    faults(&mut out, facts);
+    out.trim_start_matches('\n').to_owned()
+}
+
+fn faults(out: &mut String, facts: &Description) {
     for fault in &facts.faults {
         let _ = writeln!(out, "\nfault: {}", text::visible(fault.as_bytes()));
     }
-    out
 }
 
 /// What is in it, when it was made, and for what.
@@ -218,11 +230,13 @@ fn esp(out: &mut String, facts: &Description) {
 /// The media in the names of cells.
 const MEDIA: [&str; 5] = ["-cd", "-usb", "-usb-4kn", "-disk", "-disk-4kn"];
 
-/// Only what the image is for: a firmware that boots it from no medium is not listed when others boot it.
-fn cells(out: &mut String, cells: &[Cell]) {
+/// Only what the image is for: a firmware that boots it from no medium is not listed unless that is required.
+fn cells(out: &mut String, cells: &[Cell], required: &[String]) {
     if !cells.iter().any(|cell| cell.boots) {
         let _ = writeln!(out, "\nnothing boots this image");
-        return;
+        if required.is_empty() {
+            return;
+        }
     }
     let _ = writeln!(out, "\ncells");
     let firmware = |cell: &Cell| {
@@ -231,10 +245,9 @@ fn cells(out: &mut String, cells: &[Cell]) {
             .find_map(|medium| cell.cell.strip_suffix(medium).map(str::to_owned))
     };
     for cell in cells {
-        if !cells
-            .iter()
-            .any(|other| other.boots && firmware(other) == firmware(cell))
-        {
+        let of_use =
+            |other: &Cell| (other.boots || required.contains(&other.cell)) && firmware(other) == firmware(cell);
+        if !cells.iter().any(of_use) {
             continue;
         }
         let verdict = if cell.boots { "yes" } else { "no " };
