@@ -1,13 +1,11 @@
 //! What is in an image, as names and bytes: the ISO 9660 tree by its richest index, the FAT volumes that firmware reads, and the
 //! partitions.
 
-use std::collections::HashMap;
-
 use crate::inspect::{self, InspectError};
 use crate::iso9660::{self, EntryKind, Flavour, Posix, VolumeKind};
-use crate::read_at::{ReadAt, Window};
+use crate::read_at::ReadAt;
+use crate::text;
 use crate::time::Timestamp;
-use crate::{fat, text};
 
 /// Symbolic links that a path may lead through: as many as Linux follows.
 const LINKS: usize = 40;
@@ -61,7 +59,6 @@ pub struct Item {
 #[derive(Debug)]
 pub struct Tree {
     items: Vec<Item>,
-    by_path: HashMap<Vec<u8>, usize>,
 }
 
 impl Place {
@@ -97,15 +94,20 @@ impl Place {
 
 /// The path with one slash before each component, `/` for none.
 fn normal(path: &[u8]) -> Vec<u8> {
-    let parts = path
-        .split(|&byte| byte == b'/')
-        .filter(|part| !matches!(*part, b"" | b"."));
-    let mut normal = Vec::with_capacity(path.len() + 1);
-    for part in parts {
-        normal.push(b'/');
-        normal.extend(part);
-    }
+    let normal: Vec<u8> = parts(path).flat_map(|part| [b"/", part].concat()).collect();
     if normal.is_empty() { b"/".to_vec() } else { normal }
+}
+
+/// The components of a path that lead anywhere.
+fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    let parts = path.split(|&byte| byte == b'/');
+    parts.filter(|part| !matches!(*part, b"" | b"."))
+}
+
+/// Paths by their components: the slash is before every byte of a name.
+fn order(path: &[u8]) -> impl Iterator<Item = u16> {
+    path.iter()
+        .map(|&byte| if byte == b'/' { 0 } else { u16::from(byte) + 1 })
 }
 
 impl Tree {
@@ -139,16 +141,18 @@ impl Tree {
 
     /// A FAT volume, counted from 1 as [`inspect::inspect`] counts them.
     pub fn esp(image: &dyn ReadAt, number: usize) -> Result<Self, ContentsError> {
-        let volumes = inspect::fat_places(image)?;
-        let Some(&(start, length)) = number.checked_sub(1).and_then(|index| volumes.get(index)) else {
-            let message = match volumes.len() {
+        let mut seen = 0;
+        let found = inspect::fat_volumes(image)?.find(|_| {
+            seen += 1;
+            seen == number
+        });
+        let Some((start, contents)) = found else {
+            let message = match seen {
                 0 => "the image has no ESP: no partition or boot catalog entry leads to a FAT volume".into(),
                 count => format!("the image has {count} FAT volumes, and no esp{number}:"),
             };
             return Err(ContentsError::Absent(message));
         };
-        let contents = fat::read(&Window::new(image, start, length))
-            .map_err(|error| ContentsError::Absent(format!("the FAT volume at {start}: {error}")))?;
         let root = Item {
             path: b"/".to_vec(),
             kind: EntryKind::Directory,
@@ -174,17 +178,21 @@ impl Tree {
 
     /// In the order of their paths, so that what is in a directory stands together behind it.
     fn new(mut items: Vec<Item>) -> Self {
-        let key = |item: &Item| -> Vec<Vec<u8>> { item.path.split(|&byte| byte == b'/').map(<[u8]>::to_vec).collect() };
-        items.sort_by_cached_key(key);
-        let paths = items.iter().enumerate();
-        let by_path = paths.map(|(index, item)| (item.path.clone(), index)).collect();
-        Self { items, by_path }
+        items.sort_by(|a, b| order(&a.path).cmp(order(&b.path)));
+        Self { items }
+    }
+
+    fn get(&self, path: &[u8]) -> Option<&Item> {
+        let found = self.items.binary_search_by(|item| order(&item.path).cmp(order(path)));
+        self.items.get(found.ok()?)
     }
 
     /// What `path` names, symbolic links followed but for the last if `last` says so.
     pub fn find(&self, path: &[u8], follow_last: bool) -> Result<&Item, ContentsError> {
         let absent = |why: &str| ContentsError::Absent(format!("{}: {why}", text::visible(path)));
-        let mut left: Vec<Vec<u8>> = components(path);
+        let missing = || absent("there is no such name in the image");
+        let backwards = |path| parts(path).rev().map(<[u8]>::to_vec).collect::<Vec<_>>();
+        let mut left = backwards(path);
         let mut at: Vec<u8> = Vec::new();
         let mut links = 0;
         while let Some(part) = left.pop() {
@@ -193,11 +201,8 @@ impl Tree {
                 continue;
             }
             let here = [at.as_slice(), b"/", &part].concat();
-            let &index = self
-                .by_path
-                .get(&here)
-                .ok_or_else(|| absent("there is no such name in the image"))?;
-            match &self.items[index].kind {
+            let item = self.get(&here).ok_or_else(missing)?;
+            match &item.kind {
                 EntryKind::Symlink(target) if follow_last || !left.is_empty() => {
                     links += 1;
                     if links > LINKS {
@@ -206,17 +211,12 @@ impl Tree {
                     if target.starts_with(b"/") {
                         at.clear();
                     }
-                    left.extend(components(target));
+                    left.extend(backwards(target));
                 }
                 _ => at = here,
             }
         }
-        let path: &[u8] = if at.is_empty() { b"/" } else { &at };
-        let index = self
-            .by_path
-            .get(path)
-            .ok_or_else(|| absent("there is no such name in the image"))?;
-        Ok(&self.items[*index])
+        self.get(if at.is_empty() { b"/" } else { &at }).ok_or_else(missing)
     }
 
     /// What is in a directory, itself left out; `deep`, with all that is below.
@@ -227,16 +227,6 @@ impl Tree {
             rest.is_some_and(|rest| !rest.is_empty() && (deep || !rest.contains(&b'/')))
         })
     }
-}
-
-/// The components of a path, the first of them last.
-fn components(path: &[u8]) -> Vec<Vec<u8>> {
-    let parts = path
-        .split(|&byte| byte == b'/')
-        .filter(|part| !matches!(*part, b"" | b"."));
-    let mut parts: Vec<Vec<u8>> = parts.map(<[u8]>::to_vec).collect();
-    parts.reverse();
-    parts
 }
 
 /// Byte offset and length of a partition, of the GPT where there is one.

@@ -4,11 +4,9 @@ use std::path::Path;
 
 use isobuild::error::{Error, escape};
 use isobuild::facts::{Cell, Description};
-use isobuild::inspect;
 use serde::Serialize;
 
-use super::inspect::{open, unreadable};
-use super::progress::Progress;
+use super::inspect::described;
 use super::{Check, print, print_json, show};
 
 /// What the verdicts are about, as JSON.
@@ -19,10 +17,7 @@ struct Verdicts<'a> {
 }
 
 pub(super) fn run(arguments: &Check) -> Result<(), Error> {
-    let image = open(&arguments.image)?;
-    let progress = Progress::new("reading the image", false);
-    let facts = inspect::inspect(&image).map_err(|error| unreadable(&arguments.image, error))?;
-    drop(progress);
+    let facts = described(&arguments.image)?;
     match arguments.json {
         true => print_json(&Verdicts {
             cells: &facts.cells,

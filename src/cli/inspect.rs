@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use isobuild::error::Error;
+use isobuild::facts::Description;
 use isobuild::inspect::{self, InspectError};
 use isobuild::read_at::FileAt;
 use isobuild::source;
@@ -11,10 +12,7 @@ use super::progress::Progress;
 use super::{Inspect, print, print_json, show};
 
 pub(super) fn run(arguments: &Inspect) -> Result<(), Error> {
-    let image = open(&arguments.image)?;
-    let progress = Progress::new("reading the image", false);
-    let facts = inspect::inspect(&image).map_err(|error| unreadable(&arguments.image, error))?;
-    drop(progress);
+    let facts = described(&arguments.image)?;
     match arguments.json {
         true => print_json(&facts),
         false => {
@@ -22,6 +20,13 @@ pub(super) fn run(arguments: &Inspect) -> Result<(), Error> {
             print(&show::picture(&facts))
         }
     }
+}
+
+/// Everything that the bytes of an image say.
+pub(super) fn described(path: &Path) -> Result<Description, Error> {
+    let image = open(path)?;
+    let _progress = Progress::new("reading the image", false);
+    inspect::inspect(&image).map_err(|error| unreadable(path, error))
 }
 
 /// An image is a regular file or a block device; reading a FIFO or a terminal could wait for ever.

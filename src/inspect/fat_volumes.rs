@@ -12,12 +12,7 @@ const VOLUMES: usize = 16;
 
 /// Adds each FAT volume that a table or the boot catalog points at. The first is `esp:`, further ones are `esp2:` and so on.
 pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec<Extent>) {
-    for (offset, length) in candidates(facts) {
-        if facts.esp.len() == VOLUMES {
-            break;
-        }
-        let window = Window::new(image, offset, length);
-        let Ok(contents) = fat::read(&window) else { continue };
+    for (offset, window, contents) in volumes(image, facts) {
         let number = facts.esp.len() + 1;
         for mut extent in fat_extents(&contents, offset) {
             if number > 1 {
@@ -39,6 +34,18 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
             loaders: loaders_in(&contents, &window),
         });
     }
+}
+
+/// The FAT volumes that tables and boot catalog point at: byte offset, bytes and contents.
+pub(super) fn volumes<'i>(
+    image: &'i dyn ReadAt,
+    facts: &Description,
+) -> impl Iterator<Item = (u64, Window<'i>, fat::Contents)> + use<'i> {
+    let volume = move |(offset, length)| {
+        let window = Window::new(image, offset, length);
+        Some((offset, window, fat::read(&window).ok()?))
+    };
+    candidates(facts).into_iter().filter_map(volume).take(VOLUMES)
 }
 
 /// What is wrong with the FAT volume that begins at `start`.

@@ -15,6 +15,7 @@ use std::io;
 
 use crate::check;
 use crate::facts::{Description, Extent, Partition, What};
+use crate::fat;
 use crate::iso9660;
 use crate::layout;
 use crate::read_at::ReadAt;
@@ -72,24 +73,25 @@ pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
 /// The partitions of every table.
 ///
 /// # Errors
-/// When the image cannot be read.
+/// When the image is none, or cannot be read.
 pub fn partitions(image: &dyn ReadAt) -> Result<Vec<Partition>, InspectError> {
+    recognise::refuse(image)?;
     let mut facts = Description::default();
     tables::read(image, &mut facts, &mut Vec::new())?;
     Ok(facts.partitions)
 }
 
-/// Where the FAT volumes are that [`inspect()`] describes, in its order: byte offset, and length.
+/// The FAT volumes that [`inspect()`] describes, in its order: where each begins, and what is in it.
 ///
 /// # Errors
-/// When the image cannot be read.
-pub fn fat_places(image: &dyn ReadAt) -> Result<Vec<(u64, u64)>, InspectError> {
+/// When the image is none, or cannot be read.
+pub fn fat_volumes(image: &dyn ReadAt) -> Result<impl Iterator<Item = (u64, fat::Contents)>, InspectError> {
     recognise::refuse(image)?;
     let (mut facts, mut claims) = (Description::default(), Vec::new());
     tables::read(image, &mut facts, &mut claims)?;
     volume::read(image, &mut facts, &mut claims)?;
-    fat_volumes::read(image, &mut facts, &mut claims);
-    Ok(facts.esp.iter().map(|esp| (esp.offset, esp.length)).collect())
+    let volumes = fat_volumes::volumes(image, &facts);
+    Ok(volumes.map(|(offset, _, contents)| (offset, contents)))
 }
 
 fn claim(offset: u64, length: u64, what: What) -> Extent {

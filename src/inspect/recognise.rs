@@ -37,25 +37,21 @@ pub(super) const RAW: &[u8] = b"\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0";
 /// Names what an image is when it is not an ISO 9660 image.
 pub(crate) fn refuse(image: &dyn ReadAt) -> Result<(), InspectError> {
     let size = image.size();
-    let refused = |message: String| Err(InspectError::NotAnImage(message));
+    let refused = |message: &str| Err(InspectError::NotAnImage(message.to_owned()));
     let start = image.read_vec_at(0, size.min(RAW.len() as u64))?;
     if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| start.starts_with(magic)) {
-        return refuse_as(what);
+        return refused(what);
     }
     if size < SYSTEM_AREA + SECTOR {
-        return refused(format!(
+        return refused(&format!(
             "{size} bytes are too few for an ISO 9660 image, which begins with 32 KiB of system area"
         ));
     }
     let identifiers = identifiers(image)?;
     if identifiers.first().is_some_and(|first| first != b"CD001") && identifiers.iter().any(is_udf) {
-        return refuse_as("it holds UDF alone, which is not supported, and no ISO 9660 volume");
+        return refused("it holds UDF alone, which is not supported, and no ISO 9660 volume");
     }
     Ok(())
-}
-
-fn refuse_as(message: &str) -> Result<(), InspectError> {
-    Err(InspectError::NotAnImage(message.to_owned()))
 }
 
 /// Sectors of the volume recognition sequence (ECMA-167 2/8.4) that are looked at.
