@@ -110,3 +110,91 @@ impl ReadAt for Window<'_> {
         self.inner.read_exact_at(buffer, self.start + offset)
     }
 }
+
+/// Pieces of other bytes, one behind the other.
+pub struct Pieces<'a> {
+    inner: &'a dyn ReadAt,
+    /// Where each piece begins here, and there; zeros stand nowhere there.
+    pieces: Vec<(u64, Option<u64>)>,
+    size: u64,
+}
+
+impl<'a> Pieces<'a> {
+    /// The pieces of `inner` by offset and length, without an offset for zeros. What 64 bits cannot count is left out.
+    pub fn new(inner: &'a dyn ReadAt, pieces: impl IntoIterator<Item = (Option<u64>, u64)>) -> Self {
+        let mut all = Self {
+            inner,
+            pieces: Vec::new(),
+            size: 0,
+        };
+        for (offset, length) in pieces {
+            let Some(end) = all.size.checked_add(length) else {
+                break;
+            };
+            all.pieces.push((all.size, offset));
+            all.size = end;
+        }
+        all
+    }
+}
+
+impl ReadAt for Pieces<'_> {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let end = offset.checked_add(buffer.len() as u64);
+        let Some(end) = end.filter(|&end| end <= self.size) else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        let first = self
+            .pieces
+            .partition_point(|&(start, _)| start <= offset)
+            .saturating_sub(1);
+        let mut rest = buffer;
+        let mut at = offset;
+        for (index, &(start, place)) in self.pieces.iter().enumerate().skip(first) {
+            if at == end {
+                break;
+            }
+            let next = self.pieces.get(index + 1).map_or(self.size, |&(start, _)| start);
+            let length = next.min(end).saturating_sub(at);
+            let (here, behind) = rest.split_at_mut(length as usize);
+            match place {
+                Some(place) => {
+                    let place = place.checked_add(at - start).ok_or(io::ErrorKind::UnexpectedEof)?;
+                    self.inner.read_exact_at(here, place)?;
+                }
+                None => here.fill(0),
+            }
+            rest = behind;
+            at += length;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_follow_each_other() {
+        let bytes: Vec<u8> = (0..100).collect();
+        let pieces = [(Some(90), 10), (None, 3), (Some(0), 0), (Some(5), 5)];
+        let whole: Vec<u8> = [&bytes[90..], &[0; 3], &bytes[5..10]].concat();
+        let pieces = Pieces::new(&bytes, pieces);
+        assert_eq!(pieces.size(), 18);
+        for start in 0..=18 {
+            for end in start..=18 {
+                let read = pieces.read_vec_at(start, end - start).unwrap();
+                assert_eq!(read, whole[start as usize..end as usize], "{start}..{end}");
+            }
+        }
+        assert!(pieces.read_vec_at(18, 1).is_err());
+        let beyond = Pieces::new(&bytes, [(Some(u64::MAX), 9), (Some(0), u64::MAX)]);
+        assert!(beyond.read_vec_at(3, 2).is_err());
+        assert_eq!(beyond.size(), 9);
+    }
+}

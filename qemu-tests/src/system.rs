@@ -20,10 +20,11 @@ pub const END: &str = "isobuild-test: end";
 /// What takes ten seconds on a free machine is over by then on a busy one; a loader that hangs costs no more.
 const DEADLINE: Duration = Duration::from_secs(90);
 
-/// The system's first program.
+/// The system's first program. The kernel is silent from then on: its messages would stand between the characters of a long line.
 const INIT: &[u8] = b"#!/busybox sh
 /busybox mkdir -p /proc
 /busybox mount -t proc proc /proc
+echo 1 > /proc/sys/kernel/printk
 say() { echo \"isobuild-test: $*\" > /dev/console; }
 say \"cmdline [$(/busybox cat /proc/cmdline)]\"
 for f in /*; do [ -f \"$f\" ] && say \"file $f $(/busybox sha256sum < \"$f\" | /busybox cut -c1-64)\"; done

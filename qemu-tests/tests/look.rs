@@ -23,6 +23,7 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
         ("preserved attributes ls", &[], attributes),
         ("what is not there is said", &[], what_is_not_there),
         ("a partition is given as it is", &[], a_partition),
+        ("zisofs is decompressed", &["xorriso"], zisofs),
     ]);
     for example in Example::all()?.into_iter().map(Arc::new) {
         let (name, missing) = (format!("{} ls and cat", example.name), example.missing());
@@ -234,4 +235,32 @@ fn a_partition() {
     ])
     .unwrap();
     assert!(bytes == fs::read(image).unwrap()[number("start")..][..number("length")]);
+}
+
+/// Contents that xorriso has compressed, in both versions of the format.
+fn zisofs() {
+    let dir = tempfile::tempdir_in(workspace::target()).unwrap();
+    let tree = dir.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    let numbers: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
+    for (name, content) in [("numbers", numbers), ("zeros", vec![0; 300_000]), ("short", vec![7; 9])] {
+        fs::write(tree.join(name), content).unwrap();
+    }
+    for (version, magic) in [
+        ("version_2=off", [0x37, 0xE4, 0x53, 0x96]),
+        ("version_2=on:block_size_v2=1m", [0xEF, 0x22, 0x55, 0xA1]),
+    ] {
+        let image = dir.path().join(format!("{version}.iso"));
+        let mut xorriso = Command::new(tools::find("xorriso").unwrap());
+        xorriso
+            .arg("-outdev")
+            .arg(&image)
+            .args(["-zisofs", version, "-map"])
+            .arg(&tree);
+        xorriso.args(["/", "-set_filter_r", "--zisofs", "/", "--"]);
+        assert!(xorriso.output().unwrap().status.success(), "{xorriso:?}");
+        let written = fs::read(&image).unwrap();
+        assert!(written.windows(4).any(|bytes| bytes == magic), "{version} is not used");
+        same(&of_directory(&tree).unwrap(), &read(&image, "").unwrap()).unwrap();
+    }
 }

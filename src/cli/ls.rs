@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Ls) -> Result<(), Error> {
     let mut out = String::new();
     for item in items {
         let name = match (&named.kind, arguments.recursive) {
-            (EntryKind::Directory, false) => item.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default(),
+            (EntryKind::Directory, false) => item.name(),
             _ => &item.path,
         };
         let line = match arguments.long {

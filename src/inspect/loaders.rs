@@ -3,10 +3,7 @@
 use crate::facts::LoaderFacts;
 use crate::fat;
 use crate::pe;
-use crate::read_at::{ReadAt, Window};
-
-/// Bytes of a loader in pieces that is gathered in memory. The largest in use have some ten.
-const LONGEST_LOADER: u64 = 16 << 20;
+use crate::read_at::{Pieces, ReadAt};
 
 /// Whether the name at `path` in the ESP is one that firmware starts by default, UEFI 3.5.1.1.
 pub(crate) fn is_default_loader(path: &str) -> bool {
@@ -31,22 +28,9 @@ pub(crate) fn loaders_in(contents: &fat::Contents, volume: &dyn ReadAt) -> Vec<L
         if entry.directory || !is_default_loader(&entry.path) {
             continue;
         }
-        match entry.extents.as_slice() {
-            [(offset, length)] => {
-                let window = Window::new(volume, *offset, *length);
-                loaders.push(loader_facts(&entry.path, &window));
-            }
-            // In pieces, as in a volume that was written to often.
-            pieces if entry.length <= LONGEST_LOADER => {
-                let pieces = pieces
-                    .iter()
-                    .map(|&(offset, length)| volume.read_vec_at(offset, length));
-                if let Ok(pieces) = pieces.collect::<Result<Vec<_>, _>>() {
-                    loaders.push(loader_facts(&entry.path, &pieces.concat()));
-                }
-            }
-            _ => {}
-        }
+        // In pieces, as in a volume that was written to often.
+        let pieces = entry.extents.iter().map(|&(offset, length)| (Some(offset), length));
+        loaders.push(loader_facts(&entry.path, &Pieces::new(volume, pieces)));
     }
     loaders.sort_by(|a, b| a.path.cmp(&b.path));
     loaders
@@ -90,6 +74,7 @@ mod tests {
         let whole = loader_facts("/EFI/BOOT/BOOTX64.EFI", &program);
         assert_eq!(whole.machine, "x64");
         assert_eq!(loaders_in(&contents(extents), &volume), [whole]);
-        assert_eq!(loaders_in(&contents(vec![(0, 8), (u64::MAX, 8)]), &volume), []);
+        let beyond = loaders_in(&contents(vec![(0, 8), (u64::MAX, 8)]), &volume);
+        assert_eq!(beyond[0].machine, "none");
     }
 }

@@ -8,6 +8,7 @@
 //! | `identifier` | §8.5, §8.6; Joliet | what a name becomes where it cannot stay as it is, and that it is unique |
 //! | `record` | §10.1, §8.3 | one directory record; the numbers and dates inside |
 //! | `rock_ridge` | RRIP 4.1, SUSP 5 | the system use entries of one record, and their continuation |
+//! | `zisofs` | | contents in compressed blocks, read |
 //! | `hierarchy` | §7.8, §10.3 | directories and continuation areas of one hierarchy |
 //! | `path_table` | §7.9, §10.4 | its path tables, written and read |
 //! | `descriptor` | §9 | the volume descriptors |
@@ -22,6 +23,7 @@ mod path_table;
 mod read;
 mod record;
 mod rock_ridge;
+mod zisofs;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,7 @@ pub use descriptor::{
 pub use hierarchy::{Addresses, Hierarchy, Mapping};
 pub use path_table::{Endian, path_tables};
 pub use read::{Entry, EntryKind, Walk, walk};
+pub use zisofs::Zisofs;
 
 /// §7.1.2: the logical sector; our logical blocks (§7.2.2) have the same length.
 pub const SECTOR: u64 = 2048;

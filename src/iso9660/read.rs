@@ -290,6 +290,7 @@ impl Walker<'_> {
         };
         entry.extents.extend(extent);
         entry.length += length;
+        entry.zisofs = read.zisofs;
         entry.describe(read.posix, read.modified.unwrap_or(record.recorded));
         if record.flags & MULTI_EXTENT != 0 && !is_directory {
             *sections = Some(entry);

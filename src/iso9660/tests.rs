@@ -159,6 +159,7 @@ fn check(tree: &Tree, flavour: Flavour) -> Walk {
         wanted.push(Entry {
             path: path(tree, &hierarchy, flavour, id),
             kind,
+            zisofs: None,
             length: extents.iter().map(|(_, length)| length).sum(),
             extents,
             posix: (flavour == Flavour::RockRidge).then_some(node.posix),

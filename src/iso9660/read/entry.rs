@@ -1,6 +1,6 @@
 //! What a reader finds: a name, and what it names.
 
-use super::super::Posix;
+use super::super::{Posix, Zisofs};
 use crate::time::Timestamp;
 
 /// A name in a hierarchy.
@@ -14,6 +14,8 @@ pub struct Entry {
     pub extents: Vec<(u64, u64)>,
     /// As the records say; more than the extents have where they are cut.
     pub length: u64,
+    /// How the content is compressed, if it is.
+    pub zisofs: Option<Zisofs>,
     /// Rock Ridge's attributes.
     pub posix: Option<Posix>,
     /// Of the last change: Rock Ridge's, else that of the record.
@@ -28,6 +30,7 @@ impl Entry {
             kind,
             extents: Vec::with_capacity(1),
             length: 0,
+            zisofs: None,
             posix: None,
             modified: Timestamp::default(),
         }

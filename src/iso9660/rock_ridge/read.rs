@@ -2,6 +2,7 @@
 
 use super::super::Posix;
 use super::super::record::{read_recording_date, read_volume_date};
+use super::super::zisofs::Zisofs;
 use super::link::{CURRENT, PARENT, ROOT};
 use super::{CONTINUE, MODIFY, SECTOR};
 use crate::time::Timestamp;
@@ -28,6 +29,8 @@ pub(in crate::iso9660) struct Read {
     pub(in crate::iso9660) relocated: bool,
     /// CE: byte offset and length of the continuation.
     pub(in crate::iso9660) continuation: Option<(u64, u64)>,
+    /// ZF: the content is compressed.
+    pub(in crate::iso9660) zisofs: Option<Zisofs>,
     /// SP: how many bytes of each record's system use belong to somebody else.
     pub(in crate::iso9660) skip: Option<u8>,
     /// The last NM entry goes on in the next.
@@ -90,6 +93,7 @@ impl Read {
             b"SL" => self.link(payload.get(1..).unwrap_or_default()),
             b"CL" => self.child = word(0),
             b"RE" => self.relocated = true,
+            b"ZF" => self.zisofs = Zisofs::parse(payload),
             _ => {}
         }
     }

@@ -1,11 +1,14 @@
 //! What is in an image, as names and bytes: the ISO 9660 tree by its richest index, the FAT volumes that firmware reads, and the
 //! partitions.
 
+mod item;
+
 use crate::inspect::{self, InspectError};
-use crate::iso9660::{self, EntryKind, Flavour, Posix, VolumeKind};
+use crate::iso9660::{self, EntryKind, Flavour, VolumeKind};
 use crate::read_at::ReadAt;
 use crate::text;
-use crate::time::Timestamp;
+
+pub use item::{CopyError, Item};
 
 /// Symbolic links that a path may lead through: as many as Linux follows.
 const LINKS: usize = 40;
@@ -36,23 +39,6 @@ impl From<iso9660::Error> for ContentsError {
     fn from(error: iso9660::Error) -> Self {
         InspectError::from(error).into()
     }
-}
-
-/// A name in an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
-    /// From the root of its volume, which is `/`.
-    pub path: Vec<u8>,
-    /// What it names.
-    pub kind: EntryKind,
-    /// In bytes, as the index says.
-    pub length: u64,
-    /// Where the volume has such attributes.
-    pub posix: Option<Posix>,
-    /// Of the last change.
-    pub modified: Timestamp,
-    /// Byte offset and length in the image of each section.
-    pub extents: Vec<(u64, u64)>,
 }
 
 /// The names of one volume.
@@ -129,12 +115,12 @@ impl Tree {
             walk = iso9660::walk(image, joliet, Some(Flavour::Joliet))?;
         }
         let items = walk.entries.into_iter().map(|entry| Item {
-            path: entry.path,
-            kind: entry.kind,
-            length: entry.length,
+            length: entry.zisofs.map_or(entry.length, |zisofs| zisofs.length),
             posix: entry.posix,
             modified: entry.modified,
-            extents: entry.extents,
+            extents: placed(&entry.extents, 0),
+            zisofs: entry.zisofs,
+            ..Item::empty(entry.path, entry.kind)
         });
         Ok(Self::new(items.collect()))
     }
@@ -153,25 +139,18 @@ impl Tree {
             };
             return Err(ContentsError::Absent(message));
         };
-        let root = Item {
-            path: b"/".to_vec(),
-            kind: EntryKind::Directory,
-            length: 0,
-            posix: None,
-            modified: Timestamp::default(),
-            extents: Vec::new(),
-        };
-        let items = contents.entries.into_iter().map(|entry| Item {
-            path: entry.path.into_bytes(),
-            kind: if entry.directory {
-                EntryKind::Directory
-            } else {
-                EntryKind::File
-            },
-            length: entry.length,
-            posix: None,
-            modified: entry.modified,
-            extents: entry.extents.iter().map(|&(at, length)| (start + at, length)).collect(),
+        let root = Item::empty(b"/".to_vec(), EntryKind::Directory);
+        let items = contents.entries.into_iter().map(|entry| {
+            let kind = match entry.directory {
+                true => EntryKind::Directory,
+                false => EntryKind::File,
+            };
+            Item {
+                length: entry.length,
+                modified: entry.modified,
+                extents: placed(&entry.extents, start),
+                ..Item::empty(entry.path.into_bytes(), kind)
+            }
         });
         Ok(Self::new(std::iter::once(root).chain(items).collect()))
     }
@@ -229,14 +208,26 @@ impl Tree {
     }
 }
 
-/// Byte offset and length of a partition, of the GPT where there is one.
-pub fn partition(image: &dyn ReadAt, number: u32) -> Result<(u64, u64), ContentsError> {
+/// The extents of a volume that begins at `start`.
+fn placed(extents: &[(u64, u64)], start: u64) -> Vec<(Option<u64>, u64)> {
+    extents
+        .iter()
+        .map(|&(offset, length)| (Some(start + offset), length))
+        .collect()
+}
+
+/// The bytes of a partition, of the GPT where there is one.
+pub fn partition(image: &dyn ReadAt, number: u32) -> Result<Item, ContentsError> {
     let partitions = inspect::partitions(image)?;
     let table = |name: &str| partitions.iter().find(|p| p.table == name && p.number == number);
     let has_gpt = partitions.iter().any(|p| p.table == "gpt");
     let found = if has_gpt { table("gpt") } else { table("mbr") };
     let found = found.ok_or_else(|| ContentsError::Absent(format!("there is no partition {number}")))?;
-    Ok((found.start, found.length))
+    Ok(Item {
+        length: found.length,
+        extents: vec![(Some(found.start), found.length)],
+        ..Item::empty(format!("partition:{number}").into_bytes(), EntryKind::File)
+    })
 }
 
 #[cfg(test)]
@@ -244,14 +235,7 @@ mod tests {
     use super::*;
 
     fn item(path: &str, kind: EntryKind) -> Item {
-        Item {
-            path: path.into(),
-            kind,
-            length: 0,
-            posix: None,
-            modified: Timestamp::default(),
-            extents: Vec::new(),
-        }
+        Item::empty(path.into(), kind)
     }
 
     fn tree() -> Tree {
