@@ -18,7 +18,7 @@ pub struct Description {
     pub sha256: Option<String>,
     /// The other identifiers of the primary volume descriptor.
     pub identifiers: Identifiers,
-    /// The indexes over the tree: `iso9660`, `rock-ridge`, `joliet`.
+    /// The indexes over the tree: `iso9660`, `rock-ridge`, `joliet`, `udf`.
     pub filesystems: Vec<String>,
     /// How many names the richest index holds.
     pub counts: Counts,
@@ -284,6 +284,24 @@ pub enum What {
     BootImage,
     /// The content of a file.
     File,
+    /// ECMA-167 2/9.1.2 and 3/9.1: that there is UDF.
+    UdfRecognition,
+    /// ECMA-167 3/10.2.
+    UdfAnchor,
+    /// ECMA-167 3/8.4.2.
+    UdfVolumeDescriptors,
+    /// ECMA-167 3/10.10.
+    UdfIntegrity,
+    /// ECMA-167 4/14.1.
+    UdfFileSet,
+    /// ECMA-167 4/14.9 and 4/14.17.
+    UdfFileEntry,
+    /// ECMA-167 4/14.5.
+    UdfAllocation,
+    /// ECMA-167 4/14.4.
+    UdfDirectory,
+    /// The tables of virtual, sparable and metadata partitions.
+    UdfPartitionTable,
     /// FAT: the first sector.
     FatBootSector,
     /// FAT32: free clusters.
@@ -325,6 +343,15 @@ impl fmt::Display for What {
             Self::BootCatalog => "boot catalog",
             Self::BootImage => "boot image",
             Self::File => "file",
+            Self::UdfRecognition => "UDF volume recognition",
+            Self::UdfAnchor => "UDF anchor",
+            Self::UdfVolumeDescriptors => "UDF volume descriptors",
+            Self::UdfIntegrity => "UDF logical volume integrity",
+            Self::UdfFileSet => "UDF file set descriptor",
+            Self::UdfFileEntry => "UDF file entry",
+            Self::UdfAllocation => "UDF allocation descriptors",
+            Self::UdfDirectory => "UDF directory",
+            Self::UdfPartitionTable => "UDF partition table",
             Self::FatBootSector => "FAT boot sector",
             Self::FatFsInfo => "FAT file system information",
             Self::FatBackupBootSector => "FAT backup boot sector",

@@ -27,7 +27,7 @@
 //! | facts | [`facts`] | the words and the JSON of `plan` and `inspect` |
 //!
 //! The leaves each know one standard, and neither the tree, the manifest, the file system nor each other: [`iso9660`] (ECMA-119, Rock
-//! Ridge, Joliet), [`el_torito`], [`mbr`], [`gpt`], [`fat`], [`pe`].
+//! Ridge, Joliet), [`udf`] (read only), [`el_torito`], [`mbr`], [`gpt`], [`fat`], [`pe`].
 //!
 //! # What always holds
 //!
@@ -68,4 +68,5 @@ pub mod source;
 pub mod text;
 pub mod time;
 pub mod tree;
+pub mod udf;
 pub mod write;

@@ -8,12 +8,14 @@
 //! - [`boot_info`]: the one table that isobuild writes into a file, computed a second time.
 //! - [`odd`]: a tree of names, lengths and links that formats and readers trip over.
 //! - [`preserved`]: a tree whose modes, owners, times and hard links are kept.
+//! - [`inside`]: what isobuild itself says is in an image.
 //! - [`listing`]: what a reader finds, and how that differs from what is expected.
 //!
 //! The machines:
 //! - [`cell`]: a firmware with a medium, such as `secure-boot-usb`.
 //! - [`medium`]: the scratch copy of an image, and the proof that the machine did not write to it.
 //! - [`machine`]: QEMU, from its command line to its end; [`qmp`] takes the picture of its screen.
+//! - [`linux`]: what the tests' own Linux guest says of a tree that it has mounted.
 //! - [`cpio`]: the initramfs of the tests' own Linux guest.
 //!
 //! What is around them:
@@ -33,6 +35,7 @@
 //! - `output_faults.rs`, `output_signals.rs`, `output_places.rs`: what is at the output path whatever fails, ends or is in the way.
 //! - `check.rs`: verdicts and exit codes of `check`.
 //! - `look.rs`: `ls` and `cat` give every name and byte back, of our images and of Debian's.
+//! - `udf.rs`: volumes that Linux and genisoimage have written, of every revision and kind of partition.
 //! - `mutations.rs`: ten thousand damaged images, and what `inspect` reads and takes of memory for each.
 //! - `fat_volumes.rs`, `gpt_tables.rs`: fsck.vfat, mtools and the fdisks over volumes and tables of every kind.
 //! - `examples.rs`: golden plan and digest, and the same bytes from another place and user.
@@ -46,6 +49,8 @@ pub mod cpio;
 pub mod example;
 pub mod guest;
 pub mod hash;
+pub mod inside;
+pub mod linux;
 pub mod listing;
 pub mod machine;
 pub mod medium;

@@ -1,7 +1,7 @@
 //! A tree of some hundred files that no installer would have: every name, length and link that a format or a reader trips over.
 
 use crate::example::build;
-use crate::workspace;
+use crate::{tools, workspace};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Result;
@@ -127,6 +127,22 @@ pub fn image(dir: &Path, without: &[&str], more: &str) -> std::result::Result<(P
     fs::write(&manifest, files).map_err(fail)?;
     build(&mut Command::new(workspace::isobuild()?), &manifest, &image)?;
     Ok((tree, image))
+}
+
+/// Makes what of the tree genisoimage can hold in UDF, and its bridge of plain ISO 9660 and UDF. Returns the tree and the image.
+pub fn bridge(dir: &Path) -> std::result::Result<(PathBuf, PathBuf), String> {
+    let (tree, image) = (dir.join("tree"), dir.join("bridge.iso"));
+    let fail = |e: std::io::Error| format!("{}: {e}", tree.display());
+    fs::create_dir(&tree).and_then(|()| make(&tree)).map_err(fail)?;
+    // It has no links there, and stops at names that are no text or longer than 127 characters.
+    remove(&tree, &["links", "names", "invalid"]).map_err(fail)?;
+    let mut genisoimage = Command::new(tools::find("genisoimage")?);
+    genisoimage.args(["-quiet", "-D", "-udf", "-V", "BRIDGE", "-o"]);
+    let status = genisoimage.arg(&image).arg(&tree).status();
+    match status.map_err(|e| e.to_string())?.success() {
+        true => Ok((tree, image)),
+        false => Err(format!("{genisoimage:?} failed")),
+    }
 }
 
 fn remove(dir: &Path, names: &[&str]) -> Result<()> {

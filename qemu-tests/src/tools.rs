@@ -27,7 +27,7 @@ pub const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 pub const OVMF_VARS_MS: &str = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 23] = [
+pub const TOOLS: [Tool; 24] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -46,6 +46,7 @@ pub const TOOLS: [Tool; 23] = [
     tool("fsck.vfat", "dosfstools"),
     tool("mcopy", "mtools"),
     tool("mdir", "mtools"),
+    tool("mkudffs", "udftools"),
     tool("strace", "strace"),
     tool("setpriv", "util-linux"),
     tool("unshare", "util-linux"),

@@ -4,7 +4,8 @@
 use qemu_tests::cell::{Firmware, Medium};
 use qemu_tests::cpio::Archive;
 use qemu_tests::example::Example;
-use qemu_tests::listing::{Entry, Listing, files_only, of_directory, same, same_contents};
+use qemu_tests::linux::{self, MARK};
+use qemu_tests::listing::{Listing, files_only, of_directory, same, same_contents};
 use qemu_tests::machine::Machine;
 use qemu_tests::medium::Scratch;
 use qemu_tests::pins::{self, Inputs};
@@ -106,48 +107,21 @@ const WAYS: [(&str, &str); 3] = [
     ("iso9660", "norock,nojoliet"),
 ];
 
-/// Stands between a link and its target, in neither of which it is.
-const POINTS_TO: &str = " -> ";
-
-/// Each line that the guest has to say starts with this.
-const MARK: &str = "isobuild-test:";
-
 fn script(label: &str) -> String {
-    let load = |modules: &[&str]| -> String {
-        modules
-            .iter()
-            .map(|module| format!("insmod /modules/{module}.ko || say failed\n"))
-            .collect()
-    };
-    let mut text = format!(
-        "#!/busybox sh\n\
-         say() {{ echo \"{MARK} $*\"; }}\n\
-         /busybox mkdir -p /bin /proc /sys /dev /mnt\n\
-         /busybox --install -s /bin\n\
-         mount -t proc proc /proc\n\
-         mount -t sysfs sysfs /sys\n\
-         mount -t devtmpfs devtmpfs /dev\n"
-    );
-    text += &load(&MODULES);
+    let mut text = linux::preamble(&MODULES);
     for (modules, device) in [(&DISK_MODULES[..], "/dev/vda"), (&DISC_MODULES[..], "/dev/sr0")] {
-        text += &load(modules);
+        text += &linux::load(modules);
         // A disc is probed while the script goes on.
         text += &format!("n=0; while [ ! -b {device} ] && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done\n");
         text += &format!("say label {device} $(findfs LABEL='{label}')\n");
         for (way, options) in WAYS {
-            text += &format!(
-                "mount -t iso9660 -o ro,{options} {device} /mnt || say failed\n\
-                 cd /mnt\n\
-                 find . -type f -exec sha256sum {{}} + | sed 's|^|{MARK} file {device} {way} |'\n\
-                 find . -type l | while IFS= read -r f; do\n\
-                 say link {device} {way} \"$f{POINTS_TO}$(readlink \"$f\")\"; done\n\
-                 [ {way} != rock-ridge ] || find . -exec stat -c '{MARK} stat {device} {way} %a %Y %h %u %g %n' {{}} +\n\
-                 cd /; umount /mnt\n"
-            );
+            text += &format!("mount -t iso9660 -o ro,{options} {device} /mnt || say failed\n");
+            text += &linux::describe(&format!("{device} {way}"), way == "rock-ridge");
+            text += "umount /mnt\n";
         }
         text += "[ -b /dev/vda ] && rmmod virtio_blk\n";
     }
-    text + "say end\npoweroff -f\n"
+    text + linux::end()
 }
 
 fn initramfs(inputs: &Inputs, label: &str) -> Result<Vec<u8>, String> {
@@ -191,21 +165,14 @@ fn mount(subject: &Subject, inputs: &Inputs) -> Result<(), String> {
 }
 
 fn judge(subject: &Subject, serial: &str) -> Result<(), String> {
-    // A name may end in spaces: only the end of the line goes, as the serial port has it.
-    let said: Vec<&str> = serial
-        .split('\n')
-        .filter_map(|line| line.trim_end_matches('\r').strip_prefix(MARK)?.strip_prefix(' '))
-        .collect();
-    if said.contains(&"failed") {
-        return Err(format!("a command failed in the guest:\n{serial}"));
-    }
+    let said = linux::said(serial)?;
     for device in ["/dev/vda", "/dev/sr0"] {
         // The whole disk: a partition that starts where the image does would carry the label too.
         if !said.contains(&format!("label {device} {device}").as_str()) {
             return Err(format!("the label does not lead to {device}:\n{serial}"));
         }
         for (way, _) in WAYS {
-            let (read, attributes) = found(&said, &format!("{device} {way}"))?;
+            let (read, attributes) = linux::found(&said, &format!("{device} {way}"))?;
             match way {
                 "rock-ridge" => {
                     same(&subject.iso, &read).and_then(|()| same_attributes(&subject.attributes, &attributes))
@@ -232,45 +199,4 @@ fn same_attributes(expected: &BTreeMap<String, Attributes>, read: &BTreeMap<Stri
         }
     }
     Ok(())
-}
-
-/// What the guest has said of one device in one way.
-fn found(said: &[&str], of: &str) -> Result<(Listing, BTreeMap<String, Attributes>), String> {
-    let (mut listing, mut attributes) = (Listing::new(), BTreeMap::new());
-    for line in said {
-        let Some((kind, rest)) = line.split_once(&format!(" {of} ")) else {
-            continue;
-        };
-        let fault = || format!("the guest said {line:?}");
-        let absolute = |path: &str| path.strip_prefix('.').map(str::to_owned).ok_or_else(fault);
-        match kind {
-            "file" => {
-                let (digest, path) = rest.split_once("  ").ok_or_else(fault)?;
-                listing.insert(absolute(path)?, Entry::File(digest.to_owned()));
-            }
-            "link" => {
-                let (path, target) = rest.split_once(POINTS_TO).ok_or_else(fault)?;
-                listing.insert(absolute(path)?, Entry::Link(target.to_owned()));
-            }
-            "stat" => {
-                let (path, of) = stat(rest).ok_or_else(fault)?;
-                attributes.insert(absolute(path)?, of);
-            }
-            _ => return Err(fault()),
-        }
-    }
-    Ok((listing, attributes))
-}
-
-/// A path and its attributes, in the order in which the guest is asked for them.
-fn stat(line: &str) -> Option<(&str, Attributes)> {
-    let mut words = line.splitn(6, ' ');
-    let attributes = Attributes {
-        mode: u32::from_str_radix(words.next()?, 8).ok()?,
-        mtime: words.next()?.parse().ok()?,
-        links: words.next()?.parse().ok()?,
-        uid: words.next()?.parse().ok()?,
-        gid: words.next()?.parse().ok()?,
-    };
-    Some((words.next()?, attributes))
 }

@@ -1,16 +1,14 @@
 //! `ls` and `cat` give every name and byte of an image back: of ours, and of those that other people built.
 
 use qemu_tests::example::Example;
-use qemu_tests::listing::{Entry, Listing, of_directory, same};
+use qemu_tests::inside::{isobuild, ls, output, read};
+use qemu_tests::listing::{of_directory, same};
 use qemu_tests::pins;
-use qemu_tests::preserved::{self, Attributes};
-use qemu_tests::{hash, odd, suite, tools, workspace};
+use qemu_tests::preserved;
+use qemu_tests::{inside, odd, suite, tools, workspace};
 use serde_json::Value;
-use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
-use std::process::{Command, ExitCode, Output};
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 fn main() -> ExitCode {
@@ -59,87 +57,6 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
     Ok(trials)
 }
 
-fn isobuild(arguments: &[&OsStr]) -> Result<Output, String> {
-    let mut command = Command::new(workspace::isobuild()?);
-    command
-        .args(arguments)
-        .output()
-        .map_err(|e| format!("{command:?}: {e}"))
-}
-
-/// What succeeds without a word.
-fn output(arguments: &[&OsStr]) -> Result<Vec<u8>, String> {
-    let output = isobuild(arguments)?;
-    if output.status.success() && output.stderr.is_empty() {
-        return Ok(output.stdout);
-    }
-    Err(format!(
-        "{arguments:?}: {}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    ))
-}
-
-fn ls(image: &Path, path: &str) -> Result<Vec<Value>, String> {
-    let arguments = [
-        "ls".as_ref(),
-        "-R".as_ref(),
-        "--json".as_ref(),
-        image.as_os_str(),
-        path.as_ref(),
-    ];
-    let json: Value = serde_json::from_slice(&output(&arguments)?).map_err(|e| e.to_string())?;
-    json.as_array().cloned().ok_or_else(|| json.to_string())
-}
-
-/// Every file and link of a volume, read one by one.
-fn read(image: &Path, volume: &str) -> Result<Listing, String> {
-    let mut listing = Listing::new();
-    for item in ls(image, &format!("{volume}/"))? {
-        let path = bytes(item["path"].as_str().ok_or("no path")?);
-        let entry = match item["type"].as_str() {
-            Some("directory") => continue,
-            Some("symlink") => {
-                let target = bytes(item["target"].as_str().ok_or("no target")?);
-                Entry::Link(String::from_utf8_lossy(&target).into_owned())
-            }
-            Some("file") => {
-                let named = OsString::from_vec([volume.as_bytes(), &path].concat());
-                let content = output(&["cat".as_ref(), image.as_os_str(), &named])?;
-                if item["size"].as_u64() != Some(content.len() as u64) {
-                    return Err(format!("{item} has {} bytes", content.len()));
-                }
-                Entry::File(hash::bytes(&content))
-            }
-            _ => return Err(item.to_string()),
-        };
-        listing.insert(String::from_utf8_lossy(&path).into_owned(), entry);
-    }
-    Ok(listing)
-}
-
-/// The bytes of a path in the JSON: `\xNN` is a byte that is no text, and a backslash is doubled.
-fn bytes(path: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut left = path.as_bytes();
-    while let Some((&first, rest)) = left.split_first() {
-        left = rest;
-        match (first, rest) {
-            (b'\\', [b'\\', rest @ ..]) => {
-                bytes.push(b'\\');
-                left = rest;
-            }
-            (b'\\', [b'x', digits @ ..]) => {
-                let (digits, rest) = digits.split_at(2);
-                bytes.push(u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap());
-                left = rest;
-            }
-            _ => bytes.push(first),
-        }
-    }
-    bytes
-}
-
 /// Invalid names, and those with a colon, a newline or a backslash, among them.
 fn odd_tree() {
     let dir = tempfile::tempdir_in(workspace::target()).unwrap();
@@ -155,25 +72,14 @@ fn attributes() {
     preserved::make(&dir.path().join("kept")).unwrap();
     let (_, image) = odd::image(dir.path(), &[], &preserved::manifest("kept", "/kept")).unwrap();
     let items = ls(&image, "/kept").unwrap();
-    let number = |item: &Value, key: &str| item[key].as_u64().unwrap();
     for (name, wanted) in preserved::attributes(&dir.path().join("kept")).unwrap() {
         let item = items
             .iter()
             .find(|item| item["path"] == format!("/kept/{name}"))
             .unwrap();
-        let mode = item["mode"].as_str().unwrap().strip_prefix("0o").unwrap();
-        let mode = u32::from_str_radix(mode, 8).unwrap();
-        assert_eq!(
-            mode & 0o170_000,
-            if name == "directory" { 0o040_000 } else { 0o100_000 }
-        );
-        let found = Attributes {
-            mode: mode & 0o7777,
-            mtime: wanted.mtime,
-            links: number(item, "links"),
-            uid: number(item, "uid") as u32,
-            gid: number(item, "gid") as u32,
-        };
+        let directory = item["mode"].as_str().unwrap().starts_with("0o4");
+        assert_eq!(directory, name == "directory");
+        let found = inside::attributes(item, wanted.mtime).unwrap();
         assert_eq!(found, wanted, "{name}");
     }
     let long = |path: &str| {

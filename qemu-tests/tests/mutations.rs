@@ -1,6 +1,6 @@
 //! Ten thousand damaged images, ours and Debian's: `inspect` and `ls` neither fall nor read without end nor take much memory (row H17).
 
-use isobuild::contents::Tree;
+use isobuild::contents::{Place, Tree};
 use isobuild::facts::{Description, What};
 use isobuild::inspect::inspect;
 use isobuild::read_at::ReadAt;
@@ -41,6 +41,14 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
         || {
             let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
             damage(&odd::image(dir.path(), &[], "")?.1)
+        },
+    ));
+    trials.push(suite::trial(
+        "h17 damaged UDF bridge".to_owned(),
+        suite::missing(&["genisoimage"]),
+        || {
+            let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+            damage(&odd::bridge(dir.path())?.1)
         },
     ));
     for name in ["grub-rescue.iso", "memtest.iso", "ipxe.iso"] {
@@ -104,7 +112,10 @@ fn damage(path: &Path) -> Result<(), String> {
         MEMORY.reset_peak_usage();
         let before = MEMORY.current_usage();
         let facts = inspect(&image);
-        let _ = (Tree::iso9660(&image), Tree::esp(&image, 1));
+        let root = || b"/".to_vec();
+        for place in [Place::Iso(root()), Place::Udf(root()), Place::Esp(1, root())] {
+            let _ = Tree::of(&image, place);
+        }
         let taken = MEMORY.peak_usage().saturating_sub(before);
         let seen = (taken, image.read.get(), image.calls.get());
         most = (most.0.max(seen.0), most.1.max(seen.1), most.2.max(seen.2));

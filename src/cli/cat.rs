@@ -3,14 +3,14 @@
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
-use isobuild::contents::{self, CopyError, Place};
+use isobuild::contents::{self, CopyError, Place, Tree};
 use isobuild::error::Error;
 use isobuild::iso9660::EntryKind;
 use isobuild::text;
 
 use super::Cat;
 use super::inspect::open;
-use super::ls::{failed, tree};
+use super::ls::failed;
 
 pub(super) fn run(arguments: &Cat) -> Result<(), Error> {
     let image = open(&arguments.image)?;
@@ -20,7 +20,7 @@ pub(super) fn run(arguments: &Cat) -> Result<(), Error> {
     let item = match place {
         Place::Partition(number) => contents::partition(&image, number).map_err(failed)?,
         place => {
-            let (tree, path) = tree(&image, place).map_err(failed)?;
+            let (tree, path) = Tree::of(&image, place).map_err(failed)?;
             let item = tree.find(&path, true).map_err(failed)?;
             if item.kind != EntryKind::File {
                 return Err(refused(format!("{}: it is no file", text::visible(&path))));

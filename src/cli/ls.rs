@@ -4,10 +4,9 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use isobuild::contents::{ContentsError, Item, Place, Tree};
+use isobuild::contents::{Attributes, ContentsError, Item, Place, Tree};
 use isobuild::error::Error;
 use isobuild::iso9660::EntryKind;
-use isobuild::read_at::ReadAt;
 use isobuild::text;
 use serde::Serialize;
 
@@ -18,7 +17,7 @@ pub(super) fn run(arguments: &Ls) -> Result<(), Error> {
     let image = open(&arguments.image)?;
     let failed = |error| failed(&arguments.image, error);
     let place = Place::parse(arguments.path.as_bytes()).map_err(|why| Error::input(&arguments.image, why))?;
-    let (tree, path) = tree(&image, place).map_err(failed)?;
+    let (tree, path) = Tree::of(&image, place).map_err(failed)?;
     let named = tree.find(&path, true).map_err(failed)?;
     let items: Vec<&Item> = match named.kind {
         EntryKind::Directory => tree.below(named, arguments.recursive).collect(),
@@ -43,17 +42,6 @@ pub(super) fn run(arguments: &Ls) -> Result<(), Error> {
     print(&out)
 }
 
-/// The tree that a place is in, and the path there.
-pub(super) fn tree(image: &dyn ReadAt, place: Place) -> Result<(Tree, Vec<u8>), ContentsError> {
-    match place {
-        Place::Iso(path) => Ok((Tree::iso9660(image)?, path)),
-        Place::Esp(number, path) => Ok((Tree::esp(image, number)?, path)),
-        Place::Partition(number) => Err(ContentsError::Absent(format!(
-            "partition:{number} has bytes, and no names; `isobuild inspect` shows what is in it"
-        ))),
-    }
-}
-
 pub(super) fn failed(image: &Path, error: ContentsError) -> Error {
     match error {
         ContentsError::Image(error) => unreadable(image, error),
@@ -63,8 +51,9 @@ pub(super) fn failed(image: &Path, error: ContentsError) -> Error {
 
 /// As `ls -l`, with times in UTC. What the volume does not say is a `?`.
 fn long(item: &Item, name: &[u8]) -> String {
-    let posix = |of: fn(&isobuild::iso9660::Posix) -> u32| {
-        item.posix.as_ref().map_or("?".into(), |posix| of(posix).to_string())
+    let posix = |of: fn(&Attributes) -> Option<u32>| {
+        let number = item.posix.as_ref().and_then(of);
+        number.map_or("?".into(), |number| number.to_string())
     };
     let length = match &item.kind {
         EntryKind::Other(Some((major, minor))) => format!("{major}, {minor}"),
@@ -73,7 +62,7 @@ fn long(item: &Item, name: &[u8]) -> String {
     let mut line = format!(
         "{} {:>3} {:>5} {:>5} {length:>12} {} {}",
         mode(item),
-        posix(|posix| posix.links),
+        posix(|posix| Some(posix.links)),
         posix(|posix| posix.uid),
         posix(|posix| posix.gid),
         item.modified,
@@ -154,8 +143,8 @@ impl Listed {
             size: item.length,
             modified: item.modified.to_string(),
             mode: posix.map(|posix| format!("{:#o}", posix.mode)),
-            uid: posix.map(|posix| posix.uid),
-            gid: posix.map(|posix| posix.gid),
+            uid: posix.and_then(|posix| posix.uid),
+            gid: posix.and_then(|posix| posix.gid),
             links: posix.map(|posix| posix.links),
             target: match &item.kind {
                 EntryKind::Symlink(target) => Some(text::lossless(target)),

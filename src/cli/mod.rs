@@ -79,7 +79,7 @@ struct Plan {
 
 #[derive(Debug, Args)]
 struct Inspect {
-    /// Any ISO 9660 image.
+    /// Any ISO 9660 or UDF image.
     image: PathBuf,
     /// As JSON.
     #[arg(long)]
@@ -88,7 +88,7 @@ struct Inspect {
 
 #[derive(Debug, Args)]
 struct Check {
-    /// Any ISO 9660 image.
+    /// Any ISO 9660 or UDF image.
     image: PathBuf,
     /// A cell that has to boot, such as uefi-usb; the exit code is 5 if it does not.
     #[arg(long, value_name = "CELL", value_parser = cell)]
@@ -100,9 +100,9 @@ struct Check {
 
 #[derive(Debug, Args)]
 struct Ls {
-    /// Any ISO 9660 image.
+    /// Any ISO 9660 or UDF image.
     image: PathBuf,
-    /// What to list: /path in the ISO tree, esp:/path in the EFI system partition.
+    /// What to list: /path in the tree (iso:/path and udf:/path choose one), esp:/path in the EFI system partition.
     #[arg(default_value = "/")]
     path: OsString,
     /// With type, mode, links, owner, size and time (UTC).
@@ -118,9 +118,9 @@ struct Ls {
 
 #[derive(Debug, Args)]
 struct Cat {
-    /// Any ISO 9660 image.
+    /// Any ISO 9660 or UDF image.
     image: PathBuf,
-    /// The file: /path in the ISO tree, esp:/path in the EFI system partition, partition:NUMBER.
+    /// The file: /path in the tree (iso:/path and udf:/path choose one), esp:/path in the EFI system partition, partition:NUMBER.
     path: OsString,
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use crate::iso9660::{EntryKind, Posix, Zisofs};
 use crate::read_at::{Pieces, ReadAt};
 use crate::time::Timestamp;
+use crate::udf;
 
 /// What is read at once.
 const PIECE: u64 = 1 << 20;
@@ -19,13 +20,63 @@ pub struct Item {
     /// Of the content, in bytes, as the index says.
     pub length: u64,
     /// Where the volume has such attributes.
-    pub posix: Option<Posix>,
+    pub posix: Option<Attributes>,
     /// Of the last change.
     pub modified: Timestamp,
     /// Where the content is in the image: byte offset and length of each piece, without an offset for zeros that are not there.
     pub extents: Vec<(Option<u64>, u64)>,
     /// How the content is compressed there, if it is.
     pub zisofs: Option<Zisofs>,
+}
+
+/// POSIX attributes, as far as a volume has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// `st_mode`: file type and permissions.
+    pub mode: u32,
+    /// `st_nlink`.
+    pub links: u32,
+    /// `st_uid`.
+    pub uid: Option<u32>,
+    /// `st_gid`.
+    pub gid: Option<u32>,
+    /// `st_ino`: names of one file share it; 0 says nothing.
+    pub serial: u64,
+}
+
+impl From<Posix> for Attributes {
+    fn from(posix: Posix) -> Self {
+        Self {
+            mode: posix.mode,
+            links: posix.links,
+            uid: Some(posix.uid),
+            gid: Some(posix.gid),
+            serial: posix.serial.into(),
+        }
+    }
+}
+
+impl From<udf::Attributes> for Attributes {
+    fn from(udf: udf::Attributes) -> Self {
+        Self {
+            mode: udf.mode,
+            links: udf.links,
+            uid: udf.uid,
+            gid: udf.gid,
+            serial: udf.serial,
+        }
+    }
+}
+
+impl From<udf::Kind> for EntryKind {
+    fn from(kind: udf::Kind) -> Self {
+        match kind {
+            udf::Kind::Directory => Self::Directory,
+            udf::Kind::File => Self::File,
+            udf::Kind::Symlink(target) => Self::Symlink(target),
+            udf::Kind::Other(device) => Self::Other(device),
+        }
+    }
 }
 
 /// Why a content does not come out of an image whole.

@@ -7,8 +7,9 @@ use crate::inspect::{self, InspectError};
 use crate::iso9660::{self, EntryKind, Flavour, VolumeKind};
 use crate::read_at::ReadAt;
 use crate::text;
+use crate::udf;
 
-pub use item::{CopyError, Item};
+pub use item::{Attributes, CopyError, Item};
 
 /// Symbolic links that a path may lead through: as many as Linux follows.
 const LINKS: usize = 40;
@@ -16,8 +17,12 @@ const LINKS: usize = 40;
 /// A place in an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A path in the ISO 9660 tree: `/x`, or `iso:/x`.
+    /// A path in the image's tree, by its richest index: `/x`.
+    Tree(Vec<u8>),
+    /// A path in the ISO 9660 tree: `iso:/x`.
     Iso(Vec<u8>),
+    /// A path in the UDF tree: `udf:/x`.
+    Udf(Vec<u8>),
     /// A path in a FAT volume, counted from 1: `esp:/x`, `esp2:/x`.
     Esp(usize, Vec<u8>),
     /// The bytes of a partition: `partition:2`.
@@ -55,7 +60,7 @@ impl Place {
     pub fn parse(typed: &[u8]) -> Result<Self, String> {
         let shown = text::visible(typed);
         let Some(colon) = typed.iter().position(|&byte| byte == b':') else {
-            return Ok(Self::Iso(normal(typed)));
+            return Ok(Self::Tree(normal(typed)));
         };
         let (volume, path) = (&typed[..colon], &typed[colon + 1..]);
         let number = |digits: &[u8]| {
@@ -65,6 +70,7 @@ impl Place {
         };
         match volume {
             b"iso" => Ok(Self::Iso(normal(path))),
+            b"udf" => Ok(Self::Udf(normal(path))),
             b"esp" => Ok(Self::Esp(1, normal(path))),
             b"partition" => number(path)
                 .map(Self::Partition)
@@ -72,7 +78,7 @@ impl Place {
             _ => match volume.strip_prefix(b"esp").and_then(number) {
                 Some(esp) if esp > 0 => Ok(Self::Esp(esp as usize, normal(path))),
                 // A colon may be part of a name.
-                _ => Ok(Self::Iso(normal(typed))),
+                _ => Ok(Self::Tree(normal(typed))),
             },
         }
     }
@@ -97,9 +103,43 @@ fn order(path: &[u8]) -> impl Iterator<Item = u16> {
 }
 
 impl Tree {
-    /// The ISO 9660 tree, by Rock Ridge, else Joliet, else plain identifiers.
-    pub fn iso9660(image: &dyn ReadAt) -> Result<Self, ContentsError> {
+    /// What `place` is in, and the path there.
+    pub fn of(image: &dyn ReadAt, place: Place) -> Result<(Self, Vec<u8>), ContentsError> {
+        match place {
+            Place::Tree(path) => Ok((Self::richest(image)?, path)),
+            Place::Iso(path) => {
+                inspect::refuse(image)?;
+                Ok((Self::iso9660(image)?.0, path))
+            }
+            Place::Udf(path) => {
+                inspect::refuse(image)?;
+                let tree = Self::udf(image)?;
+                let absent = || ContentsError::Absent("the image has no UDF volume".into());
+                Ok((tree.ok_or_else(absent)?, path))
+            }
+            Place::Esp(number, path) => Ok((Self::esp(image, number)?, path)),
+            Place::Partition(number) => Err(ContentsError::Absent(format!(
+                "partition:{number} has bytes, and no names; `isobuild inspect` shows what is in it"
+            ))),
+        }
+    }
+
+    /// By Rock Ridge, else UDF, else Joliet, else plain identifiers: an image with UDF and without Rock Ridge often has little more
+    /// in its ISO 9660 tree than a word about that.
+    fn richest(image: &dyn ReadAt) -> Result<Self, ContentsError> {
         inspect::refuse(image)?;
+        let iso = Self::iso9660(image);
+        if let Ok((tree, Flavour::RockRidge)) = iso {
+            return Ok(tree);
+        }
+        match (Self::udf(image), iso) {
+            (Ok(Some(tree)), _) | (_, Ok((tree, _))) => Ok(tree),
+            (Err(error), Err(_)) | (Ok(None), Err(error)) => Err(error),
+        }
+    }
+
+    /// The ISO 9660 tree, by Rock Ridge, else Joliet, else plain identifiers.
+    fn iso9660(image: &dyn ReadAt) -> Result<(Self, Flavour), ContentsError> {
         let descriptors = iso9660::read_descriptors(image)?;
         let volume = |kind| {
             let volumes = descriptors.iter().filter_map(|(_, descriptor)| match descriptor {
@@ -116,13 +156,28 @@ impl Tree {
         }
         let items = walk.entries.into_iter().map(|entry| Item {
             length: entry.zisofs.map_or(entry.length, |zisofs| zisofs.length),
-            posix: entry.posix,
+            posix: entry.posix.map(Attributes::from),
             modified: entry.modified,
             extents: placed(&entry.extents, 0),
             zisofs: entry.zisofs,
             ..Item::empty(entry.path, entry.kind)
         });
-        Ok(Self::new(items.collect()))
+        Ok((Self::new(items.collect()), walk.flavour))
+    }
+
+    /// The UDF tree, if there is one.
+    fn udf(image: &dyn ReadAt) -> Result<Option<Self>, ContentsError> {
+        let Some(volume) = udf::read(image).map_err(InspectError::from)? else {
+            return Ok(None);
+        };
+        let items = volume.entries.into_iter().map(|entry| Item {
+            length: entry.length,
+            posix: Some(Attributes::from(entry.attributes)),
+            modified: entry.attributes.modified,
+            extents: entry.extents,
+            ..Item::empty(entry.path, EntryKind::from(entry.kind))
+        });
+        Ok(Some(Self::new(items.collect())))
     }
 
     /// A FAT volume, counted from 1 as [`inspect::inspect`] counts them.
@@ -254,14 +309,15 @@ mod tests {
 
     #[test]
     fn places_are_what_was_typed() {
-        let iso = |path: &str| Ok(Place::Iso(path.into()));
+        let tree = |path: &str| Ok(Place::Tree(path.into()));
         for (typed, place) in [
-            ("/", iso("/")),
-            ("", iso("/")),
-            ("a//b/./c/", iso("/a/b/c")),
-            ("iso:/x", iso("/x")),
-            ("a:b", iso("/a:b")),
-            ("espresso:x", iso("/espresso:x")),
+            ("/", tree("/")),
+            ("", tree("/")),
+            ("a//b/./c/", tree("/a/b/c")),
+            ("iso:/x", Ok(Place::Iso("/x".into()))),
+            ("udf:x", Ok(Place::Udf("/x".into()))),
+            ("a:b", tree("/a:b")),
+            ("espresso:x", tree("/espresso:x")),
             ("esp:", Ok(Place::Esp(1, "/".into()))),
             ("esp3:x", Ok(Place::Esp(3, "/x".into()))),
             ("partition:2", Ok(Place::Partition(2))),

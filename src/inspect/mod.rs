@@ -9,6 +9,7 @@ mod recognise;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod udf_volume;
 mod volume;
 
 use std::io;
@@ -19,6 +20,7 @@ use crate::fat;
 use crate::iso9660;
 use crate::layout;
 use crate::read_at::ReadAt;
+use crate::udf;
 
 pub(crate) use fat_volumes::{esp_faults, fat_extents, fat_what};
 pub(crate) use loaders::{is_default_loader, loader_facts, loaders_in};
@@ -35,9 +37,12 @@ pub enum InspectError {
     /// There is no ISO 9660 volume in it.
     #[error("{}", .0)]
     NotAnImage(String),
-    /// The volume cannot be followed.
+    /// The ISO 9660 volume cannot be followed.
     #[error(transparent)]
     Iso9660(#[from] iso9660::Error),
+    /// The UDF volume cannot be followed.
+    #[error(transparent)]
+    Udf(#[from] udf::Error),
 }
 
 /// Everything that the bytes of `image` say.
@@ -50,7 +55,8 @@ pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
     facts.warnings = recognise::unsupported(image)?;
     let mut claims = Vec::new();
     tables::read(image, &mut facts, &mut claims)?;
-    let boot_images = volume::read(image, &mut facts, &mut claims)?;
+    let boot_images = boot_images(image, &mut facts, &mut claims)?;
+    udf_volume::read(image, &mut facts, &mut claims)?;
     fat_volumes::read(image, &mut facts, &mut claims);
     for extent in boot_images {
         match claims.iter_mut().find(|claim| claim.offset == extent.offset) {
@@ -89,9 +95,25 @@ pub fn fat_volumes(image: &dyn ReadAt) -> Result<impl Iterator<Item = (u64, fat:
     recognise::refuse(image)?;
     let (mut facts, mut claims) = (Description::default(), Vec::new());
     tables::read(image, &mut facts, &mut claims)?;
-    volume::read(image, &mut facts, &mut claims)?;
+    boot_images(image, &mut facts, &mut claims)?;
     let volumes = fat_volumes::volumes(image, &facts);
     Ok(volumes.map(|(offset, _, contents)| (offset, contents)))
+}
+
+/// Adds what the ISO 9660 volume says. The result are the boot images that may have no other name; an image of UDF alone has none.
+fn boot_images(
+    image: &dyn ReadAt,
+    facts: &mut Description,
+    claims: &mut Vec<Extent>,
+) -> Result<Vec<Extent>, InspectError> {
+    match volume::read(image, facts, claims) {
+        Err(InspectError::NotAnImage(_) | InspectError::Iso9660(iso9660::Error::NotIso9660(_)))
+            if udf_volume::is_announced(image)? =>
+        {
+            Ok(Vec::new())
+        }
+        read => read,
+    }
 }
 
 fn claim(offset: u64, length: u64, what: What) -> Extent {

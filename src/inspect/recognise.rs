@@ -47,48 +47,44 @@ pub(crate) fn refuse(image: &dyn ReadAt) -> Result<(), InspectError> {
             "{size} bytes are too few for an ISO 9660 image, which begins with 32 KiB of system area"
         ));
     }
-    let identifiers = identifiers(image)?;
-    if identifiers.first().is_some_and(|first| first != b"CD001") && identifiers.iter().any(is_udf) {
-        return refused("it holds UDF alone, which is not supported, and no ISO 9660 volume");
-    }
     Ok(())
 }
 
 /// Sectors of the volume recognition sequence (ECMA-167 2/8.4) that are looked at.
 const SEQUENCE: u64 = 64;
 
-/// The standard identifiers of the descriptors from logical sector 16, as far as they are any.
-fn identifiers(image: &dyn ReadAt) -> io::Result<Vec<[u8; 5]>> {
-    let mut found = Vec::new();
-    for number in 0..SEQUENCE {
-        let mut identifier = [0; 5];
-        let offset = SYSTEM_AREA + number * SECTOR;
-        if offset + SECTOR > image.size() {
-            break;
+/// Byte offset and length of the descriptors that announce UDF, if it is announced.
+pub(super) fn udf_sequence(image: &dyn ReadAt) -> io::Result<Option<(u64, u64)>> {
+    // ECMA-167 2/8.3: a descriptor begins a sector, where sectors are longer than itself.
+    for step in [SECTOR, 2 * SECTOR] {
+        let (mut start, mut announced) = (None, false);
+        for number in 0..SEQUENCE {
+            let mut identifier = [0; 5];
+            let offset = SYSTEM_AREA + number * step;
+            if offset + SECTOR > image.size() {
+                break;
+            }
+            image.read_exact_at(&mut identifier, offset + 1)?;
+            match &identifier {
+                b"CD001" if start.is_none() => continue,
+                b"BEA01" | b"BOOT2" | b"CDW02" => {}
+                b"NSR02" | b"NSR03" => announced = true,
+                b"TEA01" if announced => {
+                    let start = start.unwrap_or(offset);
+                    return Ok(Some((start, offset + SECTOR - start)));
+                }
+                _ => break,
+            }
+            start = start.or(Some(offset));
         }
-        image.read_exact_at(&mut identifier, offset + 1)?;
-        if !matches!(
-            &identifier,
-            b"CD001" | b"BEA01" | b"NSR02" | b"NSR03" | b"TEA01" | b"BOOT2" | b"CDW02"
-        ) {
-            break;
-        }
-        found.push(identifier);
     }
-    Ok(found)
-}
-
-fn is_udf(identifier: &[u8; 5]) -> bool {
-    matches!(identifier, b"NSR02" | b"NSR03")
+    Ok(None)
 }
 
 /// What an image holds beside all that is described, a sentence each.
 pub(super) fn unsupported(image: &dyn ReadAt) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut say = |what: &str| found.push(format!("unsupported: {what}; it is not described here"));
-    if identifiers(image)?.iter().any(is_udf) {
-        say("the UDF volume beside ISO 9660");
-    }
     let at = |offset: u64, magic: &[u8]| -> io::Result<bool> {
         match offset + magic.len() as u64 <= image.size() {
             true => Ok(image.read_vec_at(offset, magic.len() as u64)? == magic),
