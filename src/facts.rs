@@ -142,20 +142,20 @@ pub struct GptFacts {
 /// An entry of a partition table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Partition {
-    /// `mbr` or `gpt`.
+    /// `mbr`, `gpt` or `apm`.
     pub table: String,
-    /// 512 or 4096.
+    /// 512 or 4096; of an Apple partition map its block.
     pub sector_size: u64,
-    /// From 1.
+    /// From 1; logical partitions of an MBR from 5.
     pub number: u32,
-    /// `esp`, `linux`, `basic-data`, `protective`, `empty`, `0xNN` or a GUID.
+    /// `esp`, `linux`, `basic-data`, `protective`, `empty`, `0xNN`, a GUID, or the words of an Apple partition map.
     #[serde(rename = "type")]
     pub kind: String,
     /// First byte.
     pub start: u64,
     /// In bytes.
     pub length: u64,
-    /// GPT: the partition's name.
+    /// GPT and Apple: the partition's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// GPT: the partition's GUID.
@@ -246,6 +246,8 @@ pub struct MappedName {
 pub enum What {
     /// Boot code, disk signature and four slots.
     MasterBootRecord,
+    /// The record of a logical partition.
+    ExtendedBootRecord,
     /// UEFI 5.3.2.
     GptHeader,
     /// UEFI 5.3.3.
@@ -254,6 +256,8 @@ pub enum What {
     BackupGptEntries,
     /// The last logical sector.
     BackupGptHeader,
+    /// Inside Macintosh: Devices, 3-22.
+    ApplePartitionMap,
     /// ECMA-119 §9.4.
     PrimaryDescriptor,
     /// El Torito §2.0, figure 7.
@@ -324,10 +328,12 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::MasterBootRecord => "master boot record",
+            Self::ExtendedBootRecord => "extended boot record",
             Self::GptHeader => "GPT header",
             Self::GptEntries => "GPT partition entry array",
             Self::BackupGptEntries => "backup GPT partition entry array",
             Self::BackupGptHeader => "backup GPT header",
+            Self::ApplePartitionMap => "Apple partition map",
             Self::PrimaryDescriptor => "primary volume descriptor",
             Self::BootRecord => "boot record",
             Self::JolietDescriptor => "Joliet volume descriptor",

@@ -27,7 +27,7 @@
 //! | facts | [`facts`] | the words and the JSON of `plan` and `inspect` |
 //!
 //! The leaves each know one standard, and neither the tree, the manifest, the file system nor each other: [`iso9660`] (ECMA-119, Rock
-//! Ridge, Joliet), [`udf`] (read only), [`el_torito`], [`mbr`], [`gpt`], [`fat`], [`pe`].
+//! Ridge, Joliet), [`udf`] (read only), [`el_torito`], [`mbr`], [`gpt`], [`apm`] (read only), [`fat`], [`pe`].
 //!
 //! # What always holds
 //!
@@ -46,6 +46,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)
 )]
 
+pub mod apm;
 pub mod boot;
 pub mod check;
 pub mod contents;

@@ -5,9 +5,13 @@
 //! slots of an image hold is decided elsewhere; here only what one slot can say. `mbrman` has the bytes of the record.
 //! Its code for logical partitions wraps and panics on hostile numbers and is not used.
 
+mod logical;
+
 use std::io::Cursor;
 
 use mbrman::{BOOT_ACTIVE, BOOT_INACTIVE, CHS, MBRHeader, MBRPartitionEntry};
+
+pub use logical::{Logical, logical};
 
 /// UEFI 5.2.3: the type of the slot that keeps tools without GPT away from the disk.
 pub const PROTECTIVE: u8 = 0xEE;

@@ -91,10 +91,6 @@ pub(super) fn unsupported(image: &dyn ReadAt) -> io::Result<Vec<String>> {
             false => Ok(false),
         }
     };
-    // Inside Macintosh: Devices, 3-23: the map's entries begin in the second block, of 512 or 2048 bytes.
-    if at(512, b"PM\0\0")? || at(2048, b"PM\0\0")? {
-        say("an Apple partition map");
-    }
     // Inside Macintosh: Files, 2-60, and TN1150: the volume header is 1024 bytes into the volume.
     if at(1024, b"BD")? || at(1024, b"H+\0\x04")? || at(1024, b"HX\0\x05")? {
         say("an HFS volume that begins with the image");

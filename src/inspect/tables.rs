@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::apm;
 use crate::facts::{Description, Extent, GptFacts, MbrFacts, Partition, What};
 use crate::gpt;
 use crate::mbr::{self, Slot};
@@ -22,6 +23,7 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
         for (index, slot) in mbr.slots.iter().enumerate() {
             facts.partitions.extend(mbr_partition(index, slot, 512));
         }
+        logical_partitions(image, &mbr.slots, facts, claims);
     }
     for sector_size in [512, 4096] {
         let Some(table) = gpt::decode(image, sector_size) else {
@@ -47,7 +49,39 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
         }
         facts.faults.extend(table.faults);
     }
+    if let Some(map) = apm::read(image) {
+        let length = (map.partitions.len() as u64 + 1) * map.block;
+        claims.push(claim(map.block, length - map.block, What::ApplePartitionMap));
+        facts
+            .faults
+            .extend(map.fault.map(|fault| format!("Apple partition map: {fault}")));
+        for (index, partition) in map.partitions.into_iter().enumerate() {
+            facts.partitions.push(Partition {
+                table: "apm".into(),
+                name: Some(partition.name),
+                active: None,
+                ..table_entry(index, map.block, partition.kind, partition.start, partition.length)
+            });
+        }
+    }
     Ok(())
+}
+
+/// Numbered from 5, as Linux does.
+fn logical_partitions(image: &dyn ReadAt, slots: &[Slot], facts: &mut Description, claims: &mut Vec<Extent>) {
+    let mut number = 4;
+    for found in slots.iter().filter_map(|slot| mbr::logical(image, slot)) {
+        for &offset in &found.records {
+            claims.push(claim(offset, 512, What::ExtendedBootRecord));
+        }
+        for (start, length, kind) in found.partitions {
+            facts
+                .partitions
+                .push(table_entry(number, 512, mbr_kind(kind), start, length));
+            number += 1;
+        }
+        facts.faults.extend(found.fault.map(|fault| format!("MBR: {fault}")));
+    }
 }
 
 /// A slot of the MBR; none for an unused one.
@@ -55,25 +89,44 @@ pub(crate) fn mbr_partition(index: usize, slot: &Slot, sector_size: u64) -> Opti
     if *slot == Slot::default() {
         return None;
     }
-    let kind = match slot.kind {
+    let (start, length) = (u64::from(slot.start), u64::from(slot.length));
+    Some(Partition {
+        active: Some(slot.active),
+        ..table_entry(
+            index,
+            sector_size,
+            mbr_kind(slot.kind),
+            start * sector_size,
+            length * sector_size,
+        )
+    })
+}
+
+/// An entry of an MBR, without what only some have.
+fn table_entry(index: usize, sector_size: u64, kind: String, start: u64, length: u64) -> Partition {
+    Partition {
+        table: "mbr".into(),
+        sector_size,
+        number: index as u32 + 1,
+        kind,
+        start,
+        length,
+        name: None,
+        guid: None,
+        attributes: None,
+        active: None,
+    }
+}
+
+/// The type of an MBR's partition in words.
+fn mbr_kind(kind: u8) -> String {
+    match kind {
         0 => "empty".into(),
         mbr::ESP => "esp".into(),
         mbr::PROTECTIVE => "protective".into(),
         0x83 => "linux".into(),
         other => format!("{other:#04x}"),
-    };
-    Some(Partition {
-        table: "mbr".into(),
-        sector_size,
-        number: index as u32 + 1,
-        kind,
-        start: u64::from(slot.start) * sector_size,
-        length: u64::from(slot.length) * sector_size,
-        name: None,
-        guid: None,
-        attributes: None,
-        active: Some(slot.active),
-    })
+    }
 }
 
 /// A GPT partition.
