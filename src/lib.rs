@@ -23,6 +23,7 @@
 //! | write | [`mod@write`] | the output, and that it is old or complete |
 //! | inspect | [`mod@inspect`] | an image's bytes |
 //! | look inside | [`contents`] | the names in an image, and where their bytes are |
+//! | extract | [`extract`] | the host's files again, in one directory |
 //! | check | [`check`] | what firmware does with the facts |
 //! | facts | [`facts`] | the words and the JSON of `plan` and `inspect` |
 //!
@@ -53,6 +54,7 @@ pub mod contents;
 pub mod diagnostic;
 pub mod el_torito;
 pub mod error;
+pub mod extract;
 pub mod facts;
 pub mod fat;
 pub mod gpt;

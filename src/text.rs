@@ -42,6 +42,11 @@ fn is_harmless(character: char) -> bool {
         && !matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Whether the bytes can be one component of a path, and lead nowhere else.
+pub fn is_component(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.iter().any(|byte| matches!(byte, b'/' | 0))
+}
+
 /// A number of bytes for people: `512 B`, `2.0 KiB`, `16 MiB`.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -86,6 +91,16 @@ mod tests {
         assert_eq!(lossless("\u{1b}[1m".as_bytes()), "\u{1b}[1m");
         assert_eq!(visible("\u{1b}[1m\u{202e}".as_bytes()), "\\u{1b}[1m\\u{202e}");
         assert_eq!(visible("grün\u{85}".as_bytes()), "grün\\u{85}");
+    }
+
+    #[test]
+    fn components() {
+        for name in ["a", "...", "a b", "-", "\\", "\u{202e}"] {
+            assert!(is_component(name.as_bytes()), "{name}");
+        }
+        for name in ["", ".", "..", "/", "../x", "/x", "a/b", "a\0"] {
+            assert!(!is_component(name.as_bytes()), "{name}");
+        }
     }
 
     #[test]

@@ -2,18 +2,13 @@
 
 use isobuild::error::Error;
 use isobuild::image::{self, IsoTree};
-use isobuild::write::{self, Interrupt};
-use isobuild::{manifest, resolve, text};
+use isobuild::{manifest, resolve, text, write};
 
 use super::progress::Progress;
-use super::{Build, environment, print_json, show};
+use super::{Build, environment, interrupt, print_json, show};
 
 pub(super) fn run(arguments: &Build) -> Result<(), Error> {
-    let interrupt = Interrupt::install().map_err(|source| Error::Io {
-        path: "signals".into(),
-        action: "installing handlers",
-        source,
-    })?;
+    let interrupt = interrupt()?;
     let progress = Progress::new("looking at the inputs", arguments.quiet);
     let document = manifest::load(&arguments.manifest)?;
     let resolved = resolve::resolve(&document, &environment(arguments.output.clone()))?;

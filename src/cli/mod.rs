@@ -3,6 +3,7 @@
 mod build;
 mod cat;
 mod check;
+mod extract;
 mod inspect;
 mod ls;
 mod plan;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 
 use isobuild::error::Error;
 use isobuild::resolve::Environment;
+use isobuild::write::Interrupt;
 use serde::Serialize;
 
 /// One TOML manifest, one bootable image: the same file boots as a CD, a USB stick and a VM disk.
@@ -51,6 +53,8 @@ enum Verb {
     Ls(Ls),
     /// Write a file of an image to standard output.
     Cat(Cat),
+    /// Take names out of an image into a directory, which nothing gets out of.
+    Extract(Extract),
 }
 
 #[derive(Debug, Args)]
@@ -124,6 +128,23 @@ struct Cat {
     path: OsString,
 }
 
+#[derive(Debug, Args)]
+struct Extract {
+    /// Any ISO 9660 or UDF image.
+    image: PathBuf,
+    /// What to take, with all that is below: as `ls` and `cat` name it [default: the whole tree].
+    paths: Vec<OsString>,
+    /// Where to put it; nothing that is there is overwritten.
+    #[arg(short = 'C', long, value_name = "DIR")]
+    directory: PathBuf,
+    /// As root: owners, set-id bits and devices too.
+    #[arg(long)]
+    privileged: bool,
+    /// No progress bar, no closing line.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
 /// The name of a cell.
 fn cell(typed: &str) -> Result<String, String> {
     let names = isobuild::check::names();
@@ -143,6 +164,7 @@ pub(crate) fn run() -> ExitCode {
         (Some(Verb::Check(check)), _) => check::run(&check),
         (Some(Verb::Ls(ls)), _) => ls::run(&ls),
         (Some(Verb::Cat(cat)), _) => cat::run(&cat),
+        (Some(Verb::Extract(extract)), _) => extract::run(&extract),
         // clap has shown the help.
         (None, None) => return ExitCode::from(2),
     };
@@ -161,6 +183,15 @@ fn environment(output: Option<PathBuf>) -> Environment {
         source_date_epoch: std::env::var_os("SOURCE_DATE_EPOCH"),
         output,
     }
+}
+
+/// Signals are seen from now on.
+fn interrupt() -> Result<Interrupt, Error> {
+    Interrupt::install().map_err(|source| Error::Io {
+        path: "signals".into(),
+        action: "installing handlers",
+        source,
+    })
 }
 
 /// Results go to standard output. A reader that has seen enough is no error.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use isobuild::diagnostic::{Report, Severity};
 use isobuild::error::{Error, escape};
+use isobuild::extract;
 use isobuild::facts::{Cell, Description, Extent};
 use isobuild::text;
 
@@ -55,6 +56,25 @@ pub(super) fn built(output: &Path, facts: &Description) {
         false => format!("boots {}", cells.join(", ")),
     };
     tell(&format!("{}: {}, {boots}", escape(output), text::size(facts.size)));
+}
+
+/// The closing line of `extract`.
+pub(super) fn extracted(directory: &Path, report: &extract::Report) {
+    let counts = [
+        (report.files, "file", "files"),
+        (report.directories, "directory", "directories"),
+        (report.symlinks, "symbolic link", "symbolic links"),
+        (report.others, "device", "devices"),
+    ];
+    let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
+    let counts: Vec<String> = counts
+        .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
+        .collect();
+    let made = match counts.is_empty() {
+        true => "nothing".into(),
+        false => counts.join(", "),
+    };
+    tell(&format!("{}: {made}, {}", escape(directory), text::size(report.bytes)));
 }
 
 /// The whole image as a picture: one line an extent, in its order.

@@ -50,6 +50,10 @@ impl From<iso9660::Error> for ContentsError {
 #[derive(Debug)]
 pub struct Tree {
     items: Vec<Item>,
+    /// How many names the volume has that are no items, since no path can hold them or they lead nowhere.
+    pub left_out: usize,
+    /// What contradicts the standard.
+    pub notes: Vec<String>,
 }
 
 impl Place {
@@ -162,7 +166,7 @@ impl Tree {
             zisofs: entry.zisofs,
             ..Item::empty(entry.path, entry.kind)
         });
-        Ok((Self::new(items.collect()), walk.flavour))
+        Ok((Self::new(items.collect(), walk.left_out, walk.notes), walk.flavour))
     }
 
     /// The UDF tree, if there is one.
@@ -177,7 +181,7 @@ impl Tree {
             extents: entry.extents,
             ..Item::empty(entry.path, EntryKind::from(entry.kind))
         });
-        Ok(Some(Self::new(items.collect())))
+        Ok(Some(Self::new(items.collect(), volume.left_out, volume.notes)))
     }
 
     /// A FAT volume, counted from 1 as [`inspect::inspect`] counts them.
@@ -207,16 +211,21 @@ impl Tree {
                 ..Item::empty(entry.path.into_bytes(), kind)
             }
         });
-        Ok(Self::new(std::iter::once(root).chain(items).collect()))
+        Ok(Self::new(
+            std::iter::once(root).chain(items).collect(),
+            0,
+            contents.notes,
+        ))
     }
 
     /// In the order of their paths, so that what is in a directory stands together behind it.
-    fn new(mut items: Vec<Item>) -> Self {
+    fn new(mut items: Vec<Item>, left_out: usize, notes: Vec<String>) -> Self {
         items.sort_by(|a, b| order(&a.path).cmp(order(&b.path)));
-        Self { items }
+        Self { items, left_out, notes }
     }
 
-    fn get(&self, path: &[u8]) -> Option<&Item> {
+    /// What is at exactly this path.
+    pub fn get(&self, path: &[u8]) -> Option<&Item> {
         let found = self.items.binary_search_by(|item| order(&item.path).cmp(order(path)));
         self.items.get(found.ok()?)
     }
@@ -295,7 +304,7 @@ mod tests {
 
     fn tree() -> Tree {
         let link = |target: &str| EntryKind::Symlink(target.into());
-        Tree::new(vec![
+        let items = vec![
             item("/b", EntryKind::Directory),
             item("/", EntryKind::Directory),
             item("/b/c", EntryKind::File),
@@ -304,7 +313,8 @@ mod tests {
             item("/d", link("b")),
             item("/loop", link("/loop")),
             item("/absolute", link("/d/up")),
-        ])
+        ];
+        Tree::new(items, 0, Vec::new())
     }
 
     #[test]

@@ -35,6 +35,8 @@ const READ_FACTOR: u64 = 2;
 pub struct Walk {
     /// Parents before children.
     pub entries: Vec<Entry>,
+    /// How many names have no entry; the notes say why.
+    pub left_out: usize,
     /// Whose names the paths are made of.
     pub flavour: Flavour,
     /// Byte offset and length of the continuation pieces that records point at.
@@ -67,10 +69,11 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor, flavour: Option<Flavo
         memory: image.size().saturating_mul(MEMORY_FACTOR).max(MEMORY),
         unread: image.size().saturating_mul(READ_FACTOR),
         torn: 0,
-        left_out: 0,
+        too_many: 0,
         more_notes: 0,
         walk: Walk {
             entries: Vec::new(),
+            left_out: 0,
             flavour,
             continuations: Vec::new(),
             notes: Vec::new(),
@@ -100,10 +103,10 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor, flavour: Option<Flavo
         );
         walker.walk.notes.push(note);
     }
-    if walker.left_out > 0 {
+    if walker.too_many > 0 {
         let note = format!(
             "{} more names, which a volume of this size cannot hold, are left out",
-            walker.left_out
+            walker.too_many
         );
         walker.walk.notes.push(note);
     }
@@ -148,8 +151,8 @@ struct Walker<'a> {
     unread: u64,
     /// Records whose system use entries are cut short.
     torn: usize,
-    /// Names without an entry.
-    left_out: usize,
+    /// Names that there is no memory for.
+    too_many: usize,
     more_notes: usize,
     walk: Walk,
 }
@@ -253,9 +256,19 @@ impl Walker<'_> {
             Flavour::Joliet => identifier::read_joliet(record.identifier, is_directory),
             _ => identifier::read_primary(record.identifier, is_directory),
         });
+        if !text::is_component(&name) {
+            self.note(format!(
+                "{} in {} is no name that a path can hold; it is left out",
+                text::visible(&name),
+                shown(parent)
+            ));
+            self.walk.left_out += 1;
+            return;
+        }
         let cost = (parent.len() + 1 + name.len()) as u64 + ENTRY;
         let Some(left) = self.memory.checked_sub(cost) else {
-            self.left_out += 1;
+            self.walk.left_out += 1;
+            self.too_many += 1;
             return;
         };
         self.memory = left;

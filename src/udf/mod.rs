@@ -40,6 +40,8 @@ pub struct Volume {
     pub block: u64,
     /// Parents before children; the root first.
     pub entries: Vec<Entry>,
+    /// How many names have no entry; the notes say why.
+    pub left_out: usize,
     /// The volume's own structures.
     pub structures: Vec<Structure>,
     /// What contradicts the standard, or is not supported.
@@ -51,8 +53,6 @@ pub struct Volume {
 pub struct Entry {
     /// From the root, which is `/`.
     pub path: Vec<u8>,
-    /// How much of the path is the directory's.
-    pub parent: usize,
     /// What it names.
     pub kind: Kind,
     /// Of the content, in bytes.

@@ -37,7 +37,9 @@ struct Walker<'a> {
     seen: HashSet<u64>,
     memory: u64,
     unread: u64,
+    /// Names without an entry, and those of them that there is no memory for.
     left_out: usize,
+    too_many: usize,
     more_notes: usize,
     entries: Vec<Entry>,
 }
@@ -59,10 +61,11 @@ pub(super) fn walk(image: &dyn ReadAt, opened: Opened) -> Result<Volume, Error> 
         memory: image.size().saturating_mul(MEMORY_FACTOR).max(MEMORY),
         unread: image.size().saturating_mul(READ_FACTOR),
         left_out: 0,
+        too_many: 0,
         more_notes: 0,
         entries: Vec::new(),
     };
-    walker.add(b"/".to_vec(), 0, root);
+    walker.add(b"/".to_vec(), root);
     if walker.entries.first().is_none_or(|root| root.kind != Kind::Directory) {
         let why = walker.opened.notes.pop();
         let why = why.unwrap_or_else(|| "the root is no directory".into());
@@ -87,8 +90,8 @@ impl Walker<'_> {
         if self.unread == 0 {
             self.note("its structures overlap: more of them than the image has bytes; the rest is not read".into());
         }
-        if self.left_out > 0 {
-            let count = self.left_out;
+        if self.too_many > 0 {
+            let count = self.too_many;
             self.note(format!(
                 "{count} more names, which a volume of this size cannot hold, are left out"
             ));
@@ -102,6 +105,7 @@ impl Walker<'_> {
             revision: self.opened.revision,
             block: self.opened.partitions.block,
             entries: self.entries,
+            left_out: self.left_out,
             structures: self.opened.structures,
             notes,
         }
@@ -125,6 +129,7 @@ impl Walker<'_> {
     fn may_hold(&mut self, length: u64) -> bool {
         let left = self.memory.checked_sub(length);
         self.left_out += usize::from(left.is_none());
+        self.too_many += usize::from(left.is_none());
         self.memory = left.unwrap_or(self.memory);
         left.is_some()
     }
@@ -151,9 +156,14 @@ impl Walker<'_> {
         }
         let content = Pieces::new(self.image, extents);
         let fault = directory::names(&content, |Name { name, icb }| {
-            let path_length = path.len();
             let child = [path.as_slice(), b"/", &name].concat();
-            found.extend(self.add(child, path_length, icb));
+            if text::is_component(&name) {
+                found.extend(self.add(child, icb));
+            } else {
+                self.left_out += 1;
+                let shown = text::visible(&child);
+                self.note(format!("{shown} is no name that a path can hold; it is left out"));
+            }
         });
         if let Some(fault) = fault {
             let shown = if path.is_empty() {
@@ -167,9 +177,10 @@ impl Walker<'_> {
     }
 
     /// Adds a name. The result is its number if it is a directory that has not been read.
-    fn add(&mut self, path: Vec<u8>, parent: usize, icb: Allocation) -> Option<usize> {
+    fn add(&mut self, path: Vec<u8>, icb: Allocation) -> Option<usize> {
         let Some(offset) = self.opened.partitions.place(icb.partition, icb.block) else {
             self.note(format!("{} leads to no partition", text::visible(&path)));
+            self.left_out += 1;
             return None;
         };
         let number = self.entries.len();
@@ -183,7 +194,7 @@ impl Walker<'_> {
                         text::visible(&path)
                     ));
                 }
-                self.entries.push(Entry { path, parent, ..known });
+                self.entries.push(Entry { path, ..known });
             }
             return None;
         }
@@ -195,6 +206,7 @@ impl Walker<'_> {
             Ok(read) => read,
             Err(fault) => {
                 self.note(format!("{}: {fault}", text::visible(&path)));
+                self.left_out += 1;
                 return None;
             }
         };
@@ -237,7 +249,6 @@ impl Walker<'_> {
         let attributes = Attributes { ..read.attributes };
         self.entries.push(Entry {
             path,
-            parent,
             kind,
             length: read.length,
             extents,
