@@ -24,6 +24,7 @@
 //! | inspect | [`mod@inspect`] | an image's bytes |
 //! | look inside | [`contents`] | the names in an image, and where their bytes are |
 //! | extract | [`extract`] | the host's files again, in one directory |
+//! | diff | [`mod@diff`] | two images side by side |
 //! | check | [`check`] | what firmware does with the facts |
 //! | facts | [`facts`] | the words and the JSON of `plan` and `inspect` |
 //!
@@ -52,6 +53,7 @@ pub mod boot;
 pub mod check;
 pub mod contents;
 pub mod diagnostic;
+pub mod diff;
 pub mod el_torito;
 pub mod error;
 pub mod extract;

@@ -35,6 +35,7 @@
 //! - `output_faults.rs`, `output_signals.rs`, `output_places.rs`: what is at the output path whatever fails, ends or is in the way.
 //! - `check.rs`: verdicts and exit codes of `check`.
 //! - `look.rs`: `ls` and `cat` give every name and byte back, of our images and of Debian's.
+//! - `diff.rs`: what differs between two images, and that nothing does.
 //! - `extract.rs`: names, bytes and attributes come out whole, and into one directory alone.
 //! - `udf.rs`: volumes that Linux and genisoimage have written, of every revision and kind of partition.
 //! - `mutations.rs`: ten thousand damaged images, and what `inspect` reads and takes of memory for each.

@@ -3,6 +3,7 @@
 mod build;
 mod cat;
 mod check;
+mod diff;
 mod extract;
 mod inspect;
 mod ls;
@@ -53,6 +54,8 @@ enum Verb {
     Ls(Ls),
     /// Write a file of an image to standard output.
     Cat(Cat),
+    /// Compare two images: structures, names, then bytes. The exit code is 5 if they differ.
+    Diff(Diff),
     /// Take names out of an image into a directory, which nothing gets out of.
     Extract(Extract),
 }
@@ -129,6 +132,17 @@ struct Cat {
 }
 
 #[derive(Debug, Args)]
+struct Diff {
+    /// An ISO 9660 or UDF image.
+    a: PathBuf,
+    /// Another one.
+    b: PathBuf,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct Extract {
     /// Any ISO 9660 or UDF image.
     image: PathBuf,
@@ -164,6 +178,7 @@ pub(crate) fn run() -> ExitCode {
         (Some(Verb::Check(check)), _) => check::run(&check),
         (Some(Verb::Ls(ls)), _) => ls::run(&ls),
         (Some(Verb::Cat(cat)), _) => cat::run(&cat),
+        (Some(Verb::Diff(diff)), _) => diff::run(&diff),
         (Some(Verb::Extract(extract)), _) => extract::run(&extract),
         // clap has shown the help.
         (None, None) => return ExitCode::from(2),

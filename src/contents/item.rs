@@ -1,5 +1,6 @@
 //! A name in an image, and the bytes that it names.
 
+use std::cmp::Ordering;
 use std::io;
 
 use crate::iso9660::{EntryKind, Posix, Zisofs};
@@ -112,6 +113,11 @@ impl Item {
         self.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
     }
 
+    /// By path, so that what is in a directory stands together behind it.
+    pub fn order(&self, other: &Self) -> Ordering {
+        order(&self.path, &other.path)
+    }
+
     /// Gives the content to `write`, in pieces of at most a mebibyte.
     pub fn copy(&self, image: &dyn ReadAt, write: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), CopyError> {
         if self.zisofs.is_none() {
@@ -135,6 +141,12 @@ impl Item {
             },
         }
     }
+}
+
+/// Paths by their components: the slash is before every byte of a name.
+pub(super) fn order(a: &[u8], b: &[u8]) -> Ordering {
+    let key = |&byte: &u8| if byte == b'/' { 0 } else { u16::from(byte) + 1 };
+    a.iter().map(key).cmp(b.iter().map(key))
 }
 
 /// Gives the bytes of `extents` to `write`; they have to be `length` altogether.

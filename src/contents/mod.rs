@@ -9,6 +9,8 @@ use crate::read_at::ReadAt;
 use crate::text;
 use crate::udf;
 
+use item::order;
+
 pub use item::{Attributes, CopyError, Item};
 
 /// Symbolic links that a path may lead through: as many as Linux follows.
@@ -98,12 +100,6 @@ fn normal(path: &[u8]) -> Vec<u8> {
 fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     let parts = path.split(|&byte| byte == b'/');
     parts.filter(|part| !matches!(*part, b"" | b"."))
-}
-
-/// Paths by their components: the slash is before every byte of a name.
-fn order(path: &[u8]) -> impl Iterator<Item = u16> {
-    path.iter()
-        .map(|&byte| if byte == b'/' { 0 } else { u16::from(byte) + 1 })
 }
 
 impl Tree {
@@ -220,13 +216,18 @@ impl Tree {
 
     /// In the order of their paths, so that what is in a directory stands together behind it.
     fn new(mut items: Vec<Item>, left_out: usize, notes: Vec<String>) -> Self {
-        items.sort_by(|a, b| order(&a.path).cmp(order(&b.path)));
+        items.sort_by(Item::order);
         Self { items, left_out, notes }
+    }
+
+    /// All of them, what is in a directory behind it.
+    pub fn items(&self) -> &[Item] {
+        &self.items
     }
 
     /// What is at exactly this path.
     pub fn get(&self, path: &[u8]) -> Option<&Item> {
-        let found = self.items.binary_search_by(|item| order(&item.path).cmp(order(path)));
+        let found = self.items.binary_search_by(|item| order(&item.path, path));
         self.items.get(found.ok()?)
     }
 

@@ -175,7 +175,7 @@ fn the_users_files_win_over_the_loaders_in_the_esp() {
         "{MENU}[boot.uefi.files]\n\"/efi/boot/bootx64.efi\" = \"shim\"\n\"/efi/boot/grubx64.efi\" = \"vmlinuz\"\n"
     );
     let (facts, image) = host.build(&manifest);
-    assert_eq!(places(&image, boot::EFI_X64), []);
+    assert_eq!(places(&image, boot::EFI_X64), Vec::<usize>::new());
     let paths: Vec<_> = facts.extents.iter().flat_map(|extent| &extent.paths).collect();
     for path in [
         "esp:/efi/boot/bootx64.efi",
