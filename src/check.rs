@@ -2,7 +2,7 @@
 //!
 //! The rules are those of EDK2's PartitionDxe and of BIOSes as they are found. They judge the way to a loader, not the loader.
 
-use crate::facts::{Cell, Description, EspFacts, LoaderFacts};
+use crate::facts::{Cell, Description, EspFacts, LoaderFacts, Partition};
 
 /// What starts a machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,13 +125,8 @@ fn bios(facts: &Description, medium: Medium) -> Verdict {
 fn uefi(facts: &Description, firmware: Firmware, medium: Medium) -> Verdict {
     let (way, volume) = match medium {
         Medium::Cd => from_catalog(facts)?,
-        Medium::Usb | Medium::Disk => from_partition(facts, 512).map_err(|why| match from_catalog(facts) {
-            Ok((_, volume)) => format!(
-                "{why}; the EFI image at offset {} is reachable from CD alone; mend: a partition entry of the ESP's type for it",
-                volume.offset
-            ),
-            Err(_) => why,
-        })?,
+        Medium::Usb => from_partition(facts, 512).map_err(|why| cd_alone(facts, why))?,
+        Medium::Disk => from_disk(facts)?,
         Medium::Usb4kn | Medium::Disk4kn => from_partition(facts, 4096)?,
     };
     let (name, machine) = match firmware {
@@ -175,45 +170,105 @@ fn authority(loader: &LoaderFacts) -> Option<&'static str> {
 
 /// EDK2 takes every entry of the catalog, whatever its platform, that holds a file system.
 fn from_catalog(facts: &Description) -> Result<(String, &EspFacts), String> {
-    if facts.boot_catalog.is_none() {
+    let Some(catalog) = &facts.boot_catalog else {
         return Err("there is no boot catalog".into());
-    }
-    for entry in facts.el_torito.iter().filter(|entry| entry.bootable) {
-        if let Some(volume) = facts.esp.iter().find(|volume| volume.offset == entry.offset) {
-            return Ok((
-                format!("the boot catalog leads to an ESP at offset {}", entry.offset),
-                volume,
-            ));
-        }
-    }
-    Err("no entry of the boot catalog leads to a FAT volume".into())
-}
-
-/// EDK2 probes GPT, then MBR; a GPT counts only behind an MBR slot of type EE that begins at exactly LBA 1.
-fn from_partition(facts: &Description, sector_size: u64) -> Result<(String, &EspFacts), String> {
-    let protective = facts
-        .partitions
-        .iter()
-        .any(|partition| partition.kind == "protective" && partition.start == partition.sector_size);
-    let has_gpt = facts.gpt.iter().any(|table| table.sector_size == sector_size);
-    let table = match has_gpt && protective {
-        true => "gpt",
-        false if sector_size != 512 => {
-            return Err(format!("there is no GPT for logical sectors of {sector_size} bytes"));
-        }
-        false => "mbr",
     };
-    if facts.mbr.is_none() {
-        return Err("there is no partition table".into());
+    if let Some(why) = &catalog.refused {
+        return Err(format!("the boot catalog is not taken: {why}"));
     }
-    for partition in facts.partitions.iter().filter(|partition| partition.kind == "esp") {
-        if partition.table != table || partition.sector_size != sector_size {
+    let mut outside = None;
+    for entry in facts.el_torito.iter().filter(|entry| entry.bootable) {
+        let Some(volume) = facts.esp.iter().find(|volume| volume.offset == entry.offset) else {
+            continue;
+        };
+        if entry.length == 0 {
+            outside = Some(entry.offset);
             continue;
         }
-        if let Some(volume) = facts.esp.iter().find(|volume| volume.offset == partition.start) {
-            let table = table.to_uppercase();
-            return Ok((format!("{table} partition {} is an ESP", partition.number), volume));
-        }
+        let way = format!("the boot catalog leads to an ESP at offset {}", entry.offset);
+        return Ok((way, volume));
     }
-    Err(format!("the {} has no ESP", table.to_uppercase()))
+    Err(match outside {
+        Some(offset) => format!(
+            "the EFI image at offset {offset} is behind the end of the volume; mend: a volume space size that covers it"
+        ),
+        None => "no entry of the boot catalog leads to a FAT volume".into(),
+    })
+}
+
+/// What a stick lacks that a CD has.
+fn cd_alone(facts: &Description, why: String) -> String {
+    match from_catalog(facts) {
+        Ok((_, volume)) => format!(
+            "{why}; the EFI image at offset {} is reachable from CD alone; mend: a partition entry of the ESP's type for it",
+            volume.offset
+        ),
+        Err(_) => why,
+    }
+}
+
+/// EDK2 probes GPT, then El Torito, then MBR, and the first that it takes hides the others.
+fn from_disk(facts: &Description) -> Result<(String, &EspFacts), String> {
+    let takes_gpt = taken_gpt(facts, 512).is_ok();
+    let catalog = facts.boot_catalog.as_ref().filter(|catalog| catalog.refused.is_none());
+    let takes_catalog = catalog.is_some() && facts.el_torito.iter().any(|entry| entry.bootable);
+    match !takes_gpt && takes_catalog {
+        true => from_catalog(facts)
+            .map(|(way, volume)| (format!("{way}, by firmware that reads it from disks too,"), volume)),
+        false => from_partition(facts, 512),
+    }
+}
+
+/// Whether firmware takes the GPT for logical sectors of a size; else why not.
+fn taken_gpt(facts: &Description, sector_size: u64) -> Result<(), String> {
+    match facts.gpt.iter().find(|table| table.sector_size == sector_size) {
+        None => Err(format!("there is no GPT for logical sectors of {sector_size} bytes")),
+        Some(table) => table
+            .refused
+            .clone()
+            .map_or(Ok(()), |why| Err(format!("the GPT is not taken: {why}"))),
+    }
+}
+
+/// EDK2 probes GPT, then MBR, and takes a FAT volume whatever the type of its partition.
+fn from_partition(facts: &Description, sector_size: u64) -> Result<(String, &EspFacts), String> {
+    let gpt = taken_gpt(facts, sector_size);
+    let table = match gpt {
+        Ok(()) => "gpt",
+        Err(why) if sector_size != 512 => return Err(why),
+        Err(_) => "mbr",
+    };
+    if facts.mbr.is_none() && table == "mbr" {
+        return Err(match facts.gpt.is_empty() {
+            true => "there is no partition table".into(),
+            false => gpt.err().unwrap_or_default(),
+        });
+    }
+    let shown = table.to_uppercase();
+    let mut refused = None;
+    let of_table = |p: &&Partition| p.table == table && p.sector_size == sector_size;
+    let (esps, others): (Vec<_>, Vec<_>) = facts.partitions.iter().filter(of_table).partition(|p| p.kind == "esp");
+    for partition in esps.into_iter().chain(others) {
+        let Some(volume) = facts.esp.iter().find(|volume| volume.offset == partition.start) else {
+            continue;
+        };
+        if let Some(why) = &partition.refused {
+            refused = Some(format!("{shown} partition {} is not taken: {why}", partition.number));
+            continue;
+        }
+        let way = match partition.kind.as_str() {
+            "empty" | "protective" => continue,
+            "esp" => format!("{shown} partition {} is an ESP", partition.number),
+            kind => format!(
+                "{shown} partition {} of type {kind}, not of the ESP's, is a FAT volume",
+                partition.number
+            ),
+        };
+        return Ok((way, volume));
+    }
+    let why = format!("the {shown} has no ESP");
+    Err(refused.unwrap_or_else(|| match gpt {
+        Err(refusal) if !facts.gpt.is_empty() => format!("{why}; {refusal}"),
+        _ => why,
+    }))
 }

@@ -85,6 +85,9 @@ pub struct BootCatalog {
     pub length: u64,
     /// The checksum word of the validation entry.
     pub checksum: u16,
+    /// Why firmware does not take it, if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// An initial or section entry of the boot catalog.
@@ -137,6 +140,9 @@ pub struct GptFacts {
     pub header_crc32: u32,
     /// Of the partition entry array.
     pub entries_crc32: u32,
+    /// Why firmware does not take it, if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// An entry of a partition table.
@@ -167,6 +173,9 @@ pub struct Partition {
     /// MBR: the boot indicator is 0x80.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
+    /// Why firmware does not take it, if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// A FAT volume with EFI loaders in it.

@@ -100,6 +100,38 @@ impl Guest {
         }
     }
 
+    /// Waits until it is clear whether the firmware starts the first medium. A BIOS does if a loader shows `mark`, since what has no loader is
+    /// started too. A firmware that says nothing has not.
+    pub fn starts_medium(&mut self, uefi: bool, mark: &str) -> Result<bool, String> {
+        loop {
+            let (yes, no) = match uefi {
+                true => {
+                    let serial = self.serial();
+                    let started = |line: &&str| line.contains("BdsDxe: starting Boot");
+                    let first = serial
+                        .lines()
+                        .find(started)
+                        .map(|line| !line.contains("EFI Internal Shell"));
+                    let gave_up = serial.contains("No bootable option or device") || first == Some(false);
+                    (first == Some(true), gave_up)
+                }
+                false => {
+                    let screen = self.text_screen().unwrap_or_default();
+                    let log = read_lossy(&self.logs.join("firmware.log"));
+                    let gave_up = log.contains("No bootable device");
+                    (screen.contains(mark) || self.serial().contains(mark), gave_up)
+                }
+            };
+            if yes || no || self.started.elapsed() > self.deadline {
+                return Ok(yes);
+            }
+            if let Some(status) = self.child.try_wait().map_err(|e| format!("QEMU: {e}"))? {
+                return Err(self.failure(&format!("QEMU ended: {status}")));
+            }
+            sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Waits until the machine has been switched off or has reset.
     pub fn wait_for_end(&mut self) -> Result<(), String> {
         loop {

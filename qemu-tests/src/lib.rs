@@ -7,6 +7,7 @@
 //! - [`example`]: an example directory; its `test.toml` lists every file of the image by hand, and the cells that boot.
 //! - [`boot_info`]: the one table that isobuild writes into a file, computed a second time.
 //! - [`odd`]: a tree of names, lengths and links that formats and readers trip over.
+//! - [`broken`]: copies of an image with one thing wrong in each.
 //! - [`preserved`]: a tree whose modes, owners, times and hard links are kept.
 //! - [`inside`]: what isobuild itself says is in an image.
 //! - [`listing`]: what a reader finds, and how that differs from what is expected.
@@ -34,6 +35,7 @@
 //! - `large_trees.rs`: 200,000 names, 70,000 directories, a depth of 1,000 and files over 4 GiB, and the memory that they take.
 //! - `output_faults.rs`, `output_signals.rs`, `output_places.rs`: what is at the output path whatever fails, ends or is in the way.
 //! - `check.rs`: verdicts and exit codes of `check`.
+//! - `agreement.rs`: its verdicts are what firmware does, for examples, Debian's images and broken copies.
 //! - `look.rs`: `ls` and `cat` give every name and byte back, of our images and of Debian's.
 //! - `diff.rs`: what differs between two images, and that nothing does.
 //! - `extract.rs`: names, bytes and attributes come out whole, and into one directory alone.
@@ -46,6 +48,7 @@
 //! A new example is tested by its directory alone.
 
 pub mod boot_info;
+pub mod broken;
 pub mod cell;
 pub mod cpio;
 pub mod example;

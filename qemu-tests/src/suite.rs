@@ -11,13 +11,28 @@ use std::time::{Duration, Instant};
 const LONG: Duration = Duration::from_secs(5);
 
 /// What takes longest and has a shorter sibling: `cargo xtask ci --full` runs it, and whoever asks for it by name.
-const FULL: [&str; 6] = [
+const FULL: [&str; 21] = [
     "too little memory bios-usb",
     "1 GiB bios-usb",
     "1 GiB uefi-usb",
     "a sector is lost uefi-usb",
     "debian-installer loader bios-cd",
     "debian-installer loader uefi-cd",
+    "hello: boot catalog's checksum wrong",
+    "hello: BIOS entry not bootable",
+    "hello: UEFI entry not bootable",
+    "hello: UEFI entry counts 1",
+    "hello: MBR without boot code",
+    "hello: MBR without 55 AA",
+    "hello: primary GPT damaged",
+    "hello: both GPTs damaged",
+    "hello: ESP of another type",
+    "hello: GPT entry behind the last usable",
+    "hello: MBR alone, with an ESP",
+    "hello: MBR alone, with FAT",
+    "hello: MBR alone, entries overlap",
+    "hello: MBR alone, an empty type overlaps",
+    "hello: loader of another machine",
 ];
 
 /// Set for `cargo xtask ci --full`.

@@ -236,7 +236,7 @@ fn ipxe(facts: &Value) -> Result<(), String> {
     is(facts, "/el_torito/0/platform", &json!("bios"))?;
     is(facts, "/el_torito/1/platform", &json!("uefi"))?;
     is(facts, "/partitions/0/type", &json!("0x17"))?;
-    boots(facts, &["bios-cd", "bios-usb", "bios-disk", "uefi-cd"])
+    boots(facts, &["bios-cd", "bios-usb", "bios-disk", "uefi-cd", "uefi-disk"])
 }
 
 /// Every name of the odd tree, and one that keeps its attributes.

@@ -25,6 +25,8 @@ pub struct Decoded {
     pub length: u64,
     /// The validation entry's checksum word, as stored.
     pub checksum: u16,
+    /// Whether the validation entry's words sum to zero: EDK2 takes no other catalog.
+    pub valid: bool,
     /// What is not as El Torito wants it, a sentence each.
     pub faults: Vec<String>,
 }
@@ -92,6 +94,7 @@ pub fn decode(image: &dyn ReadAt, catalog: u64) -> Result<Decoded, Error> {
         catalog: Catalog { sections },
         length: (reader.next * RECORD as u64).next_multiple_of(SECTOR),
         checksum,
+        valid: sum(&validation) == 0,
         faults: reader.faults,
     })
 }

@@ -33,6 +33,10 @@ pub struct Decoded {
     pub header_crc: u32,
     /// PartitionEntryArrayCRC32, as stored.
     pub entries_crc: u32,
+    /// Whether the checksums of the primary or of the backup are right: firmware takes no other table.
+    pub valid: bool,
+    /// Numbers of partitions that EDK2 does not take: outside of what is usable, or overlapping.
+    pub refused: Vec<u32>,
     /// What is wrong, a sentence each: the field, its value, what it should be. Those about the backup start with
     /// "backup GPT: ".
     pub faults: Vec<String>,
@@ -105,7 +109,8 @@ pub fn decode(disk: &dyn ReadAt, sector_size: u64) -> Option<Decoded> {
         (_, Some(half)) if half.valid => half,
         (half, _) => half?,
     };
-    check_partitions(&half, &mut faults);
+    let valid = half.valid;
+    let refused = check_partitions(&half, &mut faults);
     let (numbers, partitions) = half.partitions.into_iter().unzip();
     let header = half.header;
     Some(Decoded {
@@ -122,6 +127,8 @@ pub fn decode(disk: &dyn ReadAt, sector_size: u64) -> Option<Decoded> {
         entry_count: header.num_parts,
         header_crc: half.header_crc,
         entries_crc: header.crc32_parts,
+        valid,
+        refused,
         faults,
         regions,
     })
@@ -374,18 +381,20 @@ fn compare(primary: &Header, backup: &Header, faults: &mut Vec<String>) {
 }
 
 /// EDK2 drops entries outside the usable LBAs, and both of two that overlap.
-fn check_partitions(half: &Half, faults: &mut Vec<String>) {
+fn check_partitions(half: &Half, faults: &mut Vec<String>) -> Vec<u32> {
     let sector_size = half.sector_size;
     let first = half.header.first_usable.saturating_mul(sector_size);
     let end = half.header.last_usable.saturating_add(1).saturating_mul(sector_size);
-    let mut ranges = Vec::new();
+    let (mut ranges, mut refused) = (Vec::new(), Vec::new());
     for (number, Partition { start, length, .. }) in &half.partitions {
         if *length == 0 {
             faults.push(format!("{}: partition {number} ends before it starts", half.name));
+            refused.push(*number);
             continue;
         }
         let partition_end = start.saturating_add(*length);
         if *start < first || partition_end > end || partition_end == u64::MAX {
+            refused.push(*number);
             faults.push(format!(
                 "{}: partition {number} is bytes {start} to {}; bytes {first} to {} are usable",
                 half.name,
@@ -399,14 +408,18 @@ fn check_partitions(half: &Half, faults: &mut Vec<String>) {
     let mut furthest: Option<(u64, u32)> = None;
     for (start, end, number) in ranges {
         match furthest {
-            Some((reached, other)) if start < reached => faults.push(format!(
-                "{}: partition {number} starts at byte {start}, but partition {other} ends at byte {reached}",
-                half.name
-            )),
+            Some((reached, other)) if start < reached => {
+                refused.extend([number, other]);
+                faults.push(format!(
+                    "{}: partition {number} starts at byte {start}, but partition {other} ends at byte {reached}",
+                    half.name
+                ));
+            }
             _ => (),
         }
         if furthest.is_none_or(|(reached, _)| end > reached) {
             furthest = Some((end, number));
         }
     }
+    refused
 }

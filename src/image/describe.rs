@@ -106,6 +106,7 @@ impl Plan<'_> {
             offset: span.offset,
             length: span.length,
             checksum,
+            refused: None,
         })
     }
 
@@ -366,6 +367,7 @@ fn gpt_facts(header: &[u8]) -> GptFacts {
         disk_guid: crate::gpt::Guid::from_bytes(guid).to_string(),
         header_crc32: word(16),
         entries_crc32: word(88),
+        refused: None,
     }
 }
 

@@ -54,20 +54,21 @@ pub(crate) fn esp_faults(contents: &fat::Contents, start: u64) -> Vec<String> {
     notes.map(|note| format!("ESP at {start}: {note}")).collect()
 }
 
-/// Where a firmware would look: partitions of the ESP's type, then EFI boot images.
+/// Where a firmware would look: partitions of the ESP's type, then EFI boot images, then every other partition, since firmware takes a
+/// FAT volume by its contents.
 fn candidates(facts: &Description) -> Vec<(u64, u64)> {
-    let esps = |table| {
-        let esps = facts
-            .partitions
-            .iter()
-            .filter(move |p| p.kind == "esp" && p.table == table);
-        esps.map(|partition| (partition.start, partition.length))
+    let of = |esp: bool, table: &'static str| {
+        let partitions = facts.partitions.iter();
+        let wanted = partitions.filter(move |p| (p.kind == "esp") == esp && p.table == table && p.length > 0);
+        wanted.map(|partition| (partition.start, partition.length))
     };
     let entries = facts.el_torito.iter().filter(|entry| entry.platform == "uefi");
     // How long an EFI image is, its own boot sector says best.
     let entries = entries.map(|entry| (entry.offset, u64::MAX));
+    let esps = of(true, "gpt").chain(of(true, "mbr"));
+    let others = of(false, "gpt").chain(of(false, "mbr"));
     let mut candidates: Vec<(u64, u64)> = Vec::new();
-    for candidate in esps("gpt").chain(esps("mbr")).chain(entries) {
+    for candidate in esps.chain(entries).chain(others) {
         if !candidates.iter().any(|known| known.0 == candidate.0) {
             candidates.push(candidate);
         }

@@ -24,6 +24,7 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
             facts.partitions.extend(mbr_partition(index, slot, 512));
         }
         logical_partitions(image, &mbr.slots, facts, claims);
+        refuse_overlapping(facts);
     }
     for sector_size in [512, 4096] {
         let Some(table) = gpt::decode(image, sector_size) else {
@@ -43,9 +44,18 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
             disk_guid: table.table.disk_guid.to_string(),
             header_crc32: table.header_crc,
             entries_crc32: table.entries_crc,
+            refused: match (table.valid, is_protected(&sector)) {
+                (false, _) => Some("the checksums of both GPTs are wrong".into()),
+                (_, false) => Some("no slot of type EE begins at LBA 1".into()),
+                _ => None,
+            },
         });
         for (partition, &number) in table.table.partitions.iter().zip(&table.numbers) {
-            facts.partitions.push(gpt_partition(number, partition, sector_size));
+            let refused = table.refused.contains(&number);
+            facts.partitions.push(Partition {
+                refused: refused.then(|| "it overlaps another, or is not in the usable part of the disk".into()),
+                ..gpt_partition(number, partition, sector_size)
+            });
         }
         facts.faults.extend(table.faults);
     }
@@ -65,6 +75,35 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
         }
     }
     Ok(())
+}
+
+/// EDK2 takes a GPT behind a slot of type EE that begins at exactly LBA 1, and does not look for 55 AA.
+fn is_protected(sector: &[u8; 512]) -> bool {
+    let (slots, _) = sector[446..510].as_chunks::<16>();
+    slots
+        .iter()
+        .any(|slot| slot[4] == mbr::PROTECTIVE && slot[8..12] == [1, 0, 0, 0])
+}
+
+/// EDK2 takes no partition of an MBR in which any two that are not of type 0 overlap.
+fn refuse_overlapping(facts: &mut Description) {
+    let primary = |p: &&Partition| p.number <= 4 && p.kind != "empty" && p.length > 0;
+    let ranges: Vec<(u64, u64)> = facts
+        .partitions
+        .iter()
+        .filter(primary)
+        .map(|p| (p.start, p.start + p.length))
+        .collect();
+    let overlap = |(number, &(start, end)): (usize, &(u64, u64))| {
+        ranges[..number]
+            .iter()
+            .any(|&(other, other_end)| start < other_end && other < end)
+    };
+    if ranges.iter().enumerate().any(overlap) {
+        for partition in &mut facts.partitions {
+            partition.refused = Some("two entries of the MBR overlap".into());
+        }
+    }
 }
 
 /// Numbered from 5, as Linux does.
@@ -115,6 +154,7 @@ fn table_entry(index: usize, sector_size: u64, kind: String, start: u64, length:
         guid: None,
         attributes: None,
         active: None,
+        refused: None,
     }
 }
 
@@ -150,5 +190,6 @@ pub(crate) fn gpt_partition(number: u32, partition: &gpt::Partition, sector_size
         guid: Some(partition.guid.to_string()),
         attributes: Some(partition.attributes),
         active: None,
+        refused: None,
     }
 }

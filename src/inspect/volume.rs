@@ -22,7 +22,9 @@ pub(super) fn read(
         let what = match descriptor {
             Descriptor::Boot(record) => {
                 if let Some(catalog) = el_torito::parse_boot_record(record) {
-                    boot_images = boot_catalog(image, catalog, facts, claims);
+                    // The primary descriptor is the first of all.
+                    let space = primary.map_or(u64::MAX, |volume: &VolumeDescriptor| volume.space);
+                    boot_images = boot_catalog(image, catalog, space, facts, claims);
                 }
                 What::BootRecord
             }
@@ -168,7 +170,13 @@ fn continuations(walk: &Walk, claims: &mut Vec<Extent>) {
     }
 }
 
-fn boot_catalog(image: &dyn ReadAt, offset: u64, facts: &mut Description, claims: &mut Vec<Extent>) -> Vec<Extent> {
+fn boot_catalog(
+    image: &dyn ReadAt,
+    offset: u64,
+    space: u64,
+    facts: &mut Description,
+    claims: &mut Vec<Extent>,
+) -> Vec<Extent> {
     let decoded = match el_torito::decode(image, offset) {
         Ok(decoded) => decoded,
         Err(error) => {
@@ -181,6 +189,7 @@ fn boot_catalog(image: &dyn ReadAt, offset: u64, facts: &mut Description, claims
         offset,
         length: decoded.length,
         checksum: decoded.checksum,
+        refused: (!decoded.valid).then(|| "its checksum is wrong".into()),
     });
     facts.faults.extend(decoded.faults.iter().cloned());
     let mut images = Vec::new();
@@ -198,7 +207,9 @@ fn boot_catalog(image: &dyn ReadAt, offset: u64, facts: &mut Description, claims
                     .faults
                     .push(format!("the boot image at {}: {fault}", entry.offset));
             }
-            let length = boot_length(section.platform, entry.emulation, entry.sectors, disk, rest);
+            // "To the end of the volume" is what the primary descriptor says, ECMA-119 §9.4.9.
+            let to_end = image.size().min(space).saturating_sub(entry.offset);
+            let length = boot_length(section.platform, entry.emulation, entry.sectors, disk, to_end);
             let told = boot_length(section.platform, entry.emulation, entry.sectors, disk, 0).max(512);
             let told = told.max(table.as_ref().map_or(0, |table| u64::from(table.length)));
             images.push(claim(entry.offset, told, What::BootImage));
