@@ -64,6 +64,7 @@ pub mod image;
 pub mod inspect;
 pub mod iso9660;
 pub mod layout;
+mod limits;
 pub mod manifest;
 pub mod mbr;
 pub mod pe;

@@ -1,8 +1,10 @@
 //! What isobuild itself says is in an image, by `ls` and `cat`.
 
-use crate::listing::{Entry, Listing};
+use crate::example::Example;
+use crate::listing::{Entry, Listing, by_bsdtar, same};
 use crate::preserved::Attributes;
-use crate::{hash, workspace};
+use crate::{hash, pins, suite, workspace};
+use libtest_mimic::Trial;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
@@ -42,6 +44,33 @@ pub fn ls(image: &Path, path: &str) -> Result<Vec<Value>, String> {
     ];
     let json: Value = serde_json::from_slice(&output(&arguments)?).map_err(|e| e.to_string())?;
     json.as_array().cloned().ok_or_else(|| json.to_string())
+}
+
+/// Tests of what `verb` gives back of a volume, which `read` is: the examples by their own lists, and images that other people built by
+/// what bsdtar makes of them.
+pub fn trials(verb: &str, read: fn(&Path, &str) -> Result<Listing, String>) -> Result<Vec<Trial>, String> {
+    let mut trials = Vec::new();
+    for example in Example::all()? {
+        let (name, missing) = (format!("{} {verb}", example.name), example.missing());
+        trials.push(suite::trial(name, missing, move || {
+            same(&example.iso()?, &read(example.image()?, "")?)?;
+            match example.has_esp() {
+                true => same(&example.esp()?, &read(example.image()?, "esp:")?),
+                false => Ok(()),
+            }
+        }));
+    }
+    for name in ["grub-rescue.iso", "memtest.iso", "ipxe.iso"] {
+        let mut missing = suite::missing(&["bsdtar"]);
+        missing.extend(suite::missing_inputs()?);
+        missing.extend(workspace::isobuild().err());
+        let inputs = pins::load("qemu-tests")?;
+        trials.push(suite::trial(format!("foreign {name} {verb}"), missing, move || {
+            let image = inputs.file(name)?;
+            same(&by_bsdtar(&image)?, &read(&image, "")?)
+        }));
+    }
+    Ok(trials)
 }
 
 /// Every file and link of a volume, read one by one.

@@ -1,9 +1,10 @@
 //! What a reader finds in an image: every file and link by its path, and how two such lists differ.
 
-use crate::hash;
+use crate::{hash, tools, workspace};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 /// A file or a link of an image. Directories are told by the paths below them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +47,23 @@ pub fn of_directory(dir: &Path) -> Result<Listing, String> {
         }
     }
     Ok(listing)
+}
+
+/// The files and links of an image, as bsdtar has them.
+pub fn by_bsdtar(image: &Path) -> Result<Listing, String> {
+    let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+    extract_by_bsdtar(image, dir.path())?;
+    of_directory(dir.path())
+}
+
+/// What bsdtar makes of an image, in a directory.
+pub fn extract_by_bsdtar(image: &Path, dir: &Path) -> Result<(), String> {
+    let mut bsdtar = Command::new(tools::find("bsdtar")?);
+    bsdtar.args(["--no-same-owner", "-xf"]).arg(image).arg("-C").arg(dir);
+    match bsdtar.status().map_err(|e| e.to_string())?.success() {
+        true => Ok(()),
+        false => Err(format!("{bsdtar:?} failed")),
+    }
 }
 
 /// Without the links: Joliet and FAT have none.

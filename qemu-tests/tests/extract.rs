@@ -2,16 +2,15 @@
 
 use libtest_mimic::Trial;
 use qemu_tests::example::Example;
-use qemu_tests::inside::isobuild;
+use qemu_tests::inside::{self, isobuild};
 use qemu_tests::listing::{Listing, of_directory, same};
 use qemu_tests::preserved;
-use qemu_tests::{odd, pins, suite, tools, workspace};
+use qemu_tests::{odd, suite, workspace};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
 
 fn main() -> ExitCode {
     suite::run(trials())
@@ -26,43 +25,14 @@ fn trials() -> Result<Vec<Trial>, String> {
         ("names that lead out", &[], names_that_lead_out),
         ("a limit on files is an error", &[], file_limit),
     ]);
-    for example in Example::all()?.into_iter().map(Arc::new) {
-        let (name, missing) = (format!("{} extract", example.name), example.missing());
-        trials.push(suite::trial(name, missing, move || {
-            same(&example.iso()?, &extracted(example.image()?, "/")?)?;
-            match example.has_esp() {
-                true => same(&example.esp()?, &extracted(example.image()?, "esp:/")?),
-                false => Ok(()),
-            }
-        }));
-    }
-    for name in ["grub-rescue.iso", "memtest.iso", "ipxe.iso"] {
-        let mut missing = suite::missing(&["bsdtar"]);
-        missing.extend(suite::missing_inputs()?);
-        let inputs = pins::load("qemu-tests")?;
-        missing.extend(workspace::isobuild().err());
-        trials.push(suite::trial(format!("foreign {name} extract"), missing, move || {
-            let image = inputs.file(name)?;
-            let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
-            let mut bsdtar = Command::new(tools::find("bsdtar")?);
-            bsdtar
-                .args(["--no-same-owner", "-xf"])
-                .arg(&image)
-                .arg("-C")
-                .arg(dir.path());
-            if !bsdtar.status().map_err(|e| e.to_string())?.success() {
-                return Err(format!("{bsdtar:?} failed"));
-            }
-            same(&of_directory(dir.path())?, &extracted(&image, "/")?)
-        }));
-    }
+    trials.extend(inside::trials("extract", extracted)?);
     Ok(trials)
 }
 
-/// What `extract` makes of a path, without a fault.
-fn extracted(image: &Path, path: &str) -> Result<Listing, String> {
+/// What `extract` makes of a volume, without a fault.
+fn extracted(image: &Path, volume: &str) -> Result<Listing, String> {
     let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
-    run(image, &[path], &dir.path().join("made"), 0)?;
+    run(image, &[&format!("{volume}/")], &dir.path().join("made"), 0)?;
     of_directory(&dir.path().join("made"))
 }
 
@@ -151,7 +121,7 @@ fn parts() {
 fn udf() {
     let dir = tempfile::tempdir_in(workspace::target()).unwrap();
     let (tree, image) = odd::bridge(dir.path()).unwrap();
-    same(&of_directory(&tree).unwrap(), &extracted(&image, "udf:/").unwrap()).unwrap();
+    same(&of_directory(&tree).unwrap(), &extracted(&image, "udf:").unwrap()).unwrap();
 }
 
 /// FAULTS H19: Rock Ridge names as no writer writes them.

@@ -1,9 +1,9 @@
 //! `inspect` says of our images what `plan` has said, of Debian's what other readers find, and of what is no image why not.
 
 use qemu_tests::example::Example;
-use qemu_tests::listing::{Entry, of_directory};
+use qemu_tests::listing::{Entry, extract_by_bsdtar, of_directory};
 use qemu_tests::pins;
-use qemu_tests::{hash, odd, preserved, suite, tools, workspace};
+use qemu_tests::{hash, odd, preserved, suite, workspace};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs;
@@ -157,15 +157,7 @@ fn every_byte_is_claimed(facts: &Value, image: &Path) -> Result<(), String> {
 fn every_file_is_where_it_says(facts: &Value, image: &Path) -> Result<(), String> {
     let bytes = fs::read(image).map_err(|e| e.to_string())?;
     let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
-    let mut bsdtar = Command::new(tools::find("bsdtar")?);
-    bsdtar
-        .args(["--no-same-owner", "-xf"])
-        .arg(image)
-        .arg("-C")
-        .arg(dir.path());
-    if !bsdtar.status().map_err(|e| e.to_string())?.success() {
-        return Err(format!("{bsdtar:?} failed"));
-    }
+    extract_by_bsdtar(image, dir.path())?;
     let mut compared = 0;
     for (path, entry) in of_directory(dir.path())? {
         let Entry::File(digest) = entry else { continue };

@@ -3,13 +3,11 @@
 use qemu_tests::example::Example;
 use qemu_tests::inside::{isobuild, ls, output, read};
 use qemu_tests::listing::{of_directory, same};
-use qemu_tests::pins;
 use qemu_tests::preserved;
 use qemu_tests::{inside, odd, suite, tools, workspace};
 use serde_json::Value;
 use std::fs;
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
 
 fn main() -> ExitCode {
     suite::run(trials())
@@ -23,37 +21,7 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
         ("a partition is given as it is", &[], a_partition),
         ("zisofs is decompressed", &["xorriso"], zisofs),
     ]);
-    for example in Example::all()?.into_iter().map(Arc::new) {
-        let (name, missing) = (format!("{} ls and cat", example.name), example.missing());
-        trials.push(suite::trial(name, missing, move || {
-            same(&example.iso()?, &read(example.image()?, "")?)?;
-            if example.has_esp() {
-                same(&example.esp()?, &read(example.image()?, "esp:")?)?;
-            }
-            Ok(())
-        }));
-    }
-    for name in ["grub-rescue.iso", "memtest.iso", "ipxe.iso"] {
-        let mut missing = suite::missing(&["bsdtar"]);
-        missing.extend(suite::missing_inputs()?);
-        let inputs = pins::load("qemu-tests")?;
-        missing.extend(workspace::isobuild().err());
-        trials.push(suite::trial(format!("foreign {name} ls and cat"), missing, move || {
-            let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
-            let mut bsdtar = Command::new(tools::find("bsdtar")?);
-            bsdtar.args(["--no-same-owner", "-xf"]).arg(inputs.file(name)?);
-            if !bsdtar
-                .arg("-C")
-                .arg(dir.path())
-                .status()
-                .map_err(|e| e.to_string())?
-                .success()
-            {
-                return Err(format!("{bsdtar:?} failed"));
-            }
-            same(&of_directory(dir.path())?, &read(&inputs.file(name)?, "")?)
-        }));
-    }
+    trials.extend(inside::trials("ls and cat", read)?);
     Ok(trials)
 }
 

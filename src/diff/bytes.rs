@@ -9,9 +9,6 @@ use crate::read_at::ReadAt;
 
 /// What is read at once.
 const PIECE: u64 = 1 << 20;
-/// What is looked at byte by byte once it differs.
-const STEP: usize = 4096;
-
 /// How many bytes differ, and where, by the extents of `a`. The number of an error is that of the image.
 pub(super) fn compare(
     a: &dyn ReadAt,
@@ -28,14 +25,7 @@ pub(super) fn compare(
         a.read_exact_at(left, at).map_err(|error| (0, error.into()))?;
         b.read_exact_at(right, at).map_err(|error| (1, error.into()))?;
         if left != right {
-            for (number, (left, right)) in left.chunks(STEP).zip(right.chunks(STEP)).enumerate() {
-                if left != right {
-                    let start = at + (number * STEP) as u64;
-                    let differ = left.iter().zip(right.iter()).enumerate();
-                    let differ = differ.filter(|(_, (left, right))| left != right);
-                    differ.for_each(|(index, _)| found.add(start + index as u64));
-                }
-            }
+            found.add(at, left, right);
         }
         at += length as u64;
     }
@@ -55,7 +45,7 @@ pub(super) fn compare(
     Ok((total, runs))
 }
 
-/// Counts of bytes by the number of the extent; what is between extents has that of the one behind it and `false`.
+/// Where and how many, by the number of the extent. What is between extents has the number of the one behind it and `false`.
 struct Found<'a> {
     extents: &'a [Extent],
     counts: BTreeMap<(usize, bool), (u64, u64)>,
@@ -69,12 +59,27 @@ impl<'a> Found<'a> {
         }
     }
 
-    fn add(&mut self, at: u64) {
-        let number = self
-            .extents
-            .partition_point(|extent| extent.offset + extent.length <= at);
-        let inside = self.extents.get(number).is_some_and(|extent| extent.offset <= at);
-        self.counts.entry((number, inside)).or_insert((at, 0)).1 += 1;
+    /// Adds what differs between two pieces from byte `start` on, a stretch inside or between extents at a time.
+    fn add(&mut self, start: u64, left: &[u8], right: &[u8]) {
+        let (mut at, end) = (start, start + left.len() as u64);
+        let ends = |extent: &Extent| extent.offset + extent.length;
+        let mut number = self.extents.partition_point(|extent| ends(extent) <= at);
+        while at < end {
+            let extent = self.extents.get(number);
+            let inside = extent.is_some_and(|extent| extent.offset <= at);
+            let next = extent.map_or(end, |extent| if inside { ends(extent) } else { extent.offset });
+            let next = next.min(end);
+            let stretch = (at - start) as usize..(next - start) as usize;
+            let (left, right) = (&left[stretch.clone()], &right[stretch]);
+            if left != right {
+                let differ = || left.iter().zip(right).map(|(left, right)| left != right);
+                let first = differ().position(|differs| differs).unwrap_or(0) as u64;
+                let count = differ().filter(|&differs| differs).count() as u64;
+                self.counts.entry((number, inside)).or_insert((at + first, 0)).1 += count;
+            }
+            number += usize::from(inside);
+            at = next;
+        }
     }
 
     fn runs(self) -> Vec<Run> {

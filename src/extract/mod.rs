@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use rustix::fd::AsFd as _;
 use rustix::fs::{FileType, Mode};
 
 use crate::contents::{CopyError, Item};
@@ -219,7 +220,7 @@ impl<'a> Extraction<'a> {
             }
         });
         let result = match copied {
-            Ok(()) => self.place.finish_file(&file, item, self.privileged),
+            Ok(()) => place::finish(file.as_fd(), item, self.privileged),
             Err(error) => {
                 // Half a content under its name would be taken for the whole.
                 let _ = self.place.remove(&item.path);

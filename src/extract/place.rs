@@ -110,13 +110,7 @@ impl<'a> Place<'a> {
     pub(super) fn symlink(&mut self, item: &Item, target: &[u8], privileged: bool) -> io::Result<()> {
         let (parent, name) = self.parent(&item.path)?;
         rustix::fs::symlinkat(target, parent, name)?;
-        own(parent, name, item, privileged)?;
-        Ok(rustix::fs::utimensat(
-            parent,
-            name,
-            &times(item),
-            AtFlags::SYMLINK_NOFOLLOW,
-        )?)
+        finish_name(parent, name, item, privileged)
     }
 
     /// A device, FIFO or socket.
@@ -124,30 +118,20 @@ impl<'a> Place<'a> {
         let (parent, name) = self.parent(&item.path)?;
         let device = rustix::fs::makedev(device.0, device.1);
         rustix::fs::mknodat(parent, name, kind, mode, device)?;
-        own(parent, name, item, true)?;
-        // Nobody else has had the time to put a link there but the one who may write here.
+        // The umask may have taken some of the mode. Who could put a link there by now may write here anyway.
         rustix::fs::chmodat(parent, name, mode, AtFlags::empty())?;
-        Ok(rustix::fs::utimensat(
-            parent,
-            name,
-            &times(item),
-            AtFlags::SYMLINK_NOFOLLOW,
-        )?)
+        finish_name(parent, name, item, true)
     }
 
-    /// Owner, permissions and time, where the volume has them.
-    pub(super) fn finish_file(&self, file: &File, item: &Item, privileged: bool) -> io::Result<()> {
-        finish(file.as_fd(), item, privileged)
-    }
-
-    /// The same for a directory, once everything in it is made.
+    /// [`finish`] for a directory, once everything in it is made.
     pub(super) fn finish_directory(&mut self, item: &Item, privileged: bool) -> io::Result<()> {
         let directory = self.open(&item.path)?;
         finish(directory.as_fd(), item, privileged)
     }
 }
 
-fn finish(opened: BorrowedFd<'_>, item: &Item, privileged: bool) -> io::Result<()> {
+/// Owner, permissions and time, where the volume has them.
+pub(super) fn finish(opened: BorrowedFd<'_>, item: &Item, privileged: bool) -> io::Result<()> {
     if let Some(posix) = &item.posix {
         if privileged {
             rustix::fs::fchown(opened, posix.uid.map(Uid::from_raw), posix.gid.map(Gid::from_raw))?;
@@ -162,12 +146,14 @@ fn finish(opened: BorrowedFd<'_>, item: &Item, privileged: bool) -> io::Result<(
     Ok(rustix::fs::futimens(opened, &times(item))?)
 }
 
-fn own(parent: BorrowedFd<'_>, name: &[u8], item: &Item, privileged: bool) -> io::Result<()> {
-    let Some(posix) = item.posix.filter(|_| privileged) else {
-        return Ok(());
-    };
-    let (uid, gid) = (posix.uid.map(Uid::from_raw), posix.gid.map(Gid::from_raw));
-    Ok(rustix::fs::chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?)
+/// Owner and time of what cannot be opened.
+fn finish_name(parent: BorrowedFd<'_>, name: &[u8], item: &Item, privileged: bool) -> io::Result<()> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    if let Some(posix) = item.posix.filter(|_| privileged) {
+        let (uid, gid) = (posix.uid.map(Uid::from_raw), posix.gid.map(Gid::from_raw));
+        rustix::fs::chownat(parent, name, uid, gid, flags)?;
+    }
+    Ok(rustix::fs::utimensat(parent, name, &times(item), flags)?)
 }
 
 /// The time of the last change for both.

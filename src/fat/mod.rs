@@ -14,7 +14,6 @@ mod boot_sector;
 mod directory;
 mod geometry;
 mod names;
-mod notes;
 mod plan;
 mod read;
 mod second_reader;

@@ -1,10 +1,10 @@
 //! Reading any FAT volume: the reserved area and the tables; [`super::walk`] follows the chains.
 
 use super::boot_sector::{self, BootSector};
-use super::notes::Notes;
 use super::table::{Link, Table};
 use super::walk::Walk;
 use super::{Contents, Error, FatKind, Region, What};
+use crate::limits::Notes;
 use crate::read_at::ReadAt;
 
 /// How much of a copy of the table is compared at once.
@@ -19,7 +19,7 @@ pub fn read(volume: &dyn ReadAt) -> Result<Contents, Error> {
     })?;
     let mut boot = boot_sector::decode(first)?;
     let geometry = boot.geometry;
-    let mut notes = Notes(std::mem::take(&mut boot.notes));
+    let mut notes = Notes::from(std::mem::take(&mut boot.notes));
     if geometry.size() > volume.size() {
         let (size, there) = (geometry.size(), volume.size());
         notes.add(format!("the boot sector counts {size} bytes, there are {there}"));
@@ -62,7 +62,7 @@ pub fn read(volume: &dyn ReadAt) -> Result<Contents, Error> {
         hidden_sectors: boot.hidden,
         regions,
         entries,
-        notes: notes.0,
+        notes: notes.finish(),
     })
 }
 

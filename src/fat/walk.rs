@@ -3,10 +3,10 @@
 
 use super::directory::{self, Found, Item, MAX_ENTRIES};
 use super::geometry::Geometry;
-use super::notes::Notes;
 use super::table::{Link, Table};
 use super::tree::{MAX_PATH, join};
 use super::{Entry, FatKind, Region, What};
+use crate::limits::Notes;
 use crate::read_at::ReadAt;
 
 /// What paths may take in all, besides four times the volume: short entries deep down can name far more than they are.

@@ -11,6 +11,7 @@ use super::descriptor::VolumeDescriptor;
 use super::record::{DIRECTORY, MULTI_EXTENT};
 use super::rock_ridge;
 use super::{DEPTH, Error, Flavour, SECTOR, VolumeKind, identifier};
+use crate::limits::{Limits, Notes};
 use crate::read_at::ReadAt;
 use crate::text;
 use raw::Raw;
@@ -19,16 +20,8 @@ pub use entry::{Entry, EntryKind};
 
 /// Continuation pieces that one record may have: the longest name and link fill four.
 const CONTINUATIONS: usize = 16;
-/// Notes beyond this are counted only.
-const NOTES: usize = 100;
-/// Memory for entries of a volume of any size. A larger one gets [`MEMORY_FACTOR`] times its own.
-const MEMORY: u64 = 16 << 20;
-/// The shortest record of a file in a small image becomes an entry of about eight times its size.
-const MEMORY_FACTOR: u64 = 8;
 /// What an entry takes beside its path.
 const ENTRY: u64 = 256;
-/// How often the directories and continuation areas of a volume can be read over. An honest one has each of them once.
-const READ_FACTOR: u64 = 2;
 
 /// All that one hierarchy says.
 #[derive(Debug)]
@@ -66,11 +59,9 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor, flavour: Option<Flavo
         image,
         skip: attributes.skip.unwrap_or(0),
         seen: HashSet::new(),
-        memory: image.size().saturating_mul(MEMORY_FACTOR).max(MEMORY),
-        unread: image.size().saturating_mul(READ_FACTOR),
+        limits: Limits::new(image.size()),
+        notes: Notes::default(),
         torn: 0,
-        too_many: 0,
-        more_notes: 0,
         walk: Walk {
             entries: Vec::new(),
             left_out: 0,
@@ -87,32 +78,20 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor, flavour: Option<Flavo
     walker.seen.insert(root.offset);
     let mut pending = vec![root];
     while let Some(directory) = pending.pop()
-        && walker.unread > 0
+        && !walker.limits.is_read_over()
     {
         // The last that was found is read next: deep before wide keeps the list short.
         pending.extend(walker.directory(&directory)?.into_iter().rev());
     }
-    if walker.unread == 0 {
-        let note = "the directories and continuation areas overlap: more of them than the image has bytes; the rest is not read";
-        walker.walk.notes.push(note.into());
-    }
+    let structures = "the directories and continuation areas";
+    walker.walk.left_out += walker.limits.finish(structures, &mut walker.notes);
     if walker.torn > 0 {
-        let note = format!(
+        walker.notes.add(format!(
             "{} records have system use entries that are cut short or have no length; what follows them is not read",
             walker.torn
-        );
-        walker.walk.notes.push(note);
+        ));
     }
-    if walker.too_many > 0 {
-        let note = format!(
-            "{} more names, which a volume of this size cannot hold, are left out",
-            walker.too_many
-        );
-        walker.walk.notes.push(note);
-    }
-    if walker.more_notes > 0 {
-        walker.walk.notes.push(format!("and {} more", walker.more_notes));
-    }
+    walker.walk.notes = walker.notes.finish();
     Ok(walker.walk)
 }
 
@@ -145,34 +124,14 @@ struct Walker<'a> {
     skip: u8,
     /// Offsets of directories: each is read once, so that a loop ends.
     seen: HashSet<u64>,
-    /// Bytes of entries that may still be made.
-    memory: u64,
-    /// Bytes of directories and continuation areas that may still be read.
-    unread: u64,
+    limits: Limits,
+    notes: Notes,
     /// Records whose system use entries are cut short.
     torn: usize,
-    /// Names that there is no memory for.
-    too_many: usize,
-    more_notes: usize,
     walk: Walk,
 }
 
 impl Walker<'_> {
-    fn note(&mut self, note: String) {
-        if self.walk.notes.len() < NOTES {
-            self.walk.notes.push(note);
-        } else {
-            self.more_notes += 1;
-        }
-    }
-
-    /// Whether so many bytes more may be read.
-    fn may_read(&mut self, length: u64) -> bool {
-        let left = self.unread.checked_sub(length);
-        self.unread = left.unwrap_or(0);
-        left.is_some()
-    }
-
     /// The part of an extent that the image has.
     fn clip(&self, offset: u64, length: u64) -> Option<(u64, u64)> {
         let length = length.min(self.image.size().saturating_sub(offset));
@@ -185,10 +144,11 @@ impl Walker<'_> {
         let mut found = Vec::new();
         let end = directory.offset.saturating_add(directory.length);
         if end > self.image.size() {
-            self.note(format!("the directory {} ends behind the image", shown(path)));
+            self.notes
+                .add(format!("the directory {} ends behind the image", shown(path)));
         }
         if !directory.length.is_multiple_of(SECTOR) {
-            self.note(format!(
+            self.notes.add(format!(
                 "the length of the directory {} is no multiple of {SECTOR}",
                 shown(path)
             ));
@@ -196,7 +156,7 @@ impl Walker<'_> {
         let mut sections: Option<Entry> = None;
         let mut at = directory.offset;
         while let Some((offset, length)) = self.clip(at, SECTOR.min(end.saturating_sub(at)))
-            && self.may_read(length)
+            && self.limits.may_read(length)
         {
             let bytes = self
                 .image
@@ -207,7 +167,7 @@ impl Walker<'_> {
                 rest = &rest[record.length..];
                 if record.torn {
                     let place = offset + (bytes.len() - rest.len() - record.length) as u64;
-                    self.note(format!(
+                    self.notes.add(format!(
                         "the record at {place} in {} says one thing in little-endian and another in big-endian",
                         shown(path)
                     ));
@@ -222,12 +182,14 @@ impl Walker<'_> {
             }
             if rest.first().is_some_and(|&length| length != 0) {
                 let place = offset + (bytes.len() - rest.len()) as u64;
-                self.note(format!("the record at {place} in {} is cut short", shown(path)));
+                self.notes
+                    .add(format!("the record at {place} in {} is cut short", shown(path)));
             }
             at += SECTOR;
         }
         if let Some(unfinished) = sections {
-            self.note(format!("the last section of {} is missing", shown(&unfinished.path)));
+            self.notes
+                .add(format!("the last section of {} is missing", shown(&unfinished.path)));
             self.walk.entries.push(unfinished);
         }
         Ok(found)
@@ -257,7 +219,7 @@ impl Walker<'_> {
             _ => identifier::read_primary(record.identifier, is_directory),
         });
         if !text::is_component(&name) {
-            self.note(format!(
+            self.notes.add(format!(
                 "{} in {} is no name that a path can hold; it is left out",
                 text::visible(&name),
                 shown(parent)
@@ -266,12 +228,9 @@ impl Walker<'_> {
             return;
         }
         let cost = (parent.len() + 1 + name.len()) as u64 + ENTRY;
-        let Some(left) = self.memory.checked_sub(cost) else {
-            self.walk.left_out += 1;
-            self.too_many += 1;
+        if !self.limits.may_hold(cost) {
             return;
-        };
-        self.memory = left;
+        }
         let path = [parent, b"/", &name].concat();
         let kind = match (
             is_directory,
@@ -289,13 +248,14 @@ impl Walker<'_> {
             length = self.relocated_length(offset);
         }
         if offset.saturating_add(length) > self.image.size() && length > 0 {
-            self.note(format!("{} ends behind the image", shown(&path)));
+            self.notes.add(format!("{} ends behind the image", shown(&path)));
         }
         let extent = self.clip(offset, length);
         let mut entry = match sections.take() {
             Some(entry) if entry.path == path => entry,
             Some(other) => {
-                self.note(format!("the last section of {} is missing", shown(&other.path)));
+                self.notes
+                    .add(format!("the last section of {} is missing", shown(&other.path)));
                 self.walk.entries.push(other);
                 Entry::new(path, kind)
             }
@@ -312,12 +272,13 @@ impl Walker<'_> {
         if entry.kind == EntryKind::Directory {
             let path = entry.path.clone();
             if depth >= DEPTH {
-                self.note(format!(
+                self.notes.add(format!(
                     "{} is nested more than {DEPTH} deep and not read",
                     shown(&path)
                 ));
             } else if !self.seen.insert(offset) {
-                self.note(format!("the directory {} is at the place of another", shown(&path)));
+                self.notes
+                    .add(format!("the directory {} is at the place of another", shown(&path)));
             } else {
                 found.push(Directory {
                     offset,
@@ -344,22 +305,24 @@ impl Walker<'_> {
                 return read;
             };
             if length > SECTOR - offset % SECTOR {
-                self.note(format!(
+                self.notes.add(format!(
                     "the continuation area at {offset} crosses the end of its logical block"
                 ));
             }
             let length = length.min(SECTOR - offset % SECTOR);
-            if !self.may_read(length) {
+            if !self.limits.may_read(length) {
                 return read;
             }
             let Ok(bytes) = self.image.read_vec_at(offset, length) else {
-                self.note(format!("the continuation area at {offset} is not in the image"));
+                self.notes
+                    .add(format!("the continuation area at {offset} is not in the image"));
                 return read;
             };
             self.walk.continuations.push((offset, length));
             read.add(&bytes);
         }
-        self.note("a record has more continuation areas than any name or link needs".into());
+        self.notes
+            .add("a record has more continuation areas than any name or link needs".into());
         read
     }
 }

@@ -3,7 +3,6 @@
 use super::{u16_at, u32_at};
 
 /// ECMA-167 3/7.2.1 and 4/7.2.1.
-pub(super) const PRIMARY: u16 = 1;
 pub(super) const ANCHOR: u16 = 2;
 pub(super) const POINTER: u16 = 3;
 pub(super) const PARTITION: u16 = 5;

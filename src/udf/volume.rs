@@ -1,8 +1,6 @@
 //! From the anchor to the file set: ECMA-167 3/8.4.2, UDF 2.2.3.
 
-use super::descriptor::{
-    ANCHOR, Allocation, FILE_SET, LOGICAL_VOLUME, PARTITION, POINTER, PRIMARY, Recorded, TERMINATING, Tag,
-};
+use super::descriptor::{ANCHOR, Allocation, FILE_SET, LOGICAL_VOLUME, PARTITION, POINTER, Recorded, TERMINATING, Tag};
 use super::file_entry;
 use super::partition::{Map, Partitions, Physical};
 use super::text::dstring;
@@ -34,7 +32,6 @@ pub(super) struct Opened {
 /// What a volume descriptor sequence says.
 #[derive(Default)]
 struct Sequence {
-    primary: Option<Vec<u8>>,
     logical: Option<Vec<u8>>,
     /// By their numbers.
     partitions: Vec<(u16, Physical)>,
@@ -185,7 +182,6 @@ fn read_sequence(image: &dyn ReadAt, block: u64, extent: (u64, u64)) -> Sequence
             None => prevailing.push((tag.identifier, number, order)),
         }
         match tag.identifier {
-            PRIMARY => sequence.primary = Some(bytes),
             LOGICAL_VOLUME => sequence.logical = Some(bytes),
             PARTITION => {
                 let (Some(start), Some(length)) = (u32_at(&bytes, 188), u32_at(&bytes, 192)) else {

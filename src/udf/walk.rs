@@ -1,46 +1,35 @@
 //! The tree, with limits on what it may take: an honest volume has every directory and file entry once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::descriptor::Allocation;
 use super::directory::{self, Name};
 use super::file_entry::{self, BLOCK_DEVICE, CHARACTER_DEVICE, DIRECTORY, FIFO, SOCKET, SYMLINK};
 use super::text::compressed_unicode;
 use super::volume::Opened;
-use super::{Attributes, Entry, Error, Kind, Structure, Volume, What};
+use super::{Entry, Error, Kind, Structure, Volume, What};
+use crate::limits::{Limits, Notes};
 use crate::read_at::{Pieces, ReadAt};
 use crate::text;
 
 /// How deep a tree may nest.
 const DEPTH: usize = 1024;
-/// Notes beyond this are counted only.
-const NOTES: usize = 100;
-/// Memory for entries of a volume of any size. A larger one gets [`MEMORY_FACTOR`] times its own.
-const MEMORY: u64 = 16 << 20;
-/// The shortest name is in forty bytes of a directory.
-const MEMORY_FACTOR: u64 = 8;
 /// What an entry takes beside its path.
 const ENTRY: u64 = 256;
 /// What an extent takes.
 const EXTENT: u64 = 24;
-/// How often the structures of a volume can be read over.
-const READ_FACTOR: u64 = 2;
 /// The longest target of a link: UDF has no limit, Linux this.
 const TARGET: u64 = 64 << 10;
 
 struct Walker<'a> {
     image: &'a dyn ReadAt,
     opened: Opened,
-    /// Entries by the place of their file entry: the names of one file share it.
+    /// Entries by the place of their file entry: the names of one file share it, and a directory is read once, so that a loop ends.
     known: HashMap<u64, usize>,
-    /// Directories are read once, so that a loop ends.
-    seen: HashSet<u64>,
-    memory: u64,
-    unread: u64,
-    /// Names without an entry, and those of them that there is no memory for.
+    limits: Limits,
+    notes: Notes,
+    /// Names that lead nowhere, or are none.
     left_out: usize,
-    too_many: usize,
-    more_notes: usize,
     entries: Vec<Entry>,
 }
 
@@ -51,29 +40,26 @@ struct Pending {
 }
 
 /// Follows the tree from its root.
-pub(super) fn walk(image: &dyn ReadAt, opened: Opened) -> Result<Volume, Error> {
+pub(super) fn walk(image: &dyn ReadAt, mut opened: Opened) -> Result<Volume, Error> {
     let root = opened.root;
     let mut walker = Walker {
         image,
+        limits: Limits::new(image.size()),
+        notes: Notes::from(std::mem::take(&mut opened.notes)),
         opened,
         known: HashMap::new(),
-        seen: HashSet::new(),
-        memory: image.size().saturating_mul(MEMORY_FACTOR).max(MEMORY),
-        unread: image.size().saturating_mul(READ_FACTOR),
         left_out: 0,
-        too_many: 0,
-        more_notes: 0,
         entries: Vec::new(),
     };
     walker.add(b"/".to_vec(), root);
     if walker.entries.first().is_none_or(|root| root.kind != Kind::Directory) {
-        let why = walker.opened.notes.pop();
+        let why = walker.notes.finish().pop();
         let why = why.unwrap_or_else(|| "the root is no directory".into());
         return Err(Error::Damaged(why));
     }
     let mut pending = vec![Pending { entry: 0, depth: 1 }];
     while let Some(next) = pending.pop()
-        && walker.unread > 0
+        && !walker.limits.is_read_over()
     {
         // The last that was found is read next: deep before wide keeps the list short.
         let found = walker.directory(&next);
@@ -87,51 +73,16 @@ pub(super) fn walk(image: &dyn ReadAt, opened: Opened) -> Result<Volume, Error> 
 
 impl Walker<'_> {
     fn finish(mut self) -> Volume {
-        if self.unread == 0 {
-            self.note("its structures overlap: more of them than the image has bytes; the rest is not read".into());
-        }
-        if self.too_many > 0 {
-            let count = self.too_many;
-            self.note(format!(
-                "{count} more names, which a volume of this size cannot hold, are left out"
-            ));
-        }
-        let mut notes = self.opened.notes;
-        if self.more_notes > 0 {
-            notes.push(format!("and {} more", self.more_notes));
-        }
+        let too_many = self.limits.finish("its structures", &mut self.notes);
         Volume {
             label: self.opened.label,
             revision: self.opened.revision,
             block: self.opened.partitions.block,
             entries: self.entries,
-            left_out: self.left_out,
+            left_out: self.left_out + too_many,
             structures: self.opened.structures,
-            notes,
+            notes: self.notes.finish(),
         }
-    }
-
-    fn note(&mut self, note: String) {
-        match self.opened.notes.len() < NOTES {
-            true => self.opened.notes.push(note),
-            false => self.more_notes += 1,
-        }
-    }
-
-    /// Whether so many bytes more may be read.
-    fn may_read(&mut self, length: u64) -> bool {
-        let left = self.unread.checked_sub(length);
-        self.unread = left.unwrap_or(0);
-        left.is_some()
-    }
-
-    /// Whether so many bytes more may be held.
-    fn may_hold(&mut self, length: u64) -> bool {
-        let left = self.memory.checked_sub(length);
-        self.left_out += usize::from(left.is_none());
-        self.too_many += usize::from(left.is_none());
-        self.memory = left.unwrap_or(self.memory);
-        left.is_some()
     }
 
     /// The entries of a directory. The result are the directories among them.
@@ -144,14 +95,14 @@ impl Walker<'_> {
             parent.path.clone()
         };
         if pending.depth >= DEPTH {
-            self.note(format!(
+            self.notes.add(format!(
                 "{} is nested more than {DEPTH} deep and not read",
                 text::visible(&path)
             ));
             return found;
         }
         let (extents, length) = (parent.extents.clone(), parent.length);
-        if !self.may_read(length) {
+        if !self.limits.may_read(length) {
             return found;
         }
         let content = Pieces::new(self.image, extents);
@@ -162,7 +113,8 @@ impl Walker<'_> {
             } else {
                 self.left_out += 1;
                 let shown = text::visible(&child);
-                self.note(format!("{shown} is no name that a path can hold; it is left out"));
+                self.notes
+                    .add(format!("{shown} is no name that a path can hold; it is left out"));
             }
         });
         if let Some(fault) = fault {
@@ -171,7 +123,7 @@ impl Walker<'_> {
             } else {
                 text::visible(&path)
             };
-            self.note(format!("the directory {shown}: {fault}"));
+            self.notes.add(format!("the directory {shown}: {fault}"));
         }
         found
     }
@@ -179,17 +131,21 @@ impl Walker<'_> {
     /// Adds a name. The result is its number if it is a directory that has not been read.
     fn add(&mut self, path: Vec<u8>, icb: Allocation) -> Option<usize> {
         let Some(offset) = self.opened.partitions.place(icb.partition, icb.block) else {
-            self.note(format!("{} leads to no partition", text::visible(&path)));
+            self.notes
+                .add(format!("{} leads to no partition", text::visible(&path)));
             self.left_out += 1;
             return None;
         };
         let number = self.entries.len();
         if let Some(&known) = self.known.get(&offset) {
             let known = self.entries[known].clone();
-            if self.may_hold(path.len() as u64 + ENTRY + EXTENT * known.extents.len() as u64) {
+            if self
+                .limits
+                .may_hold(path.len() as u64 + ENTRY + EXTENT * known.extents.len() as u64)
+            {
                 let directory = known.kind == Kind::Directory;
                 if directory {
-                    self.note(format!(
+                    self.notes.add(format!(
                         "the directory {} is at the place of another",
                         text::visible(&path)
                     ));
@@ -199,13 +155,13 @@ impl Walker<'_> {
             return None;
         }
         let block = self.opened.partitions.block;
-        if !self.may_read(block) {
+        if !self.limits.may_read(block) {
             return None;
         }
         let read = match file_entry::read(self.image, &self.opened.partitions, offset, icb.partition) {
             Ok(read) => read,
             Err(fault) => {
-                self.note(format!("{}: {fault}", text::visible(&path)));
+                self.notes.add(format!("{}: {fault}", text::visible(&path)));
                 self.left_out += 1;
                 return None;
             }
@@ -217,11 +173,15 @@ impl Walker<'_> {
             .map(|&(_, length)| length / block + 1)
             .fold(0, u64::saturating_add);
         let work = block * read.continued.len() as u64 + pieces;
-        if !self.may_read(work) || !self.may_hold(path.len() as u64 + ENTRY + EXTENT * read.extents.len() as u64) {
+        if !self.limits.may_read(work)
+            || !self
+                .limits
+                .may_hold(path.len() as u64 + ENTRY + EXTENT * read.extents.len() as u64)
+        {
             return None;
         }
         for note in read.notes {
-            self.note(format!("{}: {note}", text::visible(&path)));
+            self.notes.add(format!("{}: {note}", text::visible(&path)));
         }
         let structure = |offset, length, what| Structure { offset, length, what };
         self.opened.structures.push(structure(offset, block, What::FileEntry));
@@ -245,14 +205,13 @@ impl Walker<'_> {
             FIFO | SOCKET => Kind::Other(None),
             _ => Kind::File,
         };
-        let directory = kind == Kind::Directory && self.seen.insert(offset);
-        let attributes = Attributes { ..read.attributes };
+        let directory = kind == Kind::Directory;
         self.entries.push(Entry {
             path,
             kind,
             length: read.length,
             extents,
-            attributes,
+            attributes: read.attributes,
         });
         self.known.insert(offset, number);
         directory.then_some(number)
@@ -269,7 +228,7 @@ impl Walker<'_> {
         };
         let clipped = extents.into_iter().filter_map(&mut clip).collect();
         if !whole {
-            self.note(format!("{} ends behind the image", text::visible(path)));
+            self.notes.add(format!("{} ends behind the image", text::visible(path)));
         }
         clipped
     }
@@ -278,12 +237,10 @@ impl Walker<'_> {
     fn target(&mut self, extents: &[(Option<u64>, u64)], length: u64) -> Vec<u8> {
         let content = Pieces::new(self.image, extents.iter().copied());
         let length = length.min(content.size()).min(TARGET);
-        if !self.may_read(length) {
+        if !self.limits.may_read(length) {
             return Vec::new();
         }
-        let bytes = Pieces::new(self.image, extents.iter().copied())
-            .read_vec_at(0, length)
-            .unwrap_or_default();
+        let bytes = content.read_vec_at(0, length).unwrap_or_default();
         let mut target: Vec<u8> = Vec::new();
         let mut rest = bytes.as_slice();
         while let [kind, length, _, _, behind @ ..] = rest {

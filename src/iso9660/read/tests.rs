@@ -26,14 +26,14 @@ impl ReadAt for Counted<'_> {
     }
 }
 
-/// Walks, and reads no more than [`super::READ_FACTOR`] allows with a sector for the root.
+/// Walks, and reads no more than [`crate::limits::READ_FACTOR`] allows with a sector for the root.
 fn bounded(volume: &Volume, flavour: Flavour) -> Walk {
     let image = Counted {
         bytes: &volume.bytes,
         read: Cell::new(0),
     };
     let walk = walk(&image, &volume.descriptor, Some(flavour)).unwrap();
-    assert!(image.read.get() <= image.size() * super::READ_FACTOR + SECTOR);
+    assert!(image.read.get() <= image.size() * crate::limits::READ_FACTOR + SECTOR);
     walk
 }
 
@@ -215,7 +215,7 @@ fn h7_directories_that_overlap_are_not_read_over_and_over() {
     let walk = bounded(&volume, Flavour::Plain);
     noted(&walk, "more of them than the image has bytes");
     let kept: usize = walk.entries.iter().map(|entry| entry.path.len() + 256).sum();
-    assert!(kept as u64 <= super::MEMORY + SECTOR);
+    assert!(kept as u64 <= crate::limits::MEMORY + SECTOR);
 }
 
 #[test]
