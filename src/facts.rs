@@ -273,6 +273,8 @@ pub enum What {
     BootRecord,
     /// ECMA-119 §9.5 with a Joliet escape sequence.
     JolietDescriptor,
+    /// ECMA-119 §9.5 of version 2.
+    EnhancedDescriptor,
     /// A volume descriptor of another kind.
     OtherDescriptor,
     /// ECMA-119 §9.3.
@@ -346,6 +348,7 @@ impl fmt::Display for What {
             Self::PrimaryDescriptor => "primary volume descriptor",
             Self::BootRecord => "boot record",
             Self::JolietDescriptor => "Joliet volume descriptor",
+            Self::EnhancedDescriptor => "enhanced volume descriptor",
             Self::OtherDescriptor => "volume descriptor",
             Self::Terminator => "volume descriptor set terminator",
             Self::PathTableL => "path table L",

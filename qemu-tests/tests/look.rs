@@ -20,6 +20,7 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
         ("what is not there is said", &[], what_is_not_there),
         ("a partition is given as it is", &[], a_partition),
         ("zisofs is decompressed", &["xorriso"], zisofs),
+        ("levels 1 to 4 are read", &["genisoimage"], levels),
     ]);
     trials.extend(inside::trials("ls and cat", read)?);
     Ok(trials)
@@ -109,6 +110,65 @@ fn a_partition() {
     ])
     .unwrap();
     assert!(bytes == fs::read(image).unwrap()[number("start")..][..number("length")]);
+}
+
+/// By identifiers alone. Level 4 is the enhanced volume descriptor: long names in lower case, with many dots and any depth.
+fn levels() {
+    let dir = tempfile::tempdir_in(workspace::target()).unwrap();
+    let make = |name: &str, paths: &[&str]| {
+        let tree = dir.path().join(name);
+        for path in paths {
+            let path = tree.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, path.as_os_str().as_encoded_bytes()).unwrap();
+        }
+        tree
+    };
+    let short = make("short", &["READ.ME", "A/B/FILE", "A/12345678.ABC"]);
+    let long = make(
+        "long",
+        &["LONG_NAME_OF_THIRTY_CHARAC.TXT", "DIRECTORY_OF_MANY_CHARACTERS/X"],
+    );
+    let free = make(
+        "free",
+        &[
+            "lower.case.and dots",
+            &"n".repeat(200),
+            "1/2/3/4/5/6/7/8/9/10/deep",
+            "..x",
+        ],
+    );
+    for (level, tree, indexes) in [
+        ("1", &short, "iso9660"),
+        ("2", &long, "iso9660"),
+        ("3", &long, "iso9660"),
+        ("4", &free, "iso9660 iso9660-1999"),
+    ] {
+        let image = dir.path().join(format!("level{level}.iso"));
+        let mut genisoimage = Command::new(tools::find("genisoimage").unwrap());
+        genisoimage
+            .args(["-quiet", "-iso-level", level, "-o"])
+            .arg(&image)
+            .arg(tree);
+        assert!(genisoimage.output().unwrap().status.success(), "{genisoimage:?}");
+        same(&of_directory(tree).unwrap(), &read(&image, "").unwrap()).unwrap_or_else(|e| panic!("level {level}: {e}"));
+        let facts = output(&["inspect".as_ref(), "--json".as_ref(), image.as_os_str()]).unwrap();
+        let facts: Value = serde_json::from_slice(&facts).unwrap();
+        let found: Vec<_> = facts["filesystems"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        assert_eq!(found.join(" "), indexes);
+        assert!(
+            facts["extents"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|extent| extent["what"] != "unknown")
+        );
+    }
 }
 
 /// Contents that xorriso has compressed, in both versions of the format.

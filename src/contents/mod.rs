@@ -124,7 +124,7 @@ impl Tree {
         }
     }
 
-    /// By Rock Ridge, else UDF, else Joliet, else plain identifiers: an image with UDF and without Rock Ridge often has little more
+    /// By Rock Ridge, else UDF, else what else ISO 9660 has: an image with UDF and without Rock Ridge often has little more
     /// in its ISO 9660 tree than a word about that.
     fn richest(image: &dyn ReadAt) -> Result<Self, ContentsError> {
         inspect::refuse(image)?;
@@ -138,21 +138,21 @@ impl Tree {
         }
     }
 
-    /// The ISO 9660 tree, by Rock Ridge, else Joliet, else plain identifiers.
+    /// The ISO 9660 tree, by Rock Ridge, else Joliet, else the enhanced hierarchy, else plain identifiers.
     fn iso9660(image: &dyn ReadAt) -> Result<(Self, Flavour), ContentsError> {
         let descriptors = iso9660::read_descriptors(image)?;
         let volume = |kind| {
-            let volumes = descriptors.iter().filter_map(|(_, descriptor)| match descriptor {
+            descriptors.iter().find_map(|(_, descriptor)| match descriptor {
                 iso9660::Descriptor::Volume(volume) if volume.kind == kind => Some(volume.as_ref()),
                 _ => None,
-            });
-            volumes.into_iter().next()
+            })
         };
         let primary = volume(VolumeKind::Primary)
             .ok_or_else(|| InspectError::NotAnImage("there is no primary volume descriptor (ECMA-119 §9.4)".into()))?;
         let mut walk = iso9660::walk(image, primary, None)?;
-        if let (Flavour::Plain, Some(joliet)) = (walk.flavour, volume(VolumeKind::Joliet)) {
-            walk = iso9660::walk(image, joliet, Some(Flavour::Joliet))?;
+        let richer = || volume(VolumeKind::Joliet).or_else(|| volume(VolumeKind::Enhanced));
+        if let (Flavour::Plain, Some(richer)) = (walk.flavour, richer()) {
+            walk = iso9660::walk(image, richer, None)?;
         }
         let items = walk.entries.into_iter().map(|entry| Item {
             length: entry.zisofs.map_or(entry.length, |zisofs| zisofs.length),

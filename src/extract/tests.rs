@@ -61,9 +61,8 @@ impl Nest {
     }
 }
 
-/// FAULTS H19
 #[test]
-fn names_that_lead_elsewhere_are_refused_and_the_rest_is_made() {
+fn h19_names_that_lead_elsewhere_are_refused_and_the_rest_is_made() {
     let nest = Nest::new();
     let paths = [
         "/../escaped",
@@ -88,9 +87,8 @@ fn names_that_lead_elsewhere_are_refused_and_the_rest_is_made() {
     assert_eq!(fs::read(nest.inside("good")).unwrap(), IMAGE);
 }
 
-/// FAULTS H20
 #[test]
-fn nothing_goes_through_a_symbolic_link() {
+fn h20_nothing_goes_through_a_symbolic_link() {
     let nest = Nest::new();
     let outside = nest.outside("");
     symlink(&outside, nest.inside("there")).unwrap();
@@ -125,9 +123,8 @@ fn nothing_goes_through_a_symbolic_link() {
     assert_eq!(fs::metadata(nest.inside("second")).unwrap().nlink(), 2);
 }
 
-/// FAULTS H21
 #[test]
-fn what_is_there_stays_and_nobody_gains_rights() {
+fn h21_what_is_there_stays_and_nobody_gains_rights() {
     let nest = Nest::new();
     fs::write(nest.inside("file"), "mine").unwrap();
     fs::create_dir(nest.inside("directory")).unwrap();
@@ -184,9 +181,8 @@ fn directories_that_forbid_writing_are_filled_first() {
     fs::set_permissions(nest.inside("directory"), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// FAULTS H7
 #[test]
-fn contents_made_to_fill_disks_are_refused_before_anything_is_made() {
+fn h7_contents_made_to_fill_disks_are_refused_before_anything_is_made() {
     let nest = Nest::new();
     let items: Vec<Item> = (0..1001).map(|number| file(&format!("/{number}"))).collect();
     assert!(matches!(nest.extract(&items), Err(Error::TooLarge(_))));

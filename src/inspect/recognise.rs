@@ -95,21 +95,6 @@ pub(super) fn unsupported(image: &dyn ReadAt) -> io::Result<Vec<String>> {
     if at(1024, b"BD")? || at(1024, b"H+\0\x04")? || at(1024, b"HX\0\x05")? {
         say("an HFS volume that begins with the image");
     }
-    let mut descriptor = [0; 7];
-    for number in 0..SEQUENCE {
-        let offset = SYSTEM_AREA + number * SECTOR;
-        if offset + SECTOR > image.size() {
-            break;
-        }
-        image.read_exact_at(&mut descriptor, offset)?;
-        if &descriptor[1..6] != b"CD001" || descriptor[0] == 255 {
-            break;
-        }
-        // ECMA-119 §9.5.4: version 2 is the enhanced descriptor.
-        if descriptor[0] == 2 && descriptor[6] == 2 {
-            say("the enhanced volume descriptor (ISO 9660:1999)");
-        }
-    }
     // Where xorriso and growisofs leave the descriptors of the first session on a medium that can be overwritten.
     if at(32 * SECTOR + 1, b"CD001\x01")? && at(32 * SECTOR, b"\x01")? {
         say("earlier sessions of a multi-session image");

@@ -17,60 +17,61 @@ pub(super) fn read(
     let descriptors = iso9660::read_descriptors(image)?;
     facts.faults.extend(iso9660::descriptor_faults(image, &descriptors)?);
     let mut boot_images = Vec::new();
-    let (mut primary, mut joliet) = (None, None);
+    let mut volumes: Vec<&VolumeDescriptor> = Vec::new();
     for (offset, descriptor) in &descriptors {
         let what = match descriptor {
             Descriptor::Boot(record) => {
                 if let Some(catalog) = el_torito::parse_boot_record(record) {
                     // The primary descriptor is the first of all.
-                    let space = primary.map_or(u64::MAX, |volume: &VolumeDescriptor| volume.space);
+                    let space = volumes.first().map_or(u64::MAX, |volume| volume.space);
                     boot_images = boot_catalog(image, catalog, space, facts, claims);
                 }
                 What::BootRecord
             }
-            Descriptor::Volume(volume) => match volume.kind {
-                VolumeKind::Primary => {
-                    primary = primary.or(Some(volume));
-                    What::PrimaryDescriptor
+            Descriptor::Volume(volume) => {
+                // A second one of a kind says the same again (ECMA-119 §7.7.2).
+                if volumes.iter().all(|known| known.kind != volume.kind) {
+                    volumes.push(volume);
                 }
-                VolumeKind::Joliet => {
-                    joliet = joliet.or(Some(volume));
-                    What::JolietDescriptor
+                match volume.kind {
+                    VolumeKind::Primary => What::PrimaryDescriptor,
+                    VolumeKind::Joliet => What::JolietDescriptor,
+                    VolumeKind::Enhanced => What::EnhancedDescriptor,
                 }
-            },
+            }
             Descriptor::Terminator => What::Terminator,
             Descriptor::Other(_) => What::OtherDescriptor,
         };
         claims.push(claim(*offset, SECTOR, what));
     }
-    let Some(primary) = primary else {
+    let primary = volumes.iter().position(|volume| volume.kind == VolumeKind::Primary);
+    let Some(primary) = primary.map(|at| volumes.remove(at)) else {
         let message = "there is no primary volume descriptor in logical sector 16 or behind it";
         return Err(InspectError::NotAnImage(message.into()));
     };
     describe(primary, facts);
-    let walk = iso9660::walk(image, primary, None)?;
+    let mut walks = vec![(primary, iso9660::walk(image, primary, None)?)];
+    for volume in volumes {
+        walks.push((volume, iso9660::walk(image, volume, None)?));
+    }
     facts.filesystems.push("iso9660".into());
-    if walk.flavour == Flavour::RockRidge {
-        facts.filesystems.push("rock-ridge".into());
+    for (_, walk) in &walks {
+        facts.filesystems.extend(match walk.flavour {
+            Flavour::Plain => None,
+            Flavour::RockRidge => Some("rock-ridge".into()),
+            Flavour::Joliet => Some("joliet".into()),
+            Flavour::Enhanced => Some("iso9660-1999".into()),
+        });
     }
-    let joliet_walk = match joliet {
-        Some(volume) => {
-            facts.filesystems.push("joliet".into());
-            Some(iso9660::walk(image, volume, Some(Flavour::Joliet))?)
+    let flavour = walks.iter().map(|(_, walk)| walk.flavour).max();
+    for (volume, walk) in &walks {
+        let richest = Some(walk.flavour) == flavour;
+        if richest {
+            facts.counts = counts(walk);
         }
-        None => None,
-    };
-    let primary_is_richest = walk.flavour == Flavour::RockRidge || joliet_walk.is_none();
-    let richest = match &joliet_walk {
-        Some(joliet) if !primary_is_richest => joliet,
-        _ => &walk,
-    };
-    facts.counts = counts(richest);
-    index(image, primary, &walk, primary_is_richest, facts, claims);
-    if let (Some(volume), Some(walk)) = (joliet, &joliet_walk) {
-        index(image, volume, walk, !primary_is_richest, facts, claims);
+        index(image, volume, walk, richest, facts, claims);
+        continuations(walk, claims);
     }
-    continuations(&walk, claims);
     Ok(boot_images)
 }
 
@@ -110,7 +111,8 @@ fn index(
     claims: &mut Vec<Extent>,
 ) {
     let (path_l, path_m, directory) = match volume.kind {
-        VolumeKind::Primary => (What::PathTableL, What::PathTableM, What::Directory),
+        // An enhanced hierarchy often is the primary one over again.
+        VolumeKind::Primary | VolumeKind::Enhanced => (What::PathTableL, What::PathTableM, What::Directory),
         VolumeKind::Joliet => (What::JolietPathTableL, What::JolietPathTableM, What::JolietDirectory),
     };
     let length = volume.path_table_length;
@@ -119,10 +121,11 @@ fn index(
             claims.push(claim(offset, length, what));
         }
     }
-    if let Err(fault) = iso9660::path_tables(image, volume) {
-        facts.faults.push(fault);
+    for fault in iso9660::path_tables(image, volume).err().iter().chain(&walk.notes) {
+        if !facts.faults.contains(fault) {
+            facts.faults.push(fault.clone());
+        }
     }
-    facts.faults.extend(walk.notes.iter().cloned());
     for entry in &walk.entries {
         let what = match entry.kind {
             EntryKind::Directory => directory,

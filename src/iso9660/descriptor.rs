@@ -15,6 +15,9 @@ const LONGEST_SET: u64 = 64;
 /// Joliet: the escape sequences of UCS-2 levels 1, 2 and 3 at §9.5.6.
 const UCS2: [&[u8; 3]; 3] = [b"%/@", b"%/C", b"%/E"];
 
+/// §9.5.4: the version of an enhanced volume descriptor.
+const ENHANCED: u8 = 2;
+
 /// What a volume says of itself, in the order of §9.4. All are written as they are, padded with spaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identifiers {
@@ -39,6 +42,19 @@ pub enum VolumeKind {
     Primary,
     /// §9.5 with one of Joliet's escape sequences.
     Joliet,
+    /// §9.5 of version 2: names of up to 207 bytes of any kind, and any depth (ISO 9660:1999).
+    Enhanced,
+}
+
+impl VolumeKind {
+    /// As it is called in sentences.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Joliet => "Joliet",
+            Self::Enhanced => "enhanced",
+        }
+    }
 }
 
 /// Where the root directory of a hierarchy is: what its record in the descriptor says, §9.4.19.
@@ -52,10 +68,10 @@ pub struct Root {
     pub recorded: Timestamp,
 }
 
-/// A primary volume descriptor, or Joliet's supplementary one.
+/// A primary volume descriptor, Joliet's supplementary one, or the enhanced one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumeDescriptor {
-    /// Which of the two.
+    /// Which of them.
     pub kind: VolumeKind,
     /// Its identifiers.
     pub identifiers: Identifiers,
@@ -78,7 +94,7 @@ pub struct VolumeDescriptor {
 pub enum Descriptor {
     /// §9.2, El Torito's among them.
     Boot(Box<[u8; 2048]>),
-    /// §9.4 or Joliet's §9.5.
+    /// §9.4, or one of the §9.5 that are known.
     Volume(Box<VolumeDescriptor>),
     /// §9.3.
     Terminator,
@@ -95,10 +111,10 @@ impl VolumeDescriptor {
         let mut bytes = [0; 2048];
         bytes[0] = match self.kind {
             VolumeKind::Primary => 1,
-            VolumeKind::Joliet => 2,
+            VolumeKind::Joliet | VolumeKind::Enhanced => 2,
         };
         bytes[1..6].copy_from_slice(STANDARD_IDENTIFIER);
-        bytes[6] = 1;
+        bytes[6] = if self.kind == VolumeKind::Enhanced { ENHANCED } else { 1 };
         let ids = &self.identifiers;
         self.put(&mut bytes[8..40], &ids.system, "system_id", "9.4.6")?;
         self.put(&mut bytes[40..72], &ids.volume, "volume_id", "9.4.7")?;
@@ -130,7 +146,7 @@ impl VolumeDescriptor {
 
     fn put(&self, field: &mut [u8], value: &str, name: &'static str, clause: &'static str) -> Result<(), Error> {
         match self.kind {
-            VolumeKind::Primary => {
+            VolumeKind::Primary | VolumeKind::Enhanced => {
                 let (length, limit) = (value.len(), field.len());
                 if length > limit {
                     return Err(Error::FieldTooLong {
@@ -160,7 +176,7 @@ impl VolumeDescriptor {
         let text = |range: std::ops::Range<usize>| {
             let field = bytes.get(range).unwrap_or_default();
             let text = match kind {
-                VolumeKind::Primary => match str::from_utf8(field) {
+                VolumeKind::Primary | VolumeKind::Enhanced => match str::from_utf8(field) {
                     Ok(text) => text.to_owned(),
                     Err(_) => crate::text::lossless(field),
                 },
@@ -248,10 +264,7 @@ pub fn descriptor_faults(image: &dyn ReadAt, descriptors: &[(u64, Descriptor)]) 
         let Descriptor::Volume(volume) = descriptor else {
             continue;
         };
-        let name = match volume.kind {
-            VolumeKind::Primary => "primary",
-            VolumeKind::Joliet => "Joliet",
-        };
+        let name = volume.kind.name();
         let read = image.read_vec_at(*offset, SECTOR);
         let bytes = read.map_err(|error| Error::Read { offset: *offset, error })?;
         for (field, at, length) in BOTH_ENDIAN {
@@ -308,6 +321,9 @@ pub fn read_descriptors(image: &dyn ReadAt) -> Result<Vec<(u64, Descriptor)>, Er
             0 => Descriptor::Boot(bytes),
             1 => Descriptor::Volume(Box::new(VolumeDescriptor::read(VolumeKind::Primary, &bytes))),
             2 if is_joliet => Descriptor::Volume(Box::new(VolumeDescriptor::read(VolumeKind::Joliet, &bytes))),
+            2 if bytes[6] == ENHANCED => {
+                Descriptor::Volume(Box::new(VolumeDescriptor::read(VolumeKind::Enhanced, &bytes)))
+            }
             255 => {
                 descriptors.push((offset, Descriptor::Terminator));
                 break;

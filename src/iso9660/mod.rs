@@ -118,15 +118,17 @@ pub struct Posix {
     pub mtime: Timestamp,
 }
 
-/// Which names a hierarchy carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which names a hierarchy carries, the poorest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flavour {
     /// Level-3 identifiers alone.
     Plain,
-    /// Level-3 identifiers, and POSIX names in the system use fields.
-    RockRidge,
+    /// Identifiers of any bytes, without versions. Only read.
+    Enhanced,
     /// UCS-2 identifiers.
     Joliet,
+    /// Level-3 identifiers, and POSIX names in the system use fields.
+    RockRidge,
 }
 
 /// What ISO 9660 cannot hold, or bytes that are not ISO 9660.

@@ -71,6 +71,7 @@ pub fn path_tables(image: &dyn ReadAt, volume: &VolumeDescriptor) -> Result<(), 
     let (name, length) = match volume.kind {
         VolumeKind::Primary => ("path table", volume.path_table_length),
         VolumeKind::Joliet => ("Joliet path table", volume.path_table_length),
+        VolumeKind::Enhanced => ("enhanced path table", volume.path_table_length),
     };
     let read = |offset: u64, little: bool| {
         let end = offset.checked_add(length).filter(|&end| end <= image.size());

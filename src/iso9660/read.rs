@@ -52,6 +52,7 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor, flavour: Option<Flavo
     let attributes = announced(image, &root)?;
     let flavour = flavour.unwrap_or(match volume.kind {
         VolumeKind::Joliet => Flavour::Joliet,
+        VolumeKind::Enhanced => Flavour::Enhanced,
         VolumeKind::Primary if attributes.skip.is_some() => Flavour::RockRidge,
         VolumeKind::Primary => Flavour::Plain,
     });
@@ -216,6 +217,7 @@ impl Walker<'_> {
         let is_directory = record.flags & DIRECTORY != 0 || read.child.is_some();
         let name = read.name.unwrap_or_else(|| match self.walk.flavour {
             Flavour::Joliet => identifier::read_joliet(record.identifier, is_directory),
+            Flavour::Enhanced => record.identifier.to_vec(),
             _ => identifier::read_primary(record.identifier, is_directory),
         });
         if !text::is_component(&name) {

@@ -85,9 +85,8 @@ mod tests {
         }
     }
 
-    /// FAULTS H14
     #[test]
-    fn chains_are_followed_and_loops_end() {
+    fn h14_chains_are_followed_and_loops_end() {
         let mut image = vec![0; 64 * 512];
         record(&mut image, 10, &[(0x83, 2, 3), (0x05, 20, 9)]);
         record(&mut image, 30, &[(0x82, 4, 5)]);

@@ -191,9 +191,8 @@ fn an_extended_entry_and_links_of_every_component() {
     assert_eq!(find(&volume, "/extended").extents, [(at(3).map(|at| at + 216), 4)]);
 }
 
-/// FAULTS H15
 #[test]
-fn what_lies_is_noted_and_ends() {
+fn h15_what_lies_is_noted_and_ends() {
     let noted = |writer: &Writer, why: &str| {
         let notes = writer.volume().notes;
         assert!(notes.iter().any(|note| note.contains(why)), "{notes:?}, not {why}");
