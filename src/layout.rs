@@ -218,12 +218,17 @@ pub fn nonzero_span(bytes: &dyn ReadAt, start: u64, end: u64) -> io::Result<Opti
     while at < end {
         let step = STEP.min(end - at);
         let buffer = bytes.read_vec_at(at, step)?;
+        at += step;
+        // Many bytes at a time, while a search for the first looks at each; most gaps are zero.
+        if buffer.iter().fold(0, |any, byte| any | byte) == 0 {
+            continue;
+        }
         if let Some(first) = buffer.iter().position(|&byte| byte != 0) {
+            let at = at - step;
             let last = buffer.iter().rposition(|&byte| byte != 0).unwrap_or(first);
             let first = span.map_or(at + first as u64, |(first, _)| first);
             span = Some((first, at + last as u64 + 1));
         }
-        at += step;
     }
     Ok(span)
 }
