@@ -16,6 +16,8 @@ pub struct Description {
     pub size: u64,
     /// Of the image, in hexadecimal. Only a build or a full read knows it.
     pub sha256: Option<String>,
+    /// The MD5 sum that is implanted in the volume, in hexadecimal. `plan` does not know it.
+    pub media_md5: Option<String>,
     /// The other identifiers of the primary volume descriptor.
     pub identifiers: Identifiers,
     /// The indexes over the tree: `iso9660`, `rock-ridge`, `joliet`, `udf`.

@@ -25,6 +25,7 @@
 //! | look inside | [`contents`] | the names in an image, and where their bytes are |
 //! | extract | [`extract`] | the host's files again, in one directory |
 //! | diff | [`mod@diff`] | two images side by side |
+//! | digests | [`digests`] | what an image says of its own bytes, against them |
 //! | check | [`check`] | what firmware does with the facts |
 //! | facts | [`facts`] | the words and the JSON of `plan` and `inspect` |
 //!
@@ -54,6 +55,7 @@ pub mod check;
 pub mod contents;
 pub mod diagnostic;
 pub mod diff;
+pub mod digests;
 pub mod el_torito;
 pub mod error;
 pub mod extract;

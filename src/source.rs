@@ -31,6 +31,8 @@ pub enum Giver {
     Manifest,
     /// The built-in loader: its images, and what it reads.
     Loader,
+    /// The image itself: the list of its files.
+    List,
 }
 
 /// What `fstat` says of a file's identity and content. Two equal stamps are the same bytes, as far as the kernel knows.

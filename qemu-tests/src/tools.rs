@@ -27,7 +27,7 @@ pub const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 pub const OVMF_VARS_MS: &str = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 24] = [
+pub const TOOLS: [Tool; 28] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -47,6 +47,11 @@ pub const TOOLS: [Tool; 24] = [
     tool("mcopy", "mtools"),
     tool("mdir", "mtools"),
     tool("mkudffs", "udftools"),
+    tool("checkisomd5", "isomd5sum"),
+    tool("implantisomd5", "isomd5sum"),
+    tool("sha256sum", "coreutils"),
+    // What `cargo xtask fuzz` links with.
+    tool("g++", "g++"),
     tool("strace", "strace"),
     tool("setpriv", "util-linux"),
     tool("unshare", "util-linux"),

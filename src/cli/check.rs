@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
+use isobuild::digests;
 use isobuild::error::{Error, escape};
 use isobuild::facts::{Cell, Description};
+use isobuild::read_at::ReadAt;
 use serde::Serialize;
 
-use super::inspect::described;
+use super::inspect::{described, open};
+use super::ls::failed;
+use super::progress::Progress;
 use super::{Check, print, print_json, show};
 
 /// What the verdicts are about, as JSON.
@@ -14,18 +18,32 @@ use super::{Check, print, print_json, show};
 struct Verdicts<'a> {
     cells: &'a [Cell],
     faults: &'a [String],
+    /// With `--digests`: what is as the image says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<&'a [String]>,
 }
 
 pub(super) fn run(arguments: &Check) -> Result<(), Error> {
-    let facts = described(&arguments.image)?;
+    let mut facts = described(&arguments.image)?;
+    let mut verified = Vec::new();
+    if arguments.digests {
+        let image = open(&arguments.image)?;
+        let progress = Progress::new("reading the image", false);
+        progress.begin(image.size());
+        let found = digests::verify(&image, &mut |done| progress.update(done));
+        let found = found.map_err(|error| failed(&arguments.image, error))?;
+        facts.faults.extend(found.faults);
+        verified = found.right;
+    }
     match arguments.json {
         true => print_json(&Verdicts {
             cells: &facts.cells,
             faults: &facts.faults,
+            verified: arguments.digests.then_some(&verified),
         })?,
         false => {
             show::notes(&facts.warnings);
-            print(&show::verdicts(&facts, &arguments.require))?;
+            print(&show::verdicts(&facts, &verified, &arguments.require))?;
         }
     }
     judge(&arguments.image, &facts, &arguments.require)

@@ -100,6 +100,9 @@ struct Check {
     /// A cell that has to boot, such as uefi-usb; the exit code is 5 if it does not.
     #[arg(long, value_name = "CELL", value_parser = cell)]
     require: Vec<String>,
+    /// Read every byte, and compare with what the image says of them: its implanted MD5, and its list of SHA-256 digests.
+    #[arg(long)]
+    digests: bool,
     /// As JSON.
     #[arg(long)]
     json: bool,

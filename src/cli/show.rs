@@ -109,9 +109,12 @@ pub(super) fn picture(facts: &Description) -> String {
 }
 
 /// What boots the image and what is wrong with it; of the cells those too that are `required`.
-pub(super) fn verdicts(facts: &Description, required: &[String]) -> String {
+pub(super) fn verdicts(facts: &Description, verified: &[String], required: &[String]) -> String {
     let mut out = String::new();
     cells(&mut out, &facts.cells, required);
+    for right in verified {
+        let _ = writeln!(out, "\n{}", text::visible(right.as_bytes()));
+    }
     faults(&mut out, facts);
     out.trim_start_matches('\n').to_owned()
 }
@@ -135,6 +138,9 @@ fn origin(facts: &Description) -> String {
         .map(|&(number, one, many)| format!("{number} {}", if number == 1 { one } else { many }))
         .collect();
     let mut line = format!("{}; created {}", counts.join(", "), facts.identifiers.created);
+    if let Some(md5) = &facts.media_md5 {
+        let _ = write!(line, "; media MD5 {md5}");
+    }
     if !facts.identifiers.application_id.is_empty() {
         let _ = write!(
             line,

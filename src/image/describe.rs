@@ -29,6 +29,7 @@ impl Plan<'_> {
         let mut facts = Description {
             volume_id: ids.volume.clone(),
             size: self.size,
+            media_md5: self.media_md5.as_ref().map(|implanted| implanted.md5.clone()),
             identifiers: Identifiers {
                 system_id: ids.system.clone(),
                 volume_set_id: ids.volume_set.clone(),
@@ -389,6 +390,7 @@ fn source(payload: &Payload, base: &Path) -> String {
     match &payload.source {
         Source::File { path, .. } => crate::error::escape(path.strip_prefix(base).unwrap_or(path)),
         Source::Bytes(_, Giver::Manifest) => "manifest".into(),
+        Source::Bytes(_, Giver::List) => "the list of files".into(),
         Source::Bytes(_, Giver::Loader) => "built-in loader".into(),
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::el_torito::{self, boot_info};
 use crate::facts::What;
 use crate::gpt;
-use crate::iso9660::{self, Addresses, Endian, VolumeDescriptor, VolumeKind};
+use crate::iso9660::{self, Addresses, Endian, FIELD_LENGTH, MediaMd5, VolumeDescriptor, VolumeKind};
 use crate::layout::{Content, Region};
 use crate::mbr::{self, Mbr};
 use crate::resolve::BootBytes;
@@ -144,6 +144,11 @@ impl<'r> Plan<'r> {
             path_table_m,
             root: hierarchy.root_record(&addresses),
             created: self.resolved.timestamp,
+            application_use: match (kind, &self.media_md5) {
+                (VolumeKind::Primary, Some(media_md5)) => media_md5.encode(),
+                (VolumeKind::Primary, None) if self.resolved.implant_md5 => MediaMd5::absent(),
+                _ => [0; FIELD_LENGTH],
+            },
         };
         Ok(descriptor.encode()?)
     }
@@ -221,7 +226,8 @@ impl<'r> Plan<'r> {
 
     fn payload(&self, id: PayloadId) -> Result<PieceSource<'_>, PlanError> {
         let payload = self.resolved.tree.payload(id);
-        if payload.patched.is_some() || payload.image_id.is_some() {
+        let is_list = self.resolved.checksums.as_ref().is_some_and(|list| list.payload == id);
+        if payload.patched.is_some() || payload.image_id.is_some() || is_list {
             return Ok(self.filled(id)?.into());
         }
         Ok(match &payload.source {
@@ -246,6 +252,9 @@ impl<'r> Plan<'r> {
         if let Some(at) = payload.image_id {
             let digits = self.identity.image_id();
             bytes[at..at + digits.len()].copy_from_slice(digits.as_bytes());
+        }
+        if let Some(list) = self.resolved.checksums.as_ref().filter(|list| list.payload == id) {
+            self.fill_list(list, &mut bytes);
         }
         let offset = self.payloads[id].unwrap_or(0);
         match payload.patched.as_ref().map(|patched| patched.patch) {

@@ -29,7 +29,9 @@ impl Identity {
             sum.bytes(text.as_bytes());
         }
         sum.number(resolved.timestamp.unix() as u64);
-        sum.number(u64::from(resolved.rock_ridge) | u64::from(resolved.joliet) << 1);
+        sum.number(
+            u64::from(resolved.rock_ridge) | u64::from(resolved.joliet) << 1 | u64::from(resolved.implant_md5) << 2,
+        );
         sum.number(resolved.layout as u64);
         sum.bytes(resolved.boot_code.as_ref().map_or(&[], |code| code.as_slice()));
         sum.tree(resolved);

@@ -15,6 +15,7 @@
 //! | backup GPT | the last logical sectors |
 
 mod describe;
+mod digests;
 mod encode;
 mod identity;
 mod iso_tree;
@@ -27,12 +28,13 @@ use crate::diagnostic::{Diagnostic, Report};
 use crate::error::Error;
 use crate::facts::What;
 use crate::fat;
-use crate::iso9660::{Flavour, Hierarchy, SECTOR, SYSTEM_AREA};
+use crate::iso9660::{Flavour, Hierarchy, MediaMd5, SECTOR, SYSTEM_AREA};
 use crate::layout::{Content, Layout, Overlap, Region, is_large, payload_alignment};
 use crate::manifest::{Document, Spanned};
 use crate::resolve::{BootBytes, Esp, Resolved};
 use crate::tree::PayloadId;
 
+pub use digests::Digests;
 pub use iso_tree::IsoTree;
 
 use identity::Identity;
@@ -84,6 +86,9 @@ pub struct Plan<'r> {
     catalog: Option<Span>,
     tables: Tables,
     identity: Identity,
+    media_md5: Option<MediaMd5>,
+    /// SHA-256 by payload.
+    digests: Option<Vec<[u8; 32]>>,
 }
 
 /// Why an image cannot be planned.
@@ -200,6 +205,8 @@ pub fn plan<'r>(resolved: &'r Resolved, iso: &'r IsoTree) -> Result<Plan<'r>, Pl
         catalog,
         tables,
         identity,
+        media_md5: None,
+        digests: None,
     })
 }
 
@@ -207,6 +214,16 @@ impl Plan<'_> {
     /// Of the image, in bytes.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Whether the image is to carry the sum of its own bytes; they have to be summed before they are written.
+    pub fn wants_media_md5(&self) -> bool {
+        self.resolved.implant_md5
+    }
+
+    /// Implants the sum of all bytes that [`encode`](Plan::encode) makes without it.
+    pub fn implant(&mut self, media_md5: MediaMd5) {
+        self.media_md5 = Some(media_md5);
     }
 
     /// What each byte belongs to, by offset.

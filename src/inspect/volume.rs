@@ -2,7 +2,7 @@
 
 use crate::el_torito::{self, Emulation, Platform, boot_info};
 use crate::facts::{BootCatalog, BootEntry, Counts, Description, Extent, Identifiers, InfoTable, What};
-use crate::iso9660::{self, Descriptor, EntryKind, Flavour, SECTOR, VolumeDescriptor, VolumeKind, Walk};
+use crate::iso9660::{self, Descriptor, EntryKind, Flavour, MediaMd5, SECTOR, VolumeDescriptor, VolumeKind, Walk};
 use crate::read_at::{ReadAt, Window};
 use crate::text;
 
@@ -78,6 +78,7 @@ pub(super) fn read(
 fn describe(primary: &VolumeDescriptor, facts: &mut Description) {
     let ids = &primary.identifiers;
     facts.volume_id = ids.volume.clone();
+    facts.media_md5 = MediaMd5::decode(&primary.application_use).map(|implanted| implanted.md5);
     facts.identifiers = Identifiers {
         system_id: ids.system.clone(),
         volume_set_id: ids.volume_set.clone(),

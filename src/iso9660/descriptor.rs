@@ -3,6 +3,7 @@
 use crate::read_at::ReadAt;
 use crate::time::Timestamp;
 
+use super::media_md5::{FIELD, FIELD_LENGTH};
 use super::record::{self, DIRECTORY, NO_DATE, Record, both_u16, both_u32, read_volume_date, volume_date};
 use super::{Error, SECTOR, SYSTEM_AREA};
 
@@ -87,6 +88,8 @@ pub struct VolumeDescriptor {
     pub root: Root,
     /// §9.4.27, and §9.4.28 too: no image of ours is modified after it was made.
     pub created: Timestamp,
+    /// §9.4.33.
+    pub application_use: [u8; FIELD_LENGTH],
 }
 
 /// One descriptor of a set.
@@ -141,6 +144,7 @@ impl VolumeDescriptor {
         bytes[847..864].copy_from_slice(&NO_DATE);
         bytes[864..881].copy_from_slice(&NO_DATE);
         bytes[881] = 1;
+        bytes[FIELD..FIELD + FIELD_LENGTH].copy_from_slice(&self.application_use);
         Ok(bytes)
     }
 
@@ -214,6 +218,7 @@ impl VolumeDescriptor {
                 recorded: record::read_recording_date(recorded),
             },
             created: date.unwrap_or_default(),
+            application_use: bytes[FIELD..].first_chunk().copied().unwrap_or([0; FIELD_LENGTH]),
         }
     }
 }

@@ -19,6 +19,7 @@
 mod descriptor;
 mod hierarchy;
 mod identifier;
+mod media_md5;
 mod path_table;
 mod read;
 mod record;
@@ -36,6 +37,7 @@ pub use descriptor::{
     Descriptor, Identifiers, Root, VolumeDescriptor, VolumeKind, descriptor_faults, read_descriptors, terminator,
 };
 pub use hierarchy::{Addresses, Hierarchy, Mapping};
+pub use media_md5::{FIELD_LENGTH, MediaMd5, Summing};
 pub use path_table::{Endian, path_tables};
 pub use read::{Entry, EntryKind, Walk, walk};
 pub use zisofs::Zisofs;

@@ -104,6 +104,7 @@ pub(super) fn volume(tree: &Tree, flavour: Flavour) -> Volume {
         path_table_m,
         root: hierarchy.root_record(&addresses),
         created: TIME,
+        application_use: [0; FIELD_LENGTH],
     };
     let mut bytes = vec![0; end as usize];
     let mut put = |offset: u64, piece: &[u8]| bytes[offset as usize..][..piece.len()].copy_from_slice(piece);

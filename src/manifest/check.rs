@@ -70,6 +70,12 @@ impl Checks<'_> {
         {
             self.error(output, "`output` is the image's file name", "not a file name");
         }
+        if let Some(list) = &iso.sha256sums {
+            self.image_path(list);
+            if image_path(list.get_ref()).is_ok_and(|path| path.directory) {
+                self.error(list, "the list of digests needs a name", "this is a directory");
+            }
+        }
         if let Some(date) = &iso.timestamp
             && let Err(message) = timestamp(date.get_ref())
         {

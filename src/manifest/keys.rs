@@ -37,6 +37,8 @@ const TABLES: [Table; 9] = [
             "timestamp",
             "rock_ridge",
             "joliet",
+            "implant_md5",
+            "sha256sums",
         ],
         later: &["udf"],
     },

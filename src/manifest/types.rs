@@ -46,6 +46,10 @@ pub struct Iso {
     pub rock_ridge: bool,
     /// A second index with UCS-2 names.
     pub joliet: bool,
+    /// The sum of the image in its primary volume descriptor, as isomd5sum implants it and checks a medium by it.
+    pub implant_md5: bool,
+    /// Image path of a list of all files with their SHA-256 digests, for `sha256sum --check`.
+    pub sha256sums: Option<Text>,
 }
 
 impl Default for Iso {
@@ -59,6 +63,8 @@ impl Default for Iso {
             timestamp: None,
             rock_ridge: true,
             joliet: true,
+            implant_md5: false,
+            sha256sums: None,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! values are gathered and reported together; an input that fails while it is read ends the run at once.
 
 mod boot;
+mod checksums;
 mod esp;
 mod host;
 mod menu;
@@ -23,6 +24,8 @@ use crate::manifest::{self, DEFAULT_TIMESTAMP, DiskLayout, Document, Spanned};
 use crate::time::Timestamp;
 use crate::tree::{Attributes, NodeId, Patch, PayloadId, Tree};
 use crate::{fat, source};
+
+pub use checksums::Checksums;
 
 pub(crate) use host::Host;
 
@@ -52,6 +55,10 @@ pub struct Resolved {
     pub rock_ridge: bool,
     /// Whether there is a Joliet hierarchy.
     pub joliet: bool,
+    /// Whether the sum of the image is implanted in it.
+    pub implant_md5: bool,
+    /// The list of the tree's files and their digests.
+    pub checksums: Option<Checksums>,
     /// Entries of the boot catalog, the default one first.
     pub boot: Vec<BootImage>,
     /// The ESP.
@@ -178,6 +185,8 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
     resolution.check_unreadable()?;
     let parts = resolution.boot()?;
     resolution.check_unreadable()?;
+    let list = manifest.iso.sha256sums.as_ref();
+    let checksums = list.and_then(|path| resolution.checksums(path));
     let identifiers = identifiers(document, &resolution.output);
     let report = Report {
         path: document.path.clone(),
@@ -196,6 +205,8 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         timestamp,
         rock_ridge: manifest.iso.rock_ridge,
         joliet: manifest.iso.joliet,
+        implant_md5: manifest.iso.implant_md5,
+        checksums,
         boot: parts.images,
         esp: parts.esp,
         boot_code: parts.boot_code,

@@ -33,7 +33,8 @@ fn shares(file: &File) -> bool {
 
 /// Passes on an image from the first byte to the last.
 pub(super) struct Stream<'a> {
-    file: &'a File,
+    /// What the kernel may copy to.
+    file: Option<&'a File>,
     path: &'a Path,
     /// Its first `filled` bytes belong at `start` of the image.
     buffer: Buffer,
@@ -49,9 +50,9 @@ pub(super) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    /// Starts at byte 0 of `file`. Its `path` is for errors.
+    /// Starts at byte 0 of `file`, if the bytes are to be there. Its `path` is for errors.
     pub(super) fn new(
-        file: &'a File,
+        file: Option<&'a File>,
         path: &'a Path,
         feed: Feed,
         progress: &'a mut (dyn FnMut(u64) + Send),
@@ -66,7 +67,7 @@ impl<'a> Stream<'a> {
             buffer,
             start: 0,
             filled: 0,
-            shares: !feed.digested && shares(file),
+            shares: !feed.digested && file.is_some_and(shares),
             feed,
             refused: None,
             progress,
@@ -151,6 +152,9 @@ impl<'a> Stream<'a> {
     /// `EPERM` mean that it does not copy between these files, and of the others only a read or a write can say whose they
     /// are.
     fn share(&mut self, input: &Input<'_>, data: Range<u64>) -> Result<u64, Error> {
+        let Some(file) = self.file else {
+            return Ok(data.start);
+        };
         if !data.start.is_multiple_of(BLOCK) || !self.position().is_multiple_of(BLOCK) {
             return Ok(data.start);
         }
@@ -161,7 +165,7 @@ impl<'a> Stream<'a> {
             let (mut from, mut to) = (at, self.start);
             let step = (data.end - at).min(STEP) as usize;
             match rustix::io::retry_on_intr(|| {
-                rustix::fs::copy_file_range(input.file(), Some(&mut from), self.file, Some(&mut to), step)
+                rustix::fs::copy_file_range(input.file(), Some(&mut from), file, Some(&mut to), step)
             }) {
                 Ok(now) if now > 0 => {
                     at += now as u64;

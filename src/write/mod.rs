@@ -34,7 +34,8 @@ use copy::Stream;
 use disk::Disk;
 use input::Input;
 use output::Output;
-use pipeline::{Digest, Feed, Writer};
+use pipeline::{Feed, Writer};
+use sha2::{Digest as _, Sha256};
 
 pub use interrupt::Interrupt;
 
@@ -160,8 +161,42 @@ pub fn write<'a>(
                 run(target, size, pieces, (feed, writer), progress, interrupt)
             })
             .map_err(io_error(target, "start a thread that reads", None))?;
-        let sha256 = digest.map(Digest::run);
+        let sha256 = digest.map(|digest| {
+            let mut sha256 = Sha256::new();
+            digest.run(&mut |bytes| sha256.update(bytes));
+            sha256.finalize().into()
+        });
         joined(reader).map(|()| Written { sha256 })
+    })
+}
+
+/// Gives every byte of the image that [`write()`] would write to `take`, from the first to the last, and writes nothing. The `target`
+/// is only named in errors.
+pub fn digest<'a>(
+    target: &Path,
+    size: u64,
+    pieces: impl Iterator<Item = Piece<'a>> + Send,
+    take: &mut dyn FnMut(&[u8]),
+    progress: &mut (dyn FnMut(u64) + Send),
+    interrupt: &Interrupt,
+) -> Result<(), Error> {
+    thread::scope(|scope| {
+        let (feed, writer, digest) = pipeline::pipeline(true);
+        let reader = thread::Builder::new()
+            .name("read".into())
+            .spawn_scoped(scope, move || {
+                let mut stream = Stream::new(None, target, feed, progress, interrupt)?;
+                copy_all(&mut stream, size, pieces)
+            })
+            .map_err(io_error(target, "start a thread that reads", None))?;
+        let passing = thread::Builder::new()
+            .name("pass".into())
+            .spawn_scoped(scope, move || writer.run(None))
+            .map_err(io_error(target, "start a thread that passes on", None))?;
+        if let Some(digest) = digest {
+            digest.run(take);
+        }
+        joined(passing).and(joined(reader))
     })
 }
 
@@ -189,9 +224,9 @@ fn run<'a>(
             let disk = Disk::new(output.file(), output.target());
             let writing = thread::Builder::new()
                 .name("write".into())
-                .spawn_scoped(scope, move || writer.run(disk))
+                .spawn_scoped(scope, move || writer.run(Some(disk)))
                 .map_err(io_error(output.target(), "start a thread that writes", None))?;
-            let read = Stream::new(output.file(), output.target(), feed, progress, interrupt)
+            let read = Stream::new(Some(output.file()), output.target(), feed, progress, interrupt)
                 .and_then(|mut stream| copy_all(&mut stream, size, &mut pieces));
             // The stream is gone, and with it the feed: the writing thread ends.
             joined(writing).and(read)

@@ -3,8 +3,6 @@
 
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 
-use sha2::Sha256;
-
 use super::Error;
 use super::buffer::Buffer;
 use super::disk::Disk;
@@ -89,10 +87,10 @@ impl Feed {
 }
 
 impl Writer {
-    /// Writes all spans until the feed is dropped.
-    pub(super) fn run(self, mut disk: Disk<'_>) -> Result<(), Error> {
+    /// Writes all spans until the feed is dropped, or without a disk only hands them on.
+    pub(super) fn run(self, mut disk: Option<Disk<'_>>) -> Result<(), Error> {
         for span in &self.full {
-            if let Span::Bytes { buffer, length, offset } = &span {
+            if let (Span::Bytes { buffer, length, offset }, Some(disk)) = (&span, &mut disk) {
                 disk.write(buffer.get(..*length).unwrap_or_default(), *offset)?;
             }
             // The feed may have been dropped after its last span.
@@ -107,24 +105,22 @@ impl Writer {
 }
 
 impl Digest {
-    /// The SHA-256 of all spans until the writer is dropped.
-    pub(super) fn run(self) -> [u8; 32] {
-        let mut sha256 = <Sha256 as sha2::Digest>::new();
+    /// Gives the bytes of all spans to `take` until the writer is dropped.
+    pub(super) fn run(self, take: &mut dyn FnMut(&[u8])) {
         for span in &self.written {
             match span {
                 Span::Bytes { buffer, length, .. } => {
-                    sha2::Digest::update(&mut sha256, buffer.get(..length).unwrap_or_default());
+                    take(buffer.get(..length).unwrap_or_default());
                     let _ = self.empty.send(buffer);
                 }
                 Span::Zeros(mut length) => {
                     while length > 0 {
                         let step = length.min(ZEROS.len() as u64);
-                        sha2::Digest::update(&mut sha256, &ZEROS[..step as usize]);
+                        take(&ZEROS[..step as usize]);
                         length -= step;
                     }
                 }
             }
         }
-        sha2::Digest::finalize(sha256).into()
     }
 }

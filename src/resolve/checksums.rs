@@ -1,0 +1,57 @@
+//! `iso.sha256sums`: the list of the tree's files, with places for digests that are known once all bytes are.
+
+use crate::digests::list;
+use crate::manifest::{Spanned, image_path};
+use crate::source::Giver;
+use crate::text;
+use crate::tree::{Conflict, Kind, PayloadId, ROOT};
+
+use super::Resolution;
+
+/// The list in the tree.
+#[derive(Debug)]
+pub struct Checksums {
+    /// Its bytes, with zeros for every digest.
+    pub payload: PayloadId,
+    /// Where in it 64 hexadecimal digits stand for which payload.
+    pub places: Vec<(usize, PayloadId)>,
+}
+
+impl Resolution<'_> {
+    /// Puts the list of all files into the tree. Nothing may come in after it.
+    pub(super) fn checksums(&mut self, path: &Spanned<String>) -> Option<Checksums> {
+        // The manifest's own check has reported a path that is none.
+        let to = image_path(path.get_ref()).ok()?;
+        let (mut bytes, mut places) = (Vec::new(), Vec::new());
+        for node in self.tree.in_order() {
+            if let Kind::File(payload) = self.tree.node(node).kind {
+                let (line, at) = list::line(&self.tree.path(node)[1..]);
+                places.push((bytes.len() + at, payload));
+                bytes.extend(line);
+            }
+        }
+        let payload = self.host.inline(&mut self.tree, &bytes, Giver::List);
+        let (name, parents) = to.components.split_last()?;
+        let mut parent = Ok(ROOT);
+        for directory in parents {
+            parent = parent.and_then(|parent| self.tree.directory(parent, directory.as_bytes(), self.implied));
+        }
+        let attributes = crate::tree::Attributes {
+            mode: 0o644,
+            ..self.implied
+        };
+        let added = parent.and_then(|parent| {
+            self.tree
+                .insert(parent, name.as_bytes(), Kind::File(payload), attributes, None)
+        });
+        if let Err(Conflict::Occupied(node) | Conflict::NotDirectory(node)) = added {
+            let taken = text::visible(&self.tree.path(node));
+            self.error(
+                path,
+                format!("{taken} is in the image already"),
+                "the list cannot be here",
+            );
+        }
+        Some(Checksums { payload, places })
+    }
+}
