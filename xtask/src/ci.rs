@@ -3,7 +3,7 @@
 //! Every step runs, whatever became of the one before, so that one run shows all there is to repair. The last line counts:
 //! the tests of every test program by their own closing lines, and each other step as one.
 
-use crate::{inputs, licences, loader, setup, shell};
+use crate::{fuzz, inputs, licences, loader, setup, shell};
 use qemu_tests::suite::FULL_VARIABLE;
 use qemu_tests::workspace;
 use std::io::{BufRead, BufReader, Write};
@@ -35,24 +35,29 @@ const LOADER: [&str; 4] = [
     "target/loader",
 ];
 
+/// The fuzz targets are another. What is built for the program serves there.
+const FUZZ: [&str; 4] = ["--manifest-path", "xtask/fuzz/Cargo.toml", "--target-dir", "target"];
+
 /// What needs nothing but Rust.
-const CHECK: [Step; 7] = [
+const CHECK: [Step; 8] = [
     ("fmt", fmt),
     ("clippy", clippy),
     ("doc", doc),
     ("unit tests", || test(&UNIT_TESTS, &[])),
     ("loader tests", loader_tests),
+    ("fuzz tests", fuzz_tests),
     ("loader", || loader::check().map(|()| Outcome::Passed)),
     ("package", package),
 ];
 
 /// What comes before the tests that boot.
-const CI: [Step; 11] = [
+const CI: [Step; 12] = [
     ("setup", || setup::run().map(|()| Outcome::Passed)),
     ("fmt", fmt),
     ("clippy", clippy),
     ("doc", doc),
     ("loader tests", loader_tests),
+    ("fuzz tests", fuzz_tests),
     ("loader", || loader::check().map(|()| Outcome::Passed)),
     ("package", package),
     ("licences", || licences::check().map(|()| Outcome::Passed)),
@@ -61,6 +66,9 @@ const CI: [Step; 11] = [
     ("unit tests", || test(&UNIT_TESTS, &[])),
 ];
 
+/// For each target.
+const FUZZ_SECONDS: u32 = 60;
+
 /// The quick round: what every commit passes.
 pub(crate) fn check() -> Result<(), String> {
     steps(&CHECK)
@@ -68,11 +76,17 @@ pub(crate) fn check() -> Result<(), String> {
 
 /// Everything; `full` with what takes longest too.
 pub(crate) fn run(full: bool) -> Result<(), String> {
-    let tests: Step = match full {
-        true => ("qemu-tests", || qemu_tests(&[(FULL_VARIABLE, "1")])),
-        false => ("qemu-tests", || qemu_tests(&[])),
-    };
-    steps(&[&CI[..], &[tests]].concat())
+    let full_tests: [Step; 2] = [
+        ("fuzz", || {
+            fuzz::run(None, FUZZ_SECONDS, false).map(|()| Outcome::Passed)
+        }),
+        ("qemu-tests", || qemu_tests(&[(FULL_VARIABLE, "1")])),
+    ];
+    let tests: [Step; 1] = [("qemu-tests", || qemu_tests(&[]))];
+    match full {
+        true => steps(&[&CI[..], &full_tests].concat()),
+        false => steps(&[&CI[..], &tests].concat()),
+    }
 }
 
 fn qemu_tests(variables: &[(&str, &str)]) -> Result<Outcome, String> {
@@ -126,7 +140,8 @@ fn cargo(arguments: &[&str]) -> Result<Outcome, String> {
 
 fn fmt() -> Result<Outcome, String> {
     cargo(&["fmt", "--all", "--check"])?;
-    cargo(&["fmt", "--manifest-path", LOADER[1], "--check"])
+    cargo(&["fmt", "--manifest-path", LOADER[1], "--check"])?;
+    cargo(&["fmt", "--manifest-path", FUZZ[1], "--check"])
 }
 
 fn clippy() -> Result<Outcome, String> {
@@ -136,6 +151,7 @@ fn clippy() -> Result<Outcome, String> {
     // The tests alone: a program without a standard library has no test harness.
     let loader: Vec<&str> = [&["clippy"], &LOADER[..], &["--lib", "--tests"], &deny].concat();
     cargo(&loader)?;
+    cargo(&[&["clippy"], &FUZZ[..], &["--all-targets"], &deny].concat())?;
     cargo(&[&["clippy", "--workspace", "--all-targets"], &deny[..]].concat())
 }
 
@@ -170,6 +186,10 @@ fn package() -> Result<Outcome, String> {
 
 fn loader_tests() -> Result<Outcome, String> {
     test(&[&LOADER[..], &["--lib"]].concat(), &[])
+}
+
+fn fuzz_tests() -> Result<Outcome, String> {
+    test(&[&FUZZ[..], &["--lib"]].concat(), &[])
 }
 
 /// Runs tests. With `CI` set one that lacks a tool fails.

@@ -1,4 +1,4 @@
-//! isobuild's chores: `cargo xtask example | check | ci | setup | inputs | bless | loader | bench`.
+//! isobuild's chores: `cargo xtask example | check | ci | setup | inputs | bless | loader | bench | fuzz`.
 //!
 //! Which tools and inputs the tests need is said in one place, `qemu-tests` (`tools.rs`, `pins.rs`); the chores here only
 //! install, fetch and run. Nothing here is part of the program.
@@ -13,6 +13,7 @@ mod bench;
 mod bless;
 mod ci;
 mod example;
+mod fuzz;
 mod inputs;
 mod licences;
 mod loader;
@@ -50,6 +51,17 @@ enum Task {
     Bless { name: Option<String> },
     /// Build the built-in boot loader into the images that the program embeds.
     Loader,
+    /// The readers against bytes that nobody would write: one fuzz target, or all.
+    Fuzz {
+        /// image, tables, fat, udf or manifest.
+        target: Option<String>,
+        /// For each.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Do not run: take what earlier runs have learned into the corpus.
+        #[arg(long)]
+        keep: bool,
+    },
     /// isobuild beside xorriso and genisoimage, or the built-in loader beside isolinux and GRUB.
     Bench {
         /// `loader`, for the loaders.
@@ -76,6 +88,7 @@ fn main() -> ExitCode {
         Task::Ci { full } => ci::run(full),
         Task::Bless { name } => bless::run(name.as_deref()),
         Task::Loader => loader::build(),
+        Task::Fuzz { target, seconds, keep } => fuzz::run(target.as_deref(), seconds, keep),
         Task::Bench { what: None, rounds } => bench::run(rounds),
         Task::Bench {
             what: Some(Bench::Loader),
