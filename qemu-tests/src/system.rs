@@ -27,7 +27,7 @@ const INIT: &[u8] = b"#!/busybox sh
 echo 1 > /proc/sys/kernel/printk
 say() { echo \"isobuild-test: $*\" > /dev/console; }
 say \"cmdline [$(/busybox cat /proc/cmdline)]\"
-for f in /*; do [ -f \"$f\" ] && say \"file $f $(/busybox sha256sum < \"$f\" | /busybox cut -c1-64)\"; done
+for f in /* /proc/cmdline; do [ -f \"$f\" ] && say \"file $f $(/busybox sha256sum < \"$f\" | /busybox cut -c1-64)\"; done
 say end
 /busybox poweroff -f
 ";

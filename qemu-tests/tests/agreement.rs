@@ -58,16 +58,21 @@ fn trials() -> Result<Vec<Trial>, String> {
     for (name, change) in BROKEN {
         let missing = missing.clone();
         trials.push(suite::trial(format!("hello: {name}"), missing, move || {
-            let hello = Example::all()?.into_iter().find(|example| example.name == "hello");
-            let hello = hello.ok_or("no example hello")?;
-            agree(&format!("hello: {name}"), hello.image()?, change, "Power off")
+            agree(
+                &format!("hello: {name}"),
+                Example::load("hello")?.image()?,
+                change,
+                "Power off",
+            )
         }));
     }
-    let data = missing.clone();
-    trials.push(suite::trial("data".to_owned(), data, || {
-        let data = Example::all()?.into_iter().find(|example| example.name == "data");
-        agree("data", data.ok_or("no example data")?.image()?, |_| {}, "no loader")
-    }));
+    for (name, mark) in [("data", "no loader"), ("debian-installer", "ISOLINUX")] {
+        let example = Example::load(name)?;
+        let missing = [missing.clone(), example.missing()].concat();
+        trials.push(suite::trial(name.to_owned(), missing, move || {
+            agree(name, example.image()?, |_| {}, mark)
+        }));
+    }
     missing.extend(suite::missing_inputs()?);
     let foreign: [(&str, &str, Break, &str); 4] = [
         ("grub-rescue", "grub-rescue.iso", |_| {}, "GRUB"),

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         ("sha256sum accepts the list", &["sha256sum", "bsdtar"], listed),
         ("damage is found and placed", &[], damaged),
         ("a list finds its place or none", &[], misplaced),
+        ("a list that lies", &[], lying),
     ])))
 }
 
@@ -199,5 +200,44 @@ fn misplaced() {
     assert_eq!(
         String::from_utf8(list.stdout).unwrap(),
         format!("{digest}  ./taken/file\n")
+    );
+}
+
+/// Lists that somebody else made, by names that others use.
+fn lying() {
+    let dir = tempfile::tempdir_in(workspace::target()).unwrap();
+    let digest = "2D711642B726B04401627CA9FBAC32F5C8530FB1903CC4DB02258717921A4881";
+    let says = |name: &str, list: &str| {
+        fs::write(dir.path().join("list"), list).unwrap();
+        let file = "[[files]]\ntext = \"x\"\nto = \"/file\"\n";
+        let image = built(
+            dir.path(),
+            &format!("{file}[[files]]\nfrom = \"list\"\nto = \"/{name}\"\n"),
+        );
+        check(&image)
+    };
+    let (passes, said) = says("sha256sum.txt", &format!("{digest} *file\n\n{digest}  ./file"));
+    assert!(
+        passes && said.contains("2 files have the SHA-256 that /sha256sum.txt says"),
+        "{said}"
+    );
+    let missing = format!("{digest}  gone\n").repeat(30);
+    let list = format!(
+        "{digest}  file\n# a comment\n{}  file\n{missing}",
+        digest.replace('2', "3")
+    );
+    let (passes, said) = says("SHA256SUMS.txt", &list);
+    for words in [
+        "fault: /SHA256SUMS.txt: # a comment is no line of a list",
+        "fault: /file is not what /SHA256SUMS.txt says",
+        "fault: /gone is in /SHA256SUMS.txt and not in the image",
+        "fault: and 12 more of /SHA256SUMS.txt",
+    ] {
+        assert!(!passes && said.contains(words), "{words}: {said}");
+    }
+    let (passes, said) = says("SHA256SUMS", &"x".repeat(3_000_000));
+    assert!(
+        !passes && said.contains("has a line of more than 65536 bytes"),
+        "{said}"
     );
 }

@@ -62,17 +62,16 @@ fn linux(system: &System, cell: Cell) -> Result<(), String> {
     );
     let first = format!("file /first {}", hash::bytes(b"first"));
     let second = format!("file /second {}", hash::bytes(&content));
-    let mut expected = vec![first.as_str(), second.as_str(), END];
+    // By its digest: a serial port may lose a character of a line that is this long.
+    let command_line = format!(
+        "file /proc/cmdline {}",
+        hash::bytes(format!("{command_line}\n").as_bytes())
+    );
+    let mut expected = vec![first.as_str(), second.as_str(), command_line.as_str(), END];
     if cell.firmware == Firmware::Uefi {
         expected.push("EFI stub: Loaded initrd from LINUX_EFI_INITRD_MEDIA_GUID device path");
     }
-    let serial = system.boots(&manifest, cell, &expected)?;
-    // The kernel's own serial driver may cut one long line; what matters is that all of it has arrived.
-    let said = format!("cmdline [{command_line}]");
-    match serial.replace(['\r', '\n'], "").contains(&said) {
-        true => Ok(()),
-        false => error("the command line is another", &serial),
-    }
+    system.boots(&manifest, cell, &expected).map(drop)
 }
 
 fn debian_installer(system: &System, cell: Cell) -> Result<(), String> {

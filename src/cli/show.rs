@@ -104,7 +104,7 @@ pub(super) fn picture(facts: &Description) -> String {
     partitions(&mut out, facts);
     esp(&mut out, facts);
     cells(&mut out, &facts.cells, &[]);
-    faults(&mut out, facts);
+    lines(&mut out, "fault: ", &facts.faults);
     out
 }
 
@@ -112,16 +112,16 @@ pub(super) fn picture(facts: &Description) -> String {
 pub(super) fn verdicts(facts: &Description, verified: &[String], required: &[String]) -> String {
     let mut out = String::new();
     cells(&mut out, &facts.cells, required);
-    for right in verified {
-        let _ = writeln!(out, "\n{}", text::visible(right.as_bytes()));
-    }
-    faults(&mut out, facts);
+    lines(&mut out, "", verified);
+    lines(&mut out, "fault: ", &facts.faults);
     out.trim_start_matches('\n').to_owned()
 }
 
-fn faults(out: &mut String, facts: &Description) {
-    for fault in &facts.faults {
-        let _ = writeln!(out, "\nfault: {}", text::visible(fault.as_bytes()));
+/// A paragraph of its own, a line each.
+fn lines(out: &mut String, start: &str, sentences: &[String]) {
+    for (number, sentence) in sentences.iter().enumerate() {
+        let before = if number == 0 { "\n" } else { "" };
+        let _ = writeln!(out, "{before}{start}{}", text::visible(sentence.as_bytes()));
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod list;
 
+use std::collections::HashMap;
 use std::io;
 
 use sha2::{Digest, Sha256};
@@ -14,8 +15,10 @@ use crate::text;
 
 /// Names in the root directory of a list, in lower case.
 const LISTS: [&str; 3] = ["sha256sums", "sha256sum.txt", "sha256sums.txt"];
-/// A list longer than this is not read: a million files fill a tenth of it.
-const LONGEST_LIST: u64 = 1 << 30;
+/// No path is longer, escaped or not.
+const LONGEST_LINE: usize = 1 << 16;
+/// How often the contents of a list may have the image's bytes.
+const TIMES: u64 = 16;
 /// Bytes that are read at once.
 const STEP: u64 = 1 << 20;
 /// Faults of files beyond this are counted only.
@@ -109,68 +112,141 @@ fn place(implanted: &MediaMd5, found: &MediaMd5, end: u64) -> String {
     }
 }
 
-/// Every file of a list.
+/// Every file of a list, as its lines come.
 fn checksums(image: &dyn ReadAt, tree: &Tree, list: &Item, verified: &mut Verified) -> Result<(), ContentsError> {
-    let name = text::visible(&list.path);
-    let mut lines = Vec::new();
-    if list.length > LONGEST_LIST {
-        verified.faults.push(format!(
-            "{name} has {} bytes; a list that long is not read",
-            list.length
-        ));
-        return Ok(());
-    }
+    let mut files = Files {
+        image,
+        tree,
+        list: text::visible(&list.path),
+        known: HashMap::new(),
+        unread: image.size().saturating_mul(TIMES),
+        right: 0,
+        wrong: Vec::new(),
+        more: 0,
+    };
+    let (mut rest, mut too_long) = (Vec::new(), false);
     let copied = list.copy(image, &mut |bytes| {
-        lines.extend_from_slice(bytes);
-        Ok(())
+        let mut lines = bytes.split(|&byte| byte == b'\n');
+        let last = lines.next_back().unwrap_or_default();
+        for line in lines {
+            rest.extend_from_slice(line);
+            files.line(&rest)?;
+            rest.clear();
+        }
+        rest.extend_from_slice(last);
+        too_long = rest.len() > LONGEST_LINE;
+        match too_long {
+            true => Err(io::ErrorKind::InvalidData.into()),
+            false => Ok(()),
+        }
     });
-    if let Err(error) = copied {
-        return unreadable(error, &name, &mut verified.faults);
-    }
-    let (mut right, mut wrong) = (0, Vec::new());
-    for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-        let Some((digest, path)) = list::parse(line) else {
-            wrong.push(format!("{name}: {} is no line of a list", text::visible(line)));
-            continue;
-        };
-        let path = [b"/", path.strip_prefix(b"./").unwrap_or(&path)].concat();
-        let shown = text::visible(&path);
-        let Ok(item) = tree.find(&path, true) else {
-            wrong.push(format!("{shown} is in {name} and not in the image"));
-            continue;
-        };
-        let mut sha256 = Sha256::new();
-        let copied = item.copy(image, &mut |bytes| {
-            sha256.update(bytes);
-            Ok(())
-        });
-        match copied {
-            Err(error) => unreadable(error, &shown, &mut wrong)?,
-            Ok(()) if sha256.finalize()[..] == digest => right += 1,
-            Ok(()) => wrong.push(format!("{shown} is not what {name} says: its SHA-256 is another")),
+    match copied {
+        Ok(()) => files.line(&rest).map_err(InspectError::Io)?,
+        Err(_) if too_long => files.wrong(format!("{} has a line of more than {LONGEST_LINE} bytes", files.list)),
+        Err(error) => {
+            let why = damage(error).map_err(InspectError::Io)?;
+            files.wrong(format!("{}: {why}", files.list));
         }
     }
-    if wrong.is_empty() {
-        verified
-            .right
-            .push(format!("{right} files have the SHA-256 that {name} says"));
+    if files.wrong.is_empty() {
+        let right = format!("{} files have the SHA-256 that {} says", files.right, files.list);
+        verified.right.push(right);
     }
-    let more = wrong.len().saturating_sub(NAMED);
-    verified.faults.extend(wrong.into_iter().take(NAMED));
-    if more > 0 {
-        verified.faults.push(format!("and {more} more of {name}"));
+    verified.faults.append(&mut files.wrong);
+    if files.more > 0 {
+        verified
+            .faults
+            .push(format!("and {} more of {}", files.more, files.list));
     }
     Ok(())
 }
 
-/// A content that is damaged is a fault; an image that cannot be read ends the run.
-fn unreadable(error: CopyError, name: &str, faults: &mut Vec<String>) -> Result<(), ContentsError> {
-    match error {
-        CopyError::Damaged(why) => faults.push(format!("{name}: {why}")),
-        CopyError::Read(error) | CopyError::Write(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            faults.push(format!("{name} ends behind the image"));
+/// Where a content is.
+type Extents = [(Option<u64>, u64)];
+
+/// The files of a list.
+struct Files<'a> {
+    image: &'a dyn ReadAt,
+    tree: &'a Tree,
+    list: String,
+    /// Names of one content share its digest.
+    known: HashMap<(&'a Extents, u64), [u8; 32]>,
+    /// Bytes that may still be read.
+    unread: u64,
+    right: u64,
+    wrong: Vec<String>,
+    more: u64,
+}
+
+impl<'a> Files<'a> {
+    fn wrong(&mut self, fault: String) {
+        match self.wrong.len() < NAMED {
+            true => self.wrong.push(fault),
+            false => self.more += 1,
         }
-        CopyError::Read(error) | CopyError::Write(error) => return Err(InspectError::Io(error).into()),
     }
-    Ok(())
+
+    /// # Errors
+    /// When the image cannot be read.
+    fn line(&mut self, line: &[u8]) -> io::Result<()> {
+        if line.is_empty() {
+            return Ok(());
+        }
+        let Some((digest, path)) = list::parse(line) else {
+            self.wrong(format!("{}: {} is no line of a list", self.list, text::visible(line)));
+            return Ok(());
+        };
+        let path = [b"/", path.strip_prefix(b"./").unwrap_or(&path)].concat();
+        let shown = text::visible(&path);
+        let Ok(item) = self.tree.find(&path, true) else {
+            self.wrong(format!("{shown} is in {} and not in the image", self.list));
+            return Ok(());
+        };
+        match self.digest(item) {
+            Ok(found) if found == digest => self.right += 1,
+            Ok(_) => self.wrong(format!(
+                "{shown} is not what {} says: its SHA-256 is another",
+                self.list
+            )),
+            Err(error) => {
+                let why = damage(error)?;
+                self.wrong(format!("{shown}: {why}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn digest(&mut self, item: &'a Item) -> Result<[u8; 32], CopyError> {
+        let key = (item.extents.as_slice(), item.length);
+        if let Some(&known) = self.known.get(&key) {
+            return Ok(known);
+        }
+        let stored = item.extents.iter().filter(|(offset, _)| offset.is_some());
+        let stored = stored.fold(0, |sum: u64, (_, length)| sum.saturating_add(*length));
+        self.unread = self.unread.checked_sub(stored).ok_or_else(|| {
+            CopyError::Damaged("contents overlap: there are more of them than the image has bytes".into())
+        })?;
+        let mut sha256 = Sha256::new();
+        item.copy(self.image, &mut |bytes| {
+            sha256.update(bytes);
+            Ok(())
+        })?;
+        let digest = sha256.finalize().into();
+        self.known.insert(key, digest);
+        Ok(digest)
+    }
+}
+
+/// What is wrong with a content.
+///
+/// # Errors
+/// When the image cannot be read, which ends the run.
+fn damage(error: CopyError) -> io::Result<String> {
+    match error {
+        CopyError::Damaged(why) => Ok(why),
+        CopyError::Read(error) | CopyError::Write(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Ok("it ends behind the image".into())
+        }
+        CopyError::Read(error) | CopyError::Write(error) => Err(error),
+    }
 }

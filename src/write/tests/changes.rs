@@ -4,7 +4,8 @@ use super::*;
 
 /// Changes a source of 40 MiB when so many bytes of the image are done, and expects an error that names it.
 fn changed_at(done: u64, change: impl Fn(&Path) + Sync, words: &str) {
-    for hash in [false, true] {
+    // Written, written with a digest, and only digested.
+    for (hash, written) in [(false, true), (true, true), (true, false)] {
         let host = TempDir::new().unwrap();
         let planned = Planned::new(host.path().join("source"), bytes(40 * MIB, 1));
         let small = Planned::new(host.path().join("small"), bytes(100, 1));
@@ -18,7 +19,12 @@ fn changed_at(done: u64, change: impl Fn(&Path) + Sync, words: &str) {
         };
         let pieces = [planned.whole(4096), small.whole(41 * MIB)];
         let none = Interrupt::default();
-        let error = write(&target, 42 * MIB, pieces.iter().cloned(), hash, &mut progress, &none).unwrap_err();
+        let pieces = pieces.iter().cloned();
+        let result = match written {
+            true => write(&target, 42 * MIB, pieces, hash, &mut progress, &none).map(drop),
+            false => digest(&target, 42 * MIB, pieces, &mut |_| {}, &mut progress, &none),
+        };
+        let error = result.unwrap_err();
         assert!(
             matches!(&error, Error::Changed { path, .. } if *path == planned.path),
             "{error}"
