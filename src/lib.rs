@@ -30,7 +30,7 @@
 //! | facts | [`facts`] | the words and the JSON of `plan` and `inspect` |
 //!
 //! The leaves each know one standard, and neither the tree, the manifest, the file system nor each other: [`iso9660`] (ECMA-119, Rock
-//! Ridge, Joliet), [`udf`] (read only), [`el_torito`], [`mbr`], [`gpt`], [`apm`] (read only), [`fat`], [`pe`].
+//! Ridge, Joliet), [`udf`] (read only), [`el_torito`], [`mbr`], [`gpt`], [`apm`] (read only), [`fat`], [`pe`], [`sha256sum`].
 //!
 //! # What always holds
 //!
@@ -72,6 +72,7 @@ pub mod mbr;
 pub mod pe;
 pub mod read_at;
 pub mod resolve;
+pub mod sha256sum;
 pub mod source;
 pub mod text;
 pub mod time;

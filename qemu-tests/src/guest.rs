@@ -69,6 +69,8 @@ impl Guest {
                 .iter()
                 .find(|m| serial.contains(**m) || firmware.contains(**m));
             let reason = if let Some(mark) = mark {
+                // What it goes on to say is part of the error.
+                sleep(Duration::from_millis(500));
                 format!("the machine says {mark:?}")
             } else if let Some(status) = exited {
                 format!("QEMU ended: {status}")

@@ -1,8 +1,9 @@
-//! The SHA-256 of every payload, of the image's bytes as they come by.
+//! What the image says of its own bytes: the SHA-256 of every payload, and the MD5 of the whole. Both are made of bytes that come by.
 
 use sha2::{Digest, Sha256};
 
 use super::Plan;
+use crate::iso9660::MediaMd5;
 use crate::layout::Content;
 use crate::resolve::Checksums;
 use crate::text;
@@ -20,6 +21,16 @@ pub struct Digests {
 }
 
 impl Plan<'_> {
+    /// Whether the image is to carry the sum of its own bytes; they have to be summed before they are written.
+    pub fn wants_media_md5(&self) -> bool {
+        self.resolved.implant_md5
+    }
+
+    /// Implants the sum of all bytes that [`encode`](Plan::encode) makes without it.
+    pub fn implant(&mut self, media_md5: MediaMd5) {
+        self.media_md5 = Some(media_md5);
+    }
+
     /// What has to see all bytes that [`encode`](Plan::encode) makes before [`fill_in`](Plan::fill_in); none where nothing asks for digests.
     pub fn digests(&self) -> Option<Digests> {
         self.resolved.checksums.as_ref()?;

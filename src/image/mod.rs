@@ -216,16 +216,6 @@ impl Plan<'_> {
         self.size
     }
 
-    /// Whether the image is to carry the sum of its own bytes; they have to be summed before they are written.
-    pub fn wants_media_md5(&self) -> bool {
-        self.resolved.implant_md5
-    }
-
-    /// Implants the sum of all bytes that [`encode`](Plan::encode) makes without it.
-    pub fn implant(&mut self, media_md5: MediaMd5) {
-        self.media_md5 = Some(media_md5);
-    }
-
     /// What each byte belongs to, by offset.
     pub fn regions(&self) -> &[Region] {
         &self.regions

@@ -1,7 +1,7 @@
 //! `iso.sha256sums`: the list of the tree's files, with places for digests that are known once all bytes are.
 
-use crate::digests::list;
 use crate::manifest::{Spanned, image_path};
+use crate::sha256sum;
 use crate::source::Giver;
 use crate::text;
 use crate::tree::{Conflict, Kind, PayloadId, ROOT};
@@ -25,7 +25,7 @@ impl Resolution<'_> {
         let (mut bytes, mut places) = (Vec::new(), Vec::new());
         for node in self.tree.in_order() {
             if let Kind::File(payload) = self.tree.node(node).kind {
-                let (line, at) = list::line(&self.tree.path(node)[1..]);
+                let (line, at) = sha256sum::line(&self.tree.path(node)[1..]);
                 places.push((bytes.len() + at, payload));
                 bytes.extend(line);
             }

@@ -1,7 +1,5 @@
 //! What an image says of its own bytes, held against them: the implanted MD5 sum, and the list of SHA-256 digests in its tree.
 
-pub mod list;
-
 use std::collections::HashMap;
 use std::io;
 
@@ -11,6 +9,7 @@ use crate::contents::{ContentsError, CopyError, Item, Place, Tree};
 use crate::inspect::InspectError;
 use crate::iso9660::{self, Descriptor, MediaMd5, Summing, VolumeKind};
 use crate::read_at::ReadAt;
+use crate::sha256sum;
 use crate::text;
 
 /// Names in the root directory of a list, in lower case.
@@ -192,7 +191,7 @@ impl<'a> Files<'a> {
         if line.is_empty() {
             return Ok(());
         }
-        let Some((digest, path)) = list::parse(line) else {
+        let Some((digest, path)) = sha256sum::parse(line) else {
             self.wrong(format!("{}: {} is no line of a list", self.list, text::visible(line)));
             return Ok(());
         };
