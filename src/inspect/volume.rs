@@ -18,12 +18,14 @@ pub(super) fn read(
     facts.faults.extend(iso9660::descriptor_faults(image, &descriptors)?);
     let mut boot_images = Vec::new();
     let mut volumes: Vec<&VolumeDescriptor> = Vec::new();
+    let is_primary = |volume: &&VolumeDescriptor| volume.kind == VolumeKind::Primary;
     for (offset, descriptor) in &descriptors {
         let what = match descriptor {
             Descriptor::Boot(record) => {
                 if let Some(catalog) = el_torito::parse_boot_record(record) {
                     // The primary descriptor is the first of all.
-                    let space = volumes.first().map_or(u64::MAX, |volume| volume.space);
+                    let space = volumes.iter().copied().find(is_primary);
+                    let space = space.map_or(u64::MAX, |volume| volume.space);
                     boot_images = boot_catalog(image, catalog, space, facts, claims);
                 }
                 What::BootRecord
@@ -44,7 +46,7 @@ pub(super) fn read(
         };
         claims.push(claim(*offset, SECTOR, what));
     }
-    let primary = volumes.iter().position(|volume| volume.kind == VolumeKind::Primary);
+    let primary = volumes.iter().position(is_primary);
     let Some(primary) = primary.map(|at| volumes.remove(at)) else {
         let message = "there is no primary volume descriptor in logical sector 16 or behind it";
         return Err(InspectError::NotAnImage(message.into()));
