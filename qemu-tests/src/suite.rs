@@ -11,13 +11,15 @@ use std::time::{Duration, Instant};
 const LONG: Duration = Duration::from_secs(5);
 
 /// What takes longest and has a shorter sibling: `cargo xtask ci --full` runs it, and whoever asks for it by name.
-const FULL: [&str; 22] = [
+const FULL: [&str; 24] = [
     "too little memory bios-usb",
     "1 GiB bios-usb",
     "1 GiB uefi-usb",
     "a sector is lost uefi-usb",
     "debian-installer loader bios-cd",
     "debian-installer loader uefi-cd",
+    "debian-installer loader bios-usb",
+    "memtest86+: no loader",
     "debian-installer",
     "hello: boot catalog's checksum wrong",
     "hello: BIOS entry not bootable",
