@@ -76,9 +76,7 @@ pub(crate) fn check() -> Result<(), String> {
 pub(crate) fn run(full: bool) -> Result<(), String> {
     let full_tests: [Step; 3] = [
         ("fuzz tests", fuzz_tests),
-        ("fuzz", || {
-            fuzz::run(None, FUZZ_SECONDS, false).map(|()| Outcome::Passed)
-        }),
+        ("fuzz", || fuzz::run(None, FUZZ_SECONDS).map(|()| Outcome::Passed)),
         ("qemu-tests", || qemu_tests(&[(FULL_VARIABLE, "1")])),
     ];
     let tests: [Step; 1] = [("qemu-tests", || qemu_tests(&[]))];

@@ -32,9 +32,9 @@ const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 /// The most memory of a process, and the longest time for one input: a reader of an image of 8 MiB needs a fraction of either.
 const LIMITS: [&str; 2] = ["-rss_limit_mb=512", "-timeout=10"];
 
-/// Runs all targets at once, or one, for so many seconds each. What it learns stays in the target directory; with `keep` it goes into the
-/// corpus instead, as few inputs as cover the same.
-pub(crate) fn run(target: Option<&str>, seconds: u32, keep: bool) -> Result<(), String> {
+/// Runs all targets at once, or one, for so many seconds each. What they learn stays in the target directory, and the next run starts with it
+/// too.
+pub(crate) fn run(target: Option<&str>, seconds: u32) -> Result<(), String> {
     let targets: Vec<_> = TARGETS
         .into_iter()
         .filter(|(name, _)| target.is_none_or(|target| target == *name))
@@ -47,12 +47,9 @@ pub(crate) fn run(target: Option<&str>, seconds: u32, keep: bool) -> Result<(), 
     let mut running = Vec::new();
     for (name, longest) in targets {
         let mut fuzzer = fuzzer(name, longest)?;
-        match keep {
-            true => fuzzer.arg("-merge=1").args([corpus(name), learned(name)]),
-            false => fuzzer
-                .arg(format!("-max_total_time={seconds}"))
-                .args([learned(name), corpus(name)]),
-        };
+        fuzzer
+            .arg(format!("-max_total_time={seconds}"))
+            .args([learned(name), corpus(name)]);
         let log = directory().join(format!("{name}.log"));
         let file = std::fs::File::create(&log).map_err(|e| format!("{}: {e}", log.display()))?;
         let child = fuzzer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn();

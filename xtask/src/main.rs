@@ -58,9 +58,6 @@ enum Task {
         /// For each.
         #[arg(long, default_value_t = 60)]
         seconds: u32,
-        /// Do not run: take what earlier runs have learned into the corpus.
-        #[arg(long)]
-        keep: bool,
     },
     /// isobuild beside xorriso and genisoimage, or the built-in loader beside isolinux and GRUB.
     Bench {
@@ -88,7 +85,7 @@ fn main() -> ExitCode {
         Task::Ci { full } => ci::run(full),
         Task::Bless { name } => bless::run(name.as_deref()),
         Task::Loader => loader::build(),
-        Task::Fuzz { target, seconds, keep } => fuzz::run(target.as_deref(), seconds, keep),
+        Task::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Task::Bench { what: None, rounds } => bench::run(rounds),
         Task::Bench {
             what: Some(Bench::Loader),
