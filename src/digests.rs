@@ -7,13 +7,13 @@ use sha2::{Digest, Sha256};
 
 use crate::contents::{ContentsError, CopyError, Item, Place, Tree};
 use crate::inspect::InspectError;
-use crate::iso9660::{self, Descriptor, MediaMd5, Summing, VolumeKind};
+use crate::iso9660::{self, Descriptor, EntryKind, MediaMd5, Summing, VolumeKind};
 use crate::read_at::ReadAt;
 use crate::sha256sum;
 use crate::text;
 
-/// Names in the root directory of a list, in lower case.
-const LISTS: [&str; 3] = ["sha256sums", "sha256sum.txt", "sha256sums.txt"];
+/// Paths of a list, in lower case.
+const LISTS: [&str; 3] = ["/sha256sums", "/sha256sum.txt", "/sha256sums.txt"];
 /// No path is longer, escaped or not.
 const LONGEST_LINE: usize = 1 << 16;
 /// How often the contents of a list may have the image's bytes.
@@ -32,7 +32,7 @@ pub struct Verified {
     pub faults: Vec<String>,
 }
 
-/// Reads all of the image. `update` learns how many bytes were read.
+/// Reads all of the image, for the sum and for each list. `update` learns how many bytes were read for one of them.
 ///
 /// # Errors
 /// When the image is none, or cannot be read.
@@ -40,13 +40,12 @@ pub fn verify(image: &dyn ReadAt, update: &mut dyn FnMut(u64)) -> Result<Verifie
     let mut verified = Verified::default();
     media_md5(image, update, &mut verified)?;
     let (tree, _) = Tree::of(image, Place::Tree(b"/".to_vec()))?;
-    let root = |item: &&Item| item.path.iter().filter(|&&byte| byte == b'/').count() == 1;
-    let lists = tree.items().iter().filter(root).filter(|item| {
-        let name = item.name().to_ascii_lowercase();
-        LISTS.iter().any(|list| list.as_bytes() == name)
-    });
-    for found in lists.filter(|item| item.length > 0) {
-        checksums(image, &tree, found, &mut verified)?;
+    let is_list = |item: &&Item| {
+        let name = item.path.to_ascii_lowercase();
+        item.kind == EntryKind::File && LISTS.iter().any(|list| list.as_bytes() == name)
+    };
+    for list in tree.items().iter().filter(is_list) {
+        checksums(image, &tree, list, update, &mut verified)?;
     }
     if verified == Verified::default() {
         verified
@@ -112,36 +111,31 @@ fn place(implanted: &MediaMd5, found: &MediaMd5, end: u64) -> String {
 }
 
 /// Every file of a list, as its lines come.
-fn checksums(image: &dyn ReadAt, tree: &Tree, list: &Item, verified: &mut Verified) -> Result<(), ContentsError> {
+fn checksums(
+    image: &dyn ReadAt,
+    tree: &Tree,
+    list: &Item,
+    update: &mut dyn FnMut(u64),
+    verified: &mut Verified,
+) -> Result<(), ContentsError> {
     let mut files = Files {
         image,
         tree,
         list: text::visible(&list.path),
+        rest: Vec::new(),
+        lines: 0,
         known: HashMap::new(),
-        unread: image.size().saturating_mul(TIMES),
+        read: 0,
+        update,
         right: 0,
         wrong: Vec::new(),
         more: 0,
     };
-    let (mut rest, mut too_long) = (Vec::new(), false);
-    let copied = list.copy(image, &mut |bytes| {
-        let mut lines = bytes.split(|&byte| byte == b'\n');
-        let last = lines.next_back().unwrap_or_default();
-        for line in lines {
-            rest.extend_from_slice(line);
-            files.line(&rest)?;
-            rest.clear();
+    match list.copy(image, &mut |bytes| files.bytes(bytes)) {
+        Ok(()) => files.end_line().map_err(InspectError::Io)?,
+        Err(_) if files.is_too_long() => {
+            files.wrong(format!("{} has a line of more than {LONGEST_LINE} bytes", files.list));
         }
-        rest.extend_from_slice(last);
-        too_long = rest.len() > LONGEST_LINE;
-        match too_long {
-            true => Err(io::ErrorKind::InvalidData.into()),
-            false => Ok(()),
-        }
-    });
-    match copied {
-        Ok(()) => files.line(&rest).map_err(InspectError::Io)?,
-        Err(_) if too_long => files.wrong(format!("{} has a line of more than {LONGEST_LINE} bytes", files.list)),
         Err(error) => {
             let why = damage(error).map_err(InspectError::Io)?;
             files.wrong(format!("{}: {why}", files.list));
@@ -168,10 +162,15 @@ struct Files<'a> {
     image: &'a dyn ReadAt,
     tree: &'a Tree,
     list: String,
+    /// The line that is not at its end yet.
+    rest: Vec<u8>,
+    /// How many there were.
+    lines: u64,
     /// Names of one content share its digest.
     known: HashMap<(&'a Extents, u64), [u8; 32]>,
-    /// Bytes that may still be read.
-    unread: u64,
+    /// Bytes of contents, so far.
+    read: u64,
+    update: &'a mut dyn FnMut(u64),
     right: u64,
     wrong: Vec<String>,
     more: u64,
@@ -185,14 +184,44 @@ impl<'a> Files<'a> {
         }
     }
 
+    fn is_too_long(&self) -> bool {
+        self.rest.len() > LONGEST_LINE
+    }
+
+    /// The next bytes of the list.
+    ///
     /// # Errors
-    /// When the image cannot be read.
-    fn line(&mut self, line: &[u8]) -> io::Result<()> {
-        if line.is_empty() {
-            return Ok(());
+    /// When a line is too long, or the image cannot be read.
+    fn bytes(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        loop {
+            let end = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
+            let (now, behind) = bytes.split_at(end);
+            self.rest.extend_from_slice(now);
+            if self.is_too_long() {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            let Some(behind) = behind.get(1..) else {
+                return Ok(());
+            };
+            self.end_line()?;
+            bytes = behind;
         }
+    }
+
+    fn end_line(&mut self) -> io::Result<()> {
+        let mut line = std::mem::take(&mut self.rest);
+        self.lines += 1;
+        if !line.is_empty() {
+            self.line(&line)?;
+        }
+        line.clear();
+        self.rest = line;
+        Ok(())
+    }
+
+    fn line(&mut self, line: &[u8]) -> io::Result<()> {
         let Some((digest, path)) = sha256sum::parse(line) else {
-            self.wrong(format!("{}: {} is no line of a list", self.list, text::visible(line)));
+            self.wrong(format!("line {} of {} is no digest and path", self.lines, self.list));
             return Ok(());
         };
         let path = [b"/", path.strip_prefix(b"./").unwrap_or(&path)].concat();
@@ -222,9 +251,11 @@ impl<'a> Files<'a> {
         }
         let stored = item.extents.iter().filter(|(offset, _)| offset.is_some());
         let stored = stored.fold(0, |sum: u64, (_, length)| sum.saturating_add(*length));
-        self.unread = self.unread.checked_sub(stored).ok_or_else(|| {
-            CopyError::Damaged("contents overlap: there are more of them than the image has bytes".into())
-        })?;
+        self.read = self.read.saturating_add(stored);
+        if self.read > self.image.size().saturating_mul(TIMES) {
+            let why = "contents overlap: there are more of them than the image has bytes";
+            return Err(CopyError::Damaged(why.into()));
+        }
         let mut sha256 = Sha256::new();
         item.copy(self.image, &mut |bytes| {
             sha256.update(bytes);
@@ -232,6 +263,7 @@ impl<'a> Files<'a> {
         })?;
         let digest = sha256.finalize().into();
         self.known.insert(key, digest);
+        (self.update)(self.read.min(self.image.size()));
         Ok(digest)
     }
 }

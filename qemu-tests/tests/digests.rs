@@ -228,16 +228,24 @@ fn lying() {
     );
     let (passes, said) = says("SHA256SUMS.txt", &list);
     for words in [
-        "fault: /SHA256SUMS.txt: # a comment is no line of a list",
+        "fault: line 2 of /SHA256SUMS.txt is no digest and path",
         "fault: /file is not what /SHA256SUMS.txt says",
         "fault: /gone is in /SHA256SUMS.txt and not in the image",
         "fault: and 12 more of /SHA256SUMS.txt",
     ] {
         assert!(!passes && said.contains(words), "{words}: {said}");
     }
-    let (passes, said) = says("SHA256SUMS", &"x".repeat(3_000_000));
+    // With and without an end within what is read at once.
+    for list in ["x".repeat(3_000_000), format!("{}\n", "x".repeat(100_000))] {
+        let (passes, said) = says("SHA256SUMS", &list);
+        assert!(
+            !passes && said.contains("has a line of more than 65536 bytes"),
+            "{said}"
+        );
+    }
+    let (passes, said) = says("SHA256SUMS/directory", "x");
     assert!(
-        !passes && said.contains("has a line of more than 65536 bytes"),
+        !passes && said.contains("neither an implanted MD5 nor a list"),
         "{said}"
     );
 }

@@ -149,10 +149,10 @@ impl Tree {
         };
         let primary = volume(VolumeKind::Primary)
             .ok_or_else(|| InspectError::NotAnImage("there is no primary volume descriptor (ECMA-119 §9.4)".into()))?;
-        let mut walk = iso9660::walk(image, primary, None)?;
+        let mut walk = iso9660::walk(image, primary)?;
         let richer = || volume(VolumeKind::Joliet).or_else(|| volume(VolumeKind::Enhanced));
         if let (Flavour::Plain, Some(richer)) = (walk.flavour, richer()) {
-            walk = iso9660::walk(image, richer, None)?;
+            walk = iso9660::walk(image, richer)?;
         }
         let items = walk.entries.into_iter().map(|entry| Item {
             length: entry.zisofs.map_or(entry.length, |zisofs| zisofs.length),

@@ -240,7 +240,8 @@ impl<'r> Plan<'r> {
         })
     }
 
-    /// Bytes in memory with the image's id and the addresses filled in; empty for a payload that has places for neither.
+    /// Bytes in memory with the image's id, the digests of other payloads and the addresses filled in; empty for a file of the host that has
+    /// places for none.
     pub(super) fn filled(&self, id: PayloadId) -> Result<Vec<u8>, PlanError> {
         let payload = self.resolved.tree.payload(id);
         let mut bytes = match (&payload.patched, &payload.source) {

@@ -52,9 +52,9 @@ pub(super) fn read(
         return Err(InspectError::NotAnImage(message.into()));
     };
     describe(primary, facts);
-    let mut walks = vec![(primary, iso9660::walk(image, primary, None)?)];
+    let mut walks = vec![(primary, iso9660::walk(image, primary)?)];
     for volume in volumes {
-        walks.push((volume, iso9660::walk(image, volume, None)?));
+        walks.push((volume, iso9660::walk(image, volume)?));
     }
     facts.filesystems.push("iso9660".into());
     for (_, walk) in &walks {

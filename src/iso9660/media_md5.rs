@@ -8,11 +8,11 @@ use md5::{Digest, Md5};
 
 use super::{SECTOR, SYSTEM_AREA};
 
-/// §9.4.33: of the application use field in a volume descriptor, and its length.
+/// §9.4.33: the first byte of the application use field in a volume descriptor.
 pub(super) const FIELD: usize = 883;
-/// §9.4.33, in bytes.
+/// §9.4.33: its length in bytes.
 pub const FIELD_LENGTH: usize = 512;
-/// The same in an image: the primary descriptor is the first.
+/// The first byte of the field in an image, and the byte behind its last: the primary descriptor is the first of all.
 const START: u64 = SYSTEM_AREA + FIELD as u64;
 const END: u64 = START + FIELD_LENGTH as u64;
 /// Bytes at the end of the volume that no sum covers.
@@ -21,7 +21,7 @@ const SKIPPED: u64 = 15 * SECTOR;
 const FRAGMENTS: u64 = 20;
 /// Hexadecimal digits of each.
 const DIGITS: usize = 3;
-/// The first sum of the beginning that ends in a part is taken at the end of the first piece of this length that begins there.
+/// What isomd5sum reads at once. The sum of the beginning up to a part goes to the end of the first piece that begins in that part.
 const PIECE: u64 = 32 * 1024;
 const SPACES: [u8; FIELD_LENGTH] = [b' '; FIELD_LENGTH];
 
@@ -87,7 +87,7 @@ impl MediaMd5 {
             .zip(other.fragments.as_bytes().chunks(DIGITS));
         let same = parts.take_while(|(a, b)| a == b).count() as u64;
         let part = length / (FRAGMENTS + 1);
-        // A sum ends with the first piece that begins in the next part.
+        // The sum up to a part takes in some of it.
         let to = if same == FRAGMENTS {
             length
         } else {
@@ -211,7 +211,6 @@ mod tests {
         for at in [0, START as usize - 1, END as usize, end - 1] {
             assert_ne!(with(at).md5, whole.md5, "{at}");
         }
-        // The parts before the damage have the same sums.
         for at in [0, 40_000, 1_500_000, end - 1] {
             let (from, to) = with(at).first_difference(&whole, end as u64).unwrap();
             assert!(

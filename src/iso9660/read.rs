@@ -38,11 +38,11 @@ pub struct Walk {
     pub notes: Vec<String>,
 }
 
-/// Follows a hierarchy from its root. Without a `flavour` a primary one is read by Rock Ridge if it has that, else by identifier.
+/// Follows a hierarchy from its root. A primary one is read by Rock Ridge if it has that, else by identifier.
 ///
 /// # Errors
 /// When the root directory cannot be read.
-pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor, flavour: Option<Flavour>) -> Result<Walk, Error> {
+pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor) -> Result<Walk, Error> {
     let root = Directory {
         offset: volume.root.offset,
         length: volume.root.length,
@@ -50,12 +50,12 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor, flavour: Option<Flavo
         depth: 1,
     };
     let attributes = announced(image, &root)?;
-    let flavour = flavour.unwrap_or(match volume.kind {
+    let flavour = match volume.kind {
         VolumeKind::Joliet => Flavour::Joliet,
         VolumeKind::Enhanced => Flavour::Enhanced,
         VolumeKind::Primary if attributes.skip.is_some() => Flavour::RockRidge,
         VolumeKind::Primary => Flavour::Plain,
-    });
+    };
     let mut walker = Walker {
         image,
         skip: attributes.skip.unwrap_or(0),

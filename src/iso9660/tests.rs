@@ -140,7 +140,7 @@ fn check(tree: &Tree, flavour: Flavour) -> Walk {
     };
     assert_eq!(**descriptor, volume.descriptor);
     path_tables(&volume.bytes, descriptor).unwrap();
-    let walk = walk(&volume.bytes, descriptor, None).unwrap();
+    let walk = walk(&volume.bytes, descriptor).unwrap();
     assert_eq!((walk.flavour, &walk.notes), (flavour, &Vec::new()));
     let hierarchy = Hierarchy::plan(tree, flavour).unwrap();
     let mut wanted = Vec::new();
@@ -255,7 +255,7 @@ fn t8_a_large_file_has_a_record_for_each_section() {
             (0, first + 2 * step, vec![7, 0, 0, 0]),
         ];
         assert_eq!(records[2..5], wanted, "{flavour:?}");
-        let walk = walk(&volume.bytes, &volume.descriptor, Some(flavour)).unwrap();
+        let walk = walk(&volume.bytes, &volume.descriptor).unwrap();
         assert_eq!(walk.entries.len(), 3, "{flavour:?}");
     }
 }
@@ -332,7 +332,7 @@ fn no_changed_byte_makes_the_reader_fall_or_loop() {
                 for (_, read) in &descriptors {
                     if let Descriptor::Volume(volume) = read {
                         let _ = path_tables(&damaged, volume);
-                        if let Ok(walk) = walk(&damaged, volume, None) {
+                        if let Ok(walk) = walk(&damaged, volume) {
                             assert!(walk.entries.len() < 200 && walk.notes.len() <= 101);
                         }
                     }
@@ -340,7 +340,7 @@ fn no_changed_byte_makes_the_reader_fall_or_loop() {
                 if at % 97 != 0 {
                     break;
                 }
-                let _ = walk(&damaged, &descriptor, Some(flavour));
+                let _ = walk(&damaged, &descriptor);
             }
         }
     }

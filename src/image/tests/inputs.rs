@@ -204,7 +204,7 @@ fn t6_links_are_stored_as_they_are() {
     let iso9660::Descriptor::Volume(primary) = &volume[0].1 else {
         panic!("{volume:?}")
     };
-    let walk = iso9660::walk(&bytes, primary, None).unwrap();
+    let walk = iso9660::walk(&bytes, primary).unwrap();
     for (number, target) in targets.iter().enumerate() {
         let path = format!("/link{number}").into_bytes();
         let entry = walk.entries.iter().find(|entry| entry.path == path).unwrap();

@@ -27,12 +27,12 @@ impl ReadAt for Counted<'_> {
 }
 
 /// Walks, and reads no more than [`crate::limits::READ_FACTOR`] allows with a sector for the root.
-fn bounded(volume: &Volume, flavour: Flavour) -> Walk {
+fn bounded(volume: &Volume) -> Walk {
     let image = Counted {
         bytes: &volume.bytes,
         read: Cell::new(0),
     };
-    let walk = walk(&image, &volume.descriptor, Some(flavour)).unwrap();
+    let walk = walk(&image, &volume.descriptor).unwrap();
     assert!(image.read.get() <= image.size() * crate::limits::READ_FACTOR + SECTOR);
     walk
 }
@@ -75,7 +75,7 @@ fn h1_continuation_areas_that_go_round_end() {
     put(&mut volume, block as usize, &pointer);
     put(&mut volume, at + 12, &both_u32(0));
     put(&mut volume, block as usize + 12, &both_u32(0));
-    let walk = bounded(&volume, Flavour::RockRidge);
+    let walk = bounded(&volume);
     noted(&walk, "more continuation areas than any name or link needs");
     assert!(paths(&walk).contains(&"/z".into()));
 }
@@ -84,12 +84,9 @@ fn h1_continuation_areas_that_go_round_end() {
 fn h2_continuation_areas_stay_in_their_block_and_in_the_image() {
     let (mut volume, at) = continued();
     put(&mut volume, at + 20, &both_u32(4000));
-    noted(
-        &bounded(&volume, Flavour::RockRidge),
-        "crosses the end of its logical block",
-    );
+    noted(&bounded(&volume), "crosses the end of its logical block");
     put(&mut volume, at + 4, &both_u32(u32::MAX));
-    noted(&bounded(&volume, Flavour::RockRidge), "is not in the image");
+    noted(&bounded(&volume), "is not in the image");
 }
 
 #[test]
@@ -99,7 +96,7 @@ fn h3_system_use_entries_without_a_length_end_those_of_their_record_alone() {
         let at = find(&volume.bytes, b"first", 0) - 5;
         assert_eq!(volume.bytes[at..][..2], *b"NM");
         put(&mut volume, at + 2, &[length]);
-        let walk = bounded(&volume, Flavour::RockRidge);
+        let walk = bounded(&volume);
         noted(&walk, "1 records have system use entries that are cut short");
         assert_eq!(paths(&walk), ["/", "/FIRST", "/second"]);
     }
@@ -113,7 +110,7 @@ fn h4_a_directory_is_read_once_wherever_it_is_named() {
     let block = both_u32((b / SECTOR) as u32);
     let at = find(&volume.bytes, &block, volume.nodes[1] as usize);
     put(&mut volume, at, &both_u32((root / SECTOR) as u32));
-    let walk = bounded(&volume, Flavour::RockRidge);
+    let walk = bounded(&volume);
     noted(&walk, "the directory /a/b is at the place of another");
     assert_eq!(paths(&walk), ["/", "/a", "/a/b"]);
 }
@@ -137,7 +134,7 @@ fn h5_a_directory_is_as_long_as_the_image_at_most() {
         let mut volume = volume(&tree(&["a/", "a/b"]), Flavour::RockRidge);
         let at = record(&volume, b"A");
         put(&mut volume, at + 10, &both_u32(length));
-        let walk = bounded(&volume, Flavour::RockRidge);
+        let walk = bounded(&volume);
         noted(&walk, words);
         assert!(paths(&walk).contains(&"/a/b".into()));
     }
@@ -150,7 +147,7 @@ fn h6_a_record_that_does_not_fit_ends_its_sector() {
         let mut volume = volume(&tree(&["first", "second"]), Flavour::RockRidge);
         let second = record(&volume, b"SECOND.;1");
         put(&mut volume, second + at, &[value]);
-        let walk = bounded(&volume, Flavour::RockRidge);
+        let walk = bounded(&volume);
         noted(&walk, &format!("the record at {second} in / is cut short"));
         assert_eq!(paths(&walk), ["/", "/first"]);
     }
@@ -166,7 +163,7 @@ fn h6_a_record_that_does_not_fit_ends_its_sector() {
     let last = places.last().unwrap() + 42;
     assert!(end - last < 42);
     put(&mut volume, last, &bytes[..end - last]);
-    let walk = bounded(&volume, Flavour::Plain);
+    let walk = bounded(&volume);
     noted(&walk, &format!("the record at {last} in / is cut short"));
     assert_eq!(walk.entries.len(), places.len() + 1);
 }
@@ -177,10 +174,10 @@ fn h7_extents_end_with_the_image_and_many_names_of_one_are_all_listed() {
     let (a, b) = (record(&volume, b"A.;1"), record(&volume, b"B.;1"));
     let same = volume.bytes[a + 2..a + 18].to_vec();
     put(&mut volume, b + 2, &same);
-    let walk = bounded(&volume, Flavour::Plain);
+    let walk = bounded(&volume);
     assert_eq!(walk.entries[1].extents, walk.entries[2].extents);
     put(&mut volume, b + 2, &both_u32(u32::MAX));
-    let walk = bounded(&volume, Flavour::Plain);
+    let walk = bounded(&volume);
     noted(&walk, "/B ends behind the image");
     assert_eq!(
         (&walk.entries[2].kind, walk.entries[2].extents.len()),
@@ -212,7 +209,7 @@ fn h7_directories_that_overlap_are_not_read_over_and_over() {
     let at = record(&volume, b"A");
     put(&mut volume, at + 2, &both_u32(first as u32));
     put(&mut volume, at + 10, &both_u32((sectors as u32) * 2048));
-    let walk = bounded(&volume, Flavour::Plain);
+    let walk = bounded(&volume);
     noted(&walk, "more of them than the image has bytes");
     let kept: usize = walk.entries.iter().map(|entry| entry.path.len() + 256).sum();
     assert!(kept as u64 <= crate::limits::MEMORY + SECTOR);
@@ -223,7 +220,7 @@ fn h8_numbers_that_contradict_themselves_are_noted() {
     let mut volume = volume(&tree(&["a"]), Flavour::Plain);
     let at = record(&volume, b"A.;1");
     volume.bytes[at + 17] ^= 1;
-    let walk = bounded(&volume, Flavour::Plain);
+    let walk = bounded(&volume);
     noted(
         &walk,
         &format!("the record at {at} in / says one thing in little-endian and another in big-endian"),
@@ -238,7 +235,7 @@ fn h10_joliet_names_at_their_limit_read_back_at_any_depth() {
         .map(|depth| format!("{}/", vec![name.as_str(); depth].join("/")))
         .collect();
     let deep: Vec<&str> = deep.iter().map(String::as_str).collect();
-    let walk = bounded(&volume(&tree(&deep), Flavour::Joliet), Flavour::Joliet);
+    let walk = bounded(&volume(&tree(&deep), Flavour::Joliet));
     assert_eq!(walk.notes, Vec::<String>::new());
     assert_eq!(
         walk.entries.last().unwrap().path,
