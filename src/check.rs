@@ -2,48 +2,8 @@
 //!
 //! The rules are those of EDK2's PartitionDxe and of BIOSes as they are found. They judge the way to a loader, not the loader.
 
-use crate::facts::{Cell, Description, EspFacts, LoaderFacts, Partition};
-
-/// What starts a machine.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Firmware {
-    Bios,
-    Uefi,
-    UefiIa32,
-    UefiAa64,
-    SecureBoot,
-}
-
-/// How the image presents itself to the firmware.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Medium {
-    /// Logical sectors of 2048 bytes, El Torito.
-    Cd,
-    /// Logical sectors of 512 bytes. El Torito does not count: much firmware does not look at it here.
-    Usb,
-    /// Logical sectors of 4096 bytes.
-    Usb4kn,
-    /// A disk of 512-byte logical sectors on another bus.
-    Disk,
-    /// A disk of 4096-byte logical sectors on another bus.
-    Disk4kn,
-}
-
-const FIRMWARE: [(Firmware, &str); 5] = [
-    (Firmware::Bios, "bios"),
-    (Firmware::Uefi, "uefi"),
-    (Firmware::UefiIa32, "uefi-ia32"),
-    (Firmware::UefiAa64, "uefi-aa64"),
-    (Firmware::SecureBoot, "secure-boot"),
-];
-
-const MEDIA: [(Medium, &str); 5] = [
-    (Medium::Cd, "cd"),
-    (Medium::Usb, "usb"),
-    (Medium::Usb4kn, "usb-4kn"),
-    (Medium::Disk, "disk"),
-    (Medium::Disk4kn, "disk-4kn"),
-];
+use crate::cell::{Cell, Firmware, Medium};
+use crate::facts::{Description, EspFacts, LoaderFacts, Partition, Verdict};
 
 /// Certificate authorities whose signatures firmware accepts as it is sold.
 const AUTHORITIES: [&str; 4] = [
@@ -53,35 +13,24 @@ const AUTHORITIES: [&str; 4] = [
     "Windows UEFI CA 2023",
 ];
 
-/// The names of all cells, in the order of [`cells`].
-pub fn names() -> Vec<String> {
-    let of = |(_, firmware): (Firmware, &str)| MEDIA.map(|(_, medium)| format!("{firmware}-{medium}"));
-    FIRMWARE.into_iter().flat_map(of).collect()
-}
-
-/// A verdict for each firmware with each medium.
-pub fn cells(facts: &Description) -> Vec<Cell> {
-    let mut cells = Vec::with_capacity(FIRMWARE.len() * MEDIA.len());
-    for (firmware, firmware_name) in FIRMWARE {
-        for (medium, medium_name) in MEDIA {
-            let verdict = match firmware {
-                Firmware::Bios => bios(facts, medium),
-                _ => uefi(facts, firmware, medium),
-            };
-            let boots = verdict.is_ok();
-            let reason = verdict.unwrap_or_else(|no| format!("{}; mend: {}", no.why, no.mend));
-            cells.push(Cell {
-                cell: format!("{firmware_name}-{medium_name}"),
-                boots,
-                reason,
-            });
+/// A verdict for each firmware with each medium, in the order of [`Cell::all`].
+pub fn cells(facts: &Description) -> Vec<Verdict> {
+    let judge = |cell: Cell| {
+        let judged = match cell.firmware {
+            Firmware::Bios => bios(facts, cell.medium),
+            firmware => uefi(facts, firmware, cell.medium),
+        };
+        Verdict {
+            cell,
+            boots: judged.is_ok(),
+            reason: judged.unwrap_or_else(|no| format!("{}; mend: {}", no.why, no.mend)),
         }
-    }
-    cells
+    };
+    Cell::all().map(judge).collect()
 }
 
 /// Why the cell boots, or why not.
-type Verdict = Result<String, No>;
+type Judged = Result<String, No>;
 
 /// Why a cell does not boot, and what would make it.
 struct No {
@@ -96,7 +45,7 @@ fn no(why: impl Into<String>, mend: impl Into<String>) -> No {
     }
 }
 
-fn bios(facts: &Description, medium: Medium) -> Verdict {
+fn bios(facts: &Description, medium: Medium) -> Judged {
     match medium {
         Medium::Cd => {
             let Some(entry) = facts.el_torito.first() else {
@@ -139,7 +88,7 @@ fn bios(facts: &Description, medium: Medium) -> Verdict {
     }
 }
 
-fn uefi(facts: &Description, firmware: Firmware, medium: Medium) -> Verdict {
+fn uefi(facts: &Description, firmware: Firmware, medium: Medium) -> Judged {
     let (way, volume) = match medium {
         Medium::Cd => from_catalog(facts)?,
         Medium::Usb => from_partition(facts, 512).map_err(|no| cd_alone(facts, no))?,

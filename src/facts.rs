@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::cell::Cell;
+
 /// A whole image, described.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Description {
@@ -39,7 +41,7 @@ pub struct Description {
     /// Sorted, disjoint, and covering every byte that is not zero padding.
     pub extents: Vec<Extent>,
     /// A verdict for each firmware and medium.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<Verdict>,
     /// What a person should know before using the image; of `inspect`, what else is in it and not described.
     pub warnings: Vec<String>,
     /// Names that an index cannot hold as they are. `plan` only.
@@ -232,9 +234,9 @@ pub struct Extent {
 
 /// The verdict on one firmware with one medium.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Cell {
+pub struct Verdict {
     /// `bios-cd`, `secure-boot-usb`, ...
-    pub cell: String,
+    pub cell: Cell,
     /// By the rules of the firmware; no promise about a kernel.
     pub boots: bool,
     /// Why.

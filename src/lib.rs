@@ -27,7 +27,7 @@
 //! | diff | [`mod@diff`] | two images side by side |
 //! | digests | [`digests`] | what an image says of its own bytes, against them |
 //! | check | [`check`] | what firmware does with the facts |
-//! | facts | [`facts`] | the words and the JSON of `plan` and `inspect` |
+//! | facts | [`facts`], [`cell`] | the words and the JSON of `plan` and `inspect` |
 //!
 //! The leaves each know one standard, and neither the tree, the manifest, the file system nor each other: [`iso9660`] (ECMA-119, Rock
 //! Ridge, Joliet), [`udf`] (read only), [`el_torito`], [`mbr`], [`gpt`], [`apm`] (read only), [`fat`], [`pe`], [`sha256sum`].
@@ -51,6 +51,7 @@
 
 pub mod apm;
 pub mod boot;
+pub mod cell;
 pub mod check;
 pub mod contents;
 pub mod diagnostic;

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use isobuild::cell::Cell;
 use isobuild::digests;
 use isobuild::error::{Error, escape};
-use isobuild::facts::{Cell, Description};
+use isobuild::facts::{Description, Verdict};
 use isobuild::read_at::ReadAt;
 use serde::Serialize;
 
@@ -16,7 +17,7 @@ use super::{Check, print, print_json, show};
 /// What the verdicts are about, as JSON.
 #[derive(Serialize)]
 struct Verdicts<'a> {
-    cells: &'a [Cell],
+    cells: &'a [Verdict],
     faults: &'a [String],
     /// With `--digests`: what is as the image says.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,7 +51,7 @@ pub(super) fn run(arguments: &Check) -> Result<(), Error> {
 }
 
 /// The error counts what is wrong; without a `require` every image that has no fault passes, one that boots nowhere too.
-fn judge(image: &Path, facts: &Description, required: &[String]) -> Result<(), Error> {
+fn judge(image: &Path, facts: &Description, required: &[Cell]) -> Result<(), Error> {
     let cells = facts
         .cells
         .iter()

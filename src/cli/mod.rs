@@ -15,9 +15,11 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
+use isobuild::cell::Cell;
 use isobuild::error::Error;
 use isobuild::resolve::Environment;
 use isobuild::write::Interrupt;
@@ -98,8 +100,8 @@ struct Check {
     /// Any ISO 9660 or UDF image.
     image: PathBuf,
     /// A cell that has to boot, such as uefi-usb; the exit code is 5 if it does not.
-    #[arg(long, value_name = "CELL", value_parser = cell)]
-    require: Vec<String>,
+    #[arg(long, value_name = "CELL", value_parser = Cell::from_str)]
+    require: Vec<Cell>,
     /// Read every byte, and compare with what the image says of them: its implanted MD5, and its list of SHA-256 digests.
     #[arg(long)]
     digests: bool,
@@ -160,15 +162,6 @@ struct Extract {
     /// No progress bar, no closing line.
     #[arg(short, long)]
     quiet: bool,
-}
-
-/// The name of a cell.
-fn cell(typed: &str) -> Result<String, String> {
-    let names = isobuild::check::names();
-    match names.iter().any(|name| name == typed) {
-        true => Ok(typed.to_owned()),
-        false => Err(format!("the cells are {}", names.join(", "))),
-    }
 }
 
 /// Runs the command line and says how it ended.

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 
+use isobuild::cell::Cell;
 use isobuild::diagnostic::{Report, Severity};
 use isobuild::error::{Error, escape};
 use isobuild::extract;
-use isobuild::facts::{Cell, Description, Extent};
+use isobuild::facts::{Description, Extent, Verdict};
 use isobuild::text;
 
 /// A line on standard error. What becomes of it changes nothing: the exit code says how the run ended.
@@ -45,11 +46,11 @@ pub(super) fn notes(warnings: &[String]) {
 
 /// The closing line of a build.
 pub(super) fn built(output: &Path, facts: &Description) {
-    let cells: Vec<&str> = facts
+    let cells: Vec<String> = facts
         .cells
         .iter()
         .filter(|cell| cell.boots)
-        .map(|cell| cell.cell.as_str())
+        .map(|cell| cell.cell.to_string())
         .collect();
     let boots = match cells.is_empty() {
         true => "a data image, nothing boots it".into(),
@@ -109,7 +110,7 @@ pub(super) fn picture(facts: &Description) -> String {
 }
 
 /// What boots the image and what is wrong with it; of the cells those too that are `required`.
-pub(super) fn verdicts(facts: &Description, verified: &[String], required: &[String]) -> String {
+pub(super) fn verdicts(facts: &Description, verified: &[String], required: &[Cell]) -> String {
     let mut out = String::new();
     cells(&mut out, &facts.cells, required);
     lines(&mut out, "", verified);
@@ -253,11 +254,8 @@ fn esp(out: &mut String, facts: &Description) {
     }
 }
 
-/// The media in the names of cells.
-const MEDIA: [&str; 5] = ["-cd", "-usb", "-usb-4kn", "-disk", "-disk-4kn"];
-
 /// Only what the image is for: a firmware that boots it from no medium is not listed unless that is required.
-fn cells(out: &mut String, cells: &[Cell], required: &[String]) {
+fn cells(out: &mut String, cells: &[Verdict], required: &[Cell]) {
     if !cells.iter().any(|cell| cell.boots) {
         let _ = writeln!(out, "\nnothing boots this image");
         if required.is_empty() {
@@ -265,18 +263,14 @@ fn cells(out: &mut String, cells: &[Cell], required: &[String]) {
         }
     }
     let _ = writeln!(out, "\ncells");
-    let firmware = |cell: &Cell| {
-        MEDIA
-            .iter()
-            .find_map(|medium| cell.cell.strip_suffix(medium).map(str::to_owned))
-    };
     for cell in cells {
-        let of_use =
-            |other: &Cell| (other.boots || required.contains(&other.cell)) && firmware(other) == firmware(cell);
+        let of_use = |other: &Verdict| {
+            (other.boots || required.contains(&other.cell)) && other.cell.firmware == cell.cell.firmware
+        };
         if !cells.iter().any(of_use) {
             continue;
         }
         let verdict = if cell.boots { "yes" } else { "no " };
-        let _ = writeln!(out, "  {:<20} {verdict}  {}", cell.cell, cell.reason);
+        let _ = writeln!(out, "  {:<20} {verdict}  {}", cell.cell.to_string(), cell.reason);
     }
 }

@@ -41,7 +41,11 @@ fn id_of(image: &[u8]) -> String {
 fn four_lines_boot_everywhere() {
     let (facts, image) = with_kernel().build(MENU);
     for cell in ["bios-cd", "bios-usb", "uefi-cd", "uefi-usb"] {
-        let verdict = facts.cells.iter().find(|verdict| verdict.cell == cell).unwrap();
+        let verdict = facts
+            .cells
+            .iter()
+            .find(|verdict| verdict.cell.to_string() == cell)
+            .unwrap();
         assert!(verdict.boots, "{cell}: {}", verdict.reason);
     }
     let menu = "\nentry = Boot\nkernel = /boot/vmlinuz\ninitrd = /boot/initrd.img\ncmdline = quiet\n";
@@ -122,7 +126,12 @@ fn the_firmware_follows_from_the_kernels() {
         ),
     ] {
         let (facts, _) = host.build(manifest);
-        let boots = |cell: &str| facts.cells.iter().any(|verdict| verdict.cell == cell && verdict.boots);
+        let boots = |cell: &str| {
+            facts
+                .cells
+                .iter()
+                .any(|verdict| verdict.cell.to_string() == cell && verdict.boots)
+        };
         assert_eq!((boots("bios-cd"), boots("uefi-usb")), (bios, uefi), "{manifest}");
     }
 }

@@ -1,0 +1,151 @@
+//! A cell: one firmware with one medium. Verdicts, boots and their reports are all by cell.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+/// What starts the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firmware {
+    /// A PC's BIOS.
+    Bios,
+    /// UEFI of a 64-bit PC that checks no signatures.
+    Uefi,
+    /// UEFI of a 32-bit PC.
+    UefiIa32,
+    /// UEFI of a 64-bit ARM machine.
+    UefiAa64,
+    /// UEFI of a 64-bit PC that refuses what nobody signed whom it knows.
+    SecureBoot,
+}
+
+/// How the image presents itself to the firmware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// A disc: logical sectors of 2048 bytes, El Torito.
+    Cd,
+    /// A stick with logical sectors of 512 bytes. El Torito does not count: much firmware does not look at it here.
+    Usb,
+    /// A stick with logical sectors of 4096 bytes.
+    Usb4kn,
+    /// A disk of 512-byte logical sectors on another bus.
+    Disk,
+    /// A disk of 4096-byte logical sectors on another bus.
+    Disk4kn,
+}
+
+/// One firmware with one medium. Its name is `FIRMWARE-MEDIUM`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// What starts the machine.
+    pub firmware: Firmware,
+    /// What the image is to the machine.
+    pub medium: Medium,
+}
+
+impl Firmware {
+    /// All, in the order of every table.
+    pub const ALL: [Self; 5] = [Self::Bios, Self::Uefi, Self::UefiIa32, Self::UefiAa64, Self::SecureBoot];
+
+    /// The name in cells and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bios => "bios",
+            Self::Uefi => "uefi",
+            Self::UefiIa32 => "uefi-ia32",
+            Self::UefiAa64 => "uefi-aa64",
+            Self::SecureBoot => "secure-boot",
+        }
+    }
+}
+
+impl Medium {
+    /// All, in the order of every table.
+    pub const ALL: [Self; 5] = [Self::Cd, Self::Usb, Self::Usb4kn, Self::Disk, Self::Disk4kn];
+
+    /// The name in cells and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cd => "cd",
+            Self::Usb => "usb",
+            Self::Usb4kn => "usb-4kn",
+            Self::Disk => "disk",
+            Self::Disk4kn => "disk-4kn",
+        }
+    }
+}
+
+impl Cell {
+    /// All cells, by firmware.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let with = |firmware| Medium::ALL.into_iter().map(move |medium| Self { firmware, medium });
+        Firmware::ALL.into_iter().flat_map(with)
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}-{}", self.firmware.name(), self.medium.name())
+    }
+}
+
+impl Serialize for Cell {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The error names what there is.
+fn named<T: Copy>(typed: &str, all: &[T], kind: &str, name: impl Fn(T) -> String) -> Result<T, String> {
+    let found = all.iter().copied().find(|&one| name(one) == typed);
+    let names = || all.iter().map(|&one| name(one)).collect::<Vec<_>>().join(", ");
+    found.ok_or_else(|| format!("the {kind} are {}", names()))
+}
+
+impl FromStr for Firmware {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, String> {
+        named(typed, &Self::ALL, "kinds of firmware", |one| one.name().to_owned())
+    }
+}
+
+impl FromStr for Medium {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, String> {
+        named(typed, &Self::ALL, "media", |one| one.name().to_owned())
+    }
+}
+
+impl FromStr for Cell {
+    type Err = String;
+
+    fn from_str(typed: &str) -> Result<Self, String> {
+        named(typed, &Self::all().collect::<Vec<_>>(), "cells", |one| one.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cell_reads_as_it_is_written() {
+        assert_eq!(Cell::all().count(), 25);
+        for cell in Cell::all() {
+            assert_eq!(cell.to_string().parse(), Ok(cell));
+        }
+    }
+
+    #[test]
+    fn what_is_no_cell_is_refused() {
+        for typed in ["", "bios", "bios-", "-cd", "usb-bios", "bios-usb-8kn", "BIOS-cd"] {
+            let error = typed.parse::<Cell>().unwrap_err();
+            assert!(error.starts_with("the cells are bios-cd, bios-usb,"), "{error}");
+        }
+        let error = "floppy".parse::<Medium>().unwrap_err();
+        assert_eq!(error, "the media are cd, usb, usb-4kn, disk, disk-4kn");
+    }
+}
