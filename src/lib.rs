@@ -79,4 +79,5 @@ pub mod text;
 pub mod time;
 pub mod tree;
 pub mod udf;
+pub mod vm;
 pub mod write;

@@ -17,10 +17,10 @@
 //! ```
 
 use crate::boot_info::InfoTable;
-use crate::cell::Cell;
 use crate::listing::{Entry, Listing};
 use crate::pins::{self, State};
 use crate::workspace;
+use isobuild::cell::Cell;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;

@@ -12,10 +12,7 @@
 //! - [`inside`]: what isobuild itself says is in an image.
 //! - [`listing`]: what a reader finds, and how that differs from what is expected.
 //!
-//! The machines:
-//! - [`cell`]: a firmware with a medium, such as `secure-boot-usb`.
-//! - [`medium`]: the scratch copy of an image, and the proof that the machine did not write to it.
-//! - [`machine`]: QEMU, from its command line to its end; [`qmp`] takes the picture of its screen.
+//! The machines are isobuild's own, `isobuild::vm`; in them:
 //! - [`linux`]: what the tests' own Linux guest says of a tree that it has mounted.
 //! - [`cpio`]: the initramfs of the tests' own Linux guest.
 //!
@@ -49,23 +46,17 @@
 
 pub mod boot_info;
 pub mod broken;
-pub mod cell;
 pub mod cpio;
 pub mod example;
-pub mod guest;
 pub mod hash;
 pub mod inside;
 pub mod linux;
 pub mod listing;
-pub mod machine;
-pub mod medium;
 pub mod odd;
 pub mod pins;
 pub mod place;
 pub mod preserved;
-pub mod qmp;
 pub mod suite;
 pub mod system;
-mod terminal;
 pub mod tools;
 pub mod workspace;

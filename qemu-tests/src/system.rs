@@ -1,13 +1,13 @@
 //! A small system for the built-in loader to start: Debian's kernel, and an initrd whose first program says what it sees.
 
-use crate::cell::{Cell, Firmware, Medium};
 use crate::cpio::Archive;
 use crate::example::build;
-use crate::guest::Guest;
-use crate::machine::Machine;
-use crate::medium::Scratch;
 use crate::pins::{self, Inputs};
 use crate::{suite, tools, workspace};
+use isobuild::cell::{Cell, Firmware, Medium};
+use isobuild::vm::Guest;
+use isobuild::vm::Machine;
+use isobuild::vm::Scratch;
 use libtest_mimic::Trial;
 use std::fs;
 use std::path::PathBuf;
@@ -36,7 +36,8 @@ say end
 #[derive(Debug)]
 pub struct System {
     directory: tempfile::TempDir,
-    logs: PathBuf,
+    /// Where the logs of its machines go.
+    pub logs: PathBuf,
 }
 
 /// A test of the loader: its name, the cells in which it runs, and what it does in one of them.
@@ -70,6 +71,8 @@ pub fn needs(firmware: Firmware) -> &'static [&'static str] {
     match firmware {
         Firmware::Bios => &["qemu-system-x86_64", "setpriv", "/usr/share/seabios/bios-256k.bin"],
         Firmware::Uefi => &["qemu-system-x86_64", "setpriv", tools::OVMF_CODE, tools::OVMF_VARS],
+        Firmware::UefiIa32 => &["qemu-system-x86_64", "setpriv", tools::OVMF_IA32_CODE],
+        Firmware::UefiAa64 => &["qemu-system-aarch64", "setpriv", tools::AAVMF_CODE],
         Firmware::SecureBoot => &[
             "qemu-system-x86_64",
             "setpriv",
@@ -119,24 +122,28 @@ impl System {
 
     /// The image of a manifest as the medium of a cell.
     pub fn medium(&self, manifest: &str, cell: Cell) -> Result<Scratch, String> {
-        Scratch::new(&self.image(manifest)?, cell.medium, self.directory.path())
+        Ok(Scratch::new(
+            &self.image(manifest)?,
+            cell.medium,
+            self.directory.path(),
+        )?)
     }
 
     /// A machine for a cell, without its medium.
     pub fn bare(&self, cell: Cell) -> Machine {
-        Machine::new(cell.firmware, &self.logs).deadline(DEADLINE)
+        Machine::new(cell.firmware).deadline(DEADLINE)
     }
 
     /// A machine of a cell with its medium.
     pub fn machine(&self, medium: &Scratch, cell: Cell) -> Machine {
-        self.bare(cell).medium(medium.path(), cell.medium)
+        self.bare(cell).scratch(medium)
     }
 
     /// Boots the image of a manifest in a cell until all of `expected` has been said, and until the machine is off if that is
     /// [`END`]. Then nobody has written to the medium.
     pub fn boots(&self, manifest: &str, cell: Cell, expected: &[&str]) -> Result<String, String> {
         let medium = self.medium(manifest, cell)?;
-        let guest = self.machine(&medium, cell).start()?;
+        let guest = self.machine(&medium, cell).start(&self.logs)?;
         let serial = self.finish(guest, expected)?;
         medium.check_unwritten()?;
         Ok(serial)

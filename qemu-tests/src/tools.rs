@@ -25,9 +25,13 @@ pub const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 pub const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 /// Variables with Microsoft's keys enrolled: Secure Boot is on.
 pub const OVMF_VARS_MS: &str = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd";
+/// UEFI firmware of a 32-bit PC.
+pub const OVMF_IA32_CODE: &str = "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd";
+/// UEFI firmware of QEMU's ARM machine.
+pub const AAVMF_CODE: &str = "/usr/share/AAVMF/AAVMF_CODE.fd";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 28] = [
+pub const TOOLS: [Tool; 31] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -36,6 +40,9 @@ pub const TOOLS: [Tool; 28] = [
     tool(OVMF_SECURE_CODE, "ovmf"),
     tool(OVMF_VARS, "ovmf"),
     tool(OVMF_VARS_MS, "ovmf"),
+    tool(OVMF_IA32_CODE, "ovmf-ia32"),
+    tool("qemu-system-aarch64", "qemu-system-arm"),
+    tool(AAVMF_CODE, "qemu-efi-aarch64"),
     tool("xorriso", "xorriso"),
     tool("genisoimage", "genisoimage"),
     tool("isoinfo", "genisoimage"),

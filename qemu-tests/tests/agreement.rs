@@ -1,13 +1,13 @@
 //! The verdicts of `check` are what firmware does: for the examples, for images that other people built, and for copies with one
 //! thing wrong. The table of both is printed at the end.
 
+use isobuild::cell::{Cell, Firmware, Medium};
+use isobuild::vm::Machine;
+use isobuild::vm::Scratch;
 use libtest_mimic::Trial;
 use qemu_tests::broken::{BROKEN, Break, without_loader};
-use qemu_tests::cell::{Cell, Firmware, Medium};
 use qemu_tests::example::Example;
 use qemu_tests::inside::isobuild;
-use qemu_tests::machine::Machine;
-use qemu_tests::medium::Scratch;
 use qemu_tests::{pins, suite, system, workspace};
 use serde_json::Value;
 use std::fs;
@@ -128,7 +128,7 @@ fn boots(name: &str, image: &Path, cell: Cell, (mark, patience): (&str, Duration
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     let logs: String = format!("agreement-{name}-{cell}").chars().map(plain).collect();
     let logs = workspace::target().join("qemu-tests/logs").join(logs);
-    let machine = Machine::new(cell.firmware, &logs).deadline(patience).memory(256);
-    let mut guest = machine.medium(medium.path(), cell.medium).start()?;
-    guest.starts_medium(cell.firmware == Firmware::Uefi, mark)
+    let machine = Machine::new(cell.firmware).deadline(patience).memory(256);
+    let mut guest = machine.scratch(&medium).start(&logs)?;
+    Ok(guest.starts_medium(cell.firmware == Firmware::Uefi, mark)?)
 }

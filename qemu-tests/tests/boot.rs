@@ -1,9 +1,9 @@
 //! Boots every cell of every example until the serial port shows what the system itself shows.
 
-use qemu_tests::cell::{Cell, Firmware, Medium};
+use isobuild::cell::{Cell, Firmware, Medium};
+use isobuild::vm::Machine;
+use isobuild::vm::Scratch;
 use qemu_tests::example::Example;
-use qemu_tests::machine::Machine;
-use qemu_tests::medium::Scratch;
 use qemu_tests::system::needs;
 use qemu_tests::{suite, workspace};
 use std::path::Path;
@@ -37,13 +37,14 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
 /// A test that waits for a boot can fail: with what the firmware said, the command line to repeat it, and without a machine left.
 fn no_boot(example: &Example) -> Result<(), String> {
     let logs = workspace::target().join(format!("qemu-tests/logs/{}-no-boot", example.name));
-    let mut guest = Machine::new(Firmware::Bios, &logs)
+    let mut guest = Machine::new(Firmware::Bios)
         .medium(example.image()?, Medium::Cd)
-        .start()?;
+        .start(&logs)?;
     let process = guest.process();
-    let Err(reason) = guest.wait_for(&["login:"]) else {
+    let Err(error) = guest.wait_for(&["login:"]) else {
         return Err("it booted".to_owned());
     };
+    let reason = error.to_string();
     for part in ["No bootable device", "qemu-system-x86_64 -accel tcg", "screen: "] {
         if !reason.contains(part) {
             return Err(format!("{part:?} is not in\n{reason}"));
@@ -63,16 +64,14 @@ fn boot(example: &Example, cell: Cell) -> Result<(), String> {
     let mut expected: Vec<&str> = example.expect.iter().map(String::as_str).collect();
     let answer = match cell.firmware {
         Firmware::Bios => &example.answers.bios,
-        Firmware::Uefi | Firmware::SecureBoot => &example.answers.uefi,
+        _ => &example.answers.uefi,
     };
     // The kernel's own word for it: firmware without keys would start the same loaders.
     if cell.firmware == Firmware::SecureBoot {
         expected.push("secureboot: Secure boot enabled");
     }
     // The installer's own words say nothing of where it came from, the firmware's log does.
-    let mut guest = Machine::new(cell.firmware, &logs)
-        .medium(medium.path(), cell.medium)
-        .start()?;
+    let mut guest = Machine::new(cell.firmware).scratch(&medium).start(&logs)?;
     if let Some(answer) = answer {
         guest.wait_for(&[answer.after.as_str()])?;
         guest.press(&answer.keys)?;
@@ -80,5 +79,5 @@ fn boot(example: &Example, cell: Cell) -> Result<(), String> {
     guest.wait_for(&expected)?;
     guest.screendump()?;
     drop(guest);
-    medium.check_unwritten()
+    Ok(medium.check_unwritten()?)
 }

@@ -1,13 +1,13 @@
 //! Linux mounts every image by its label, as a disk and as a disc, in the three ways that isofs knows, and hashes every file:
 //! the examples, and an odd tree beside one whose modes, owners, times and hard links are kept.
 
-use qemu_tests::cell::{Firmware, Medium};
+use isobuild::cell::{Firmware, Medium};
+use isobuild::vm::Machine;
+use isobuild::vm::Scratch;
 use qemu_tests::cpio::Archive;
 use qemu_tests::example::Example;
 use qemu_tests::linux::{self, MARK};
 use qemu_tests::listing::{Listing, files_only, of_directory, same, same_contents};
-use qemu_tests::machine::Machine;
-use qemu_tests::medium::Scratch;
 use qemu_tests::pins::{self, Inputs};
 use qemu_tests::preserved::{self, Attributes};
 use qemu_tests::{odd, suite, workspace};
@@ -143,7 +143,7 @@ fn initramfs(inputs: &Inputs, label: &str) -> Result<Vec<u8>, String> {
 fn mount(subject: &Subject, inputs: &Inputs) -> Result<(), String> {
     let scratch = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
     let medium = Scratch::new(&subject.image, Medium::Disk, scratch.path())?;
-    let image = fs::read(medium.path()).map_err(|e| e.to_string())?;
+    let image = fs::read(&subject.image).map_err(|e| e.to_string())?;
     // ECMA-119 §9.4.6: the volume identifier, 32 bytes padded with spaces, of the primary descriptor in sector 16.
     let label = image
         .get(16 * 2048 + 40..16 * 2048 + 72)
@@ -152,16 +152,25 @@ fn mount(subject: &Subject, inputs: &Inputs) -> Result<(), String> {
     let initrd = scratch.path().join("initrd");
     fs::write(&initrd, initramfs(inputs, &label)?).map_err(|e| e.to_string())?;
     let logs = workspace::target().join(format!("qemu-tests/logs/{}-linux-guest", subject.name));
-    let mut guest = Machine::new(Firmware::Bios, &logs)
-        .medium(medium.path(), Medium::Disk)
-        .virtio_cd(&subject.image)
+    // The kernel of this guest has no driver for AHCI.
+    let drive = format!("if=none,id=cd,format=raw,readonly=on,file={}", subject.image.display());
+    let mut guest = Machine::new(Firmware::Bios)
+        .scratch(&medium)
+        .with(&[
+            "-drive",
+            &drive,
+            "-device",
+            "virtio-scsi-pci",
+            "-device",
+            "scsi-cd,drive=cd",
+        ])
         .kernel(&inputs.file("vmlinuz")?, &initrd, "console=ttyS0 quiet panic=-1")
-        .start()?;
+        .start(&logs)?;
     guest.wait_for(&[&format!("{MARK} end")])?;
     let serial = guest.serial();
     drop(guest);
     judge(subject, &serial)?;
-    medium.check_unwritten()
+    Ok(medium.check_unwritten()?)
 }
 
 fn judge(subject: &Subject, serial: &str) -> Result<(), String> {

@@ -1,8 +1,8 @@
 //! The built-in loader on media and machines that make trouble: it goes on where it can, and says why where it cannot.
 
+use isobuild::cell::{Cell, Firmware, Medium};
+use isobuild::vm::Guest;
 use libtest_mimic::Trial;
-use qemu_tests::cell::{Cell, Firmware, Medium};
-use qemu_tests::guest::Guest;
 use qemu_tests::system::{self, CELLS, END, LoaderTest, System, one_file};
 use qemu_tests::{hash, pins, suite};
 use std::fs::{self, File, OpenOptions};
@@ -63,10 +63,10 @@ fn at_once(before: &str) -> String {
 fn says(guest: &mut Guest, cell: Cell, words: &[&str]) -> Result<(), String> {
     let result = match cell.firmware {
         Firmware::Bios => guest.wait_for_screen(words),
-        Firmware::Uefi | Firmware::SecureBoot => guest.wait_for(words),
+        _ => guest.wait_for(words),
     };
     guest.screendump()?;
-    result
+    Ok(result?)
 }
 
 /// Opens a file to change it.
@@ -107,7 +107,7 @@ fn no_extensions(system: &System, cell: Cell) -> Result<(), String> {
             "-device",
             "floppy,drive=f,unit=0",
         ])
-        .start()?;
+        .start(&system.logs)?;
     system.finish(guest, &["Memtest86+"]).map(drop)
 }
 
@@ -115,8 +115,8 @@ fn no_extensions(system: &System, cell: Cell) -> Result<(), String> {
 fn faulty(image: &Path, cell: Cell, rule: &str) -> Vec<String> {
     let (device, read_only) = match cell.medium {
         Medium::Cd => ("ide-cd", true),
-        Medium::Usb => ("usb-storage", false),
-        Medium::Disk => ("virtio-blk-pci", false),
+        Medium::Usb | Medium::Usb4kn => ("usb-storage", false),
+        Medium::Disk | Medium::Disk4kn => ("virtio-blk-pci", false),
     };
     let node = format!(
         "{{\"driver\":\"raw\",\"node-name\":\"m\",\"read-only\":{read_only},\"file\":{{\"driver\":\"blkdebug\",\
@@ -136,15 +136,15 @@ fn faulty(image: &Path, cell: Cell, rule: &str) -> Vec<String> {
 fn start_faulty(system: &System, image: &Path, cell: Cell, rule: &str) -> Result<Guest, String> {
     let words = faulty(image, cell, rule);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    system.bare(cell).with(&words).start()
+    Ok(system.bare(cell).with(&words).start(&system.logs)?)
 }
 
 /// A sector in the middle of the kernel that can be read the second time.
 fn one_read_fails(system: &System, cell: Cell) -> Result<(), String> {
-    let medium = system.medium(&at_once(""), cell)?;
-    let sector = offset_of(medium.path(), &system.path("vmlinuz"))? / 512 + 4000;
+    system.image(&at_once(""))?;
+    let sector = offset_of(&system.path("image.iso"), &system.path("vmlinuz"))? / 512 + 4000;
     let rule = format!("{{\"event\":\"read_aio\",\"errno\":5,\"once\":true,\"immediately\":true,\"sector\":{sector}}}");
-    let guest = start_faulty(system, medium.path(), cell, &rule)?;
+    let guest = start_faulty(system, &system.path("image.iso"), cell, &rule)?;
     system.finish(guest, &[END]).map(drop)
 }
 
@@ -156,13 +156,13 @@ fn a_sector_is_lost(system: &System, cell: Cell) -> Result<(), String> {
     )?;
     let manifest = "[boot]\ntimeout = 1\n[[menu]]\ntitle = \"Lost\"\nkernel = \"vmlinuz\"\ninitrd = \"initrd.img\"\n\
         [[menu]]\ntitle = \"Good\"\nkernel = \"vmlinuz\"\ninitrd = \"other.img\"\ncmdline = \"console=ttyS0\"\n";
-    let medium = system.medium(manifest, cell)?;
-    let lost = offset_of(medium.path(), &system.path("initrd.img"))? + 51_200;
+    system.image(manifest)?;
+    let lost = offset_of(&system.path("image.iso"), &system.path("initrd.img"))? + 51_200;
     let rule = format!(
         "{{\"event\":\"read_aio\",\"errno\":5,\"immediately\":true,\"sector\":{}}}",
         lost / 512
     );
-    let mut guest = start_faulty(system, medium.path(), cell, &rule)?;
+    let mut guest = start_faulty(system, &system.path("image.iso"), cell, &rule)?;
     // OVMF with QEMU's stick: after one error every read fails, of whatever sector.
     let wedged = cell == UEFI_USB;
     let sentence = match wedged {
@@ -185,7 +185,7 @@ fn too_little_memory(system: &System, cell: Cell) -> Result<(), String> {
     file.set_len(300 << 20).map_err(|e| e.to_string())?;
     let manifest = "[boot]\ntimeout = 0\n[[menu]]\ntitle = \"Large\"\nkernel = \"vmlinuz\"\ninitrd = \"large.img\"\n";
     let medium = system.medium(manifest, cell)?;
-    let mut guest = system.machine(&medium, cell).memory(160).start()?;
+    let mut guest = system.machine(&medium, cell).memory(160).start(&system.logs)?;
     says(&mut guest, cell, &["too little memory"]).or_else(|_| says(&mut guest, cell, &["Too little memory"]))?;
     guest.press(&["ret".to_owned()])?;
     says(&mut guest, cell, &["> Large"])
@@ -193,7 +193,10 @@ fn too_little_memory(system: &System, cell: Cell) -> Result<(), String> {
 
 fn no_long_mode(system: &System, cell: Cell) -> Result<(), String> {
     let medium = system.medium(&at_once(""), cell)?;
-    let mut guest = system.machine(&medium, cell).with(&["-cpu", "pentium3"]).start()?;
+    let mut guest = system
+        .machine(&medium, cell)
+        .with(&["-cpu", "pentium3"])
+        .start(&system.logs)?;
     says(
         &mut guest,
         cell,
@@ -208,7 +211,7 @@ fn one_gib(system: &System, cell: Cell) -> Result<(), String> {
     system.put("last.img", &one_file("last", b"last"))?;
     let manifest = at_once("").replace("\"initrd.img\"", "[\"initrd.img\", \"zeros.img\", \"last.img\"]");
     let medium = system.medium(&manifest, cell)?;
-    let guest = system.machine(&medium, cell).memory(3072).start()?;
+    let guest = system.machine(&medium, cell).memory(3072).start(&system.logs)?;
     let last = format!("file /last {}", hash::bytes(b"last"));
     system.finish(guest, &[&last, END]).map(drop)
 }
@@ -233,7 +236,7 @@ fn beyond_4_gib(system: &System, cell: Cell) -> Result<(), String> {
     if !beyond {
         return Err("the kernel is not beyond 4 GiB".to_owned());
     }
-    let guest = system.bare(cell).medium(&image, cell.medium).start()?;
+    let guest = system.bare(cell).medium(&image, cell.medium).start(&system.logs)?;
     system.finish(guest, &[END]).map(drop)
 }
 
@@ -258,7 +261,7 @@ fn sectors(system: &System, cell: Cell) -> Result<(), String> {
             .bare(cell)
             .medium(&own, cell.medium)
             .with(&["-device", "virtio-scsi-pci", "-drive", &drive, "-device", &device])
-            .start()?;
+            .start(&system.logs)?;
         system.finish(guest, &[END])?;
     }
     Ok(())
@@ -272,7 +275,7 @@ fn another_disk(system: &System, cell: Cell) -> Result<(), String> {
         .bare(cell)
         .medium(&own, cell.medium)
         .medium(&image, Medium::Disk)
-        .start()?;
+        .start(&system.logs)?;
     system.finish(guest, &[END]).map(drop)
 }
 
@@ -284,7 +287,7 @@ fn another_image(system: &System, cell: Cell) -> Result<(), String> {
         .bare(cell)
         .medium(&own, cell.medium)
         .medium(&other, Medium::Disk)
-        .start()?;
+        .start(&system.logs)?;
     says(&mut guest, cell, &["The boot medium holds no ISO 9660 volume."])
 }
 
@@ -298,7 +301,7 @@ fn not_the_first_disk(system: &System, cell: Cell) -> Result<(), String> {
         .bare(cell)
         .with(&["-drive", &drive, "-device", "virtio-blk-pci,drive=d"])
         .medium(&image, cell.medium)
-        .start()?;
+        .start(&system.logs)?;
     let serial = system.finish(guest, &[END])?;
     match serial.contains("cmdline [console=ttyS0 mine]") {
         true => Ok(()),
@@ -309,14 +312,14 @@ fn not_the_first_disk(system: &System, cell: Cell) -> Result<(), String> {
 /// A kernel whose header is gone, on the medium alone: a sentence and the menu.
 fn damaged_kernel(system: &System, cell: Cell) -> Result<(), String> {
     let medium = system.medium(&at_once(""), cell)?;
-    let offset = offset_of(medium.path(), &system.path("vmlinuz"))?;
-    open(medium.path())?
+    let offset = offset_of(&system.path("image.iso"), &system.path("vmlinuz"))?;
+    open(&system.path("image.iso"))?
         .write_all_at(&[0; 1024], offset)
         .map_err(|e| e.to_string())?;
-    let mut guest = system.machine(&medium, cell).start()?;
+    let mut guest = system.machine(&medium, cell).start(&system.logs)?;
     let sentence = match cell.firmware {
         Firmware::Bios => "/boot/vmlinuz is not a Linux kernel that BIOS can start.",
-        Firmware::Uefi | Firmware::SecureBoot => "/boot/vmlinuz is not a program for this machine's UEFI.",
+        _ => "/boot/vmlinuz is not a program for this machine's UEFI.",
     };
     says(&mut guest, cell, &[sentence])?;
     guest.press(&["ret".to_owned()])?;

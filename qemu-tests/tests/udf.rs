@@ -1,13 +1,13 @@
 //! UDF is read as others have written it: volumes that mkudffs has made and Linux has filled, of every revision and kind of
 //! partition that they can, and genisoimage's bridges.
 
+use isobuild::cell::{Firmware, Medium};
+use isobuild::vm::Machine;
 use libtest_mimic::Trial;
-use qemu_tests::cell::{Firmware, Medium};
 use qemu_tests::cpio::Archive;
 use qemu_tests::inside::{self, ls, read};
 use qemu_tests::linux::{self, MARK};
 use qemu_tests::listing::{of_directory, same};
-use qemu_tests::machine::Machine;
 use qemu_tests::pins::{self, Inputs};
 use qemu_tests::{odd, suite, tools, workspace};
 use serde_json::Value;
@@ -144,14 +144,14 @@ fn guest(dir: &Path, inputs: &Inputs) -> Result<String, String> {
     let initrd = dir.join("initrd");
     fs::write(&initrd, archive.finish()).map_err(|e| e.to_string())?;
     let logs = workspace::target().join("qemu-tests/logs/udf");
-    let mut machine = Machine::new(Firmware::Bios, &logs);
+    let mut machine = Machine::new(Firmware::Bios);
     for number in 0..VOLUMES.len() {
         machine = machine.medium(&dir.join(format!("{number}.udf")), Medium::Disk);
     }
     let kernel = inputs.file("vmlinuz")?;
     let mut guest = machine
         .kernel(&kernel, &initrd, "console=ttyS0 quiet panic=-1")
-        .start()?;
+        .start(&logs)?;
     guest.wait_for(&[&format!("{MARK} end")])?;
     guest.wait_for_end()?;
     Ok(guest.serial())

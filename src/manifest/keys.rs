@@ -15,11 +15,21 @@ struct Table {
     later: &'static [&'static str],
 }
 
-const TABLES: [Table; 9] = [
+const TABLES: [Table; 11] = [
     Table {
         path: "",
-        keys: &["output", "volume_id", "iso", "files", "boot", "menu", "disk"],
-        later: &["base", "test"],
+        keys: &["output", "volume_id", "iso", "files", "boot", "menu", "disk", "test"],
+        later: &["base"],
+    },
+    Table {
+        path: "test",
+        keys: &["cells", "expect", "fail", "timeout", "memory", "send"],
+        later: &[],
+    },
+    Table {
+        path: "test.send",
+        keys: &["after", "text", "keys"],
+        later: &[],
     },
     Table {
         path: "menu",
@@ -202,6 +212,7 @@ mod tests {
         let text = match path {
             "" => "?? = 1".replace("??", "_"),
             "menu" => "[[menu]]\n_ = 1".into(),
+            "test.send" => "[[test.send]]\n_ = 1".into(),
             "files" => "[[files]]\nto = \"/\"\n_ = 1".into(),
             "boot.entry" => "[[boot.entry]]\nplatform = 0\nimage = \"x\"\n_ = 1".into(),
             path => format!("[{path}]\n_ = 1"),

@@ -6,11 +6,13 @@
 //! | `keys` | every key there is, those of later versions included; suggestions for the others |
 //! | `parse` | text to types, with every fault of one run |
 //! | `check` | what a type cannot say: lengths, ranges, keys that exclude each other |
-//! | `values` | paths, sizes and dates out of strings |
+//! | `trial` | what `isobuild test` boots and expects |
+//! | `values` | paths, sizes, dates and regular expressions out of strings |
 
 mod check;
 mod keys;
 mod parse;
+mod trial;
 mod types;
 mod values;
 
@@ -25,9 +27,10 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Report, Severity};
 use crate::error::Error;
 
+pub use trial::{Expectations, Send, Step, Test, Typed, memory};
 pub use types::*;
 pub use values::{
-    DEFAULT_TIMESTAMP, ImagePath, default_volume_id, image_path, parse_size, source_date_epoch, timestamp,
+    DEFAULT_TIMESTAMP, ImagePath, default_volume_id, expression, image_path, parse_size, source_date_epoch, timestamp,
 };
 
 /// A manifest is written by hand or by a script; a longer one is another file given by mistake.
@@ -45,6 +48,8 @@ pub struct Document {
     pub text: Arc<str>,
     /// What it says.
     pub manifest: Manifest,
+    /// What its image has to show when it boots.
+    pub expectations: Expectations,
     /// What the user should know.
     pub warnings: Vec<Diagnostic>,
 }
@@ -65,8 +70,12 @@ pub fn load(path: &Path) -> Result<Document, Error> {
 pub fn parse(path: &Path, text: &str) -> Result<Document, Error> {
     let text: Arc<str> = Arc::from(text);
     let (manifest, mut diagnostics) = parse::parse(&text);
+    let mut expectations = Expectations::default();
     if let Some(manifest) = &manifest {
         diagnostics.extend(check::check(manifest, &text));
+        let (meant, faults) = manifest.test.expectations();
+        expectations = meant;
+        diagnostics.extend(faults);
     }
     diagnostics.sort_by_key(Diagnostic::offset);
     let (errors, warnings): (Vec<_>, Vec<_>) = diagnostics
@@ -77,6 +86,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Document, Error> {
             path: path.into(),
             text,
             manifest,
+            expectations,
             warnings,
         }),
         _ => Err(Error::Manifest(Box::new(Report {

@@ -137,7 +137,6 @@ fn m3_an_unknown_key_gets_a_suggestion() {
 fn keys_and_values_of_later_versions_are_refused() {
     for text in [
         "[base]\nimage = \"x.iso\"",
-        "[test]\ncells = []",
         "[iso]\nudf = false",
         "[[files]]\nfrom = \"a.tar\"\nto = \"/\"\nunpack = true",
         "[boot]\nfirmware = [\"bios\", \"uefi-ia32\"]",
@@ -300,4 +299,43 @@ fn contents_and_boot_images_exclude_each_other() {
 fn nothing_of_a_manifest_steers_the_terminal() {
     let shown = faults("\"vol\\u001b[31m\" = 1\n# \u{202e}\nvolume_id = \"\u{9b}31m\"\nx = 2 # \u{9b}\n");
     assert!(!shown.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{shown:?}");
+}
+
+#[test]
+fn a_test_is_what_it_says_or_the_default() {
+    let default = good("").expectations;
+    assert_eq!((default.timeout, default.memory), (60, 512));
+    assert!(default.cells.is_none() && default.expect.is_none() && default.send.is_empty());
+    let text = "[test]\ncells = [\"bios-cd\", \"uefi-usb\"]\nexpect = \"^login:$\"\nfail = [\"Oops\"]\ntimeout = 5\nmemory = \"1GiB\"\n\
+        [[test.send]]\nafter = \"boot:\"\ntext = \"linux\\r\"\n[[test.send]]\nkeys = [\"down\", \"ret\"]\n";
+    let meant = good(text).expectations;
+    let cells: Vec<String> = meant.cells.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(cells, ["bios-cd", "uefi-usb"]);
+    assert!(meant.expect.unwrap().is_match("some\nlogin:\n"));
+    assert_eq!((meant.fail.len(), meant.timeout, meant.memory), (1, 5, 1024));
+    let [first, second] = meant.send.as_slice() else {
+        panic!()
+    };
+    assert!(first.after.as_ref().unwrap().is_match("boot: "));
+    assert_eq!(first.what, Typed::Text("linux\r".into()));
+    assert_eq!(second.what, Typed::Keys(vec!["down".into(), "ret".into()]));
+}
+
+#[test]
+fn a_test_that_means_nothing_is_refused() {
+    for (line, said) in [
+        ("cells = []", "would test nothing"),
+        ("cells = [\"bios-floppy\"]", "the cells are bios-cd"),
+        ("expect = \"(\"", "is no regular expression: unclosed group"),
+        ("fail = [\"a\", \"*\"]", "is no regular expression"),
+        ("timeout = 0", "in 0 s"),
+        ("memory = \"1MB\"", "no whole number of MiB"),
+        ("memory = \"8MiB\"", "at least 16 MiB"),
+        ("[[test.send]]\nafter = \"x\"", "either `text`"),
+        ("[[test.send]]\ntext = \"x\"\nkeys = [\"ret\"]", "either `text`"),
+        ("[[test.send]]\nkeys = [\"Ret urn\"]", "no name of a key"),
+        ("[[test.send]]\nkey = [\"ret\"]", "did you mean `keys`"),
+    ] {
+        shows(&format!("[test]\n{line}"), &[said]);
+    }
 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Deserializer};
 pub use toml::Spanned;
 
+use super::Test;
+
 /// A string and where it stands.
 pub type Text = Spanned<String>;
 
@@ -24,6 +26,8 @@ pub struct Manifest {
     pub menu: Vec<Spanned<MenuEntry>>,
     /// How the image presents itself as a disk.
     pub disk: Disk,
+    /// What it has to show when it boots.
+    pub test: Test,
 }
 
 /// `[iso]`: identifiers and indexes of the volume.

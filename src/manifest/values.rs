@@ -1,6 +1,8 @@
-//! Paths, sizes and dates out of a manifest's strings.
+//! Paths, sizes, dates and regular expressions out of a manifest's strings.
 
 use std::ffi::OsStr;
+
+use regex::{Regex, RegexBuilder};
 
 use crate::time::{Civil, Timestamp};
 
@@ -80,6 +82,23 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     number
         .checked_mul(factor)
         .ok_or_else(|| format!("{text:?} is more than 16 EiB"))
+}
+
+/// A regular expression in which `^` and `$` are the ends of a line.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn expression(text: &str) -> Result<Regex, String> {
+    let built = RegexBuilder::new(text).multi_line(true).build();
+    built.map_err(|error| {
+        // A picture of the place comes before the sentence.
+        let error = error.to_string();
+        let sentence = error.lines().last().unwrap_or_default();
+        format!(
+            "{text:?} is no regular expression: {}",
+            sentence.trim_start_matches("error: ")
+        )
+    })
 }
 
 /// The volume identifier of an image called `stem`: upper case, digits and `_`, at most 32.

@@ -5,7 +5,7 @@
 
 use super::{median, ratios};
 use crate::{inputs, shell};
-use qemu_tests::cell::{Cell, Firmware};
+use isobuild::cell::{Cell, Firmware};
 use qemu_tests::pins::{self, Inputs};
 use qemu_tests::system::{CELLS, END, System};
 use qemu_tests::{tools, workspace};
@@ -34,7 +34,7 @@ pub(crate) fn run(rounds: usize) -> Result<(), String> {
     for cell in CELLS {
         let others: &[(&str, &Prepared)] = match cell.firmware {
             Firmware::Bios => &[("isolinux", &isolinux), ("GRUB", &grub_bios)],
-            Firmware::Uefi | Firmware::SecureBoot => &[("GRUB", &grub_uefi)],
+            _ => &[("GRUB", &grub_uefi)],
         };
         let mut mine = Vec::new();
         let mut times = vec![Vec::new(); others.len()];
@@ -78,7 +78,9 @@ fn with(system: System, manifest: &str) -> Result<Prepared, String> {
 
 fn time(prepared: &Prepared, cell: Cell) -> Result<f64, String> {
     let machine = prepared.system.bare(cell);
-    let mut guest = machine.medium(&prepared.image, cell.medium).start()?;
+    let mut guest = machine
+        .medium(&prepared.image, cell.medium)
+        .start(&prepared.system.logs)?;
     // The end alone is waited for: it is looked for often, what has been said only then.
     guest.wait_for_end()?;
     let seconds = guest.age().as_secs_f64();

@@ -1,44 +1,32 @@
 //! A machine that runs: watched, answered, and ended.
 
-use crate::{qmp, terminal};
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// What a machine says when it will not get further. Each ends a run at once.
-pub const FAILURE_MARKS: [&str; 9] = [
-    "UEFI Interactive Shell",
-    "grub>",
-    "grub rescue>",
-    "No bootable device",
-    "BdsDxe: failed to load",
-    "Kernel panic",
-    "Boot failed",
-    "Security Violation",
-    "isolinux.bin missing or corrupt",
-];
-
-/// How long a guest may take before [`Guest::wait_for`] gives up: several times what the slowest takes on a busy machine.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(240);
+use super::child::Child;
+use super::failure::{self, Failure};
+use super::{Error, qmp, terminal};
+use crate::write::Interrupt;
 
 /// A machine that runs. Dropping it ends it.
 #[derive(Debug)]
 pub struct Guest {
-    pub(crate) child: Child,
-    pub(crate) command: String,
-    pub(crate) started: Instant,
-    pub(crate) deadline: Duration,
-    pub(crate) logs: PathBuf,
-    // Holds the variables and the sockets; removed when the guest is gone.
-    pub(crate) scratch: tempfile::TempDir,
-    pub(crate) terminal: Option<terminal::Terminal>,
+    pub(super) child: Child,
+    pub(super) command: String,
+    pub(super) started: Instant,
+    pub(super) deadline: Duration,
+    pub(super) logs: PathBuf,
+    // Holds the sockets; removed when the guest is gone.
+    pub(super) scratch: tempfile::TempDir,
+    pub(super) terminal: Option<terminal::Terminal>,
+    pub(super) interrupt: Interrupt,
 }
 
 impl Guest {
     /// Waits until the serial port has shown all of `expected`. The error holds everything that one needs to see why not.
-    pub fn wait_for(&mut self, expected: &[&str]) -> Result<(), String> {
+    pub fn wait_for(&mut self, expected: &[&str]) -> Result<(), Error> {
         let missing = |serial: &str| -> Vec<String> {
             let missing = expected.iter().filter(|text| !serial.contains(**text));
             missing.map(|text| format!("{text:?}")).collect()
@@ -47,7 +35,7 @@ impl Guest {
     }
 
     /// Waits until the serial port has shown a text more often than `times`.
-    pub fn wait_for_more(&mut self, text: &str, times: usize) -> Result<(), String> {
+    pub fn wait_for_more(&mut self, text: &str, times: usize) -> Result<(), Error> {
         self.wait_until_none(|serial| match serial.matches(text).count() > times {
             true => Vec::new(),
             false => vec![format!("{text:?} once more")],
@@ -55,23 +43,21 @@ impl Guest {
     }
 
     /// Waits until nothing is missing on the serial port.
-    fn wait_until_none(&mut self, missing: impl Fn(&str) -> Vec<String>) -> Result<(), String> {
+    fn wait_until_none(&mut self, missing: impl Fn(&str) -> Vec<String>) -> Result<(), Error> {
         loop {
             // Exit is asked before the log is read, so that the last words of a machine that ended count.
-            let exited = self.child.try_wait().map_err(|e| format!("QEMU: {e}"))?;
+            let exited = self.ended()?;
             let serial = self.serial();
             let missing = missing(&serial);
             if missing.is_empty() {
                 return Ok(());
             }
-            let firmware = read_lossy(&self.logs.join("firmware.log"));
-            let mark = FAILURE_MARKS
-                .iter()
-                .find(|m| serial.contains(**m) || firmware.contains(**m));
+            let firmware = self.firmware();
+            let mark = failure::known([serial.as_str(), firmware.as_str()]);
             let reason = if let Some(mark) = mark {
                 // What it goes on to say is part of the error.
                 sleep(Duration::from_millis(500));
-                format!("the machine says {mark:?}")
+                format!("the machine says {:?}: {}", mark.text, mark.meaning)
             } else if let Some(status) = exited {
                 format!("QEMU ended: {status}")
             } else if self.started.elapsed() > self.deadline {
@@ -80,23 +66,23 @@ impl Guest {
                 sleep(Duration::from_millis(100));
                 continue;
             };
-            return Err(self.failure(&reason));
+            return Err(self.failed(&reason));
         }
     }
 
     /// Waits until the text screen of a PC shows all of `expected`.
-    pub fn wait_for_screen(&mut self, expected: &[&str]) -> Result<(), String> {
+    pub fn wait_for_screen(&mut self, expected: &[&str]) -> Result<(), Error> {
         loop {
             // The control socket is not there at once.
             let screen = self.text_screen().unwrap_or_default();
             if expected.iter().all(|text| screen.contains(text)) {
                 return Ok(());
             }
-            if let Some(status) = self.child.try_wait().map_err(|e| format!("QEMU: {e}"))? {
-                return Err(self.failure(&format!("QEMU ended: {status}")));
+            if let Some(status) = self.ended()? {
+                return Err(self.failed(&format!("QEMU ended: {status}")));
             }
             if self.started.elapsed() > self.deadline {
-                return Err(self.failure(&format!("no {expected:?} on the screen:\n{screen}")));
+                return Err(self.failed(&format!("no {expected:?} on the screen:\n{screen}")));
             }
             sleep(Duration::from_millis(100));
         }
@@ -104,7 +90,7 @@ impl Guest {
 
     /// Waits until it is clear whether the firmware starts the first medium. A BIOS does if a loader shows `mark`, since what has no loader is
     /// started too. A firmware that says nothing has not.
-    pub fn starts_medium(&mut self, uefi: bool, mark: &str) -> Result<bool, String> {
+    pub fn starts_medium(&mut self, uefi: bool, mark: &str) -> Result<bool, Error> {
         loop {
             let (yes, no) = match uefi {
                 true => {
@@ -119,7 +105,7 @@ impl Guest {
                 }
                 false => {
                     let screen = self.text_screen().unwrap_or_default();
-                    let log = read_lossy(&self.logs.join("firmware.log"));
+                    let log = self.firmware();
                     let gave_up = log.contains("No bootable device");
                     (screen.contains(mark) || self.serial().contains(mark), gave_up)
                 }
@@ -127,23 +113,40 @@ impl Guest {
             if yes || no || self.started.elapsed() > self.deadline {
                 return Ok(yes);
             }
-            if let Some(status) = self.child.try_wait().map_err(|e| format!("QEMU: {e}"))? {
-                return Err(self.failure(&format!("QEMU ended: {status}")));
+            if let Some(status) = self.ended()? {
+                return Err(self.failed(&format!("QEMU ended: {status}")));
             }
             sleep(Duration::from_millis(50));
         }
     }
 
     /// Waits until the machine has been switched off or has reset.
-    pub fn wait_for_end(&mut self) -> Result<(), String> {
+    pub fn wait_for_end(&mut self) -> Result<(), Error> {
         loop {
-            match self.child.try_wait().map_err(|e| format!("QEMU: {e}"))? {
+            match self.ended()? {
                 Some(status) if status.success() => return Ok(()),
-                Some(status) => return Err(self.failure(&format!("QEMU ended: {status}"))),
-                None if self.started.elapsed() > self.deadline => return Err(self.failure("it runs on")),
+                Some(status) => return Err(self.failed(&format!("QEMU ended: {status}"))),
+                None if self.started.elapsed() > self.deadline => return Err(self.failed("it runs on")),
                 None => sleep(Duration::from_millis(5)),
             }
         }
+    }
+
+    /// How the machine has ended, in words, if it has: by QEMU's end, or standing still where QEMU was told to pause then.
+    pub fn end(&mut self) -> Result<Option<String>, Error> {
+        let status = qmp::status(&self.scratch.path().join("qmp"));
+        if let Some(status) = self.ended()? {
+            let said = failure::tail(&failure::read(&self.logs.join("qemu.log")), 1);
+            let said: String = said.into_iter().map(|line| format!(" ({line})")).collect();
+            return Ok(Some(format!("QEMU has ended with {status}{said}")));
+        }
+        Ok(match status?.as_str() {
+            "shutdown" => Some("the machine has switched itself off or reset".to_owned()),
+            status @ ("guest-panicked" | "internal-error" | "io-error") => {
+                Some(format!("QEMU has stopped the machine ({status})"))
+            }
+            _ => None,
+        })
     }
 
     /// How long the machine has run.
@@ -152,7 +155,7 @@ impl Guest {
     }
 
     /// What the text screen of a PC shows, row by row: code page 437 as far as it is ASCII, `?` else.
-    pub fn text_screen(&self) -> Result<String, String> {
+    pub fn text_screen(&self) -> Result<String, Error> {
         const ADDRESS: u64 = 0xb_8000;
         const COLUMNS: usize = 80;
         let file = self.scratch.path().join("screen");
@@ -170,10 +173,12 @@ impl Guest {
     }
 
     /// Types on the terminal of the serial port. All of `bytes` are sent at once, as a key's escape sequence is.
-    pub fn type_on_serial(&mut self, bytes: &[u8]) -> Result<(), String> {
+    pub fn type_on_serial(&mut self, bytes: &[u8]) -> Result<(), Error> {
         match &mut self.terminal {
             Some(terminal) => terminal.send(bytes),
-            None => Err("the machine has no terminal (Machine::terminal)".to_owned()),
+            None => Err(Error::Control(
+                "the machine has no terminal (Machine::terminal)".to_owned(),
+            )),
         }
     }
 
@@ -184,59 +189,49 @@ impl Guest {
 
     /// What the serial port has shown until now.
     pub fn serial(&self) -> String {
-        read_lossy(&self.logs.join("serial.log"))
+        failure::read(&self.logs.join("serial.log"))
+    }
+
+    /// What the firmware has written to its own log until now.
+    pub fn firmware(&self) -> String {
+        failure::read(&self.logs.join("firmware.log"))
     }
 
     /// Presses keys, by QEMU's names for them.
-    pub fn press(&self, keys: &[String]) -> Result<(), String> {
-        qmp::press(&self.scratch.path().join("qmp"), keys).map_err(|reason| self.failure(&reason))
+    pub fn press(&self, keys: &[String]) -> Result<(), Error> {
+        qmp::press(&self.scratch.path().join("qmp"), keys)
     }
 
     /// Writes what the machine shows to `screen.png` among the logs.
-    pub fn screendump(&self) -> Result<PathBuf, String> {
+    pub fn screendump(&self) -> Result<PathBuf, Error> {
         self.screendump_as("screen.png")
     }
 
     /// The same under another name.
-    pub fn screendump_as(&self, name: &str) -> Result<PathBuf, String> {
+    pub fn screendump_as(&self, name: &str) -> Result<PathBuf, Error> {
         let png = self.logs.join(name);
         qmp::screendump(&self.scratch.path().join("qmp"), &png).map(|()| png)
     }
 
-    fn failure(&self, reason: &str) -> String {
-        let screen = match self.screendump() {
-            Ok(png) => png.display().to_string(),
-            Err(reason) => reason,
-        };
-        let tail = |name: &str, lines: usize| {
-            let text = read_lossy(&self.logs.join(name));
-            let from = text.lines().count().saturating_sub(lines);
-            text.lines().skip(from).map(printable).collect::<Vec<_>>().join("\n  ")
-        };
-        format!(
-            "{reason}\n{}\nscreen: {screen}\nQEMU:\n  {}\nfirmware:\n  {}\nserial ({}):\n  {}",
-            self.command,
-            tail("qemu.log", 10),
-            tail("firmware.log", 10),
-            self.logs.join("serial.log").display(),
-            tail("serial.log", 30),
-        )
+    /// How QEMU ended, if it has. A signal ends the wait.
+    pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>, Error> {
+        self.interrupt
+            .requested()
+            .map_or(Ok(()), |signal| Err(Error::Interrupted(signal)))?;
+        self.child.ended().map_err(Error::io("QEMU"))
     }
-}
 
-impl Drop for Guest {
-    fn drop(&mut self) {
-        // Both fail only when the process is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// What is said when it has not done what it should.
+    pub fn failure(&self, reason: &str) -> Failure {
+        Failure {
+            reason: reason.to_owned(),
+            command: self.command.clone(),
+            screen: self.screendump().map_err(|error| error.to_string()),
+            logs: self.logs.clone(),
+        }
     }
-}
 
-fn read_lossy(path: &Path) -> String {
-    String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
-}
-
-/// A guest draws with escape sequences, which a terminal that shows a test's failure must not obey.
-fn printable(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() { '.' } else { c }).collect()
+    fn failed(&self, reason: &str) -> Error {
+        Error::Failed(Box::new(self.failure(reason)))
+    }
 }

@@ -7,26 +7,27 @@ use std::path::Path;
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
+use super::Error;
+
 /// An open terminal. Its reader ends with the machine.
 #[derive(Debug)]
-pub(crate) struct Terminal {
+pub(super) struct Terminal {
     stream: UnixStream,
 }
 
 impl Terminal {
     /// Connects to the socket that QEMU waits at before it starts the machine, and writes to `log` what comes.
-    pub(crate) fn open(socket: &Path, log: &Path) -> Result<Self, String> {
-        let fail = |e: std::io::Error| format!("{}: {e}", log.display());
+    pub(super) fn open(socket: &Path, log: &Path) -> Result<Self, Error> {
         let started = Instant::now();
         let stream = loop {
             match UnixStream::connect(socket) {
                 Ok(stream) => break stream,
-                Err(e) if started.elapsed() > Duration::from_secs(20) => return Err(format!("serial port: {e}")),
+                Err(e) if started.elapsed() > Duration::from_secs(20) => return Err(Error::io("serial port")(e)),
                 Err(_) => sleep(Duration::from_millis(20)),
             }
         };
-        let mut file = File::create(log).map_err(fail)?;
-        let mut reader = stream.try_clone().map_err(fail)?;
+        let mut file = File::create(log).map_err(Error::io(log))?;
+        let mut reader = stream.try_clone().map_err(Error::io(log))?;
         spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(length @ 1..) = reader.read(&mut buffer) {
@@ -38,7 +39,7 @@ impl Terminal {
         Ok(Self { stream })
     }
 
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.stream.write_all(bytes).map_err(|e| format!("serial port: {e}"))
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.stream.write_all(bytes).map_err(Error::io("serial port"))
     }
 }

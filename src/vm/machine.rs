@@ -1,0 +1,267 @@
+//! One machine in QEMU, as it is put together and started.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use super::accelerator::Accelerator;
+use super::firmware::{self, Flash};
+use super::guest::Guest;
+use super::hardware::{Arguments, Drive, option};
+use super::medium::Scratch;
+use super::programs::{self, Need};
+use super::terminal::Terminal;
+use super::{Error, child};
+use crate::cell::{Firmware, Medium};
+use crate::write::Interrupt;
+
+/// How long a guest may take before a wait gives up, if nobody says: several times what the slowest takes on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(240);
+
+/// A machine that has not been started.
+#[derive(Debug)]
+pub struct Machine {
+    firmware: Firmware,
+    accelerator: Accelerator,
+    drives: Vec<Drive>,
+    kernel: Option<(PathBuf, PathBuf, String)>,
+    memory: u64,
+    terminal: bool,
+    deadline: Duration,
+    extra: Vec<String>,
+    interrupt: Interrupt,
+}
+
+/// Where a person is at the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seat {
+    /// At its screen, in a window.
+    Window,
+    /// At its serial port, in this terminal.
+    Serial,
+}
+
+impl Machine {
+    /// A machine with 1 GiB of memory, a screen and a serial port, whose instructions are translated.
+    pub fn new(firmware: Firmware) -> Self {
+        Self {
+            firmware,
+            accelerator: Accelerator::Tcg,
+            drives: Vec::new(),
+            kernel: None,
+            memory: 1024,
+            terminal: false,
+            deadline: DEADLINE,
+            extra: Vec::new(),
+            interrupt: Interrupt::default(),
+        }
+    }
+
+    /// Adds an image as a medium, which is written to if the machine can and does; the firmware tries the first one first.
+    pub fn medium(self, image: &Path, medium: Medium) -> Self {
+        self.drive(image, "raw", medium, false)
+    }
+
+    /// Adds an image that stays as it is: what is written disappears with the machine.
+    pub fn snapshot(self, image: &Path, medium: Medium) -> Self {
+        self.drive(image, "raw", medium, true)
+    }
+
+    /// Adds what tells afterwards whether it was written to.
+    pub fn scratch(self, scratch: &Scratch) -> Self {
+        self.drive(scratch.path(), scratch.format(), scratch.medium(), false)
+    }
+
+    fn drive(mut self, file: &Path, format: &'static str, medium: Medium, snapshot: bool) -> Self {
+        self.drives.push(Drive {
+            file: file.into(),
+            format,
+            medium,
+            snapshot,
+        });
+        self
+    }
+
+    /// Runs its instructions so.
+    pub fn accelerator(mut self, accelerator: Accelerator) -> Self {
+        self.accelerator = accelerator;
+        self
+    }
+
+    /// Starts this kernel itself instead of a medium.
+    pub fn kernel(mut self, kernel: &Path, initrd: &Path, cmdline: &str) -> Self {
+        self.kernel = Some((kernel.into(), initrd.into(), cmdline.to_owned()));
+        self
+    }
+
+    /// With so many MiB of memory.
+    pub fn memory(mut self, mib: u64) -> Self {
+        self.memory = mib;
+        self
+    }
+
+    /// That may take so long for all it has to show.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// That a signal ends.
+    pub fn interrupt(mut self, interrupt: &Interrupt) -> Self {
+        self.interrupt = interrupt.clone();
+        self
+    }
+
+    /// With somebody at the terminal of the serial port, see [`Guest::type_on_serial`].
+    pub fn terminal(mut self) -> Self {
+        self.terminal = true;
+        self
+    }
+
+    /// With these arguments of QEMU's besides.
+    pub fn with(mut self, arguments: &[&str]) -> Self {
+        self.extra.extend(arguments.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    /// All but what is around the machine: its screen's window, its ports' other ends.
+    fn arguments(&self, qemu: &Path) -> Result<Arguments, Error> {
+        let flash = flash(self.firmware, qemu)?;
+        let mut arguments = Arguments::default();
+        let smm = flash.as_ref().is_some_and(|flash: &Flash| flash.smm);
+        arguments.board(self.firmware, self.accelerator, self.memory, smm);
+        if let Some(flash) = &flash {
+            arguments.flash(flash);
+        }
+        for (number, drive) in self.drives.iter().enumerate() {
+            // A kernel that QEMU itself starts takes the first place.
+            let turn = Some(number).filter(|_| self.kernel.is_none());
+            arguments.drive(number, drive, self.firmware, turn);
+        }
+        if let Some((kernel, initrd, cmdline)) = &self.kernel {
+            arguments.add_path("-kernel", "", kernel);
+            arguments.add_path("-initrd", "", initrd);
+            arguments.add(["-append", cmdline]);
+        }
+        Ok(arguments)
+    }
+
+    /// QEMU for machines with this firmware, when both are there.
+    pub fn installed(firmware: Firmware) -> Result<PathBuf, Error> {
+        let qemu = qemu(firmware)?;
+        flash(firmware, &qemu)?;
+        Ok(qemu)
+    }
+
+    fn with_seat(&self, qemu: &Path, seat: Seat) -> Result<Arguments, Error> {
+        let mut arguments = self.arguments(qemu)?;
+        match seat {
+            // QEMU takes what display it was built with.
+            Seat::Window => arguments.add(["-serial", "vc"]),
+            Seat::Serial => arguments.add(["-display", "none", "-serial", "mon:stdio"]),
+        }
+        arguments.0.extend(self.extra.iter().map(Into::into));
+        Ok(arguments)
+    }
+
+    /// The line that starts it with somebody at it.
+    pub fn line(&self, seat: Seat) -> Result<String, Error> {
+        let qemu = qemu(self.firmware)?;
+        Ok(self.with_seat(&qemu, seat)?.line(&qemu))
+    }
+
+    /// Runs it with somebody at it, until it ends or they end it.
+    pub fn run(&self, seat: Seat) -> Result<ExitStatus, Error> {
+        let qemu = qemu(self.firmware)?;
+        let arguments = self.with_seat(&qemu, seat)?;
+        let failed = |source| Error::Io {
+            path: qemu.clone(),
+            source,
+        };
+        let mut command = child::command(&qemu);
+        command.args(&arguments.0);
+        let mut child = child::Child::start(&mut command).map_err(failed)?;
+        loop {
+            if let Some(status) = child.ended().map_err(failed)? {
+                return Ok(status);
+            }
+            self.interrupt
+                .requested()
+                .map_or(Ok(()), |signal| Err(Error::Interrupted(signal)))?;
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Starts it with nobody at it. Its logs go to the directory `logs`: `serial.log`, `firmware.log` of what SeaBIOS and OVMF try, `qemu.log`.
+    pub fn start(self, logs: &Path) -> Result<Guest, Error> {
+        let qemu = qemu(self.firmware)?;
+        // In the system's directory: the path of a socket has at most 107 bytes.
+        let scratch = tempfile::tempdir().map_err(Error::io("temporary directory"))?;
+        fs::create_dir_all(logs).map_err(Error::io(logs))?;
+        // A log of an earlier run would be read as this one's.
+        for name in super::LOGS {
+            let log = logs.join(name);
+            fs::File::create(&log).map_err(Error::io(&log))?;
+        }
+        let mut arguments = self.arguments(&qemu)?;
+        arguments.add(["-display", "none"]);
+        match self.terminal {
+            true => arguments.add_path(
+                "-chardev",
+                "socket,id=serial,server=on,wait=on,path=",
+                &scratch.path().join("serial"),
+            ),
+            false => arguments.add_path("-chardev", "file,id=serial,path=", &logs.join("serial.log")),
+        }
+        arguments.add(["-serial", "chardev:serial"]);
+        if self.firmware != Firmware::UefiAa64 {
+            // SeaBIOS and OVMF write what they try to this port.
+            arguments.add_path("-chardev", "file,id=firmware,path=", &logs.join("firmware.log"));
+            arguments.add(["-device", "isa-debugcon,iobase=0x402,chardev=firmware"]);
+        }
+        let control = option("unix:", &scratch.path().join("qmp"));
+        arguments.add(["-qmp"]);
+        arguments.0.push(control);
+        if let Some(control) = arguments.0.last_mut() {
+            control.push(",server=on,wait=off");
+        }
+        arguments.0.extend(self.extra.iter().map(Into::into));
+        let log = logs.join("qemu.log");
+        let stderr = fs::File::create(&log).map_err(Error::io(&log))?;
+        let mut command: Command = child::command(&qemu);
+        command.args(&arguments.0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        let child = child::Child::start(&mut command).map_err(Error::io(&qemu))?;
+        let terminal = match self.terminal {
+            true => Some(Terminal::open(
+                &scratch.path().join("serial"),
+                &logs.join("serial.log"),
+            )?),
+            false => None,
+        };
+        Ok(Guest {
+            terminal,
+            deadline: self.deadline,
+            child,
+            command: arguments.line(&qemu),
+            started: Instant::now(),
+            logs: logs.into(),
+            scratch,
+            interrupt: self.interrupt,
+        })
+    }
+}
+
+fn qemu(firmware: Firmware) -> Result<PathBuf, Error> {
+    let need = Need::qemu(firmware);
+    programs::find(need.what()).ok_or_else(|| Error::Missing(need.missing()))
+}
+
+/// A BIOS is found by QEMU itself.
+fn flash(firmware: Firmware, qemu: &Path) -> Result<Option<Flash>, Error> {
+    match firmware {
+        Firmware::Bios => Ok(None),
+        firmware => firmware::find(firmware, qemu).map(Some).map_err(Error::Missing),
+    }
+}

@@ -1,0 +1,148 @@
+//! All cells of a test, several at a time.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::thread;
+
+use super::accelerator::Accelerator;
+use super::trial::{Outcome, Trial};
+use super::{Error, Machine};
+use crate::cell::{Cell, Firmware};
+use crate::manifest::Expectations;
+use crate::write::Interrupt;
+
+/// What QEMU itself takes besides the machine's memory, in MiB: firmware, video memory, caches of translated code.
+const OVERHEAD: u64 = 300;
+
+/// A test: an image, its cells, and what is expected of it.
+#[derive(Clone, Debug)]
+pub struct Round<'a> {
+    /// The image.
+    pub image: &'a Path,
+    /// What it boots in, in the order of the report.
+    pub cells: &'a [Cell],
+    /// What it has to show in each.
+    pub expectations: &'a Expectations,
+    /// Each cell's logs and picture go to a directory of its name in this one.
+    pub directory: &'a Path,
+    /// How many machines run at a time.
+    pub jobs: NonZeroUsize,
+    /// What ends it early.
+    pub interrupt: &'a Interrupt,
+}
+
+impl Round<'_> {
+    /// Boots every cell. `accelerated` hears what runs each kind of machine, `done` of each outcome, in the order of the cells.
+    ///
+    /// # Errors
+    /// The first of [`Trial::run`]. What lacks a firmware is an outcome.
+    pub fn run(
+        &self,
+        accelerated: &mut dyn FnMut(&str),
+        done: &mut dyn FnMut(&Outcome),
+    ) -> Result<Vec<Outcome>, Error> {
+        let mut trials = Vec::new();
+        let mut chosen: BTreeMap<&str, Accelerator> = BTreeMap::new();
+        for &cell in self.cells {
+            let qemu = match Machine::installed(cell.firmware) {
+                Ok(qemu) => qemu,
+                Err(error) => {
+                    trials.push(Err(Outcome::untried(cell, error.to_string())));
+                    continue;
+                }
+            };
+            let kind = match cell.firmware {
+                Firmware::UefiAa64 => "aarch64",
+                _ => "x86-64",
+            };
+            let accelerator = *chosen.entry(kind).or_insert_with(|| {
+                let (accelerator, sentence) = Accelerator::choose(&qemu, cell.firmware);
+                accelerated(&format!("{kind}: {sentence}"));
+                accelerator
+            });
+            trials.push(Ok(Trial {
+                image: self.image,
+                cell,
+                expectations: self.expectations,
+                accelerator,
+                directory: self.directory.join(cell.to_string()),
+                interrupt: self.interrupt,
+            }));
+        }
+        self.run_all(trials, done)
+    }
+
+    fn run_all(
+        &self,
+        trials: Vec<Result<Trial<'_>, Outcome>>,
+        done: &mut dyn FnMut(&Outcome),
+    ) -> Result<Vec<Outcome>, Error> {
+        let queue = Mutex::new(trials.into_iter().enumerate());
+        let (finished, outcomes) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..self.jobs.get() {
+                let (queue, finished) = (&queue, finished.clone());
+                scope.spawn(move || {
+                    loop {
+                        let next = queue.lock().ok().and_then(|mut queue| queue.next());
+                        let Some((number, trial)) = next else { break };
+                        let outcome = trial.map_or_else(Ok, |trial| trial.run());
+                        let failed = outcome.is_err();
+                        // When nobody listens any more, another one has failed.
+                        if finished.send((number, outcome)).is_err() || failed {
+                            break;
+                        }
+                    }
+                });
+            }
+            drop(finished);
+            let mut waiting = BTreeMap::new();
+            let mut in_order = Vec::new();
+            for (number, outcome) in outcomes {
+                waiting.insert(number, outcome?);
+                while let Some(outcome) = waiting.remove(&in_order.len()) {
+                    done(&outcome);
+                    in_order.push(outcome);
+                }
+            }
+            Ok(in_order)
+        })
+    }
+}
+
+/// How many machines of so much memory run at a time without waiting for each other: one a processor, as far as memory goes.
+pub fn jobs(memory: u64) -> NonZeroUsize {
+    let processors = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let free = std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| available(&text));
+    let fit = free.map_or(usize::MAX, |free| {
+        usize::try_from(free / (memory + OVERHEAD)).unwrap_or(usize::MAX)
+    });
+    NonZeroUsize::new(fit).map_or(NonZeroUsize::MIN, |fit| fit.min(processors))
+}
+
+/// Linux's estimate of what can be used without swapping, in MiB.
+fn available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib >> 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_as_linux_writes_it() {
+        assert_eq!(
+            available("MemTotal:  8000000 kB\nMemAvailable:    2097152 kB\n"),
+            Some(2048)
+        );
+        assert_eq!(available("MemTotal: 1 kB\n"), None);
+        assert_eq!(jobs(u64::MAX / 2).get(), usize::from(cfg!(target_os = "linux")).max(1));
+    }
+}
