@@ -1,14 +1,21 @@
 //! `isobuild build`
 
+use std::path::PathBuf;
+
 use isobuild::error::Error;
 use isobuild::image::{self, IsoTree};
+use isobuild::write::Interrupt;
 use isobuild::{iso9660, manifest, resolve, text, write};
 
 use super::progress::Progress;
 use super::{Build, environment, interrupt, print_json, show};
 
 pub(super) fn run(arguments: &Build) -> Result<(), Error> {
-    let interrupt = interrupt()?;
+    build(arguments, &interrupt()?).map(drop)
+}
+
+/// Where the image has been written.
+pub(super) fn build(arguments: &Build, interrupt: &Interrupt) -> Result<PathBuf, Error> {
     let progress = Progress::new("looking at the inputs", arguments.quiet);
     let document = manifest::load(&arguments.manifest)?;
     let resolved = resolve::resolve(&document, &environment(arguments.output.clone()))?;
@@ -30,7 +37,7 @@ pub(super) fn run(arguments: &Build) -> Result<(), Error> {
             pieces,
             take,
             &mut update,
-            &interrupt,
+            interrupt,
         )?)
     };
     if let Some(mut digests) = plan.digests() {
@@ -50,16 +57,15 @@ pub(super) fn run(arguments: &Build) -> Result<(), Error> {
         pieces,
         arguments.json,
         &mut |done| progress.update(done),
-        &interrupt,
+        interrupt,
     )?;
     drop(progress);
     if arguments.json {
         facts = plan.describe().map_err(planned)?;
         facts.sha256 = written.sha256.map(|digest| text::hex(&digest));
-        return print_json(&facts);
-    }
-    if !arguments.quiet {
+        print_json(&facts)?;
+    } else if !arguments.quiet {
         show::built(&resolved.output, &facts);
     }
-    Ok(())
+    Ok(resolved.output)
 }

@@ -10,9 +10,12 @@ mod ls;
 mod plan;
 mod progress;
 mod show;
+mod subject;
+mod test;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -21,8 +24,10 @@ use clap::{Args, Parser, Subcommand};
 
 use isobuild::cell::Cell;
 use isobuild::error::Error;
+use isobuild::manifest::{expression, memory};
 use isobuild::resolve::Environment;
 use isobuild::write::Interrupt;
+use regex::Regex;
 use serde::Serialize;
 
 /// One TOML manifest, one bootable image: the same file boots as a CD, a USB stick and a VM disk.
@@ -58,6 +63,8 @@ enum Verb {
     Cat(Cat),
     /// Compare two images: structures, names, then bytes. The exit code is 5 if they differ.
     Diff(Diff),
+    /// Boot an image in QEMU, cell by cell, and see whether it shows what it has to. The exit code is 5 if it does not.
+    Test(Test),
     /// Take names out of an image into a directory, which nothing gets out of.
     Extract(Extract),
 }
@@ -148,6 +155,36 @@ struct Diff {
 }
 
 #[derive(Debug, Args)]
+struct Test {
+    /// An image; or a manifest, whose image is built first when it is older than what goes into it.
+    image: PathBuf,
+    /// A cell to boot, such as uefi-usb; may be repeated [default: the manifest's, else all that `check` says boot].
+    #[arg(long, value_name = "CELL", value_parser = Cell::from_str)]
+    cell: Vec<Cell>,
+    /// A regular expression for what the serial port has to show [default: that the firmware starts the image].
+    #[arg(long, value_name = "RE", value_parser = expression)]
+    expect: Option<Regex>,
+    /// A regular expression for what it must not show; may be repeated.
+    #[arg(long, value_name = "RE", value_parser = expression)]
+    fail: Vec<Regex>,
+    /// Seconds that a cell may take [default: 60].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: Option<u64>,
+    /// The machine's memory [default: 512MiB].
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory: Option<u64>,
+    /// How many machines run at a time [default: as many as there are processors, and memory is free for].
+    #[arg(short, long, value_name = "NUMBER")]
+    jobs: Option<NonZeroUsize>,
+    /// Where logs, pictures and reports go [default: the image's name with `.test`, here].
+    #[arg(short = 'C', long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct Extract {
     /// Any ISO 9660 or UDF image.
     image: PathBuf,
@@ -175,6 +212,7 @@ pub(crate) fn run() -> ExitCode {
         (Some(Verb::Ls(ls)), _) => ls::run(&ls),
         (Some(Verb::Cat(cat)), _) => cat::run(&cat),
         (Some(Verb::Diff(diff)), _) => diff::run(&diff),
+        (Some(Verb::Test(test)), _) => test::run(&test),
         (Some(Verb::Extract(extract)), _) => extract::run(&extract),
         // clap has shown the help.
         (None, None) => return ExitCode::from(2),

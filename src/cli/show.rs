@@ -12,7 +12,7 @@ use isobuild::facts::{Description, Extent, Verdict};
 use isobuild::text;
 
 /// A line on standard error. What becomes of it changes nothing: the exit code says how the run ended.
-fn tell(line: &str) {
+pub(super) fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

@@ -1,0 +1,106 @@
+//! What `run` and `test` are given: an image, or a manifest, whose image is built first when it is older than what goes into it.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use isobuild::error::Error;
+use isobuild::image::{self, IsoTree};
+use isobuild::inspect;
+use isobuild::manifest::{self, Document, Expectations};
+use isobuild::read_at::ReadAt;
+use isobuild::resolve::{self, Resolved};
+use isobuild::source::{Source, Stamp};
+use isobuild::write::Interrupt;
+
+use super::inspect::open;
+use super::{Build, build, environment};
+
+/// An image that is there, and what a manifest says about its test.
+pub(super) struct Subject {
+    pub(super) image: PathBuf,
+    pub(super) expectations: Expectations,
+}
+
+/// How much of a file shows whether it is text.
+const HEAD: usize = 4096;
+
+/// The image at `path`, or that of the manifest there.
+pub(super) fn subject(path: &Path, interrupt: &Interrupt) -> Result<Subject, Error> {
+    if !is_text(path)? {
+        return Ok(Subject {
+            image: path.into(),
+            expectations: Expectations::default(),
+        });
+    }
+    let document = manifest::load(path)?;
+    let image = match current(&document)? {
+        Some(image) => image,
+        None => {
+            let arguments = Build {
+                manifest: path.into(),
+                output: None,
+                json: false,
+                quiet: false,
+            };
+            build::build(&arguments, interrupt)?
+        }
+    };
+    Ok(Subject {
+        image,
+        expectations: document.expectations,
+    })
+}
+
+/// No image begins with text: it has boot code there, or zeros.
+fn is_text(path: &Path) -> Result<bool, Error> {
+    let file = open(path)?;
+    let mut head = [0; HEAD];
+    let length = usize::try_from(file.size()).map_or(HEAD, |size| size.min(HEAD));
+    let head = head.get_mut(..length).unwrap_or_default();
+    file.read_exact_at(head, 0).map_err(|source| Error::Io {
+        path: path.into(),
+        action: "reading",
+        source,
+    })?;
+    // The last character may be cut.
+    let text = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    Ok(text && !head.contains(&0))
+}
+
+/// The image of a manifest, if it is what a build would make: nothing that goes into it is newer, and it describes itself as the
+/// plan does.
+fn current(document: &Document) -> Result<Option<PathBuf>, Error> {
+    let resolved = resolve::resolve(document, &environment(None))?;
+    let Ok(written) = fs::metadata(&resolved.output) else {
+        return Ok(None);
+    };
+    if !written.is_file() || !is_newer_than_its_inputs(Stamp::of(&written).mtime, &document.path, &resolved) {
+        return Ok(None);
+    }
+    let iso = IsoTree::of(&resolved);
+    let planned = |error: image::PlanError| error.into_error(document);
+    let plan = image::plan(&resolved, &iso).map_err(planned)?;
+    let described = inspect::inspect(&open(&resolved.output)?);
+    let planned = plan.describe().map_err(planned)?;
+    Ok(described.is_ok_and(|found| found == planned).then_some(resolved.output))
+}
+
+/// A program that is newer may write another image.
+fn is_newer_than_its_inputs(written: (i64, i64), manifest: &Path, resolved: &Resolved) -> bool {
+    let program = env::current_exe();
+    let others = [Some(manifest), program.as_deref().ok()];
+    let others = others
+        .into_iter()
+        .map(|path| path.and_then(|path| fs::metadata(path).ok()));
+    let others = others.map(|found| found.map(|metadata| Stamp::of(&metadata)));
+    let sources = resolved
+        .tree
+        .payloads()
+        .iter()
+        .filter_map(|payload| match &payload.source {
+            Source::File { stamp, .. } => Some(Some(*stamp)),
+            Source::Bytes(..) => None,
+        });
+    let older = |stamp: Stamp| stamp.mtime.max(stamp.ctime) < written;
+    others.chain(sources).all(|stamp| stamp.is_some_and(older))
+}

@@ -1,0 +1,142 @@
+//! `isobuild test`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use isobuild::cell::Cell;
+use isobuild::error::{Error, escape};
+use isobuild::manifest::Expectations;
+use isobuild::vm::{Machine, Outcome, Report, Round, Skipped, failure, round};
+
+use super::inspect::described;
+use super::subject::{Subject, subject};
+use super::{Test, interrupt, print, print_json, show};
+
+pub(super) fn run(arguments: &Test) -> Result<(), Error> {
+    let interrupt = interrupt()?;
+    let Subject { image, expectations } = subject(&arguments.image, &interrupt)?;
+    let expectations = with(expectations, arguments);
+    let (cells, skipped) = match &expectations.cells {
+        Some(cells) => (cells.clone(), Vec::new()),
+        None => those_that_boot(&image)?,
+    };
+    let stem = image.file_stem().unwrap_or_default();
+    let directory = arguments
+        .directory
+        .clone()
+        .unwrap_or_else(|| Path::new(stem).with_added_extension("test"));
+    let round = Round {
+        image: &image,
+        cells: &cells,
+        expectations: &expectations,
+        directory: &directory,
+        jobs: arguments.jobs.unwrap_or_else(|| round::jobs(expectations.memory)),
+        interrupt: &interrupt,
+    };
+    let mut printed = Ok(());
+    let cells = round.run(&mut show::tell, &mut |outcome| {
+        if !arguments.json && printed.is_ok() {
+            printed = print(&line(&image, outcome));
+        }
+    })?;
+    printed?;
+    let report = Report { cells, skipped };
+    write(&directory, &report, &stem.to_string_lossy())?;
+    match arguments.json {
+        true => print_json(&report)?,
+        false => {
+            let skipped = |one: &Skipped| format!("{:22} skipped          {}\n", one.cell.to_string(), one.reason);
+            print(&report.skipped.iter().map(skipped).collect::<String>())?;
+            print(&format!(
+                "logs, pictures, junit.xml and report.json: {}\n",
+                escape(&directory)
+            ))?;
+        }
+    }
+    judge(&image, &report)
+}
+
+/// What the command line says comes before what the manifest says.
+fn with(manifest: Expectations, arguments: &Test) -> Expectations {
+    Expectations {
+        cells: Some(arguments.cell.clone())
+            .filter(|cells| !cells.is_empty())
+            .or(manifest.cells),
+        expect: arguments.expect.clone().or(manifest.expect),
+        fail: [manifest.fail, arguments.fail.clone()].concat(),
+        timeout: arguments.timeout.unwrap_or(manifest.timeout),
+        memory: arguments.memory.unwrap_or(manifest.memory),
+        send: manifest.send,
+    }
+}
+
+/// The cells that boot by the rules, and those of them whose firmware is not installed.
+fn those_that_boot(image: &Path) -> Result<(Vec<Cell>, Vec<Skipped>), Error> {
+    let facts = described(image)?;
+    let boots = facts
+        .cells
+        .iter()
+        .filter(|verdict| verdict.boots)
+        .map(|verdict| verdict.cell);
+    let mut cells = Vec::new();
+    let mut skipped = Vec::new();
+    for cell in boots {
+        match Machine::installed(cell.firmware) {
+            Ok(_) => cells.push(cell),
+            Err(error) => skipped.push(Skipped {
+                cell,
+                reason: error.to_string(),
+            }),
+        }
+    }
+    Ok((cells, skipped))
+}
+
+/// What is seen of a cell; of one that failed, all that helps to find out why.
+fn line(image: &Path, outcome: &Outcome) -> String {
+    let word = if outcome.passed { "passed" } else { "FAILED" };
+    let reason = isobuild::text::visible(outcome.reason.as_bytes());
+    let mut out = format!(
+        "{:22} {word} {:6.1} s  {reason}\n",
+        outcome.cell.to_string(),
+        outcome.seconds
+    );
+    if let Some(failed) = &outcome.failure {
+        for (what, log, lines) in [("firmware", "firmware.log", 3), ("serial port", "serial.log", 8)] {
+            let text = fs::read(failed.logs.join(log)).unwrap_or_default();
+            let tail = failure::tail(&String::from_utf8_lossy(&text), lines);
+            out.extend(tail.iter().map(|line| format!("    {what}: {line}\n")));
+        }
+        match &failed.screen {
+            Ok(png) => out += &format!("    screen: {}\n", escape(png)),
+            Err(why) => out += &format!("    no picture of the screen: {why}\n"),
+        }
+        out += &format!("    repeat: {}\n", outcome.repeat(image));
+    }
+    out
+}
+
+fn write(directory: &Path, report: &Report, name: &str) -> Result<(), Error> {
+    let failed = |path: PathBuf, action| move |source| Error::Io { path, action, source };
+    fs::create_dir_all(directory).map_err(failed(directory.into(), "creating"))?;
+    let json = directory.join("report.json");
+    let text = serde_json::to_string_pretty(report).map_err(|error| failed(json.clone(), "writing")(error.into()))?;
+    fs::write(&json, text + "\n").map_err(failed(json, "writing"))?;
+    let junit = directory.join("junit.xml");
+    fs::write(&junit, report.junit(name)).map_err(failed(junit, "writing"))
+}
+
+fn judge(image: &Path, report: &Report) -> Result<(), Error> {
+    let image = escape(image);
+    match (report.cells.len(), report.failures()) {
+        (0, _) if report.skipped.is_empty() => Err(Error::Verdict(format!(
+            "{image}: there is nothing to boot; `isobuild check` says why"
+        ))),
+        (0, _) => Err(Error::Verdict(format!("{image}: no cell could be tried"))),
+        (_, 0) => Ok(()),
+        (1, _) => Err(Error::Verdict(format!("{image}: the test has failed"))),
+        (all, failures) => Err(Error::Verdict(format!(
+            "{image}: {failures} of {all} cells have failed"
+        ))),
+    }
+}
