@@ -4,11 +4,13 @@ mod build;
 mod cat;
 mod check;
 mod diff;
+mod doctor;
 mod extract;
 mod inspect;
 mod ls;
 mod plan;
 mod progress;
+mod run;
 mod show;
 mod subject;
 mod test;
@@ -22,7 +24,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
-use isobuild::cell::Cell;
+use isobuild::cell::{Cell, Firmware, Medium};
 use isobuild::error::Error;
 use isobuild::manifest::{expression, memory};
 use isobuild::resolve::Environment;
@@ -63,8 +65,12 @@ enum Verb {
     Cat(Cat),
     /// Compare two images: structures, names, then bytes. The exit code is 5 if they differ.
     Diff(Diff),
+    /// Boot an image in QEMU, and sit at it. The image stays as it is.
+    Run(Run),
     /// Boot an image in QEMU, cell by cell, and see whether it shows what it has to. The exit code is 5 if it does not.
     Test(Test),
+    /// Say what of QEMU and firmware is installed for `run` and `test`, and which package has what is not.
+    Doctor,
     /// Take names out of an image into a directory, which nothing gets out of.
     Extract(Extract),
 }
@@ -155,6 +161,31 @@ struct Diff {
 }
 
 #[derive(Debug, Args)]
+struct Run {
+    /// An image; or a manifest, whose image is built first when it is older than what goes into it.
+    image: PathBuf,
+    /// The machine's firmware: bios, uefi, secure-boot, uefi-ia32 or uefi-aa64 [default: the first that the image boots under].
+    #[arg(long, value_name = "FIRMWARE", value_parser = Firmware::from_str)]
+    firmware: Option<Firmware>,
+    /// What the image is to it: cd, usb, usb-4kn, disk or disk-4kn. On a stick El Torito does not count, as much firmware does
+    /// not look at it there [default: the first that it boots as].
+    #[arg(long = "as", value_name = "MEDIUM", value_parser = Medium::from_str)]
+    medium: Option<Medium>,
+    /// Sit at its screen, in a window [default where there are windows].
+    #[arg(long, conflicts_with = "serial")]
+    gui: bool,
+    /// Sit at its serial port, in this terminal [default elsewhere].
+    #[arg(long)]
+    serial: bool,
+    /// The machine's memory [default: the manifest's, else 512MiB].
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory: Option<u64>,
+    /// Print QEMU's command line with the image itself, El Torito included, and start nothing.
+    #[arg(long)]
+    print: bool,
+}
+
+#[derive(Debug, Args)]
 struct Test {
     /// An image; or a manifest, whose image is built first when it is older than what goes into it.
     image: PathBuf,
@@ -212,7 +243,9 @@ pub(crate) fn run() -> ExitCode {
         (Some(Verb::Ls(ls)), _) => ls::run(&ls),
         (Some(Verb::Cat(cat)), _) => cat::run(&cat),
         (Some(Verb::Diff(diff)), _) => diff::run(&diff),
+        (Some(Verb::Run(run)), _) => run::run(&run),
         (Some(Verb::Test(test)), _) => test::run(&test),
+        (Some(Verb::Doctor), _) => doctor::run(),
         (Some(Verb::Extract(extract)), _) => extract::run(&extract),
         // clap has shown the help.
         (None, None) => return ExitCode::from(2),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use isobuild::cell::Cell;
 use isobuild::error::{Error, escape};
 use isobuild::manifest::Expectations;
-use isobuild::vm::{Machine, Outcome, Report, Round, Skipped, failure, round};
+use isobuild::vm::{Machine, Outcome, Report, Round, Skipped, round};
 
 use super::inspect::described;
 use super::subject::{Subject, subject};
@@ -102,10 +102,12 @@ fn line(image: &Path, outcome: &Outcome) -> String {
         outcome.seconds
     );
     if let Some(failed) = &outcome.failure {
-        for (what, log, lines) in [("firmware", "firmware.log", 3), ("serial port", "serial.log", 8)] {
-            let text = fs::read(failed.logs.join(log)).unwrap_or_default();
-            let tail = failure::tail(&String::from_utf8_lossy(&text), lines);
-            out.extend(tail.iter().map(|line| format!("    {what}: {line}\n")));
+        for (who, lines) in [
+            ("QEMU", failed.qemu(3)),
+            ("firmware", failed.firmware(3)),
+            ("serial port", failed.serial(5)),
+        ] {
+            out.extend(lines.iter().map(|line| format!("    {who}: {line}\n")));
         }
         match &failed.screen {
             Ok(png) => out += &format!("    screen: {}\n", escape(png)),

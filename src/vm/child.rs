@@ -3,6 +3,10 @@
 use std::ffi::OsStr;
 use std::io;
 use std::process::{Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::programs;
 
@@ -31,6 +35,19 @@ impl Child {
     /// How it ended, if it has.
     pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.0.try_wait()
+    }
+
+    /// Asks it to end by itself, so that it can leave a terminal as it was, and gives it a second.
+    pub(super) fn ask_to_end(&mut self) {
+        let Some(process) = i32::try_from(self.id()).ok().and_then(Pid::from_raw) else {
+            return;
+        };
+        let asked = Instant::now();
+        // It fails when the process is gone already.
+        let _ = kill_process(process, Signal::TERM);
+        while asked.elapsed() < Duration::from_secs(1) && matches!(self.ended(), Ok(None)) {
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     pub(super) fn id(&self) -> u32 {

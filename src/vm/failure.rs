@@ -81,6 +81,29 @@ pub struct Failure {
     pub logs: PathBuf,
 }
 
+impl Failure {
+    /// The last words of the firmware: in a log of its own, and what EDK2 says on the serial port of what it tries.
+    pub fn firmware(&self, lines: usize) -> Vec<String> {
+        let serial = plain(&read(&self.logs.join("serial.log")));
+        let tried = serial
+            .lines()
+            .filter(|line| line.contains("BdsDxe:"))
+            .map(|line| format!("{line}\n"));
+        let said = read(&self.logs.join("firmware.log")) + "\n" + &tried.collect::<String>();
+        tail(&said, lines)
+    }
+
+    /// The last words on the serial port.
+    pub fn serial(&self, lines: usize) -> Vec<String> {
+        tail(&read(&self.logs.join("serial.log")), lines)
+    }
+
+    /// The last words of QEMU itself.
+    pub fn qemu(&self, lines: usize) -> Vec<String> {
+        tail(&read(&self.logs.join("qemu.log")), lines)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "{}\n{}", self.reason, self.command)?;
@@ -88,11 +111,14 @@ impl fmt::Display for Failure {
             Ok(png) => write!(out, "screen: {}", png.display())?,
             Err(why) => write!(out, "screen: {why}")?,
         }
-        for (name, lines) in [("qemu.log", 10), ("firmware.log", 10), ("serial.log", 30)] {
-            let path = self.logs.join(name);
-            write!(out, "\n{}:", path.display())?;
-            for line in tail(&read(&path), lines) {
-                write!(out, "\n  {line}")?;
+        let logs = [
+            ("QEMU", self.qemu(10)),
+            ("firmware", self.firmware(10)),
+            ("serial port", self.serial(30)),
+        ];
+        for (who, lines) in logs {
+            for line in lines {
+                write!(out, "\n{who}: {line}")?;
             }
         }
         Ok(())
@@ -104,6 +130,9 @@ pub(super) fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
 }
 
+/// Longer lines are cut: a guest may well draw over one line for minutes.
+const WIDTH: usize = 160;
+
 /// The last lines that have something in them. A guest draws with escape sequences, which a terminal that shows a failure must not obey.
 pub fn tail(text: &str, lines: usize) -> Vec<String> {
     let plain = plain(text);
@@ -113,7 +142,10 @@ pub fn tail(text: &str, lines: usize) -> Vec<String> {
         .filter(|line| !line.is_empty())
         .collect();
     let from = all.len().saturating_sub(lines);
-    let printable = |line: &&str| line.chars().map(|c| if c.is_control() { '.' } else { c }).collect();
+    let printable = |line: &&str| {
+        let shown = line.chars().take(WIDTH).map(|c| if c.is_control() { '.' } else { c });
+        shown.chain((line.chars().count() > WIDTH).then_some('…')).collect()
+    };
     all.get(from..).unwrap_or_default().iter().map(printable).collect()
 }
 
@@ -166,5 +198,7 @@ mod tests {
     fn a_tail_is_harmless_and_short() {
         assert_eq!(tail("one\n\n  two  \n\x07three\n \n", 2), ["  two", ".three"]);
         assert_eq!(tail("", 3), Vec::<String>::new());
+        let long = tail(&"ä".repeat(WIDTH + 1), 1).remove(0);
+        assert_eq!(long, "ä".repeat(WIDTH) + "…");
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde::Deserialize;
 
@@ -157,6 +158,23 @@ pub fn find(firmware: Firmware, qemu: &Path) -> Result<Flash, String> {
     described(firmware, &directories)
         .or_else(|| known(firmware, &shares))
         .ok_or_else(|| Need::Uefi(firmware).missing())
+}
+
+/// Where the firmware is, the BIOS too, which QEMU finds by itself.
+pub(super) fn locate(firmware: Firmware, qemu: &Path) -> Result<PathBuf, String> {
+    if firmware != Firmware::Bios {
+        return find(firmware, qemu).map(|flash| flash.code.filename);
+    }
+    // One directory a line.
+    let out = Command::new(qemu).args(["-L", "help"]).output();
+    let directories = out
+        .map(|out| String::from_utf8_lossy(&out.stdout).into_owned())
+        .unwrap_or_default();
+    let files = directories
+        .lines()
+        .map(|directory| Path::new(directory).join("bios-256k.bin"));
+    let mut files = files.filter_map(|file| fs::canonicalize(file).ok());
+    files.next().ok_or_else(|| Need::SeaBios.missing())
 }
 
 /// The directories of shared files: QEMU's own first, for an installation aside from the system's.

@@ -150,7 +150,7 @@ impl Machine {
     /// QEMU for machines with this firmware, when both are there.
     pub fn installed(firmware: Firmware) -> Result<PathBuf, Error> {
         let qemu = qemu(firmware)?;
-        flash(firmware, &qemu)?;
+        firmware::locate(firmware, &qemu).map_err(Error::Missing)?;
         Ok(qemu)
     }
 
@@ -186,9 +186,10 @@ impl Machine {
             if let Some(status) = child.ended().map_err(failed)? {
                 return Ok(status);
             }
-            self.interrupt
-                .requested()
-                .map_or(Ok(()), |signal| Err(Error::Interrupted(signal)))?;
+            if let Some(signal) = self.interrupt.requested() {
+                child.ask_to_end();
+                return Err(Error::Interrupted(signal));
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
     }

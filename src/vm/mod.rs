@@ -1,6 +1,7 @@
 //! Starting images in QEMU: the machine, what it is told, and what it shows.
 //!
 //! - [`programs`] and [`firmware`]: what of QEMU is installed, and which package has what is not.
+//! - [`doctor`]: all that in one list.
 //! - [`accelerator`]: what runs the machine's instructions.
 //! - [`machine`]: a machine, from its command line to the [`guest`] that it becomes.
 //! - [`medium`]: the image in its drive, which stays as it is.
@@ -9,6 +10,7 @@
 
 pub mod accelerator;
 mod child;
+pub mod doctor;
 pub mod failure;
 pub mod firmware;
 pub mod guest;

@@ -1,0 +1,18 @@
+//! `isobuild doctor`
+
+use isobuild::error::Error;
+use isobuild::vm::doctor;
+
+use super::print;
+
+pub(super) fn run() -> Result<(), Error> {
+    let mut out = String::new();
+    for finding in doctor::examine() {
+        let word = match finding.found {
+            Ok(found) => found,
+            Err(missing) => missing,
+        };
+        out += &format!("{:20} {word}\n", finding.name);
+    }
+    print(&out)
+}

@@ -1,0 +1,100 @@
+//! `isobuild run`
+
+use std::env;
+use std::path::Path;
+
+use isobuild::cell::{Cell, Firmware, Medium};
+use isobuild::error::{Error, escape};
+use isobuild::facts::Description;
+use isobuild::vm::accelerator::Accelerator;
+use isobuild::vm::{self, Machine, Scratch, Seat};
+
+use super::inspect::described;
+use super::subject::{Subject, subject};
+use super::{Run, interrupt, print, show};
+
+/// What is tried first where nobody says: what most machines have, and how most virtual machines take an image.
+const FIRMWARE: [Firmware; 5] = [
+    Firmware::Uefi,
+    Firmware::Bios,
+    Firmware::UefiAa64,
+    Firmware::UefiIa32,
+    Firmware::SecureBoot,
+];
+
+pub(super) fn run(arguments: &Run) -> Result<(), Error> {
+    let interrupt = interrupt()?;
+    // What is missing is said before anything is built.
+    if let Some(firmware) = arguments.firmware {
+        Machine::installed(firmware)?;
+    }
+    let Subject { image, expectations } = subject(&arguments.image, &interrupt)?;
+    let facts = described(&image)?;
+    let cell = cell(arguments, &facts);
+    let qemu = Machine::installed(cell.firmware)?;
+    let (accelerator, sentence) = Accelerator::choose(&qemu, cell.firmware);
+    let machine = Machine::new(cell.firmware)
+        .accelerator(accelerator)
+        .memory(arguments.memory.unwrap_or(expectations.memory))
+        .interrupt(&interrupt);
+    let seat = match (arguments.gui, arguments.serial) {
+        (true, _) => Seat::Window,
+        (_, true) => Seat::Serial,
+        _ if has_screen() => Seat::Window,
+        _ => Seat::Serial,
+    };
+    announce(&image, &facts, cell);
+    show::tell(&sentence);
+    if arguments.print {
+        return print(&(machine.snapshot(&image, cell.medium).line(seat)? + "\n"));
+    }
+    if seat == Seat::Serial {
+        show::tell("this terminal is the machine's serial port: Ctrl-A X ends it, Ctrl-A H shows more");
+    }
+    let directory = tempfile::tempdir().map_err(|source| Error::Io {
+        path: "temporary directory".into(),
+        action: "creating",
+        source,
+    })?;
+    let medium = Scratch::new(&image, cell.medium, directory.path())?;
+    let status = machine.scratch(&medium).run(seat)?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(vm::Error::Control(format!("it has ended with {status}")).into()),
+    }
+}
+
+/// The one that is asked for; of what is not said, the first that the image boots in.
+fn cell(arguments: &Run, facts: &Description) -> Cell {
+    let media = Medium::ALL;
+    let all = FIRMWARE
+        .into_iter()
+        .flat_map(|firmware| media.map(|medium| Cell { firmware, medium }));
+    let asked = |cell: &Cell| {
+        arguments.firmware.is_none_or(|firmware| firmware == cell.firmware)
+            && arguments.medium.is_none_or(|medium| medium == cell.medium)
+    };
+    let boots = |cell: &Cell| facts.cells.iter().any(|verdict| verdict.cell == *cell && verdict.boots);
+    let mut all: Vec<Cell> = all.filter(asked).collect();
+    // What is there is better than what is first.
+    all.sort_by_key(|cell| (!boots(cell), Machine::installed(cell.firmware).is_err()));
+    all.first().copied().unwrap_or(Cell {
+        firmware: Firmware::Uefi,
+        medium: Medium::Cd,
+    })
+}
+
+/// What is going to be seen, if that is nothing.
+fn announce(image: &Path, facts: &Description, cell: Cell) {
+    show::tell(&format!("{}: {cell}", escape(image)));
+    let verdict = facts.cells.iter().find(|verdict| verdict.cell == cell);
+    if let Some(verdict) = verdict.filter(|verdict| !verdict.boots) {
+        show::notes(&[format!("{cell} will not boot: {}", verdict.reason)]);
+    }
+}
+
+/// Whether QEMU can open a window.
+fn has_screen() -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(target_os = "macos") || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
+}
