@@ -31,6 +31,7 @@
 //! - `input_faults.rs`: inputs that fail, change or hang while they are read.
 //! - `large_trees.rs`: 200,000 names, 70,000 directories, a depth of 1,000 and files over 4 GiB, and the memory that they take.
 //! - `output_faults.rs`, `output_signals.rs`, `output_places.rs`: what is at the output path whatever fails, ends or is in the way.
+//! - `machines.rs`: `run`, `test` and `doctor`, with machines that boot, hang, end, and cannot start.
 //! - `check.rs`: verdicts and exit codes of `check`.
 //! - `agreement.rs`: its verdicts are what firmware does, for examples, Debian's images and broken copies.
 //! - `look.rs`: `ls` and `cat` give every name and byte back, of our images and of Debian's.

@@ -45,7 +45,7 @@ fn no_boot(example: &Example) -> Result<(), String> {
         return Err("it booted".to_owned());
     };
     let reason = error.to_string();
-    for part in ["No bootable device", "qemu-system-x86_64 -accel tcg", "screen: "] {
+    for part in ["No bootable device", "qemu-system-x86_64 -accel tcg", "picture: "] {
         if !reason.contains(part) {
             return Err(format!("{part:?} is not in\n{reason}"));
         }

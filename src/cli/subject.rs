@@ -82,7 +82,9 @@ fn current(document: &Document) -> Result<Option<PathBuf>, Error> {
     let plan = image::plan(&resolved, &iso).map_err(planned)?;
     let described = inspect::inspect(&open(&resolved.output)?);
     let planned = plan.describe().map_err(planned)?;
-    Ok(described.is_ok_and(|found| found == planned).then_some(resolved.output))
+    Ok(described
+        .is_ok_and(|found| found.common() == planned.common())
+        .then_some(resolved.output))
 }
 
 /// A program that is newer may write another image.

@@ -102,16 +102,19 @@ fn line(image: &Path, outcome: &Outcome) -> String {
         outcome.seconds
     );
     if let Some(failed) = &outcome.failure {
-        for (who, lines) in [
+        let rows = failed.rows.len().saturating_sub(5);
+        let seen = [
             ("QEMU", failed.qemu(3)),
             ("firmware", failed.firmware(3)),
             ("serial port", failed.serial(5)),
-        ] {
+            ("screen", failed.rows.iter().skip(rows).cloned().collect()),
+        ];
+        for (who, lines) in seen {
             out.extend(lines.iter().map(|line| format!("    {who}: {line}\n")));
         }
         match &failed.screen {
-            Ok(png) => out += &format!("    screen: {}\n", escape(png)),
-            Err(why) => out += &format!("    no picture of the screen: {why}\n"),
+            Ok(png) => out += &format!("    picture: {}\n", escape(png)),
+            Err(why) => out += &format!("    no picture: {why}\n"),
         }
         out += &format!("    repeat: {}\n", outcome.repeat(image));
     }
@@ -137,8 +140,6 @@ fn judge(image: &Path, report: &Report) -> Result<(), Error> {
         (0, _) => Err(Error::Verdict(format!("{image}: no cell could be tried"))),
         (_, 0) => Ok(()),
         (1, _) => Err(Error::Verdict(format!("{image}: the test has failed"))),
-        (all, failures) => Err(Error::Verdict(format!(
-            "{image}: {failures} of {all} cells have failed"
-        ))),
+        (all, failures) => Err(Error::Verdict(format!("{image}: {failures} of {all} cells failed"))),
     }
 }

@@ -22,8 +22,10 @@ pub enum Accelerator {
     Whpx,
 }
 
-/// What the probe has to show on its serial port, and in how much time.
+/// What the probe has to show on its serial port.
 const MARK: &str = "isobuild: this machine runs\n";
+
+/// In how much time it has to: a processor that runs guests takes a tenth of it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A boot sector that sends what follows it to the first serial port: `cli; cld; xor ax,ax; mov ds,ax; mov si,7C17h;
@@ -79,14 +81,14 @@ impl Accelerator {
             let why = "the host's processor is of another kind";
             return (Self::Tcg, format!("QEMU translates (tcg), which is slow: {why}"));
         };
-        match host.probe(qemu, firmware) {
+        match host.probe(qemu, firmware, PATIENCE) {
             Ok(()) => (host, format!("the host's processor runs the machine ({})", host.name())),
             Err(why) => (Self::Tcg, format!("QEMU translates (tcg), which is slow: {why}")),
         }
     }
 
     /// Starts a tiny machine and waits for its mark. The error says why there is none.
-    pub fn probe(self, qemu: &Path, firmware: Firmware) -> Result<(), String> {
+    pub fn probe(self, qemu: &Path, firmware: Firmware, patience: Duration) -> Result<(), String> {
         if self == Self::Kvm {
             let opened = fs::File::options().read(true).write(true).open("/dev/kvm");
             opened.map_err(|error| match error.kind() {
@@ -141,10 +143,10 @@ impl Accelerator {
             if ended.is_some() {
                 return Err(format!("a probe with {name} has failed at once"));
             }
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > patience {
                 return Err(format!(
                     "a probe with {name} has shown nothing in {} s",
-                    PATIENCE.as_secs()
+                    patience.as_secs()
                 ));
             }
             thread::sleep(Duration::from_millis(20));

@@ -1,8 +1,9 @@
 //! Why a machine did not do what it should, with all that one needs to see it.
 
 use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use super::log;
 
 /// What a firmware, a loader or a kernel says when it goes no further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +78,8 @@ pub struct Failure {
     pub command: String,
     /// The picture of its screen, or why there is none.
     pub screen: Result<PathBuf, String>,
+    /// The rows of its text screen, of a PC with a BIOS.
+    pub rows: Vec<String>,
     /// Where its logs are.
     pub logs: PathBuf,
 }
@@ -84,23 +87,23 @@ pub struct Failure {
 impl Failure {
     /// The last words of the firmware: in a log of its own, and what EDK2 says on the serial port of what it tries.
     pub fn firmware(&self, lines: usize) -> Vec<String> {
-        let serial = plain(&read(&self.logs.join("serial.log")));
+        let serial = log::plain(&log::read(&self.logs.join("serial.log")));
         let tried = serial
             .lines()
             .filter(|line| line.contains("BdsDxe:"))
             .map(|line| format!("{line}\n"));
-        let said = read(&self.logs.join("firmware.log")) + "\n" + &tried.collect::<String>();
-        tail(&said, lines)
+        let said = log::read(&self.logs.join("firmware.log")) + "\n" + &tried.collect::<String>();
+        log::tail(&said, lines)
     }
 
     /// The last words on the serial port.
     pub fn serial(&self, lines: usize) -> Vec<String> {
-        tail(&read(&self.logs.join("serial.log")), lines)
+        log::tail(&log::read(&self.logs.join("serial.log")), lines)
     }
 
     /// The last words of QEMU itself.
     pub fn qemu(&self, lines: usize) -> Vec<String> {
-        tail(&read(&self.logs.join("qemu.log")), lines)
+        log::qemu(&self.logs, lines)
     }
 }
 
@@ -108,13 +111,14 @@ impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "{}\n{}", self.reason, self.command)?;
         match &self.screen {
-            Ok(png) => write!(out, "screen: {}", png.display())?,
-            Err(why) => write!(out, "screen: {why}")?,
+            Ok(png) => write!(out, "picture: {}", png.display())?,
+            Err(why) => write!(out, "no picture: {why}")?,
         }
         let logs = [
             ("QEMU", self.qemu(10)),
             ("firmware", self.firmware(10)),
             ("serial port", self.serial(30)),
+            ("screen", self.rows.clone()),
         ];
         for (who, lines) in logs {
             for line in lines {
@@ -123,52 +127,6 @@ impl fmt::Display for Failure {
         }
         Ok(())
     }
-}
-
-/// A log as text.
-pub(super) fn read(path: &Path) -> String {
-    String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
-}
-
-/// Longer lines are cut: a guest may well draw over one line for minutes.
-const WIDTH: usize = 160;
-
-/// The last lines that have something in them. A guest draws with escape sequences, which a terminal that shows a failure must not obey.
-pub fn tail(text: &str, lines: usize) -> Vec<String> {
-    let plain = plain(text);
-    let all: Vec<&str> = plain
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let from = all.len().saturating_sub(lines);
-    let printable = |line: &&str| {
-        let shown = line.chars().take(WIDTH).map(|c| if c.is_control() { '.' } else { c });
-        shown.chain((line.chars().count() > WIDTH).then_some('…')).collect()
-    };
-    all.get(from..).unwrap_or_default().iter().map(printable).collect()
-}
-
-/// What a terminal has been sent without its escape sequences (ECMA-48, 5.4: CSI, parameters, a final byte) and with plain line ends.
-pub fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '\x1b' => match rest.next() {
-                Some('[') => while rest.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
-                // A character set is chosen by two characters.
-                Some('(' | ')') => drop(rest.next()),
-                _ => {}
-            },
-            '\r' if rest.peek() == Some(&'\n') => {}
-            // Rows that are drawn over each other were seen one after the other.
-            '\r' => out.push('\n'),
-            '\0' => {}
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -182,23 +140,5 @@ mod tests {
         assert_eq!(known(["grub rescue> "]).unwrap().text, "grub rescue>");
         assert_eq!(known(["", "No bootable device.\n"]).unwrap().text, "No bootable device");
         assert_eq!(known(["all is well"]), None);
-    }
-
-    #[test]
-    fn escape_sequences_are_not_part_of_what_is_said() {
-        assert_eq!(
-            plain("\x1b[2J\x1b[01;01Hone\r\n\x1b[0;37;40mtwo\x1b(B\rthree\0"),
-            "one\ntwo\nthree"
-        );
-        assert_eq!(plain("cut \x1b["), "cut ");
-        assert_eq!(plain("cut \x1b"), "cut ");
-    }
-
-    #[test]
-    fn a_tail_is_harmless_and_short() {
-        assert_eq!(tail("one\n\n  two  \n\x07three\n \n", 2), ["  two", ".three"]);
-        assert_eq!(tail("", 3), Vec::<String>::new());
-        let long = tail(&"ä".repeat(WIDTH + 1), 1).remove(0);
-        assert_eq!(long, "ä".repeat(WIDTH) + "…");
     }
 }

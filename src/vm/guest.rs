@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::child::Child;
 use super::failure::{self, Failure};
-use super::{Error, qmp, terminal};
+use super::{Error, log, qmp, terminal};
+use crate::cell::Firmware;
 use crate::write::Interrupt;
 
 /// A machine that runs. Dropping it ends it.
@@ -15,6 +16,7 @@ use crate::write::Interrupt;
 pub struct Guest {
     pub(super) child: Child,
     pub(super) command: String,
+    pub(super) firmware: Firmware,
     pub(super) started: Instant,
     pub(super) deadline: Duration,
     pub(super) logs: PathBuf,
@@ -52,7 +54,7 @@ impl Guest {
             if missing.is_empty() {
                 return Ok(());
             }
-            let firmware = self.firmware();
+            let firmware = self.firmware_log();
             let mark = failure::known([serial.as_str(), firmware.as_str()]);
             let reason = if let Some(mark) = mark {
                 // What it goes on to say is part of the error.
@@ -105,7 +107,7 @@ impl Guest {
                 }
                 false => {
                     let screen = self.text_screen().unwrap_or_default();
-                    let log = self.firmware();
+                    let log = self.firmware_log();
                     let gave_up = log.contains("No bootable device");
                     (screen.contains(mark) || self.serial().contains(mark), gave_up)
                 }
@@ -136,7 +138,7 @@ impl Guest {
     pub fn end(&mut self) -> Result<Option<String>, Error> {
         let status = qmp::status(&self.scratch.path().join("qmp"));
         if let Some(status) = self.ended()? {
-            let said = failure::tail(&failure::read(&self.logs.join("qemu.log")), 1);
+            let said = log::qemu(&self.logs, 1);
             let said: String = said.into_iter().map(|line| format!(" ({line})")).collect();
             return Ok(Some(format!("QEMU has ended with {status}{said}")));
         }
@@ -154,7 +156,7 @@ impl Guest {
         self.started.elapsed()
     }
 
-    /// What the text screen of a PC shows, row by row: code page 437 as far as it is ASCII, `?` else.
+    /// What the text screen of a PC shows, row by row. In a graphics mode it is what was there before.
     pub fn text_screen(&self) -> Result<String, Error> {
         const ADDRESS: u64 = 0xb_8000;
         const COLUMNS: usize = 80;
@@ -163,9 +165,8 @@ impl Guest {
         let characters: Vec<char> = cells
             .chunks(2)
             .map(|cell| match cell.first() {
-                Some(&byte) if (b' '..=b'~').contains(&byte) => char::from(byte),
-                Some(0) => ' ',
-                _ => '?',
+                Some(0) | None => ' ',
+                Some(&byte) => log::code_page_437(byte),
             })
             .collect();
         let rows = characters.chunks(COLUMNS).map(|row| row.iter().collect::<String>());
@@ -189,12 +190,12 @@ impl Guest {
 
     /// What the serial port has shown until now.
     pub fn serial(&self) -> String {
-        failure::read(&self.logs.join("serial.log"))
+        log::read(&self.logs.join("serial.log"))
     }
 
     /// What the firmware has written to its own log until now.
-    pub fn firmware(&self) -> String {
-        failure::read(&self.logs.join("firmware.log"))
+    pub fn firmware_log(&self) -> String {
+        log::read(&self.logs.join("firmware.log"))
     }
 
     /// Presses keys, by QEMU's names for them.
@@ -227,6 +228,10 @@ impl Guest {
             reason: reason.to_owned(),
             command: self.command.clone(),
             screen: self.screendump().map_err(|error| error.to_string()),
+            rows: match self.firmware {
+                Firmware::Bios => log::tail(&self.text_screen().unwrap_or_default(), 25),
+                _ => Vec::new(),
+            },
             logs: self.logs.clone(),
         }
     }

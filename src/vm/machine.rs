@@ -246,6 +246,7 @@ impl Machine {
             deadline: self.deadline,
             child,
             command: arguments.line(&qemu),
+            firmware: self.firmware,
             started: Instant::now(),
             logs: logs.into(),
             scratch,

@@ -15,6 +15,7 @@ pub mod failure;
 pub mod firmware;
 pub mod guest;
 mod hardware;
+mod log;
 pub mod machine;
 pub mod medium;
 mod overlay;
@@ -61,7 +62,9 @@ pub enum Error {
     #[error("{0}")]
     Failed(Box<Failure>),
     /// What it should only read has changed.
-    #[error("the machine has written to its medium, first at offset {offset}, in {clusters} blocks of 64 KiB")]
+    #[error(
+        "the machine has written to its medium, first at offset {offset}; blocks of 64 KiB with another content: {clusters}"
+    )]
     Written {
         /// Of the first byte that is another.
         offset: u64,

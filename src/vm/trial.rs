@@ -11,7 +11,7 @@ use super::failure::{self, Failure, Mark};
 use super::guest::Guest;
 use super::machine::Machine;
 use super::medium::Scratch;
-use super::{Error, LOGS};
+use super::{Error, LOGS, log};
 use crate::cell::{Cell, Firmware};
 use crate::manifest::{Expectations, Typed};
 use crate::write::Interrupt;
@@ -152,8 +152,13 @@ impl Trial<'_> {
         loop {
             // The end is asked for before the log is read, so that the last words of a machine that ended count.
             let end = guest.end()?;
-            let serial = failure::plain(&guest.serial());
-            let firmware = guest.firmware();
+            let serial = log::plain(&guest.serial());
+            let firmware = guest.firmware_log();
+            // A loader's last words are mostly there alone.
+            let screen = match self.cell.firmware {
+                Firmware::Bios => guest.text_screen().unwrap_or_default(),
+                _ => String::new(),
+            };
             while let Some(next) = step {
                 let shown = serial.get(after..).unwrap_or_default();
                 let found = match &next.after {
@@ -174,12 +179,12 @@ impl Trial<'_> {
             if started.is_none() && starts(self.cell.firmware, &serial, &firmware) {
                 started = Some(age);
             }
-            let known = failure::known([serial.as_str(), firmware.as_str()]);
+            let known = failure::known([serial.as_str(), &firmware, &screen]);
             marked = marked.or(known.map(|mark| (mark, age)));
             match (&self.expectations.expect, step) {
                 (Some(expression), None) => {
                     if let Some(found) = expression.find(&serial) {
-                        return Ok(format!("shows {:?}", found.as_str().trim()));
+                        return Ok(format!("shows {}", quoted(found.as_str())));
                     }
                 }
                 (None, None) if marked.is_none() && started.is_some_and(|at| age > at + WATCH) => {
@@ -195,7 +200,7 @@ impl Trial<'_> {
             {
                 return Err(failed(
                     guest,
-                    &format!("shows {:?}, which `fail` is about", found.as_str().trim()),
+                    &format!("shows {}, which `fail` is about", quoted(found.as_str())),
                 ));
             }
             let waits = match (step, &self.expectations.expect) {
@@ -213,7 +218,10 @@ impl Trial<'_> {
                 (_, Some(end)) => format!("{end} before it has shown {waits}"),
                 _ if age > Duration::from_secs(self.expectations.timeout) => {
                     let seconds = self.expectations.timeout;
-                    format!("has not shown {waits} in {seconds} s; {}", last(&serial, &firmware))
+                    format!(
+                        "has not shown {waits} in {seconds} s; {}",
+                        last(&serial, &screen, &firmware)
+                    )
                 }
                 _ => {
                     sleep(Duration::from_millis(100));
@@ -223,6 +231,11 @@ impl Trial<'_> {
             return Err(failed(guest, &reason));
         }
     }
+}
+
+/// The last line of what an expression has found.
+fn quoted(found: &str) -> String {
+    format!("{:?}", log::tail(found, 1).concat().trim())
 }
 
 fn failed(guest: &Guest, reason: &str) -> Error {
@@ -250,11 +263,17 @@ fn starts(firmware: Firmware, serial: &str, log: &str) -> bool {
 }
 
 /// The last words, of whoever had them.
-fn last(serial: &str, firmware: &str) -> String {
-    let of = |said: &str| failure::tail(said, 1).pop().map(|line| line.trim().to_owned());
-    match (of(serial), of(firmware)) {
-        (Some(line), _) => format!("its last line is {line:?}"),
-        (None, Some(line)) => format!("its serial port has shown nothing; the firmware's last line is {line:?}"),
-        (None, None) => "its serial port has shown nothing".to_owned(),
+fn last(serial: &str, screen: &str, firmware: &str) -> String {
+    let said = [
+        ("on the serial port", serial),
+        ("on the screen", screen),
+        ("of the firmware", firmware),
+    ];
+    let mut last = said
+        .into_iter()
+        .filter_map(|(whose, said)| Some((whose, log::tail(said, 1).pop()?)));
+    match last.next() {
+        Some((whose, line)) => format!("the last line {whose} is {:?}", line.trim()),
+        None => "nothing was said".to_owned(),
     }
 }
