@@ -27,6 +27,7 @@
 //! | diff | [`mod@diff`] | two images side by side |
 //! | digests | [`digests`] | what an image says of its own bytes, against them |
 //! | check | [`check`] | what firmware does with the facts |
+//! | run, test | [`vm`] | QEMU, firmware, and what a machine shows |
 //! | facts | [`facts`], [`cell`] | the words and the JSON of `plan` and `inspect` |
 //!
 //! The leaves each know one standard, and neither the tree, the manifest, the file system nor each other: [`iso9660`] (ECMA-119, Rock

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use isobuild::cell::Cell;
 use isobuild::error::{Error, escape};
+use isobuild::facts::Description;
 use isobuild::manifest::Expectations;
 use isobuild::vm::{Machine, Outcome, Report, Round, Skipped, round};
 
@@ -16,9 +17,10 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
     let interrupt = interrupt()?;
     let Subject { image, expectations } = subject(&arguments.image, &interrupt)?;
     let expectations = with(expectations, arguments);
+    let facts = described(&image)?;
     let (cells, skipped) = match &expectations.cells {
         Some(cells) => (cells.clone(), Vec::new()),
-        None => those_that_boot(&image)?,
+        None => those_that_boot(&facts),
     };
     let stem = image.file_stem().unwrap_or_default();
     let directory = arguments
@@ -36,7 +38,7 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
     let mut printed = Ok(());
     let cells = round.run(&mut show::tell, &mut |outcome| {
         if !arguments.json && printed.is_ok() {
-            printed = print(&line(&image, outcome));
+            printed = print(&line(&image, &facts, outcome));
         }
     })?;
     printed?;
@@ -71,8 +73,7 @@ fn with(manifest: Expectations, arguments: &Test) -> Expectations {
 }
 
 /// The cells that boot by the rules, and those of them whose firmware is not installed.
-fn those_that_boot(image: &Path) -> Result<(Vec<Cell>, Vec<Skipped>), Error> {
-    let facts = described(image)?;
+fn those_that_boot(facts: &Description) -> (Vec<Cell>, Vec<Skipped>) {
     let boots = facts
         .cells
         .iter()
@@ -89,11 +90,11 @@ fn those_that_boot(image: &Path) -> Result<(Vec<Cell>, Vec<Skipped>), Error> {
             }),
         }
     }
-    Ok((cells, skipped))
+    (cells, skipped)
 }
 
 /// What is seen of a cell; of one that failed, all that helps to find out why.
-fn line(image: &Path, outcome: &Outcome) -> String {
+fn line(image: &Path, facts: &Description, outcome: &Outcome) -> String {
     let word = if outcome.passed { "passed" } else { "FAILED" };
     let reason = isobuild::text::visible(outcome.reason.as_bytes());
     let mut out = format!(
@@ -115,6 +116,11 @@ fn line(image: &Path, outcome: &Outcome) -> String {
         match &failed.screen {
             Ok(png) => out += &format!("    picture: {}\n", escape(png)),
             Err(why) => out += &format!("    no picture: {why}\n"),
+        }
+        // The rules know more of what is missing than the firmware says.
+        let verdict = facts.cells.iter().find(|verdict| verdict.cell == outcome.cell);
+        if let Some(verdict) = verdict.filter(|verdict| !verdict.boots) {
+            out += &format!("    check: {}\n", isobuild::text::visible(verdict.reason.as_bytes()));
         }
         out += &format!("    repeat: {}\n", outcome.repeat(image));
     }

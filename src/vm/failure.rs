@@ -8,8 +8,10 @@ use super::log;
 /// What a firmware, a loader or a kernel says when it goes no further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The text on the serial port or in the firmware's log.
+    /// The text on the serial port, on the screen or in the firmware's log.
     pub text: &'static str,
+    /// What stands before it in its line, where others say the same.
+    before: &'static str,
     /// What it means, in words.
     pub meaning: &'static str,
 }
@@ -18,46 +20,57 @@ pub struct Mark {
 pub const MARKS: [Mark; 11] = [
     Mark {
         text: "Security Violation",
+        before: "BdsDxe: failed to",
         meaning: "Secure Boot has refused the loader: nobody whom this firmware knows has signed it",
     },
     Mark {
         text: "Access Denied",
+        before: "BdsDxe: failed to",
         meaning: "Secure Boot has refused the loader: nobody whom this firmware knows has signed it",
     },
     Mark {
         text: "isolinux.bin missing or corrupt",
+        before: "",
         meaning: "ISOLINUX does not find itself: the image has no boot information table in it, or is not a disc here",
     },
     Mark {
         text: "grub rescue>",
+        before: "",
         meaning: "GRUB does not find its modules: its prefix or the search for it names what is not in the image",
     },
     Mark {
         text: "grub>",
+        before: "",
         meaning: "GRUB does not find its configuration, and waits for commands",
     },
     Mark {
         text: "No bootable option or device",
+        before: "",
         meaning: "the firmware finds nothing to start",
     },
     Mark {
         text: "BdsDxe: failed to load",
+        before: "",
         meaning: "the firmware finds no loader on the medium: no \\EFI\\BOOT\\BOOT*.EFI of its kind on an ESP that it sees",
     },
     Mark {
         text: "UEFI Interactive Shell",
+        before: "",
         meaning: "the firmware finds nothing to start, and has started its own shell",
     },
     Mark {
         text: "No bootable device",
+        before: "",
         meaning: "the BIOS finds nothing to start",
     },
     Mark {
         text: "Boot failed: not a bootable",
+        before: "",
         meaning: "the BIOS finds a medium without boot code: no El Torito entry for it, or no 55 AA at the end of the MBR",
     },
     Mark {
         text: "Kernel panic",
+        before: "",
         meaning: "the kernel has started, and gives up",
     },
 ];
@@ -65,7 +78,13 @@ pub const MARKS: [Mark; 11] = [
 /// The first known mark in what the machine has said.
 pub fn known<'a>(said: impl IntoIterator<Item = &'a str>) -> Option<Mark> {
     let said: Vec<&str> = said.into_iter().collect();
-    let is_said = |mark: &Mark| said.iter().any(|text| text.contains(mark.text));
+    let is_said = |mark: &Mark| {
+        let mut lines = said.iter().flat_map(|text| text.lines());
+        lines.any(|line| {
+            line.split_once(mark.text)
+                .is_some_and(|(before, _)| before.contains(mark.before))
+        })
+    };
     MARKS.into_iter().find(is_said)
 }
 
@@ -90,7 +109,7 @@ impl Failure {
         let serial = log::plain(&log::read(&self.logs.join("serial.log")));
         let tried = serial
             .lines()
-            .filter(|line| line.contains("BdsDxe:"))
+            .filter(|line| line.contains("BdsDxe:") && !line.contains("Internal Shell"))
             .map(|line| format!("{line}\n"));
         let said = log::read(&self.logs.join("firmware.log")) + "\n" + &tried.collect::<String>();
         log::tail(&said, lines)
@@ -139,6 +158,8 @@ mod tests {
         assert_eq!(known([shell, ""]).unwrap().text, "Security Violation");
         assert_eq!(known(["grub rescue> "]).unwrap().text, "grub rescue>");
         assert_eq!(known(["", "No bootable device.\n"]).unwrap().text, "No bootable device");
-        assert_eq!(known(["all is well"]), None);
+        assert_eq!(known(["all is well", "cat: Access Denied"]), None);
+        let denied = "BdsDxe: failed to load Boot0001 \"QEMU\" from PciRoot(0x0): Access Denied";
+        assert_eq!(known([denied]).unwrap().text, "Access Denied");
     }
 }
