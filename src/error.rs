@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Report;
-use crate::{vm, write};
+use crate::write;
 
 /// Everything that can end a run. The exit codes are part of the command line's contract.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +36,9 @@ pub enum Error {
     /// Writing the output failed.
     #[error(transparent)]
     Write(#[from] write::Error),
-    /// A machine does not start.
-    #[error(transparent)]
-    Machine(#[from] vm::Error),
+    /// A machine cannot be started: what is missing, or what QEMU says.
+    #[error("{}", .0)]
+    Machine(String),
 }
 
 impl Error {
@@ -55,11 +55,9 @@ impl Error {
         match self {
             Self::Manifest(_) | Self::Input { .. } => 1,
             Self::Io { .. } => 3,
-            Self::Verdict(_) | Self::Machine(vm::Error::Failed(_) | vm::Error::Written { .. }) => 5,
+            Self::Verdict(_) => 5,
             Self::Write(write::Error::Refused { .. }) => 4,
-            Self::Write(write::Error::Interrupted(signal)) | Self::Machine(vm::Error::Interrupted(signal)) => {
-                128 + u8::try_from(*signal).unwrap_or(0)
-            }
+            Self::Write(write::Error::Interrupted(signal)) => 128 + u8::try_from(*signal).unwrap_or(0),
             Self::Write(_) | Self::Machine(_) => 3,
         }
     }

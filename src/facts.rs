@@ -50,18 +50,6 @@ pub struct Description {
     pub faults: Vec<String>,
 }
 
-impl Description {
-    /// What a plan and the image that was built by it both say: nothing of sources, of names that were mapped, of warnings, and no
-    /// digest of the whole.
-    pub fn common(mut self) -> Self {
-        self.sha256 = None;
-        self.warnings.clear();
-        self.name_map.clear();
-        self.extents.iter_mut().for_each(|extent| extent.source = None);
-        self
-    }
-}
-
 /// Identifiers of the volume, without their padding.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Identifiers {

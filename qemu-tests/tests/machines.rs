@@ -51,7 +51,9 @@ const TESTS: &[suite::ProgramTest] = &[
     ("d19 a loader that is not there", PC, no_loader),
     ("d19 a loader's last words are on the screen alone", PC, last_words),
     ("what must not be shown", PC, must_not),
+    ("a key that is not there", PC, no_such_key),
     ("d19 QEMU is missing", &[], no_qemu),
+    ("d19 QEMU itself fails", PC, qemu_fails),
     (
         "d19 a firmware is missing",
         &["qemu-system-x86_64", "unshare"],
@@ -292,7 +294,9 @@ fn last_words() {
     ]);
     assert_eq!(said.code, Some(5), "{said:#?}");
     said.has(&[
-        "says \"isolinux.bin missing or corrupt\": ISOLINUX does not find itself",
+        "FAILED",
+        "says \"isolinux.bin missing or corrupt\" after ",
+        " s: ISOLINUX does not find itself",
         "screen: isolinux.bin missing",
     ]);
 }
@@ -348,6 +352,56 @@ fn no_qemu() {
         "qemu-system-x86_64   qemu-system-x86_64 is not installed (package",
         "qemu-system-aarch64  qemu-",
     ]);
+}
+
+/// Its own last words are the reason, and the other cells are tried all the same.
+fn qemu_fails() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new(MENU);
+    let real = tools::find("qemu-system-x86_64").unwrap();
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *usb-storage*) echo 'qemu: it is broken' >&2; exit 1; esac\nexec {real:?} \"$@\"\n"
+    );
+    let fake = bench.path("qemu-system-x86_64");
+    fs::write(&fake, script).unwrap();
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = bench.command(&[
+        "test",
+        "m.toml",
+        "--cell",
+        "bios-usb",
+        "--cell",
+        "bios-cd",
+        "--expect",
+        "Power off",
+    ]);
+    command.env(
+        "PATH",
+        format!(
+            "{}:{}",
+            bench.directory.path().display(),
+            std::env::var("PATH").unwrap()
+        ),
+    );
+    let said = said(command);
+    assert_eq!(said.code, Some(5), "{said:#?}");
+    said.has(&[
+        "bios-usb               FAILED",
+        "QEMU has ended with exit status: 1 (qemu: it is broken)",
+        "no picture: ",
+        "bios-cd                passed",
+        "1 of 2 cells failed",
+    ]);
+}
+
+/// A key that QEMU does not know is the cell's failure, with QEMU's words.
+fn no_such_key() {
+    let bench = Bench::new(&format!(
+        "{MENU}[[test.send]]\nafter = \"Power off\"\nkeys = [\"any-key\"]\n"
+    ));
+    let said = bench.run(&["test", "m.toml", "--cell", "bios-cd", "--expect", "Power off"]);
+    assert_eq!(said.code, Some(5), "{said:#?}");
+    said.has(&["any-key", "bios-cd                FAILED"]);
 }
 
 /// Empty directories where firmware would be.
@@ -431,6 +485,16 @@ fn until(mut done: impl FnMut() -> bool) {
     }
 }
 
+/// Reads on until all that was shown has this text in it.
+fn read_until(output: &mut impl Read, shown: &mut Vec<u8>, text: &str) {
+    let mut buffer = [0; 4096];
+    while !String::from_utf8_lossy(shown).contains(text) {
+        let length = output.read(&mut buffer).unwrap();
+        assert!(length > 0, "{}", String::from_utf8_lossy(shown));
+        shown.extend_from_slice(&buffer[..length]);
+    }
+}
+
 /// What is typed goes to the machine, Ctrl-A X ends it, and the image stays as it was.
 fn sits() {
     let bench = Bench::new(MENU);
@@ -455,14 +519,7 @@ fn sits() {
         .unwrap();
     let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let mut shown = Vec::new();
-    let mut wait_for = |text: &str| {
-        let mut buffer = [0; 4096];
-        while !String::from_utf8_lossy(&shown).contains(text) {
-            let length = output.read(&mut buffer).unwrap();
-            assert!(length > 0, "{}", String::from_utf8_lossy(&shown));
-            shown.extend_from_slice(&buffer[..length]);
-        }
-    };
+    let mut wait_for = |text: &str| read_until(&mut output, &mut shown, text);
     wait_for("Power off");
     input.write_all(b"\r").unwrap();
     wait_for("Free memory");
@@ -499,13 +556,7 @@ fn printed() {
         .current_dir(bench.directory.path());
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = child.stdout.take().unwrap();
-    let mut shown = Vec::new();
-    let mut buffer = [0; 4096];
-    while !String::from_utf8_lossy(&shown).contains("Power off") {
-        let length = output.read(&mut buffer).unwrap();
-        assert!(length > 0, "{}", String::from_utf8_lossy(&shown));
-        shown.extend_from_slice(&buffer[..length]);
-    }
+    read_until(&mut output, &mut Vec::new(), "Power off");
     child.kill().unwrap();
     child.wait().unwrap();
 }

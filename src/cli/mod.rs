@@ -65,14 +65,14 @@ enum Verb {
     Cat(Cat),
     /// Compare two images: structures, names, then bytes. The exit code is 5 if they differ.
     Diff(Diff),
+    /// Take names out of an image into a directory, which nothing gets out of.
+    Extract(Extract),
     /// Boot an image in QEMU, and sit at it. The image stays as it is.
     Run(Run),
     /// Boot an image in QEMU, cell by cell, and see whether it shows what it has to. The exit code is 5 if it does not.
     Test(Test),
     /// Say what of QEMU and firmware is installed for `run` and `test`, and which package has what is not.
     Doctor,
-    /// Take names out of an image into a directory, which nothing gets out of.
-    Extract(Extract),
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use isobuild::error::Error;
+use isobuild::facts::Description;
 use isobuild::image::{self, IsoTree};
 use isobuild::inspect;
 use isobuild::manifest::{self, Document, Expectations};
@@ -83,8 +84,18 @@ fn current(document: &Document) -> Result<Option<PathBuf>, Error> {
     let described = inspect::inspect(&open(&resolved.output)?);
     let planned = plan.describe().map_err(planned)?;
     Ok(described
-        .is_ok_and(|found| found.common() == planned.common())
+        .is_ok_and(|found| common(found) == common(planned))
         .then_some(resolved.output))
+}
+
+/// What a plan and the image that was built by it both say: nothing of sources, of names that were mapped, of warnings, and no digest
+/// of the whole.
+fn common(mut facts: Description) -> Description {
+    facts.sha256 = None;
+    facts.warnings.clear();
+    facts.name_map.clear();
+    facts.extents.iter_mut().for_each(|extent| extent.source = None);
+    facts
 }
 
 /// A program that is newer may write another image.

@@ -5,8 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
-use super::child;
-use super::hardware;
+use super::{child, words};
 use crate::cell::Firmware;
 
 /// What QEMU's `-accel` names.
@@ -107,7 +106,7 @@ impl Accelerator {
         bytes.extend([0x55, 0xaa]);
         fs::write(&image, bytes).map_err(|error| format!("{}: {error}", image.display()))?;
         let image = match medium {
-            "-drive" => hardware::option("format=raw,if=ide,readonly=off,snapshot=on,file=", &image),
+            "-drive" => words::option("format=raw,if=ide,readonly=off,snapshot=on,file=", &image),
             _ => image.clone().into(),
         };
         let machine = match firmware {
@@ -128,7 +127,7 @@ impl Accelerator {
             .arg(medium)
             .arg(image)
             .arg("-serial")
-            .arg(hardware::option("file:", &serial))
+            .arg(words::option("file:", &serial))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());

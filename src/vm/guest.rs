@@ -134,13 +134,29 @@ impl Guest {
         }
     }
 
+    /// How QEMU has ended, in words and with its last ones, if it has.
+    fn exit(&mut self) -> Result<Option<String>, Error> {
+        let Some(status) = self.ended()? else {
+            return Ok(None);
+        };
+        let said = log::qemu(&self.logs, 1).into_iter().map(|line| format!(" ({line})"));
+        Ok(Some(format!(
+            "QEMU has ended with {status}{}",
+            said.collect::<String>()
+        )))
+    }
+
+    /// An error if QEMU has ended.
+    pub(super) fn runs(&mut self) -> Result<(), Error> {
+        let end = self.exit()?;
+        end.map_or(Ok(()), |end| Err(self.failed(&end)))
+    }
+
     /// How the machine has ended, in words, if it has: by QEMU's end, or standing still where QEMU was told to pause then.
     pub fn end(&mut self) -> Result<Option<String>, Error> {
         let status = qmp::status(&self.scratch.path().join("qmp"));
-        if let Some(status) = self.ended()? {
-            let said = log::qemu(&self.logs, 1);
-            let said: String = said.into_iter().map(|line| format!(" ({line})")).collect();
-            return Ok(Some(format!("QEMU has ended with {status}{said}")));
+        if let Some(end) = self.exit()? {
+            return Ok(Some(end));
         }
         Ok(match status?.as_str() {
             "shutdown" => Some("the machine has switched itself off or reset".to_owned()),

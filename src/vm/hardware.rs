@@ -1,12 +1,12 @@
 //! The parts of a machine as arguments of QEMU's: no default devices, no network card (its boot ROM would hide an image that does
 //! not boot), and nothing that a run leaves behind in firmware or on a medium.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::accelerator::Accelerator;
 use super::firmware::Flash;
+use super::words::{option, shell_word};
 use crate::cell::{Firmware, Medium};
 
 /// One medium in its drive.
@@ -101,38 +101,9 @@ impl Arguments {
     }
 }
 
-/// The value of an option that ends with a path. A comma would start the next option.
-pub(super) fn option(value: &str, path: &Path) -> OsString {
-    let mut bytes = value.as_bytes().to_vec();
-    for &byte in path.as_os_str().as_bytes() {
-        bytes.extend(if byte == b',' {
-            &b",,"[..]
-        } else {
-            std::slice::from_ref(&byte)
-        });
-    }
-    OsString::from_vec(bytes)
-}
-
-/// A word as a shell reads it.
-pub(super) fn shell_word(word: &OsStr) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+:,./@%".contains(c);
-    let text = word.to_string_lossy();
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.into_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_of_any_bytes_is_one_value() {
-        let path = Path::new(OsStr::from_bytes(b"/a,b\xff.iso"));
-        assert_eq!(option("file=", path).as_bytes(), b"file=/a,,b\xff.iso");
-    }
 
     #[test]
     fn a_line_is_read_by_a_shell_as_it_was_meant() {

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use super::accelerator::Accelerator;
 use super::firmware::{self, Flash};
 use super::guest::Guest;
-use super::hardware::{Arguments, Drive, option};
+use super::hardware::{Arguments, Drive};
 use super::medium::Scratch;
 use super::programs::{self, Need};
 use super::terminal::Terminal;
+use super::words::option;
 use super::{Error, child};
 use crate::cell::{Firmware, Medium};
 use crate::write::Interrupt;
@@ -234,15 +235,8 @@ impl Machine {
         command.args(&arguments.0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let child = child::Child::start(&mut command).map_err(Error::io(&qemu))?;
-        let terminal = match self.terminal {
-            true => Some(Terminal::open(
-                &scratch.path().join("serial"),
-                &logs.join("serial.log"),
-            )?),
-            false => None,
-        };
-        Ok(Guest {
-            terminal,
+        let mut guest = Guest {
+            terminal: None,
             deadline: self.deadline,
             child,
             command: arguments.line(&qemu),
@@ -251,7 +245,13 @@ impl Machine {
             logs: logs.into(),
             scratch,
             interrupt: self.interrupt,
-        })
+        };
+        if self.terminal {
+            let socket = guest.scratch.path().join("serial");
+            let terminal = Terminal::open(&socket, &logs.join("serial.log"), &mut || guest.runs())?;
+            guest.terminal = Some(terminal);
+        }
+        Ok(guest)
     }
 }
 

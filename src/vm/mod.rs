@@ -25,10 +25,14 @@ pub mod report;
 pub mod round;
 mod terminal;
 pub mod trial;
+mod watch;
+mod words;
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+
+use crate::write;
 
 pub use failure::Failure;
 pub use guest::Guest;
@@ -86,5 +90,20 @@ impl Error {
 impl From<Error> for String {
     fn from(error: Error) -> Self {
         error.to_string()
+    }
+}
+
+impl From<Error> for crate::error::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Missing(_) | Error::Control(_) => Self::Machine(error.to_string()),
+            Error::Io { path, source } => Self::Io {
+                path,
+                action: "running a machine",
+                source,
+            },
+            Error::Failed(_) | Error::Written { .. } => Self::Verdict(error.to_string()),
+            Error::Interrupted(signal) => write::Error::Interrupted(signal).into(),
+        }
     }
 }

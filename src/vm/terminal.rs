@@ -16,13 +16,15 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// Connects to the socket that QEMU waits at before it starts the machine, and writes to `log` what comes.
-    pub(super) fn open(socket: &Path, log: &Path) -> Result<Self, Error> {
+    /// Connects to the socket that QEMU waits at before it starts the machine, and writes to `log` what comes. The wait ends with
+    /// the error of `runs`.
+    pub(super) fn open(socket: &Path, log: &Path, runs: &mut dyn FnMut() -> Result<(), Error>) -> Result<Self, Error> {
         let started = Instant::now();
         let stream = loop {
+            runs()?;
             match UnixStream::connect(socket) {
                 Ok(stream) => break stream,
-                Err(e) if started.elapsed() > Duration::from_secs(20) => return Err(Error::io("serial port")(e)),
+                Err(error) if started.elapsed() > Duration::from_secs(20) => return Err(serial_port(&error)),
                 Err(_) => sleep(Duration::from_millis(20)),
             }
         };
@@ -40,6 +42,10 @@ impl Terminal {
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.stream.write_all(bytes).map_err(Error::io("serial port"))
+        self.stream.write_all(bytes).map_err(|error| serial_port(&error))
     }
+}
+
+fn serial_port(error: &std::io::Error) -> Error {
+    Error::Control(format!("serial port: {error}"))
 }
