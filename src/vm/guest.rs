@@ -204,9 +204,15 @@ impl Guest {
         self.child.id()
     }
 
-    /// What the serial port has shown until now.
+    /// What the serial port has shown until now, as UTF-8; what is none is U+FFFD.
     pub fn serial(&self) -> String {
-        log::read(&self.logs.join("serial.log"))
+        let bytes = std::fs::read(self.logs.join("serial.log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The same as a person at the terminal reads it, see [`log::text`].
+    pub(super) fn serial_text(&self) -> String {
+        log::plain(&log::read(&self.logs.join("serial.log")))
     }
 
     /// What the firmware has written to its own log until now.

@@ -37,7 +37,7 @@ pub(super) struct Watch<'a> {
 impl Shown {
     fn by(guest: &Guest, firmware: Firmware) -> Self {
         Self {
-            serial: log::plain(&guest.serial()),
+            serial: guest.serial_text(),
             screen: match firmware {
                 Firmware::Bios => guest.text_screen().unwrap_or_default(),
                 _ => String::new(),
