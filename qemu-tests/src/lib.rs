@@ -13,6 +13,7 @@
 //! - [`listing`]: what a reader finds, and how that differs from what is expected.
 //!
 //! The machines are isobuild's own, `isobuild::vm`; in them:
+//! - [`verbs`]: `run`, `test` and `doctor` as a user types them.
 //! - [`linux`]: what the tests' own Linux guest says of a tree that it has mounted.
 //! - [`cpio`]: the initramfs of the tests' own Linux guest.
 //!
@@ -31,7 +32,8 @@
 //! - `input_faults.rs`: inputs that fail, change or hang while they are read.
 //! - `large_trees.rs`: 200,000 names, 70,000 directories, a depth of 1,000 and files over 4 GiB, and the memory that they take.
 //! - `output_faults.rs`, `output_signals.rs`, `output_places.rs`: what is at the output path whatever fails, ends or is in the way.
-//! - `machines.rs`: `run`, `test` and `doctor`, with machines that boot, hang, end, and cannot start.
+//! - `machines.rs`: `test`, with machines that boot, hang and end.
+//! - `run.rs`: `run` and `doctor`, and machines that cannot start.
 //! - `check.rs`: verdicts and exit codes of `check`.
 //! - `agreement.rs`: its verdicts are what firmware does, for examples, Debian's images and broken copies.
 //! - `look.rs`: `ls` and `cat` give every name and byte back, of our images and of Debian's.
@@ -60,4 +62,5 @@ pub mod preserved;
 pub mod suite;
 pub mod system;
 pub mod tools;
+pub mod verbs;
 pub mod workspace;

@@ -1,0 +1,101 @@
+//! isobuild's verbs about machines as a user types them, in a directory with a manifest.
+
+use crate::{tools, workspace};
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// What the machines of a PC need.
+pub const PC: &[&str] = &[
+    "qemu-system-x86_64",
+    "setpriv",
+    "/usr/share/seabios/bios-256k.bin",
+    tools::OVMF_CODE,
+    tools::OVMF_VARS,
+];
+
+/// What the others need.
+pub const OTHERS: &[&str] = &[
+    "qemu-system-x86_64",
+    "qemu-system-aarch64",
+    tools::OVMF_IA32_CODE,
+    tools::AAVMF_CODE,
+];
+
+/// A directory with a manifest, and what isobuild says when it is run there.
+pub struct Bench {
+    /// Removed with its value.
+    pub directory: tempfile::TempDir,
+}
+
+/// The exit code, and what stands on standard output and standard error.
+#[derive(Debug)]
+pub struct Said {
+    /// None if a signal has ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub error: String,
+}
+
+/// A menu on the screen and on the serial port.
+pub const MENU: &str =
+    "[boot]\ntimeout = -1\nserial = 115200\n[[menu]]\naction = \"machine\"\n[[menu]]\naction = \"poweroff\"\n";
+
+impl Bench {
+    /// A directory with this manifest as `m.toml`.
+    pub fn new(manifest: &str) -> Self {
+        let directory = tempfile::tempdir_in(workspace::target()).unwrap();
+        fs::write(directory.path().join("m.toml"), manifest).unwrap();
+        Self { directory }
+    }
+
+    /// The path of a file in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Isobuild, to be run there with the words of a line.
+    pub fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(workspace::isobuild().unwrap());
+        command
+            .args(line.split_whitespace())
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it.
+    pub fn run(&self, line: &str) -> Said {
+        said(self.command(line))
+    }
+
+    /// A file in it as text.
+    pub fn text(&self, name: &str) -> String {
+        String::from_utf8_lossy(&fs::read(self.path(name)).unwrap()).into_owned()
+    }
+}
+
+/// Runs a command to its end.
+pub fn said(mut command: Command) -> Said {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Said {
+        code: output.status.code(),
+        out: text(output.stdout),
+        error: text(output.stderr),
+    }
+}
+
+impl Said {
+    /// What is in a stream, or everything that was said.
+    pub fn has(&self, words: &[&str]) {
+        for word in words {
+            assert!(
+                self.out.contains(word) || self.error.contains(word),
+                "{word:?} is not in {self:#?}"
+            );
+        }
+    }
+}
