@@ -36,14 +36,6 @@ impl Need {
         }
     }
 
-    /// What the machine starts with.
-    pub fn firmware(firmware: Firmware) -> Self {
-        match firmware {
-            Firmware::Bios => Self::SeaBios,
-            firmware => Self::Uefi(firmware),
-        }
-    }
-
     /// In words.
     pub fn what(self) -> &'static str {
         match self {
