@@ -27,6 +27,7 @@
 //! | diff | [`mod@diff`] | two images side by side |
 //! | digests | [`digests`] | what an image says of its own bytes, against them |
 //! | check | [`check`] | what firmware does with the facts |
+//! | devices | [`device`] | disks, and which an image may be written to |
 //! | run, test | [`vm`] | QEMU, firmware, and what a machine shows |
 //! | facts | [`facts`], [`cell`] | the words and the JSON of `plan` and `inspect` |
 //!
@@ -55,6 +56,7 @@ pub mod boot;
 pub mod cell;
 pub mod check;
 pub mod contents;
+pub mod device;
 pub mod diagnostic;
 pub mod diff;
 pub mod digests;

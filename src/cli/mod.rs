@@ -3,6 +3,7 @@
 mod build;
 mod cat;
 mod check;
+mod devices;
 mod diff;
 mod doctor;
 mod extract;
@@ -71,6 +72,8 @@ enum Verb {
     Run(Run),
     /// Boot an image in QEMU, cell by cell, and see whether it shows what it has to. The exit code is 5 if it does not.
     Test(Test),
+    /// List the disks that an image may be written to, and why the others are refused.
+    Devices(devices::Devices),
     /// Say what of QEMU and firmware is installed for `run` and `test`, and which package has what is not.
     Doctor,
 }
@@ -245,6 +248,7 @@ pub(crate) fn run() -> ExitCode {
         (Some(Verb::Diff(diff)), _) => diff::run(&diff),
         (Some(Verb::Run(run)), _) => run::run(&run),
         (Some(Verb::Test(test)), _) => test::run(&test),
+        (Some(Verb::Devices(devices)), _) => devices::run(&devices),
         (Some(Verb::Doctor), _) => doctor::run(),
         (Some(Verb::Extract(extract)), _) => extract::run(&extract),
         // clap has shown the help.
