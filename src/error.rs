@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::device;
 use crate::diagnostic::Report;
 use crate::write;
 
@@ -36,6 +37,9 @@ pub enum Error {
     /// Writing the output failed.
     #[error(transparent)]
     Write(#[from] write::Error),
+    /// Writing to a disk, or reading from one, came to nothing.
+    #[error(transparent)]
+    Device(#[from] device::Error),
     /// A machine cannot be started: what is missing, or what QEMU says.
     #[error("{}", .0)]
     Machine(String),
@@ -57,7 +61,15 @@ impl Error {
             Self::Io { .. } => 3,
             Self::Verdict(_) => 5,
             Self::Write(write::Error::Refused { .. }) => 4,
-            Self::Write(write::Error::Interrupted(signal)) => 128 + u8::try_from(*signal).unwrap_or(0),
+            Self::Write(write::Error::Interrupted(signal)) | Self::Device(device::Error::Interrupted(signal)) => {
+                128 + u8::try_from(*signal).unwrap_or(0)
+            }
+            Self::Device(error) => match error {
+                device::Error::Refused { .. } => 4,
+                device::Error::Image { .. } => 1,
+                device::Error::Different { .. } => 5,
+                _ => 3,
+            },
             Self::Write(_) | Self::Machine(_) => 3,
         }
     }

@@ -9,10 +9,12 @@
 
 mod decode;
 mod encode;
+mod expand;
 mod guid;
 
 pub use decode::{Decoded, decode};
 pub use encode::{Encoded, Error, encode};
+pub use expand::{ExpandError, Expanded, New, expand};
 pub use guid::{Guid, ParseGuidError};
 
 /// UEFI 5.3.3, Table 5.7: the EFI system partition.

@@ -27,7 +27,8 @@
 //! | diff | [`mod@diff`] | two images side by side |
 //! | digests | [`digests`] | what an image says of its own bytes, against them |
 //! | check | [`check`] | what firmware does with the facts |
-//! | devices | [`device`] | disks, and which an image may be written to |
+//! | devices, write, verify | [`device`] | disks, which of them an image may be written to, and how |
+//! | | [`decompress`] | compressed files as the bytes in them |
 //! | run, test | [`vm`] | QEMU, firmware, and what a machine shows |
 //! | facts | [`facts`], [`cell`] | the words and the JSON of `plan` and `inspect` |
 //!
@@ -56,6 +57,7 @@ pub mod boot;
 pub mod cell;
 pub mod check;
 pub mod contents;
+pub mod decompress;
 pub mod device;
 pub mod diagnostic;
 pub mod diff;

@@ -55,6 +55,7 @@ pub mod hash;
 pub mod inside;
 pub mod linux;
 pub mod listing;
+pub mod loops;
 pub mod odd;
 pub mod pins;
 pub mod place;

@@ -2,7 +2,7 @@
 //! and counted as ignored elsewhere; it never passes.
 
 use crate::pins::{self, State};
-use crate::{tools, workspace};
+use crate::{loops, tools, workspace};
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -11,7 +11,14 @@ use std::time::{Duration, Instant};
 const LONG: Duration = Duration::from_secs(5);
 
 /// What takes longest and has a shorter sibling: `cargo xtask ci --full` runs it, and whoever asks for it by name.
-const FULL: [&str; 24] = [
+const FULL: [&str; 31] = [
+    "debian-installer bios-usb",
+    "debian-installer uefi-cd",
+    "debian-installer uefi-usb",
+    "debian-installer secure-boot-cd",
+    "h17 damaged UDF bridge",
+    "h17 damaged grub-rescue.iso",
+    "h17 damaged debian-installer",
     "too little memory bios-usb",
     "1 GiB bios-usb",
     "1 GiB uefi-usb",
@@ -68,8 +75,18 @@ pub type ProgramTest = (&'static str, &'static [&'static str], fn());
 
 /// Tests that run the program and judge what it leaves.
 pub fn program_tests(tests: &[ProgramTest]) -> Vec<Trial> {
+    with_program(tests, None)
+}
+
+/// Tests that run the program on loop devices.
+pub fn loop_tests(tests: &[ProgramTest]) -> Vec<Trial> {
+    with_program(tests, loops::missing())
+}
+
+fn with_program(tests: &[ProgramTest], lacking: Option<String>) -> Vec<Trial> {
     let trial_of = |&(name, needs, test): &ProgramTest| {
         let mut missing = missing(needs);
+        missing.extend(lacking.clone());
         missing.extend(workspace::isobuild().err());
         trial(name.to_owned(), missing, move || {
             test();

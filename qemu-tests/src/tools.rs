@@ -31,7 +31,7 @@ pub const OVMF_IA32_CODE: &str = "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd";
 pub const AAVMF_CODE: &str = "/usr/share/AAVMF/AAVMF_CODE.fd";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 31] = [
+pub const TOOLS: [Tool; 43] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -60,6 +60,18 @@ pub const TOOLS: [Tool; 31] = [
     // What `cargo xtask fuzz` links with.
     tool("g++", "g++"),
     tool("strace", "strace"),
+    tool("losetup", "mount"),
+    tool("mount", "mount"),
+    tool("umount", "mount"),
+    tool("swapon", "mount"),
+    tool("swapoff", "mount"),
+    tool("mkswap", "util-linux"),
+    tool("partx", "util-linux"),
+    tool("blkid", "util-linux"),
+    tool("wipefs", "util-linux"),
+    tool("mkfs.ext4", "e2fsprogs"),
+    tool("e2fsck", "e2fsprogs"),
+    tool("xz", "xz-utils"),
     tool("setpriv", "util-linux"),
     tool("unshare", "util-linux"),
     tool("fdisk", "fdisk"),

@@ -51,6 +51,21 @@ impl Bench {
         Self { directory }
     }
 
+    /// A directory with this manifest and so many MiB of noise, and the image of both as `image.iso`.
+    pub fn with_noise(manifest: &str, mib: usize) -> Self {
+        let bench = Self::new(&format!("{manifest}[[files]]\nfrom = \"noise\"\nto = \"/\"\n"));
+        let mut state: u64 = 1;
+        let noise = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as u32
+        });
+        let noise: Vec<u8> = noise.take(mib << 18).flat_map(u32::to_le_bytes).collect();
+        fs::write(bench.path("noise"), noise).unwrap();
+        let said = bench.run("m.toml -o image.iso");
+        assert_eq!(said.code, Some(0), "{said:?}");
+        bench
+    }
+
     /// The path of a file in it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)

@@ -15,9 +15,11 @@ mod run;
 mod show;
 mod subject;
 mod test;
+mod verify;
+mod write;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,6 +76,10 @@ enum Verb {
     Test(Test),
     /// List the disks that an image may be written to, and why the others are refused.
     Devices(devices::Devices),
+    /// Write an image to a stick, a card or a file, read every byte back and compare.
+    Write(write::Write),
+    /// Compare a stick, a disc or a file with the image that was written to it. The exit code is 5 if it is damaged.
+    Verify(verify::Verify),
     /// Say what of QEMU and firmware is installed for `run` and `test`, and which package has what is not.
     Doctor,
 }
@@ -249,6 +255,8 @@ pub(crate) fn run() -> ExitCode {
         (Some(Verb::Run(run)), _) => run::run(&run),
         (Some(Verb::Test(test)), _) => test::run(&test),
         (Some(Verb::Devices(devices)), _) => devices::run(&devices),
+        (Some(Verb::Write(write)), _) => write::run(&write),
+        (Some(Verb::Verify(verify)), _) => verify::run(&verify),
         (Some(Verb::Doctor), _) => doctor::run(),
         (Some(Verb::Extract(extract)), _) => extract::run(&extract),
         // clap has shown the help.

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// While inputs are looked at there is no telling how many there are.
 const WAITING: &str = "{spinner} {msg} {elapsed}";
-const WRITING: &str = "[{wide_bar:.}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}";
+const WRITING: &str = "{msg}[{wide_bar:.}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}";
 
 /// A line on stderr: first what the program is at, then a bar with bytes, rate and time left. It comes after a second and
 /// disappears when it is dropped.
@@ -47,7 +47,19 @@ impl Progress {
 
     /// From now on `total` bytes are written.
     pub(super) fn begin(&self, total: u64) {
-        self.bar.set_length(total);
+        self.phase("", Some(total));
+    }
+
+    /// From now on so many bytes, if that is known, pass through this phase.
+    pub(super) fn phase(&self, name: &'static str, total: Option<u64>) {
+        self.bar.set_message(match name {
+            "" => String::new(),
+            name => format!("{name} "),
+        });
+        match total {
+            Some(total) => self.bar.set_length(total),
+            None => self.bar.unset_length(),
+        }
         if let Ok(style) = ProgressStyle::with_template(WRITING) {
             self.bar.set_style(style.progress_chars("=> "));
         }

@@ -222,7 +222,7 @@ impl Disk {
 }
 
 /// A path as it may be shown.
-fn visible(path: &Path) -> String {
+pub(super) fn visible(path: &Path) -> String {
     crate::error::escape(path)
 }
 

@@ -1,10 +1,29 @@
 //! Disks: which there are, and which an image may be written to.
 
 mod disk;
+mod error;
+mod expand;
+mod fit;
+mod medium;
+mod payload;
+mod signature;
 mod sysfs;
+mod target;
 #[cfg(test)]
 mod tests;
+mod touched;
+mod transfer;
 mod uses;
+mod verify;
 
 pub use disk::{Bus, Disk, Partition, Refusal, Use};
+pub use error::Error;
+pub use expand::{DEBIAN, expand};
+pub use fit::fits;
+pub use medium::Medium;
+pub use payload::Payload;
+pub use signature::{Content, contents};
 pub use sysfs::Host;
+pub use target::{Allowed, Kind, Target};
+pub use transfer::{Options, Phase, Report, transfer};
+pub use verify::{Comparison, Fault, verify};

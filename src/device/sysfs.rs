@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::disk::{Bus, Disk, Partition};
+use super::disk::{Bus, Disk, Partition, Use};
 use super::uses;
 
 /// Where a running system describes itself.
@@ -67,7 +67,7 @@ impl Host {
         }
         let bus = if is_loop { Bus::Loop } else { bus(&block, name) };
         let partitions = self.partitions(&block);
-        let uses = uses::of(self, name, &partitions);
+        let uses = uses::of_disk(self, name, &partitions);
         Some(Disk {
             path: self.node(name),
             number: number(&block)?,
@@ -85,6 +85,11 @@ impl Host {
             partitions,
             uses,
         })
+    }
+
+    /// What uses one partition of a disk.
+    pub(super) fn uses(&self, disk: &Disk, partition: &Partition) -> Vec<Use> {
+        uses::of_partition(self, &disk.name, &partition.name)
     }
 
     /// The directory of all block devices.

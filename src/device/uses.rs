@@ -13,12 +13,22 @@ use super::sysfs::{Host, text};
 const DEPTH: usize = 16;
 
 /// Everything that uses the disk `name`, its partitions, or what is made of them.
-pub(super) fn of(host: &Host, name: &str, partitions: &[Partition]) -> Vec<Use> {
+pub(super) fn of_disk(host: &Host, name: &str, partitions: &[Partition]) -> Vec<Use> {
     let block = host.blocks().join(name);
-    let mut uses = Vec::new();
-    // Kernel names, and the directory of each.
     let mut devices = BTreeMap::from([(name.to_owned(), block.clone())]);
     devices.extend(partitions.iter().map(|one| (one.name.clone(), block.join(&one.name))));
+    of(host, devices)
+}
+
+/// Everything that uses one partition of the disk, or what is made of it.
+pub(super) fn of_partition(host: &Host, disk: &str, partition: &str) -> Vec<Use> {
+    let directory = host.blocks().join(disk).join(partition);
+    of(host, BTreeMap::from([(partition.to_owned(), directory)]))
+}
+
+/// Everything that uses these devices, by the kernel's names, with the directory of each.
+fn of(host: &Host, mut devices: BTreeMap<String, PathBuf>) -> Vec<Use> {
+    let mut uses = Vec::new();
     let mut new: Vec<(String, PathBuf)> = devices.clone().into_iter().collect();
     for _ in 0..DEPTH {
         let mut next = Vec::new();

@@ -24,7 +24,7 @@ use crate::udf;
 
 pub(crate) use fat_volumes::{esp_faults, fat_extents, fat_what};
 pub(crate) use loaders::{is_default_loader, loader_facts, loaders_in};
-pub(crate) use recognise::refuse;
+pub(crate) use recognise::{container, refuse};
 pub(crate) use tables::{gpt_partition, mbr_partition};
 pub(crate) use volume::{boot_length, hard_disk_length};
 

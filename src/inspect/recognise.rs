@@ -34,12 +34,18 @@ const OTHERS: [(&[u8], &str); 11] = [
 /// ECMA-130 §14.1: the synchronisation field that a raw sector begins with.
 pub(super) const RAW: &[u8] = b"\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0";
 
+/// What to say of a file that begins so, if it holds an image in another form.
+pub(crate) fn container(start: &[u8]) -> Option<&'static str> {
+    let other = OTHERS.iter().find(|(magic, _)| start.starts_with(magic));
+    other.map(|&(_, what)| what)
+}
+
 /// Names what an image is when it is not an ISO 9660 image.
 pub(crate) fn refuse(image: &dyn ReadAt) -> Result<(), InspectError> {
     let size = image.size();
     let refused = |message: &str| Err(InspectError::NotAnImage(message.to_owned()));
     let start = image.read_vec_at(0, size.min(RAW.len() as u64))?;
-    if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| start.starts_with(magic)) {
+    if let Some(what) = container(&start) {
         return refused(what);
     }
     if size < SYSTEM_AREA + SECTOR {

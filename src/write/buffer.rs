@@ -3,20 +3,20 @@
 use std::ops::{Deref, DerefMut};
 
 /// What is gathered for one write. Short pieces are many; a small image would wait longer for its first write of a larger one.
-pub(super) const BUFFER: usize = 1 << 20;
+pub(crate) const BUFFER: usize = 1 << 20;
 
 /// open(2), `O_DIRECT`: addresses, lengths and offsets have to be multiples of the device's logical block, which is no longer.
-pub(super) const ALIGNMENT: usize = 4096;
+pub(crate) const ALIGNMENT: usize = 4096;
 
 /// [`BUFFER`] bytes at an address that is a multiple of [`ALIGNMENT`].
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     bytes: Vec<u8>,
     start: usize,
 }
 
 impl Buffer {
     /// All zeros.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bytes = vec![0; BUFFER + ALIGNMENT];
         let start = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
         Self { bytes, start }

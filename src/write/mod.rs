@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::source::Stamp;
+pub(crate) use buffer::{ALIGNMENT, BUFFER, Buffer};
 use copy::Stream;
 use disk::Disk;
 use input::Input;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::process::Command;
 
 /// Licences that ask for no more than a notice.
-const ALLOWED: [&str; 9] = [
+const ALLOWED: [&str; 10] = [
     "MIT",
     "MIT-0",
     "Apache-2.0",
@@ -15,6 +15,7 @@ const ALLOWED: [&str; 9] = [
     "BSD-3-Clause",
     "Unicode-3.0",
     "Zlib",
+    "bzip2-1.0.6",
     "Unlicense",
 ];
 

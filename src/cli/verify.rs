@@ -1,0 +1,132 @@
+//! `isobuild verify`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use isobuild::device::{self, Comparison, Fault, Medium, Payload};
+use isobuild::error::{Error, escape};
+use isobuild::facts::Extent;
+use isobuild::inspect;
+use isobuild::read_at::{FileAt, ReadAt};
+use isobuild::text::{size, visible};
+use serde::Serialize;
+
+use super::progress::Progress;
+use super::{interrupt, print, print_json};
+
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// The image, as it is or compressed with gzip, xz, zstd or bzip2.
+    image: PathBuf,
+    /// The disk, the disc or the file that it was written to.
+    device: PathBuf,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Verdict<'a> {
+    /// Whether the medium does what the image does.
+    same: bool,
+    size: u64,
+    /// Bytes by which the medium is shorter.
+    missing: u64,
+    first: Option<Difference>,
+    /// Sectors of 512 bytes.
+    different_sectors: u64,
+    touched: &'a [&'static str],
+}
+
+#[derive(Serialize)]
+struct Difference {
+    offset: u64,
+    lba: u64,
+    what: Option<String>,
+    paths: Vec<String>,
+}
+
+pub(super) fn run(arguments: &Verify) -> Result<(), Error> {
+    let interrupt = interrupt()?;
+    let image = Payload::open(&arguments.image)?.into_file()?;
+    let mut medium = Medium::open_to_read(&arguments.device)?;
+    let progress = Progress::new("looking at the image", arguments.json);
+    progress.phase("comparing", Some(image.size().min(ReadAt::size(&medium))));
+    let mut update = |done| progress.update(done);
+    let found = device::verify(&image, &mut medium, &mut update, &interrupt).map_err(|fault| match fault {
+        Fault::Image(source) => Error::Io {
+            path: arguments.image.clone(),
+            action: "reading",
+            source,
+        },
+        Fault::Medium(error) => Error::Device(error),
+        Fault::Interrupted(signal) => Error::Device(device::Error::Interrupted(signal)),
+    })?;
+    drop(progress);
+    let first = found
+        .first
+        .map(|offset| difference(&image, offset, medium.sector_size()));
+    let names = [escape(&arguments.image), escape(&arguments.device)];
+    let verdict = match found.is_sound() {
+        true => Ok(()),
+        false => Err(Error::Verdict(format!("{} is not what is on {}", names[0], names[1]))),
+    };
+    match arguments.json {
+        true => print_json(&Verdict {
+            same: found.is_sound(),
+            size: found.size,
+            missing: found.missing,
+            first,
+            different_sectors: found.different,
+            touched: &found.touched,
+        })?,
+        false => print(&text(&found, first, &names))?,
+    }
+    verdict
+}
+
+/// What of the image lies at `offset`. An image of nothing that is known has no names.
+fn difference(image: &FileAt, offset: u64, sector_size: u64) -> Difference {
+    let facts = inspect::inspect(image).ok();
+    let lies_there = |extent: &Extent| (extent.offset..extent.offset + extent.length).contains(&offset);
+    let extent = facts.and_then(|facts| facts.extents.into_iter().find(lies_there));
+    let (what, paths) = extent.map_or((None, Vec::new()), |extent| {
+        (Some(extent.what.to_string()), extent.paths)
+    });
+    Difference {
+        offset,
+        lba: offset / sector_size.max(512),
+        what,
+        paths,
+    }
+}
+
+fn text(found: &Comparison, first: Option<Difference>, [image, device]: &[String; 2]) -> String {
+    let mut text = String::new();
+    if let Some(first) = first {
+        let paths: Vec<String> = first.paths.iter().map(|path| visible(path.as_bytes())).collect();
+        let what = match (first.what, paths.is_empty()) {
+            (Some(what), true) => format!(" in the {what}"),
+            (Some(what), false) => format!(" in the {what} {}", paths.join(", ")),
+            (None, _) => String::new(),
+        };
+        text.push_str(&format!(
+            "the first difference is{what}, at byte {} (LBA {}); sectors that differ: {} of {}\n",
+            first.offset,
+            first.lba,
+            found.different,
+            found.size.div_ceil(512)
+        ));
+    }
+    if found.missing > 0 {
+        text.push_str(&format!("{device} is too small: {} are missing\n", size(found.missing)));
+    }
+    for touched in &found.touched {
+        text.push_str(&format!("no damage: {touched}\n"));
+    }
+    if found.is_sound() {
+        let but = if found.touched.is_empty() { "" } else { ", but for that" };
+        text.push_str(&format!("{device} has every byte of {image}{but}\n"));
+    }
+    text
+}

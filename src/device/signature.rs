@@ -1,0 +1,108 @@
+//! What is on a disk, for whoever is about to overwrite it: file systems and the like, by their magic numbers.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::target::{Kind, Target};
+use crate::read_at::{FileAt, ReadAt, Window};
+
+/// Something that would be lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// The disk or the partition.
+    pub path: PathBuf,
+    /// Bytes.
+    pub length: u64,
+    /// What it is: empty if that is not known.
+    pub kind: &'static str,
+    /// The name that it has been given.
+    pub label: Option<String>,
+}
+
+/// What a target holds: what begins with the disk itself, then its partitions. Empty where nothing is recognised, or nothing may be read.
+pub fn contents(target: &Target) -> Vec<Content> {
+    let Ok(all) = std::fs::File::open(target.path()).and_then(FileAt::new) else {
+        return Vec::new();
+    };
+    let content = |path: PathBuf, window: &Window<'_>| {
+        let (kind, label) = recognise(window).ok().flatten().unwrap_or_default();
+        let length = window.size();
+        Content {
+            path,
+            length,
+            kind,
+            label,
+        }
+    };
+    let whole = content(target.path().to_owned(), &Window::new(&all, 0, all.size()));
+    let mut found = Vec::new();
+    found.extend(Some(whole).filter(|whole| !whole.kind.is_empty()));
+    if let Kind::Disk { disk, partition: None } = target.kind() {
+        let parts = disk.partitions.iter();
+        found.extend(parts.map(|part| content(part.path.clone(), &Window::new(&all, part.start, part.length))));
+    }
+    found
+}
+
+/// Where a magic number stands, the number, what it means, and where the label is: offset and length of bytes that end with a zero or
+/// spaces.
+struct Magic(u64, &'static [u8], &'static str, Option<(u64, u64)>);
+
+const MAGIC: [Magic; 15] = [
+    Magic(0x438, b"\x53\xef", "ext", Some((0x478, 16))),
+    Magic(0, b"XFSB", "XFS", Some((108, 12))),
+    Magic(0x10040, b"_BHRfS_M", "btrfs", Some((0x1012b, 256))),
+    Magic(0, b"LUKS\xba\xbe", "LUKS", None),
+    Magic(0, b"hsqs", "squashfs", None),
+    Magic(0x400, b"\xe2\xe1\xf5\xe0", "EROFS", Some((0x400 + 64, 16))),
+    Magic(0x400, b"\x10\x20\xf5\xf2", "F2FS", None),
+    Magic(0x218, b"LVM2 001", "LVM", None),
+    Magic(4086, b"SWAPSPACE2", "swap", Some((0x41c, 16))),
+    Magic(3, b"NTFS    ", "NTFS", None),
+    Magic(3, b"EXFAT   ", "exFAT", None),
+    Magic(82, b"FAT32   ", "FAT", Some((71, 11))),
+    Magic(54, b"FAT1", "FAT", Some((43, 11))),
+    Magic(0x8001, b"CD001", "ISO 9660", Some((0x8028, 32))),
+    Magic(0x1000, b"\xfc\x4e\x2b\xa9", "RAID", Some((0x1020, 32))),
+];
+
+/// The kind and the label of what begins here.
+fn recognise(bytes: &dyn ReadAt) -> io::Result<Option<(&'static str, Option<String>)>> {
+    for Magic(offset, magic, kind, label) in MAGIC {
+        if offset + magic.len() as u64 > bytes.size() || bytes.read_vec_at(offset, magic.len() as u64)? != magic {
+            continue;
+        }
+        let label = match label {
+            Some((offset, length)) if offset + length <= bytes.size() => bytes.read_vec_at(offset, length)?,
+            _ => Vec::new(),
+        };
+        let length = label.iter().position(|&byte| byte == 0).unwrap_or(label.len());
+        let label = crate::text::visible(label.get(..length).unwrap_or_default().trim_ascii());
+        // What the makers of FAT write where there is none.
+        let label = Some(label).filter(|label| !label.is_empty() && label != "NO NAME");
+        return Ok(Some((kind, label)));
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn magic_numbers_and_labels() {
+        let mut bytes = vec![0; 0x11000];
+        assert_eq!(recognise(&bytes).unwrap(), None);
+        bytes[0x8001..0x8006].copy_from_slice(b"CD001");
+        bytes[0x8028..0x8048].copy_from_slice(b"DEBIAN_\x1b                        ");
+        let debian = Some("DEBIAN_\\u{1b}".to_owned());
+        assert_eq!(recognise(&bytes).unwrap(), Some(("ISO 9660", debian)));
+        bytes[82..90].copy_from_slice(b"FAT32   ");
+        bytes[71..82].copy_from_slice(b"NO NAME    ");
+        assert_eq!(recognise(&bytes).unwrap(), Some(("FAT", None)));
+        bytes[0x438..0x43a].copy_from_slice(b"\x53\xef");
+        bytes[0x478..0x47c].copy_from_slice(b"root");
+        assert_eq!(recognise(&bytes).unwrap(), Some(("ext", Some("root".to_owned()))));
+        assert_eq!(recognise(&vec![0u8; 3]).unwrap(), None);
+    }
+}
