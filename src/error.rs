@@ -65,7 +65,7 @@ impl Error {
                 128 + u8::try_from(*signal).unwrap_or(0)
             }
             Self::Device(error) => match error {
-                device::Error::Refused { .. } => 4,
+                device::Error::Refused { .. } | device::Error::Output(write::Error::Refused { .. }) => 4,
                 device::Error::Image { .. } => 1,
                 device::Error::Different { .. } => 5,
                 _ => 3,

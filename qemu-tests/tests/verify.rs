@@ -192,7 +192,11 @@ fn not_expanded() {
             1,
             "it has no GPT",
         ),
-        ("write image.iso new.img --expand".to_owned(), 4, "it has no length yet"),
+        (
+            "write image.iso new.img --expand".to_owned(),
+            4,
+            "it has no length of its own",
+        ),
         (
             format!("write image.iso {} --yes --persistence=a/b", disk.name()),
             2,

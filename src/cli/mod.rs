@@ -1,6 +1,7 @@
 //! The command line: parse, call the library, print. One file per verb.
 
 mod build;
+mod burn;
 mod cat;
 mod check;
 mod devices;
@@ -11,6 +12,7 @@ mod inspect;
 mod ls;
 mod plan;
 mod progress;
+mod read;
 mod run;
 mod show;
 mod subject;
@@ -80,6 +82,8 @@ enum Verb {
     Write(write::Write),
     /// Compare a stick, a disc or a file with the image that was written to it. The exit code is 5 if it is damaged.
     Verify(verify::Verify),
+    /// Make an image of a disc or a stick: as long as it says itself, with a map of what cannot be read.
+    Read(read::Read),
     /// Say what of QEMU and firmware is installed for `run` and `test`, and which package has what is not.
     Doctor,
 }
@@ -257,6 +261,7 @@ pub(crate) fn run() -> ExitCode {
         (Some(Verb::Devices(devices)), _) => devices::run(&devices),
         (Some(Verb::Write(write)), _) => write::run(&write),
         (Some(Verb::Verify(verify)), _) => verify::run(&verify),
+        (Some(Verb::Read(read)), _) => read::run(&read),
         (Some(Verb::Doctor), _) => doctor::run(),
         (Some(Verb::Extract(extract)), _) => extract::run(&extract),
         // clap has shown the help.

@@ -1,6 +1,6 @@
 //! `isobuild verify`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use isobuild::device::{self, Comparison, Fault, Medium, Payload};
@@ -9,6 +9,7 @@ use isobuild::facts::Extent;
 use isobuild::inspect;
 use isobuild::read_at::{FileAt, ReadAt};
 use isobuild::text::{size, visible};
+use isobuild::write::Interrupt;
 use serde::Serialize;
 
 use super::progress::Progress;
@@ -48,14 +49,27 @@ struct Difference {
 
 pub(super) fn run(arguments: &Verify) -> Result<(), Error> {
     let interrupt = interrupt()?;
-    let image = Payload::open(&arguments.image)?.into_file()?;
-    let mut medium = Medium::open_to_read(&arguments.device)?;
+    let whole = Payload::open(&arguments.image)?.into_file()?;
     let progress = Progress::new("looking at the image", arguments.json);
+    let image = (arguments.image.as_path(), whole.path());
+    compare(image, &arguments.device, arguments.json, progress, &interrupt)
+}
+
+/// Compares the medium with the image, which is shown by the first of its names and read by the second, and says what differs.
+pub(super) fn compare(
+    (name, image): (&Path, &Path),
+    device: &Path,
+    json: bool,
+    progress: Progress,
+    interrupt: &Interrupt,
+) -> Result<(), Error> {
+    let image = super::inspect::open(image)?;
+    let mut medium = Medium::open_to_read(device)?;
     progress.phase("comparing", Some(image.size().min(ReadAt::size(&medium))));
     let mut update = |done| progress.update(done);
-    let found = device::verify(&image, &mut medium, &mut update, &interrupt).map_err(|fault| match fault {
+    let found = device::verify(&image, &mut medium, &mut update, interrupt).map_err(|fault| match fault {
         Fault::Image(source) => Error::Io {
-            path: arguments.image.clone(),
+            path: name.to_owned(),
             action: "reading",
             source,
         },
@@ -66,12 +80,12 @@ pub(super) fn run(arguments: &Verify) -> Result<(), Error> {
     let first = found
         .first
         .map(|offset| difference(&image, offset, medium.sector_size()));
-    let names = [escape(&arguments.image), escape(&arguments.device)];
+    let names = [escape(name), escape(device)];
     let verdict = match found.is_sound() {
         true => Ok(()),
         false => Err(Error::Verdict(format!("{} is not what is on {}", names[0], names[1]))),
     };
-    match arguments.json {
+    match json {
         true => print_json(&Verdict {
             same: found.is_sound(),
             size: found.size,

@@ -9,6 +9,7 @@ use isobuild::device::{self, Allowed, Host, Kind, Medium, Options, Payload, Phas
 use isobuild::error::{Error, escape};
 use isobuild::text::size;
 
+use super::burn::burn;
 use super::progress::Progress;
 use super::{interrupt, print};
 
@@ -57,10 +58,10 @@ pub(super) fn run(arguments: &Write) -> Result<(), Error> {
     let mut payload = Payload::open(&arguments.image)?;
     device::fits(&target, &payload)?;
     if arguments.expand || arguments.persistence.is_some() {
-        let Some(size) = target.size() else {
+        let Some(size) = target.size().filter(|_| !target.is_optical()) else {
             return Err(refused(
                 &target,
-                "it has no length yet, so that there is no end to expand to",
+                "it has no length of its own, and so no end to expand to",
             ));
         };
         device::expand(
@@ -74,6 +75,9 @@ pub(super) fn run(arguments: &Write) -> Result<(), Error> {
         confirm(&target, &payload)?;
     }
     target.unmount(&host)?;
+    if target.is_optical() {
+        return burn(&target, payload, arguments.quiet, &interrupt);
+    }
     let mut medium = Medium::open(&target, &host)?;
 
     let started = Instant::now();

@@ -200,9 +200,13 @@ impl Disk {
         if !self.removable {
             refusals.push(Refusal::Internal);
         }
+        // What is in a drive is for the burner to judge: an empty disc has no size either.
+        if self.optical {
+            return refusals;
+        }
         if self.size == 0 {
             refusals.push(Refusal::Empty);
-        } else if self.read_only && !self.optical {
+        } else if self.read_only {
             refusals.push(Refusal::ReadOnly);
         }
         refusals

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::write;
+
 /// What can end a transfer.
 #[derive(Debug)]
 pub enum Error {
@@ -47,6 +49,8 @@ pub enum Error {
         /// Bytes of a sector.
         sector_size: u64,
     },
+    /// The file cannot be written.
+    Output(write::Error),
     /// A signal asked to stop.
     Interrupted(i32),
 }
@@ -77,6 +81,15 @@ impl Error {
             action,
             offset,
             source: source.into(),
+        }
+    }
+}
+
+impl From<write::Error> for Error {
+    fn from(error: write::Error) -> Self {
+        match error {
+            write::Error::Interrupted(signal) => Self::Interrupted(signal),
+            error => Self::Output(error),
         }
     }
 }
@@ -114,6 +127,7 @@ impl std::fmt::Display for Error {
                 name(path),
                 offset / sector_size
             ),
+            Self::Output(error) => write!(f, "{error}"),
             Self::Interrupted(signal) => write!(f, "interrupted by signal {signal}"),
         }
     }

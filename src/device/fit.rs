@@ -9,6 +9,10 @@ use super::target::{Kind, Target};
 /// # Errors
 /// [`Error::Refused`] with what would fit.
 pub fn fits(target: &Target, payload: &Payload) -> Result<(), Error> {
+    if target.is_optical() {
+        // An empty disc does not say how much it takes, and firmware looks at El Torito there.
+        return Ok(());
+    }
     let mut reasons = Vec::new();
     if let (Some(room), Some(size)) = (target.size(), payload.size())
         && room < size

@@ -1,5 +1,7 @@
 //! Disks: which there are, and which an image may be written to.
 
+mod burn;
+mod copy;
 mod disk;
 mod error;
 mod expand;
@@ -16,12 +18,14 @@ mod transfer;
 mod uses;
 mod verify;
 
+pub use burn::Burner;
+pub use copy::{Copied, copy, image_size, map};
 pub use disk::{Bus, Disk, Partition, Refusal, Use};
 pub use error::Error;
 pub use expand::{DEBIAN, expand};
 pub use fit::fits;
 pub use medium::Medium;
-pub use payload::Payload;
+pub use payload::{Payload, Whole};
 pub use signature::{Content, contents};
 pub use sysfs::Host;
 pub use target::{Allowed, Kind, Target};

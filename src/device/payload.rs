@@ -6,10 +6,12 @@ use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tempfile::NamedTempFile;
+
 use super::Error;
 use crate::decompress::Compression;
 use crate::inspect::container;
-use crate::read_at::{FileAt, ReadAt};
+use crate::read_at::ReadAt;
 use crate::source::{self, Stamp};
 
 /// What is written last: the system area and the tables that firmware starts from, the descriptors behind them, and more.
@@ -33,6 +35,25 @@ pub struct Payload {
     position: u64,
     /// Behind the image: which addition is next, and how much of it is done.
     addition: Option<(usize, u64)>,
+}
+
+/// An image that is not compressed.
+#[derive(Debug)]
+pub enum Whole {
+    /// The file that was given.
+    Itself(PathBuf),
+    /// A copy that goes with its value.
+    Temporary(NamedTempFile),
+}
+
+impl Whole {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Itself(path) => path,
+            Self::Temporary(file) => file.path(),
+        }
+    }
 }
 
 /// Bytes that are no part of the image, for a place behind it.
@@ -105,24 +126,24 @@ impl Payload {
         })
     }
 
-    /// The image as bytes at any offset: the file itself, or what is in it, decompressed into a temporary file.
+    /// The image as a file of its own: itself, or what is in it, decompressed into a temporary file.
     ///
     /// # Errors
     /// [`Error::Image`] if it is broken, [`Error::Io`] if there is no room for it.
-    pub fn into_file(mut self) -> Result<FileAt, Error> {
+    pub fn into_file(mut self) -> Result<Whole, Error> {
         if self.compression.is_none() {
-            return FileAt::new(self.file).map_err(Error::io(&self.path, "measure", None));
+            return Ok(Whole::Itself(self.path));
         }
         let path = self.path.clone();
         let failed = |error: io::Error| Error::io(&path, "decompress to a temporary file", None)(error);
-        let mut file = tempfile::tempfile().map_err(failed)?;
+        let mut file = NamedTempFile::new().map_err(failed)?;
         file.write_all(&self.head).map_err(failed)?;
         let mut buffer = vec![0; HEAD];
         while let Some((_, length)) = self.next(&mut buffer)? {
             file.write_all(buffer.get(..length).unwrap_or_default())
                 .map_err(failed)?;
         }
-        FileAt::new(file).map_err(failed)
+        Ok(Whole::Temporary(file))
     }
 
     /// Its path, for messages.
@@ -280,7 +301,7 @@ fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 /// How many bytes an image says that it has: ECMA-119 §8.4.8, Volume Space Size, in sectors of 2048; UEFI 5.3.2, AlternateLBA, the
 /// last sector of the disk.
-fn declared_size(head: &[u8]) -> Option<u64> {
+pub(super) fn declared_size(head: &[u8]) -> Option<u64> {
     let number = |offset: usize, length: usize| -> Option<u64> {
         let bytes = head.get(offset..offset + length)?;
         Some(bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))

@@ -131,6 +131,11 @@ impl Target {
         &self.kind
     }
 
+    /// Whether it is a disc, which a burner writes.
+    pub fn is_optical(&self) -> bool {
+        matches!(&self.kind, Kind::Disk { disk, .. } if disk.optical)
+    }
+
     /// Bytes that there is room for. `None` for a file that becomes as long as the image: a new or an empty one.
     pub fn size(&self) -> Option<u64> {
         match &self.kind {

@@ -34,7 +34,7 @@ pub(crate) use buffer::{ALIGNMENT, BUFFER, Buffer};
 use copy::Stream;
 use disk::Disk;
 use input::Input;
-use output::Output;
+pub(crate) use output::Output;
 use pipeline::{Feed, Writer};
 use sha2::{Digest as _, Sha256};
 

@@ -11,6 +11,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
@@ -31,7 +32,7 @@ const LINKS: usize = 40;
 
 /// A file beside the target that will become it. Dropped, it is gone.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(crate) struct Output {
     target: PathBuf,
     file: Temporary,
     /// Open directories to `fsync`: the target's first, then those that got a new directory.
@@ -49,7 +50,7 @@ enum Temporary {
 
 impl Output {
     /// Creates the file beside what `target` resolves to. Directories that are missing are made.
-    pub(super) fn create(target: &Path) -> Result<Self, Error> {
+    pub(crate) fn create(target: &Path) -> Result<Self, Error> {
         let target = resolve(target)?;
         let directory = parent(&target).to_owned();
         let directories = make_directories(&directory)?;
@@ -83,14 +84,21 @@ impl Output {
     }
 
     /// Makes the file `size` zeros long, all a hole. A limit on the length of files (`EFBIG`) is met here.
-    pub(super) fn set_size(&self, size: u64) -> Result<(), Error> {
+    pub(crate) fn set_size(&self, size: u64) -> Result<(), Error> {
         self.file()
             .set_len(size)
             .map_err(io_error(&self.target, "make room in", Some(size)))
     }
 
+    /// Writes bytes at a place.
+    pub(crate) fn write(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {
+        self.file()
+            .write_all_at(bytes, offset)
+            .map_err(io_error(&self.target, "write", Some(offset)))
+    }
+
     /// Brings the file to the disk and into its place.
-    pub(super) fn commit(self, interrupt: &Interrupt) -> Result<(), Error> {
+    pub(crate) fn commit(self, interrupt: &Interrupt) -> Result<(), Error> {
         let target = &self.target;
         retry(|| self.file().sync_all()).map_err(io_error(target, "fsync", None))?;
         interrupt.check()?;

@@ -1,0 +1,41 @@
+//! `isobuild write` onto a disc.
+
+use std::path::Path;
+use std::process::Command;
+
+use isobuild::device::{Burner, Payload, Target};
+use isobuild::error::{Error, escape};
+use isobuild::write::Interrupt;
+
+use super::progress::Progress;
+use super::verify;
+
+/// Has a burner that is installed write the disc, then compares it with the image.
+pub(super) fn burn(target: &Target, payload: Payload, quiet: bool, interrupt: &Interrupt) -> Result<(), Error> {
+    let name = payload.path().to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let burner = Burner::find(&path).ok_or_else(|| Error::Machine(Burner::missing()))?;
+    let whole = payload.into_file()?;
+    let failed = |message: String| Error::Io {
+        path: target.path().to_owned(),
+        action: "burning",
+        source: std::io::Error::other(message),
+    };
+    let arguments = burner.arguments(whole.path(), target.path());
+    let program = escape(burner.program());
+    if !quiet {
+        let words: Vec<_> = arguments.iter().map(|word| escape(Path::new(word))).collect();
+        eprintln!("{program} {}", words.join(" "));
+    }
+    let status = Command::new(burner.program()).args(&arguments).status();
+    let status = status.map_err(|error| failed(format!("{program}: {error}")))?;
+    if !status.success() {
+        return Err(failed(format!(
+            "{program} has failed ({status}); what it said stands above"
+        )));
+    }
+    let progress = Progress::new("looking at the disc", quiet);
+    verify::compare((&name, whole.path()), target.path(), false, progress, interrupt).inspect_err(|_| {
+        eprintln!("If the drive does not show the new disc yet, open and close it, and use isobuild verify.");
+    })
+}
