@@ -52,6 +52,7 @@ pub mod broken;
 pub mod cpio;
 pub mod example;
 pub mod hash;
+pub mod initramfs;
 pub mod inside;
 pub mod linux;
 pub mod listing;

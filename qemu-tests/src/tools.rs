@@ -31,7 +31,7 @@ pub const OVMF_IA32_CODE: &str = "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd";
 pub const AAVMF_CODE: &str = "/usr/share/AAVMF/AAVMF_CODE.fd";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 43] = [
+pub const TOOLS: [Tool; 44] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -61,6 +61,7 @@ pub const TOOLS: [Tool; 43] = [
     tool("g++", "g++"),
     tool("strace", "strace"),
     tool("losetup", "mount"),
+    tool("dmsetup", "dmsetup"),
     tool("mount", "mount"),
     tool("umount", "mount"),
     tool("swapon", "mount"),

@@ -4,8 +4,8 @@
 use isobuild::cell::{Firmware, Medium};
 use isobuild::vm::Machine;
 use isobuild::vm::Scratch;
-use qemu_tests::cpio::Archive;
 use qemu_tests::example::Example;
+use qemu_tests::initramfs::Initramfs;
 use qemu_tests::linux::{self, MARK};
 use qemu_tests::listing::{Listing, files_only, of_directory, same, same_contents};
 use qemu_tests::pins::{self, Inputs};
@@ -125,19 +125,8 @@ fn script(label: &str) -> String {
 }
 
 fn initramfs(inputs: &Inputs, label: &str) -> Result<Vec<u8>, String> {
-    let read = |name: &str| {
-        let path = inputs.file(name)?;
-        fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))
-    };
-    let mut archive = Archive::default();
-    archive.file("busybox", &read("busybox")?);
-    archive.file("init", script(label).as_bytes());
-    archive.directory("modules");
-    for module in MODULES.iter().chain(&DISK_MODULES).chain(&DISC_MODULES) {
-        let name = format!("{module}.ko");
-        archive.file(&format!("modules/{name}"), &read(&name)?);
-    }
-    Ok(archive.finish())
+    let modules = [&MODULES[..], &DISK_MODULES, &DISC_MODULES].concat();
+    Ok(Initramfs::new(inputs, "", &modules, &script(label))?.finish())
 }
 
 fn mount(subject: &Subject, inputs: &Inputs) -> Result<(), String> {

@@ -45,9 +45,7 @@ fn fetch(inputs: &Inputs) -> Result<(), String> {
     }
     for package in &inputs.packages {
         let deb = download(package)?;
-        for file in &package.files {
-            extract(&deb, file, &inputs.dir)?;
-        }
+        extract(&deb, package, &inputs.dir)?;
         if let Some(pin) = &package.version {
             let has = version(&deb)?;
             if has != *pin {
@@ -149,30 +147,27 @@ fn version(deb: &Path) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&text).trim().to_owned())
 }
 
-fn extract(deb: &Path, file: &PinnedFile, dir: &Path) -> Result<(), String> {
-    let member = format!(".{}", file.path);
-    let (data, matches) = read_member(deb, &member)?;
-    if matches != 1 {
-        return Err(format!("{}: {} matches {matches} files", deb.display(), file.path));
+/// Puts the files of a package into the inputs' directory. The package is unpacked once for all of them.
+fn extract(deb: &Path, package: &Package, dir: &Path) -> Result<(), String> {
+    let scratch = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+    unpack(deb, package, scratch.path())?;
+    for file in &package.files {
+        let found = matching(scratch.path(), &file.path)?;
+        let [from] = &found[..] else {
+            return Err(format!(
+                "{}: {} matches {} files",
+                deb.display(),
+                file.path,
+                found.len()
+            ));
+        };
+        place(from, file, dir).map_err(|e| format!("{}: {}: {e}", deb.display(), file.path))?;
     }
-    if data.is_empty() {
-        return Err(format!("{}: {} is a link or empty", deb.display(), file.path));
-    }
-    let to = dir.join(&file.name);
-    if to.is_file() && hash::file(&to)? == hash::bytes(&data) {
-        return Ok(());
-    }
-    let parent = to.parent().unwrap_or(dir);
-    std::fs::create_dir_all(parent).map_err(|e| format!("{}: {e}", parent.display()))?;
-    // A build that runs meanwhile sees the old file or the new one, never half of it.
-    let part = parent.join(format!("{}.part", file.name.replace('/', "_")));
-    std::fs::write(&part, &data)
-        .and_then(|()| std::fs::rename(&part, &to))
-        .map_err(|e| format!("{}: {e}", to.display()))
+    Ok(())
 }
 
-/// The bytes of the members that match, one after the other, and how many there are.
-fn read_member(deb: &Path, member: &str) -> Result<(Vec<u8>, usize), String> {
+/// Unpacks those members of a package that are asked for, or may be.
+fn unpack(deb: &Path, package: &Package, to: &Path) -> Result<(), String> {
     let mut dpkg = Command::new("dpkg-deb")
         .arg("--fsys-tarfile")
         .arg(deb)
@@ -180,16 +175,79 @@ fn read_member(deb: &Path, member: &str) -> Result<(Vec<u8>, usize), String> {
         .spawn()
         .map_err(|e| format!("dpkg-deb: {e}"))?;
     let archive = dpkg.stdout.take().ok_or("dpkg-deb: no stdout")?;
-    // With the bytes on stdout, the names that --verbose asks for are on stderr.
-    let output = Command::new("tar")
-        .args(["--extract", "--to-stdout", "--verbose", "--file=-"])
-        .args(["--wildcards", "--no-wildcards-match-slash", member])
+    let status = Command::new("tar")
+        .args([
+            "--extract",
+            "--file=-",
+            "--wildcards",
+            "--no-wildcards-match-slash",
+            "--directory",
+        ])
+        .arg(to)
+        .args(package.files.iter().map(|file| format!(".{}", file.path)))
         .stdin(Stdio::from(archive))
-        .output()
+        .status()
         .map_err(|e| format!("tar: {e}"))?;
-    let status = dpkg.wait().map_err(|e| format!("dpkg-deb: {e}"))?;
-    if !output.status.success() || !status.success() {
-        return Err(format!("{}: {member} is not in it", deb.display()));
+    let unpacked = dpkg.wait().map_err(|e| format!("dpkg-deb: {e}"))?;
+    match status.success() && unpacked.success() {
+        true => Ok(()),
+        false => Err(format!("{}: not all of its files are in it", deb.display())),
     }
-    Ok((output.stdout, String::from_utf8_lossy(&output.stderr).lines().count()))
+}
+
+/// The files below `root` at a path in which `*` stands for a part of a name.
+fn matching(root: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+    let mut found = vec![root.to_owned()];
+    for part in pattern.split('/').filter(|part| !part.is_empty()) {
+        let mut next = Vec::new();
+        for directory in found.iter().filter(|path| path.is_dir()) {
+            for entry in std::fs::read_dir(directory).map_err(|e| e.to_string())? {
+                let entry = entry.map_err(|e| e.to_string())?;
+                if is_like(part, &entry.file_name().to_string_lossy()) {
+                    next.push(entry.path());
+                }
+            }
+        }
+        found = next;
+    }
+    Ok(found)
+}
+
+/// Whether a name has the form of one with at most one `*`.
+fn is_like(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, end)) => name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end),
+    }
+}
+
+/// A build that runs meanwhile sees the old file or the new one, never half of it.
+fn place(from: &Path, file: &PinnedFile, dir: &Path) -> Result<(), String> {
+    let metadata = from.symlink_metadata().map_err(|e| e.to_string())?;
+    if !metadata.is_file() || metadata.len() == 0 {
+        return Err("it is a link or empty".to_owned());
+    }
+    let to = dir.join(&file.name);
+    if to.is_file() && hash::file(&to)? == hash::file(from)? {
+        return Ok(());
+    }
+    let parent = to.parent().unwrap_or(dir);
+    std::fs::create_dir_all(parent).map_err(|e| format!("{}: {e}", parent.display()))?;
+    let part = parent.join(format!("{}.part", file.name.replace('/', "_")));
+    std::fs::copy(from, &part)
+        .and_then(|_| std::fs::rename(&part, &to))
+        .map_err(|e| format!("{}: {e}", to.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_a_part_of_a_name() {
+        assert!(
+            is_like("vmlinuz-*", "vmlinuz-6.1") && is_like("*", "a") && is_like("a*c", "abbc") && is_like("a", "a")
+        );
+        assert!(!is_like("vmlinuz-*", "vmlinux-6.1") && !is_like("ab*bc", "abc") && !is_like("a", "ab"));
+    }
 }
