@@ -25,14 +25,16 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
 }
 
 /// In the order in which they need each other.
-const MODULES: [&str; 30] = [
+const MODULES: [&str; 25] = [
     "usb-common",
     "usbcore",
     "xhci-hcd",
     "xhci-pci",
-    "scsi_common",
-    "scsi_mod",
-    "usb-storage",
+    "virtio_ring",
+    "virtio",
+    "virtio_pci_legacy_dev",
+    "virtio_pci_modern_dev",
+    "virtio_pci",
     "crct10dif_common",
     "crct10dif_generic",
     "crc-t10dif",
@@ -40,9 +42,7 @@ const MODULES: [&str; 30] = [
     "crc64_rocksoft_generic",
     "crc64-rocksoft",
     "t10-pi",
-    "sd_mod",
     "cdrom",
-    "sr_mod",
     "dm-mod",
     "md-mod",
     "raid1",
@@ -51,11 +51,16 @@ const MODULES: [&str; 30] = [
     "nls_cp437",
     "nls_ascii",
     "isofs",
-    "virtio_ring",
-    "virtio",
-    "virtio_pci_legacy_dev",
-    "virtio_pci_modern_dev",
-    "virtio_pci",
+];
+
+/// Those of SCSI, whose first is told to look for disks only when it is asked to.
+const SCSI: [&str; 6] = [
+    "scsi_common",
+    "scsi_mod",
+    "usb-storage",
+    "sd_mod",
+    "sr_mod",
+    "virtio_scsi",
 ];
 
 const STICK: u64 = 32 << 20;
@@ -66,9 +71,9 @@ const SCRIPT: &str = r#"
 export PATH=/bin
 wait_for() { n=0; while [ ! -b $1 ] && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done; }
 try() { name=$1; shift; "$@" >/out 2>/err; code=$?; say "$name $code $(tr '\n' ' ' </err) | $(tr '\n' ' ' </out)"; }
-# The stick is sda: the others come when it is there.
-wait_for /dev/sda; insmod /modules/virtio_scsi.ko || say failed
-wait_for /dev/sde; wait_for /dev/sr0
+# Disks are found at the same time, and named as they come. One after the other they have the same names each time.
+find() { echo "0 $2 0" >/sys/class/scsi_host/host$1/scan; wait_for $3; }
+find 0 0 /dev/sda; find 1 1 /dev/sdb; find 1 2 /dev/sdc; find 1 3 /dev/sdd; find 1 4 /dev/sde; find 1 5 /dev/sr0
 say "devices $(/isobuild devices --json | tr -d '\n')"
 
 try internal /isobuild write /image.iso /dev/sdb --yes
@@ -115,8 +120,9 @@ umount /mnt
 "#;
 
 fn initramfs(inputs: &Inputs, image: &[u8]) -> Result<Vec<u8>, String> {
-    let script = format!("{}{SCRIPT}{}", linux::preamble(&MODULES), linux::end());
-    let mut archive = Initramfs::new(inputs, "pc/", &[&MODULES[..], &["virtio_scsi"]].concat(), &script)?;
+    let scsi = linux::load(&SCSI).replace("scsi_mod.ko", "scsi_mod.ko scan=manual");
+    let script = format!("{}{scsi}{SCRIPT}{}", linux::preamble(&MODULES), linux::end());
+    let mut archive = Initramfs::new(inputs, "pc/", &[&MODULES[..], &SCSI].concat(), &script)?;
     archive.program("/isobuild", &workspace::isobuild()?)?;
     archive.program("/bin/dmsetup", &tools::find("dmsetup")?)?;
     archive.file("/image.iso", image);
@@ -130,12 +136,13 @@ fn guest() -> Result<(), String> {
     fs::write(bench.path("initrd"), initramfs(&inputs, &image)?).map_err(|e| e.to_string())?;
     let mut machine = Machine::new(Firmware::Bios).deadline(Duration::from_secs(180));
     machine = machine.with(&["-device", "qemu-xhci,id=usb", "-device", "virtio-scsi-pci,id=scsi"]);
-    for (name, size) in [("stick", STICK), ("b", DISK), ("c", DISK), ("d", DISK), ("e", DISK)] {
+    for (target, name) in ["stick", "b", "c", "d", "e"].into_iter().enumerate() {
+        let size = if name == "stick" { STICK } else { DISK };
         fs::write(bench.path(name), vec![0xA5; size as usize]).map_err(|e| e.to_string())?;
         let drive = format!("if=none,id={name},format=raw,file={}", bench.path(name).display());
         let device = match name {
             "stick" => "usb-storage,bus=usb.0,drive=stick,serial=STICK-0815".to_owned(),
-            _ => format!("scsi-hd,bus=scsi.0,drive={name},serial=DISK-{name}"),
+            _ => format!("scsi-hd,bus=scsi.0,scsi-id={target},drive={name},serial=DISK-{name}"),
         };
         machine = machine.with(&["-drive", &drive, "-device", &device]);
     }
@@ -145,7 +152,7 @@ fn guest() -> Result<(), String> {
     );
     let logs = workspace::target().join("qemu-tests/logs/guest-devices");
     let mut guest = machine
-        .with(&["-drive", &drive, "-device", "scsi-cd,bus=scsi.0,drive=disc"])
+        .with(&["-drive", &drive, "-device", "scsi-cd,bus=scsi.0,scsi-id=5,drive=disc"])
         .kernel(
             &inputs.file("pc/vmlinuz")?,
             &bench.path("initrd"),
