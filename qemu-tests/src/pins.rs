@@ -28,6 +28,10 @@ pub struct Inputs {
     pub dir: PathBuf,
     /// The packages, in the order of the file.
     pub packages: Vec<Package>,
+    /// What is packed of files that are there.
+    pub packed: Vec<Packed>,
+    /// What is built of all these.
+    pub built: Vec<Built>,
 }
 
 /// One Debian package.
@@ -69,10 +73,51 @@ pub enum State {
     Missing(Vec<String>),
 }
 
-#[derive(Deserialize)]
+/// A first root file system, packed from files that are there already.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
-    package: Vec<Package>,
+pub struct Packed {
+    /// Its name in the inputs' directory.
+    #[serde(rename = "as")]
+    pub name: String,
+    /// What is in it.
+    pub files: Vec<Member>,
+}
+
+/// A file of a first root file system.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Its path, from the directory of `inputs.toml`.
+    pub from: PathBuf,
+    /// Its path in the archive.
+    pub to: String,
+}
+
+/// An image that goes into another.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Built {
+    /// Its name in the inputs' directory.
+    #[serde(rename = "as")]
+    pub name: String,
+    /// Its manifest, from the directory of `inputs.toml`.
+    pub manifest: PathBuf,
+}
+
+/// An `inputs.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// `[[package]]`
+    #[serde(default)]
+    pub package: Vec<Package>,
+    /// `[[initramfs]]`
+    #[serde(default)]
+    pub initramfs: Vec<Packed>,
+    /// `[[image]]`
+    #[serde(default)]
+    pub image: Vec<Built>,
 }
 
 /// The pins of an example, or of `qemu-tests`. An example without `inputs.toml` needs nothing.
@@ -90,23 +135,24 @@ pub fn load(name: &str) -> Result<Inputs, String> {
         return Err(format!("there is no example {name:?}"));
     }
     let pins = home.join("inputs.toml");
-    let mut packages = Vec::new();
+    let mut document = Document::default();
     if pins.is_file() {
         let text = std::fs::read_to_string(&pins).map_err(|e| format!("{}: {e}", pins.display()))?;
-        packages = parse(&text).map_err(|e| format!("{}: {e}", pins.display()))?;
+        document = parse(&text).map_err(|e| format!("{}: {e}", pins.display()))?;
     }
     Ok(Inputs {
         name: name.to_owned(),
         pins,
         dir,
-        packages,
+        packages: document.package,
+        packed: document.initramfs,
+        built: document.image,
     })
 }
 
-/// The packages of an `inputs.toml`.
-pub fn parse(text: &str) -> Result<Vec<Package>, String> {
-    let document: Document = toml::from_str(text).map_err(|e| e.to_string())?;
-    Ok(document.package)
+/// What stands in an `inputs.toml`.
+pub fn parse(text: &str) -> Result<Document, String> {
+    toml::from_str(text).map_err(|e| e.to_string())
 }
 
 impl Inputs {
@@ -115,8 +161,19 @@ impl Inputs {
         self.packages.iter().flat_map(|p| p.files.iter().map(move |f| (p, f)))
     }
 
-    /// Reads the files on the host and compares them with the pins.
+    /// Reads the files on the host and compares them with the pins. What is made of them has to be there too.
     pub fn state(&self) -> Result<State, String> {
+        let made = self.packed.iter().map(|packed| &packed.name);
+        let made = made.chain(self.built.iter().map(|built| &built.name));
+        let missing: Vec<String> = made.filter(|name| !self.dir.join(name).is_file()).cloned().collect();
+        Ok(match (missing.is_empty(), self.fetched()?) {
+            (false, State::Pinned | State::Differ(_)) => State::Missing(missing),
+            (_, fetched) => fetched,
+        })
+    }
+
+    /// The same of what comes from packages alone.
+    pub fn fetched(&self) -> Result<State, String> {
         let (mut missing, mut differ) = (Vec::new(), Vec::new());
         for (_, file) in self.files() {
             let path = self.dir.join(&file.name);

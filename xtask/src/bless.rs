@@ -71,7 +71,7 @@ fn pin(inputs: &Inputs) -> Result<(), String> {
     }
     let old = fs::read_to_string(&inputs.pins).map_err(|e| e.to_string())?;
     let new = rewrite(&old, &wanted);
-    if pins::parse(&new)? != wanted.packages {
+    if pins::parse(&new)?.package != wanted.packages {
         return Err(format!(
             "{}: write each package as the others are",
             inputs.pins.display()
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn pins_are_replaced_and_comments_kept() {
-        let mut packages = pins::parse(TEXT).unwrap();
+        let mut packages = pins::parse(TEXT).unwrap().package;
         packages[0].version = Some("2".into());
         packages[0].files[0].sha256 = Some("new".into());
         let wanted = Inputs {
@@ -139,9 +139,11 @@ mod tests {
             pins: "p".into(),
             dir: "d".into(),
             packages,
+            packed: Vec::new(),
+            built: Vec::new(),
         };
         let text = rewrite(TEXT, &wanted);
         assert_eq!(text, TEXT.replace("\"1\"", "\"2\"").replace("old", "new"));
-        assert_eq!(pins::parse(&text).unwrap(), wanted.packages);
+        assert_eq!(pins::parse(&text).unwrap().package, wanted.packages);
     }
 }

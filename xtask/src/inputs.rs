@@ -1,4 +1,4 @@
-//! `cargo xtask inputs`: an example's files out of Debian packages, into its ignored directory `inputs`.
+//! `cargo xtask inputs`: an example's files out of Debian packages, into its ignored directory `inputs`, and what is made of them.
 //!
 //! Files that are there with the pinned digests are left alone, without a look at the network. When the archive no longer
 //! has the pinned version, the one it has is taken and the difference is said: the image still has to build and boot, only
@@ -6,6 +6,8 @@
 
 use crate::setup::Apt;
 use crate::shell;
+use qemu_tests::example::build;
+use qemu_tests::initramfs::Initramfs;
 use qemu_tests::pins::{self, Inputs, Package, PinnedFile, State};
 use qemu_tests::{hash, tools, workspace};
 use std::path::{Path, PathBuf};
@@ -34,10 +36,20 @@ fn fetch(inputs: &Inputs) -> Result<(), String> {
         println!("inputs: {name} needs none");
         return Ok(());
     }
-    if inputs.state()? == State::Pinned {
-        println!("inputs: {name} has its {} files", inputs.files().count());
-        return Ok(());
+    if inputs.fetched()? != State::Pinned {
+        packages(inputs)?;
     }
+    make(inputs)?;
+    match inputs.state()? {
+        State::Pinned => println!("inputs: {name} has its {} files", inputs.files().count()),
+        State::Differ(files) => println!("inputs: {name}: not as pinned: {}", files.join(", ")),
+        State::Missing(files) => return Err(format!("{name}: still missing: {}", files.join(", "))),
+    }
+    Ok(())
+}
+
+/// Downloads every package and takes its files out.
+fn packages(inputs: &Inputs) -> Result<(), String> {
     for tool in ["apt-get", "apt-cache", "dpkg-deb", "tar"] {
         if tools::on_path(tool).is_none() {
             return Err(by_hand(inputs, tool));
@@ -50,17 +62,36 @@ fn fetch(inputs: &Inputs) -> Result<(), String> {
             let has = version(&deb)?;
             if has != *pin {
                 println!(
-                    "inputs: {name}: the archive has {} {has}, pinned is {pin}; the golden digest cannot be compared \
-                     (cargo xtask bless {name} pins what is there)",
-                    package.name
+                    "inputs: {}: the archive has {} {has}, pinned is {pin}; the golden digest cannot be compared \
+                     (cargo xtask bless {} pins what is there)",
+                    inputs.name, package.name, inputs.name
                 );
             }
         }
     }
-    match inputs.state()? {
-        State::Pinned => println!("inputs: {name} has its {} files", inputs.files().count()),
-        State::Differ(files) => println!("inputs: {name}: not as pinned: {}", files.join(", ")),
-        State::Missing(files) => return Err(format!("{name}: still missing: {}", files.join(", "))),
+    Ok(())
+}
+
+/// Packs and builds what is made of the files that are there.
+fn make(inputs: &Inputs) -> Result<(), String> {
+    let home = inputs.pins.parent().unwrap_or(&inputs.dir);
+    for packed in &inputs.packed {
+        let mut archive = Initramfs::default();
+        for file in &packed.files {
+            let from = home.join(&file.from);
+            let bytes = std::fs::read(&from).map_err(|e| format!("{}: {e}", from.display()))?;
+            archive.file(&file.to, &bytes);
+        }
+        let to = inputs.dir.join(&packed.name);
+        std::fs::write(&to, archive.finish()).map_err(|e| format!("{}: {e}", to.display()))?;
+    }
+    for image in &inputs.built {
+        let manifest = home.join(&image.manifest);
+        build(
+            &mut Command::new(workspace::isobuild()?),
+            &manifest,
+            &inputs.dir.join(&image.name),
+        )?;
     }
     Ok(())
 }
