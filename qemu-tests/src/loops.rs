@@ -38,6 +38,11 @@ impl Loop {
         Self::attach(&["--read-only"], file)
     }
 
+    /// A file as a disk that goes past the file's cache.
+    pub fn direct(file: &Path) -> Self {
+        Self::attach(&["--direct-io=on"], file)
+    }
+
     fn attach(arguments: &[&str], file: &Path) -> Self {
         let mut losetup = vec!["--find", "--show", "--partscan"];
         losetup.extend(arguments);

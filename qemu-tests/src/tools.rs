@@ -31,7 +31,7 @@ pub const OVMF_IA32_CODE: &str = "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd";
 pub const AAVMF_CODE: &str = "/usr/share/AAVMF/AAVMF_CODE.fd";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 44] = [
+pub const TOOLS: [Tool; 47] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -72,7 +72,10 @@ pub const TOOLS: [Tool; 44] = [
     tool("wipefs", "util-linux"),
     tool("mkfs.ext4", "e2fsprogs"),
     tool("e2fsck", "e2fsprogs"),
+    tool("gzip", "gzip"),
     tool("xz", "xz-utils"),
+    tool("zstd", "zstd"),
+    tool("bzip2", "bzip2"),
     tool("setpriv", "util-linux"),
     tool("unshare", "util-linux"),
     tool("fdisk", "fdisk"),

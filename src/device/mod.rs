@@ -1,5 +1,6 @@
 //! Disks: which there are, and which an image may be written to.
 
+mod ahead;
 mod burn;
 mod copy;
 mod disk;

@@ -6,18 +6,15 @@
 //!
 //! Whatever fails, the tables are zeros afterwards. Where the medium can forget, and then reads as zeros, runs of zeros are not written.
 
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
-use std::thread;
+use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
+use twox_hash::XxHash3_128;
 
 use super::Error;
+use super::ahead::ahead;
 use super::medium::Medium;
 use super::payload::{HEAD, Payload};
 use crate::write::{BUFFER, Buffer, Interrupt};
-
-/// Buffers that go round: one that is filled, one that is written, and two to even them out.
-const BUFFERS: usize = 4;
 
 /// How far back from the end of a medium labels lie: the backup GPT, those of RAID, and two of ZFS in the last 512 KiB.
 const END: u64 = 1 << 20;
@@ -51,7 +48,8 @@ pub struct Report {
 struct Span {
     offset: u64,
     length: usize,
-    digest: [u8; 32],
+    /// By which they are known again. A medium is broken and not hostile, so that a fast hash of 128 bits serves.
+    hash: u128,
 }
 
 /// The next bytes to write.
@@ -134,12 +132,7 @@ impl Transfer<'_> {
         let spans = self.write_all(payload, blank, &mut report)?;
         self.medium.sync()?;
         report.size = spans.iter().map(|span| span.length as u64).sum::<u64>() + head.span.length as u64;
-        let mut done = 0;
-        for span in &spans {
-            (self.progress)(Phase::Checking, done, Some(report.size));
-            self.compare(span, payload)?;
-            done += span.length as u64;
-        }
+        self.compare_all(&spans, payload, report.size)?;
         head.write(self.medium)?;
         self.medium.sync()?;
         self.compare(&head.span, payload)?;
@@ -150,37 +143,44 @@ impl Transfer<'_> {
     /// Writes what follows the head, but for zeros on a medium that is `blank`.
     fn write_all(&mut self, payload: &mut Payload, blank: bool, report: &mut Report) -> Result<Vec<Span>, Error> {
         let (total, sector_size) = (payload.total(), self.medium.sector_size());
-        let (to_writer, full) = mpsc::sync_channel(BUFFERS);
-        let (to_reader, empty) = mpsc::channel();
-        for _ in 0..BUFFERS {
-            // The receiver is at hand, so this cannot fail.
-            let _ = to_reader.send(Buffer::new());
-        }
-        thread::scope(|scope| {
-            // Here, so that they are gone before the reading thread is waited for.
-            let (full, to_reader): (Receiver<Result<Chunk, Error>>, Sender<Buffer>) = (full, to_reader);
-            let reader = thread::Builder::new().name("read".into());
-            let reading = move || read(payload, sector_size, &to_writer, &empty);
-            reader.spawn_scoped(scope, reading).map_err(Error::io(
-                self.medium.path(),
-                "start a thread that reads for",
-                None,
-            ))?;
-            let (mut spans, mut done) = (Vec::new(), 0);
-            for chunk in &full {
-                check(self.interrupt)?;
-                let chunk = chunk?;
-                (self.progress)(Phase::Writing, done, total);
-                done += chunk.span.length as u64;
-                if blank && chunk.is_zero && self.reads_back(&chunk.span)? {
-                    report.skipped += chunk.span.length as u64;
-                } else {
-                    chunk.write(self.medium)?;
-                }
-                spans.push(chunk.span);
-                let _ = to_reader.send(chunk.buffer);
+        let path = self.medium.path().to_owned();
+        let (mut spans, mut done) = (Vec::new(), 0);
+        let fill = |mut buffer: Buffer| match payload.next(&mut buffer)? {
+            Some((offset, length)) => Ok(Some(Chunk::of(buffer, length, offset, sector_size))),
+            None => Ok(None),
+        };
+        ahead(&path, fill, |chunk: Chunk| {
+            check(self.interrupt)?;
+            (self.progress)(Phase::Writing, done, total);
+            done += chunk.span.length as u64;
+            if blank && chunk.is_zero && self.reads_back(&chunk.span)? {
+                report.skipped += chunk.span.length as u64;
+            } else {
+                chunk.write(self.medium)?;
             }
-            Ok(spans)
+            spans.push(chunk.span);
+            Ok(chunk.buffer)
+        })?;
+        Ok(spans)
+    }
+
+    /// Compares what the medium has with all that was written behind the head.
+    fn compare_all(&mut self, spans: &[Span], payload: &Payload, total: u64) -> Result<(), Error> {
+        let (path, sector_size) = (self.medium.path().to_owned(), self.medium.sector_size());
+        let (medium, mut left, mut done) = (&mut *self.medium, spans.iter(), 0);
+        let fill = |mut buffer: Buffer| {
+            let Some(span) = left.next() else { return Ok(None) };
+            medium.read(&mut buffer, span.length, span.offset)?;
+            Ok(Some((buffer, span)))
+        };
+        ahead(&path, fill, |(buffer, span)| {
+            check(self.interrupt)?;
+            (self.progress)(Phase::Checking, done, Some(total));
+            done += span.length as u64;
+            match span.is_in(&buffer) {
+                true => Ok(buffer),
+                false => Err(different(&path, sector_size, payload, span, &buffer)),
+            }
         })
     }
 
@@ -190,12 +190,13 @@ impl Transfer<'_> {
         if self.reads_back(span)? {
             return Ok(());
         }
-        let bytes = self.spare.get(..span.length).unwrap_or_default();
-        Err(Error::Different {
-            path: self.medium.path().to_owned(),
-            offset: payload.first_difference(bytes, span.offset).unwrap_or(span.offset),
-            sector_size: self.medium.sector_size().max(512),
-        })
+        Err(different(
+            self.medium.path(),
+            self.medium.sector_size(),
+            payload,
+            span,
+            &self.spare,
+        ))
     }
 
     /// Whether the medium has the bytes.
@@ -204,29 +205,17 @@ impl Transfer<'_> {
             return Ok(false);
         }
         self.medium.read(&mut self.spare, span.length, span.offset)?;
-        let bytes = self.spare.get(..span.length).unwrap_or_default();
-        Ok(<[u8; 32]>::from(Sha256::digest(bytes)) == span.digest)
+        Ok(span.is_in(&self.spare))
     }
 }
 
-/// The reading thread: all that follows the head, digested on the way.
-fn read(
-    payload: &mut Payload,
-    sector_size: u64,
-    to_writer: &SyncSender<Result<Chunk, Error>>,
-    empty: &Receiver<Buffer>,
-) {
-    // A writing thread that has ended wants no more.
-    while let Ok(mut buffer) = empty.recv() {
-        let chunk = match payload.next(&mut buffer) {
-            Ok(None) => return,
-            Ok(Some((offset, length))) => Ok(Chunk::of(buffer, length, offset, sector_size)),
-            Err(error) => Err(error),
-        };
-        let is_last = chunk.is_err();
-        if to_writer.send(chunk).is_err() || is_last {
-            return;
-        }
+/// The error of bytes that are not those that were written.
+fn different(path: &Path, sector_size: u64, payload: &Payload, span: &Span, buffer: &Buffer) -> Error {
+    let bytes = buffer.get(..span.length).unwrap_or_default();
+    Error::Different {
+        path: path.to_owned(),
+        offset: payload.first_difference(bytes, span.offset).unwrap_or(span.offset),
+        sector_size: sector_size.max(512),
     }
 }
 
@@ -234,6 +223,14 @@ fn check(interrupt: &Interrupt) -> Result<(), Error> {
     interrupt
         .requested()
         .map_or(Ok(()), |signal| Err(Error::Interrupted(signal)))
+}
+
+impl Span {
+    /// Whether a buffer begins with its bytes.
+    fn is_in(&self, buffer: &Buffer) -> bool {
+        let bytes = buffer.get(..self.length).unwrap_or_default();
+        XxHash3_128::oneshot(bytes) == self.hash
+    }
 }
 
 impl Chunk {
@@ -256,7 +253,7 @@ impl Chunk {
         let span = Span {
             offset,
             length: whole,
-            digest: Sha256::digest(bytes).into(),
+            hash: XxHash3_128::oneshot(bytes),
         };
         let is_zero = bytes.iter().all(|&byte| byte == 0);
         Self { buffer, span, is_zero }

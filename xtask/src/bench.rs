@@ -6,6 +6,7 @@
 //! is on the disk before the next begins.
 
 pub(crate) mod loader;
+pub(crate) mod write;
 
 use crate::{inputs, shell};
 use qemu_tests::{tools, workspace};

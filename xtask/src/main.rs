@@ -74,6 +74,8 @@ enum Task {
 enum Bench {
     /// The built-in loader.
     Loader,
+    /// `isobuild write`.
+    Write,
 }
 
 fn main() -> ExitCode {
@@ -91,6 +93,10 @@ fn main() -> ExitCode {
             what: Some(Bench::Loader),
             rounds,
         } => bench::loader::run(rounds),
+        Task::Bench {
+            what: Some(Bench::Write),
+            rounds,
+        } => bench::write::run(rounds),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
