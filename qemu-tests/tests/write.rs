@@ -1,8 +1,8 @@
 //! `devices` and `write` where nothing goes wrong: on loop devices, which are disks to the kernel, and on files.
 
 use qemu_tests::loops::{self, Loop};
-use qemu_tests::suite;
 use qemu_tests::verbs::{Bench, MENU};
+use qemu_tests::{suite, workspace};
 use std::fs;
 use std::process::{Command, ExitCode};
 
@@ -28,8 +28,13 @@ const TESTS: &[suite::ProgramTest] = &[
     ),
     (
         "a compressed image is decompressed on the way",
-        &["losetup", "xz", "gzip"],
+        &["losetup", "gzip", "xz", "zstd", "bzip2"],
         compressed,
+    ),
+    (
+        "a terminal shows what is being done",
+        &["losetup", "strace", "script"],
+        progress,
     ),
     ("a file is a disk too", &[], files),
     (
@@ -106,7 +111,7 @@ fn labels() {
 
 fn compressed() {
     let (bench, image) = bench();
-    for (program, suffix) in [("xz", "xz"), ("gzip", "gz")] {
+    for (program, suffix) in [("gzip", "gz"), ("xz", "xz"), ("zstd", "zst"), ("bzip2", "bz2")] {
         let packed = bench.path("image.iso").with_extension(format!("iso.{suffix}"));
         let output = Command::new(program)
             .args(["--stdout", "-1"])
@@ -124,6 +129,33 @@ fn compressed() {
         let said = bench.run(&format!("write image.iso.{suffix} {} -y", small.name()));
         assert_eq!(said.code, Some(4), "{said:?}");
         said.has(&["it is too small", &image.len().to_string()]);
+    }
+}
+
+fn progress() {
+    let (bench, _) = bench();
+    let disk = stale(&bench);
+    // A slow disk, at a terminal.
+    let slow = "strace -f -o /dev/null -e trace=pread64,pwrite64 -e inject=pread64,pwrite64:delay_enter=300000";
+    let isobuild = workspace::isobuild().unwrap();
+    let write = format!("{slow} {} write image.iso {} --yes", isobuild.display(), disk.name());
+    let output = Command::new("script")
+        .args(["--quiet", "--return", "--command", &write, "/dev/null"])
+        .current_dir(bench.directory.path())
+        .env("TERM", "xterm")
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{shown}");
+    // A bar of each phase, with bytes, rate and time left.
+    for phase in ["writing [", "checking ["] {
+        let bar = shown.split(['\r', '\n']).rfind(|line| line.contains(phase));
+        let bar = bar.unwrap_or_else(|| panic!("{phase} is not shown: {shown:?}"));
+        let words: Vec<&str> = bar.split(']').next_back().unwrap().split_whitespace().collect();
+        assert!(
+            matches!(words[..], [_, of, "MiB", _, "MiB/s", left] if of.starts_with("MiB/8.") && left.ends_with('s')),
+            "{bar}"
+        );
     }
 }
 

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
 const TESTS: &[suite::ProgramTest] = &[
     ("d9 a disk that fails", &["losetup", "mount"], dying),
     ("d10 a disk that loses what is written", &["losetup", "strace"], lying),
-    ("d11 too small, or of other sectors", &["losetup"], unfit),
+    ("d11 too small, or of other sectors", &["losetup", "xz"], unfit),
     (
         "d12 a disk in use",
         &["losetup", "mount", "swapon", "mkfs.ext4", "sgdisk", "partx"],
@@ -126,6 +126,13 @@ fn unfit() {
     assert_eq!(said.code, Some(4), "{said:?}");
     said.has(&["its sectors have 4096 bytes", "multi-sector"]);
     assert_eq!(native.read(0, 4096), [7; 4096]);
+    // Nobody knows how long this one is before it has been decompressed.
+    fs::write(bench.path("long"), vec![3; 6 * MIB as usize]).unwrap();
+    let xz = loops::run("xz", &["-1", bench.path("long").to_str().unwrap()]);
+    let said = bench.run(&format!("write long.xz {} --yes", small.name()));
+    assert!(xz && said.code == Some(4), "{said:?}");
+    said.has(&["it is too small"]);
+    assert!(small.read(0, MIB as usize).iter().all(|&byte| byte == 0));
     // An image without a table is as good on those sectors as elsewhere.
     fs::write(bench.path("raw"), [3; 5000]).unwrap();
     let said = bench.run(&format!("write raw {} --yes", native.name()));
