@@ -20,7 +20,8 @@ struct Totals {
 /// How one step ended.
 enum Outcome {
     Passed,
-    Counted(Totals),
+    /// With what was said of the tests that have failed.
+    Counted(Totals, Vec<String>),
 }
 
 type Step = (&'static str, fn() -> Result<Outcome, String>);
@@ -93,14 +94,15 @@ fn qemu_tests(variables: &[(&str, &str)]) -> Result<Outcome, String> {
 /// Runs every step. The error is the closing line's.
 fn steps(steps: &[Step]) -> Result<(), String> {
     let mut totals = Totals::default();
-    let mut lines = Vec::new();
+    let (mut lines, mut failures) = (Vec::new(), Vec::new());
     for (name, step) in steps {
         println!("\n=== {name}");
         let started = Instant::now();
         let mut one = Totals::default();
         let remark = match step() {
-            Ok(Outcome::Counted(counted)) => {
+            Ok(Outcome::Counted(counted, said)) => {
                 one = counted;
+                failures.extend(said);
                 format!("{counted}")
             }
             Ok(Outcome::Passed) => {
@@ -116,6 +118,8 @@ fn steps(steps: &[Step]) -> Result<(), String> {
         totals.add(one);
         lines.push(format!("{name:12} {:5.0} s  {remark}", started.elapsed().as_secs_f64()));
     }
+    // Once more at the end, which is what remains to be seen of a long log.
+    failures.iter().for_each(|line| println!("{line}"));
     println!("\n{}\n", lines.join("\n"));
     println!("{totals}");
     if totals.failed == 0 {
@@ -199,14 +203,16 @@ fn test(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Outcome, Strin
     cargo.env_remove(FULL_VARIABLE).envs(variables.iter().copied());
     let mut child = cargo.spawn().map_err(|e| format!("{}: {e}", shell::line(&cargo)))?;
     let stdout = child.stdout.take().ok_or("cargo test: no stdout")?;
-    let mut totals = Totals::default();
+    let (mut totals, mut failures) = (Totals::default(), Failures::default());
     for line in BufReader::new(stdout).split(b'\n') {
         let line = line.map_err(|e| format!("cargo test: {e}"))?;
         let mut out = std::io::stdout().lock();
         out.write_all(&line)
             .and_then(|()| out.write_all(b"\n"))
             .map_err(|e| e.to_string())?;
-        if let Some(counted) = closing_line(&String::from_utf8_lossy(&line)) {
+        let line = String::from_utf8_lossy(&line);
+        failures.read(&line);
+        if let Some(counted) = closing_line(&line) {
             totals.add(counted);
         }
     }
@@ -218,7 +224,24 @@ fn test(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Outcome, Strin
     if status.success() && totals.passed == 0 {
         return Err(format!("{}: no test has run", shell::line(&cargo)));
     }
-    Ok(Outcome::Counted(totals))
+    Ok(Outcome::Counted(totals, failures.lines))
+}
+
+/// What a test program says of the tests that have failed, between a line `failures:` and another that begins the list of their names.
+#[derive(Default)]
+struct Failures {
+    inside: bool,
+    lines: Vec<String>,
+}
+
+impl Failures {
+    fn read(&mut self, line: &str) {
+        match line {
+            "failures:" => self.inside = !self.inside,
+            _ if self.inside => self.lines.push(line.to_owned()),
+            _ => {}
+        }
+    }
 }
 
 /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s`
@@ -259,6 +282,15 @@ impl std::fmt::Display for Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failures_are_remembered() {
+        let mut failures = Failures::default();
+        let log =
+            "test a ... FAILED\n\nfailures:\n\n---- a stdout ----\nwhy\n\nfailures:\n    a\n\ntest result: FAILED.";
+        log.lines().for_each(|line| failures.read(line));
+        assert_eq!(failures.lines, ["", "---- a stdout ----", "why", ""]);
+    }
 
     #[test]
     fn the_closing_line_of_a_test_program_is_counted() {
