@@ -53,7 +53,6 @@ pub(super) fn run(arguments: &Write) -> Result<(), Error> {
         partition: arguments.partition,
         unmount: arguments.unmount,
     };
-    let interrupt = interrupt()?;
     let target = Target::choose(&host, &arguments.device, allowed)?;
     let mut payload = Payload::open(&arguments.image)?;
     device::fits(&target, &payload)?;
@@ -74,6 +73,8 @@ pub(super) fn run(arguments: &Write) -> Result<(), Error> {
     if !arguments.yes {
         confirm(&target, &payload)?;
     }
+    // Not before the question, which a signal ends at once.
+    let interrupt = interrupt()?;
     target.unmount(&host)?;
     if target.is_optical() {
         return burn(&target, payload, arguments.quiet, &interrupt);

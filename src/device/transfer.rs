@@ -62,7 +62,7 @@ struct Chunk {
 /// Writes the image and reads it back. `progress` learns of the phase, how many bytes are done in it, and of how many, if that is known.
 ///
 /// # Errors
-/// Anything but [`Error::Refused`] may leave a medium of zeros; never one that boots in part.
+/// Whatever fails once it has begun leaves zeros where the tables were, and never a medium that boots in part.
 pub fn transfer(
     medium: &mut Medium,
     payload: &mut Payload,
