@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::device;
 use crate::diagnostic::Report;
 use crate::write;
 
@@ -37,12 +36,12 @@ pub enum Error {
     /// Writing the output failed.
     #[error(transparent)]
     Write(#[from] write::Error),
-    /// Writing to a disk, or reading from one, came to nothing.
-    #[error(transparent)]
-    Device(#[from] device::Error),
-    /// A machine cannot be started: what is missing, or what QEMU says.
+    /// What was asked for is not safe, in words.
     #[error("{}", .0)]
-    Machine(String),
+    Refused(String),
+    /// A machine, a disk or a disc does not do what it should, in words.
+    #[error("{}", .0)]
+    Failed(String),
 }
 
 impl Error {
@@ -60,17 +59,9 @@ impl Error {
             Self::Manifest(_) | Self::Input { .. } => 1,
             Self::Io { .. } => 3,
             Self::Verdict(_) => 5,
-            Self::Write(write::Error::Refused { .. }) => 4,
-            Self::Write(write::Error::Interrupted(signal)) | Self::Device(device::Error::Interrupted(signal)) => {
-                128 + u8::try_from(*signal).unwrap_or(0)
-            }
-            Self::Device(error) => match error {
-                device::Error::Refused { .. } | device::Error::Output(write::Error::Refused { .. }) => 4,
-                device::Error::Image { .. } => 1,
-                device::Error::Different { .. } => 5,
-                _ => 3,
-            },
-            Self::Write(_) | Self::Machine(_) => 3,
+            Self::Refused(_) | Self::Write(write::Error::Refused { .. }) => 4,
+            Self::Write(write::Error::Interrupted(signal)) => 128 + u8::try_from(*signal).unwrap_or(0),
+            Self::Write(_) | Self::Failed(_) => 3,
         }
     }
 }

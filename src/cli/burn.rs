@@ -14,7 +14,7 @@ use super::verify;
 pub(super) fn burn(target: &Target, payload: Payload, quiet: bool, interrupt: &Interrupt) -> Result<(), Error> {
     let name = payload.path().to_owned();
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let burner = Burner::find(&path).ok_or_else(|| Error::Machine(Burner::missing()))?;
+    let burner = Burner::find(&path).ok_or_else(|| Error::Failed(Burner::missing()))?;
     let whole = payload.into_file()?;
     let failed = |message: String| Error::Io {
         path: target.path().to_owned(),

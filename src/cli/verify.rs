@@ -73,8 +73,8 @@ pub(super) fn compare(
             action: "reading",
             source,
         },
-        Fault::Medium(error) => Error::Device(error),
-        Fault::Interrupted(signal) => Error::Device(device::Error::Interrupted(signal)),
+        Fault::Medium(error) => error.into(),
+        Fault::Interrupted(signal) => device::Error::Interrupted(signal).into(),
     })?;
     drop(progress);
     let first = found

@@ -159,10 +159,9 @@ fn confirm(target: &Target, payload: &Payload) -> Result<(), Error> {
 }
 
 fn refused(target: &Target, reason: &str) -> Error {
-    Error::Device(device::Error::Refused {
-        path: target.path().to_owned(),
-        reasons: vec![reason.to_owned()],
-    })
+    let path = target.path().to_owned();
+    let reasons = vec![reason.to_owned()];
+    device::Error::Refused { path, reasons }.into()
 }
 
 fn closing(target: &Target, payload: &Payload, report: &Report, started: Instant) -> String {

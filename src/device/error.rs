@@ -94,6 +94,19 @@ impl From<write::Error> for Error {
     }
 }
 
+impl From<Error> for crate::error::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused { .. } => Self::Refused(error.to_string()),
+            Error::Image { path, message } => Self::Input { path, message },
+            Error::Different { .. } => Self::Verdict(error.to_string()),
+            Error::Output(error) => Self::Write(error),
+            Error::Interrupted(signal) => Self::Write(write::Error::Interrupted(signal)),
+            Error::Changed { .. } | Error::Io { .. } => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 impl std::error::Error for Error {}
 
 impl std::fmt::Display for Error {

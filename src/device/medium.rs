@@ -10,7 +10,7 @@ use rustix::fs::{Advice, FallocateFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::Error;
-use super::sysfs::Host;
+use super::host::Host;
 use super::target::{Kind, Target};
 use crate::read_at::ReadAt;
 use crate::write::{ALIGNMENT, BUFFER, Buffer};

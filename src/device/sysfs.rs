@@ -2,31 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::disk::{Bus, Disk, Partition, Use};
+use super::host::{Host, text};
 use super::uses;
-
-/// Where a running system describes itself.
-#[derive(Clone, Debug)]
-pub struct Host {
-    /// sysfs.
-    pub sys: PathBuf,
-    /// procfs.
-    pub proc: PathBuf,
-    /// The device nodes.
-    pub dev: PathBuf,
-}
-
-impl Default for Host {
-    fn default() -> Self {
-        Self {
-            sys: "/sys".into(),
-            proc: "/proc".into(),
-            dev: "/dev".into(),
-        }
-    }
-}
 
 /// sysfs counts sectors of 512 bytes, whatever the disk's are.
 const SECTOR: u64 = 512;
@@ -92,16 +72,6 @@ impl Host {
         uses::of_partition(self, &disk.name, &partition.name)
     }
 
-    /// The directory of all block devices.
-    pub(super) fn blocks(&self) -> PathBuf {
-        self.sys.join("block")
-    }
-
-    /// The node of a block device. The kernel writes `!` where the path has a `/`.
-    pub(super) fn node(&self, name: &str) -> PathBuf {
-        self.dev.join(name.replace('!', "/"))
-    }
-
     fn partitions(&self, block: &Path) -> Vec<Partition> {
         let Ok(entries) = fs::read_dir(block) else {
             return Vec::new();
@@ -123,14 +93,6 @@ impl Host {
         partitions.sort_by_key(|partition| partition.start);
         partitions
     }
-}
-
-/// The text of an attribute, without the space around it. `None` if it is empty or cannot be read.
-pub(super) fn text(path: &Path) -> Option<String> {
-    let bytes = fs::read(path).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
-    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn value(path: &Path) -> Option<u64> {

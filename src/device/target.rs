@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::disk::{Disk, Partition, Refusal, Use};
-use super::sysfs::Host;
+use super::host::Host;
 
 /// What was chosen, as it was shown to whoever chose it.
 #[derive(Clone, Debug)]

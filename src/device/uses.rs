@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use super::disk::{Partition, Use};
-use super::sysfs::{Host, text};
+use super::host::{Host, text};
 
 /// Devices are made of devices: a file system on LVM on LUKS on RAID on a partition is four deep.
 const DEPTH: usize = 16;

@@ -96,7 +96,7 @@ impl From<Error> for String {
 impl From<Error> for crate::error::Error {
     fn from(error: Error) -> Self {
         match error {
-            Error::Missing(_) | Error::Control(_) => Self::Machine(error.to_string()),
+            Error::Missing(_) | Error::Control(_) => Self::Failed(error.to_string()),
             Error::Io { path, source } => Self::Io {
                 path,
                 action: "running a machine",
