@@ -54,14 +54,7 @@ const MODULES: [&str; 25] = [
 ];
 
 /// Those of SCSI, whose first is told to look for disks only when it is asked to.
-const SCSI: [&str; 6] = [
-    "scsi_common",
-    "scsi_mod",
-    "usb-storage",
-    "sd_mod",
-    "sr_mod",
-    "virtio_scsi",
-];
+const SCSI: [&str; 5] = ["scsi_common", "scsi_mod", "usb-storage", "sd_mod", "sr_mod"];
 
 const STICK: u64 = 32 << 20;
 const DISK: u64 = 8 << 20;
@@ -69,11 +62,13 @@ const DISK: u64 = 8 << 20;
 /// What is done in the guest. Each `try` says a name, the exit code and, in one line, what stands on standard error.
 const SCRIPT: &str = r#"
 export PATH=/bin
-wait_for() { n=0; while [ ! -b $1 ] && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done; }
+wait_for() { n=0; while [ ! -e $1 ] && [ $n -lt 200 ]; do sleep 0.1; n=$((n+1)); done; }
 try() { name=$1; shift; "$@" >/out 2>/err; code=$?; say "$name $code $(tr '\n' ' ' </err) | $(tr '\n' ' ' </out)"; }
 # Disks are found at the same time, and named as they come. One after the other they have the same names each time.
-find() { echo "0 $2 0" >/sys/class/scsi_host/host$1/scan; wait_for $3; }
-find 0 0 /dev/sda; find 1 1 /dev/sdb; find 1 2 /dev/sdc; find 1 3 /dev/sdd; find 1 4 /dev/sde; find 1 5 /dev/sr0
+find() { wait_for /sys/class/scsi_host/host$1; echo "0 $2 0" >/sys/class/scsi_host/host$1/scan; wait_for $3; }
+find 0 0 /dev/sda
+insmod /modules/virtio_scsi.ko || say failed
+find 1 1 /dev/sdb; find 1 2 /dev/sdc; find 1 3 /dev/sdd; find 1 4 /dev/sde; find 1 5 /dev/sr0
 say "devices $(/isobuild devices --json | tr -d '\n')"
 
 try internal /isobuild write /image.iso /dev/sdb --yes
@@ -122,7 +117,12 @@ umount /mnt
 fn initramfs(inputs: &Inputs, image: &[u8]) -> Result<Vec<u8>, String> {
     let scsi = linux::load(&SCSI).replace("scsi_mod.ko", "scsi_mod.ko scan=manual");
     let script = format!("{}{scsi}{SCRIPT}{}", linux::preamble(&MODULES), linux::end());
-    let mut archive = Initramfs::new(inputs, "pc/", &[&MODULES[..], &SCSI].concat(), &script)?;
+    let mut archive = Initramfs::new(
+        inputs,
+        "pc/",
+        &[&MODULES[..], &SCSI, &["virtio_scsi"]].concat(),
+        &script,
+    )?;
     archive.program("/isobuild", &workspace::isobuild()?)?;
     archive.program("/bin/dmsetup", &tools::find("dmsetup")?)?;
     archive.file("/image.iso", image);
