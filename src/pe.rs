@@ -15,6 +15,8 @@ const MAX_SECTIONS: u16 = 96;
 const SECTION_HEADER: u64 = 40;
 /// Attribute certificates that are read, in bytes. A signature has about 10 KiB.
 const MAX_CERTIFICATES: u64 = 1 << 20;
+/// Bytes of `.compat` that are read. Linux's has one entry of 8 bytes.
+const MAX_COMPATIBLE: u64 = 4096;
 /// Common names that are kept.
 const MAX_SIGNERS: usize = 64;
 
@@ -31,6 +33,9 @@ pub struct Pe {
     pub signers: Vec<String>,
     /// It has a `.sbat` section, without which shim starts nothing.
     pub sbat: bool,
+    /// Other processors whose firmware can start it too, by an entry of their own in the section `.compat` (Linux,
+    /// `arch/x86/boot/header.S`).
+    pub compatible: Vec<Machine>,
 }
 
 /// "Machine Types".
@@ -112,16 +117,41 @@ pub fn read(file: &dyn ReadAt) -> Option<Pe> {
         .for_each(|signature| common_names(signature, &mut signers));
 
     let table = optional + optional_size;
-    let sbat = (0..u64::from(sections))
-        .map_while(|index| bytes::<8>(file, table + index * SECTION_HEADER))
-        .any(|name| &name == b".sbat\0\0\0");
+    let section = |name: &[u8; 8]| {
+        (0..u64::from(sections))
+            .map(|index| table + index * SECTION_HEADER)
+            .find(|&header| bytes(file, header).as_ref() == Some(name))
+    };
+    let sbat = section(b".sbat\0\0\0").is_some();
+    let compatible = section(b".compat\0").map_or_else(Vec::new, |header| compatible(file, header));
     Some(Pe {
         machine,
         subsystem,
         signed: !signatures.is_empty(),
         signers,
         sbat,
+        compatible,
     })
+}
+
+/// The entries of `.compat`, whose section header is at `header`: kind, length in bytes; of kind 1 a machine type and an address.
+fn compatible(file: &dyn ReadAt, header: u64) -> Vec<Machine> {
+    let length = u32_at(file, header + 8).zip(u32_at(file, header + 16));
+    let length = length.map_or(0, |(memory, stored)| u64::from(memory.min(stored)).min(MAX_COMPATIBLE));
+    let start = u32_at(file, header + 20).map_or(0, u64::from);
+    let entries = file.read_vec_at(start, length).unwrap_or_default();
+    let mut rest = entries.as_slice();
+    let mut machines = Vec::new();
+    while let [kind, length, fields @ ..] = rest
+        && *kind != 0
+        && *length != 0
+    {
+        if let (1, 8.., [low, high, ..]) = (*kind, *length, fields) {
+            machines.push(Machine::from_code(u16::from_le_bytes([*low, *high])));
+        }
+        rest = rest.get(usize::from(*length)..).unwrap_or_default();
+    }
+    machines
 }
 
 /// "The Attribute Certificate Table": the PKCS #7 signatures in it. Entries of other types sign nothing for UEFI.

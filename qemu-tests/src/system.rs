@@ -2,6 +2,7 @@
 
 use crate::cpio::Archive;
 use crate::example::build;
+use crate::initramfs::Initramfs;
 use crate::pins::{self, Inputs};
 use crate::{suite, tools, workspace};
 use isobuild::cell::{Cell, Firmware, Medium};
@@ -38,6 +39,8 @@ pub struct System {
     directory: tempfile::TempDir,
     /// Where the logs of its machines go.
     pub logs: PathBuf,
+    /// The kernel's name of the machine's serial port.
+    pub port: &'static str,
 }
 
 /// A test of the loader: its name, the cells in which it runs, and what it does in one of them.
@@ -51,7 +54,7 @@ pub fn trials(tests: &[LoaderTest]) -> Vec<Trial> {
             let name = format!("{name} {cell}");
             let logs = format!("loader-{}", name.replace(' ', "-"));
             trials.push(suite::trial(name, missing(cell.firmware), move || {
-                test(&System::new(&logs)?, cell)
+                test(&System::new(&logs, cell.firmware)?, cell)
             }));
         }
     }
@@ -72,7 +75,7 @@ pub fn needs(firmware: Firmware) -> &'static [&'static str] {
         Firmware::Bios => &["qemu-system-x86_64", "setpriv", "/usr/share/seabios/bios-256k.bin"],
         Firmware::Uefi => &["qemu-system-x86_64", "setpriv", tools::OVMF_CODE, tools::OVMF_VARS],
         Firmware::UefiIa32 => &["qemu-system-x86_64", "setpriv", tools::OVMF_IA32_CODE],
-        Firmware::UefiAa64 => &["qemu-system-aarch64", "setpriv", tools::AAVMF_CODE],
+        Firmware::UefiAa64 => &["qemu-system-aarch64", "setpriv", "bsdtar", tools::AAVMF_CODE],
         Firmware::SecureBoot => &[
             "qemu-system-x86_64",
             "setpriv",
@@ -83,18 +86,33 @@ pub fn needs(firmware: Firmware) -> &'static [&'static str] {
 }
 
 impl System {
-    /// The system's `vmlinuz` and `initrd.img`. The logs of its machines go to a directory of this name.
-    pub fn new(name: &str) -> Result<Self, String> {
+    /// The system's `vmlinuz` and `initrd.img` for the processor that has this firmware. The logs of its machines go to a
+    /// directory of this name.
+    pub fn new(name: &str, firmware: Firmware) -> Result<Self, String> {
         let directory = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+        let arm = firmware == Firmware::UefiAa64;
         let system = Self {
             directory,
             logs: workspace::target().join("qemu-tests/logs").join(name),
+            port: if arm { "ttyAMA0" } else { "ttyS0" },
         };
-        let inputs = pins::load("qemu-tests")?;
-        let kernel = inputs.file("vmlinuz")?;
-        fs::copy(&kernel, system.path("vmlinuz")).map_err(|e| format!("{}: {e}", kernel.display()))?;
-        system.put("initrd.img", &initrd(&inputs)?)?;
+        system.put_system(arm, "vmlinuz", "initrd.img")?;
         Ok(system)
+    }
+
+    /// Puts a kernel and an initrd under these names: those for `arm`, or those for PCs.
+    pub fn put_system(&self, arm: bool, kernel: &str, initrd: &str) -> Result<(), String> {
+        let inputs = pins::load("qemu-tests")?;
+        let from = inputs.file(if arm { "aa64/vmlinuz" } else { "vmlinuz" })?;
+        fs::copy(&from, self.path(kernel)).map_err(|e| format!("{}: {e}", from.display()))?;
+        self.put(
+            initrd,
+            &if arm {
+                aa64_initrd(&inputs)?
+            } else {
+                pc_initrd(&inputs)?
+            },
+        )
     }
 
     /// The path of a file in the directory.
@@ -108,9 +126,9 @@ impl System {
         fs::write(&path, bytes).map_err(|e| format!("{}: {e}", path.display()))
     }
 
-    /// Builds the image of a manifest.
+    /// Builds the image of a manifest, in which the serial port is a PC's.
     pub fn image(&self, manifest: &str) -> Result<PathBuf, String> {
-        self.put("manifest.toml", manifest.as_bytes())?;
+        self.put("manifest.toml", manifest.replace("ttyS0", self.port).as_bytes())?;
         let image = self.path("image.iso");
         build(
             &mut Command::new(workspace::isobuild()?),
@@ -179,13 +197,39 @@ pub const CELLS: [Cell; 4] = [
     },
 ];
 
-fn initrd(inputs: &Inputs) -> Result<Vec<u8>, String> {
+fn pc_initrd(inputs: &Inputs) -> Result<Vec<u8>, String> {
     let busybox = inputs.file("busybox")?;
     let busybox = fs::read(&busybox).map_err(|e| format!("{}: {e}", busybox.display()))?;
     let mut archive = Archive::default();
     archive.file("busybox", &busybox);
     archive.file("init", INIT);
     Ok(archive.finish())
+}
+
+/// Of the installer's own first root file system, the shell and what it is linked with.
+fn aa64_initrd(inputs: &Inputs) -> Result<Vec<u8>, String> {
+    let installer = inputs.file("aa64/initrd.gz")?;
+    let mut initramfs = Initramfs::default();
+    let library = "lib/aarch64-linux-gnu";
+    for (from, to) in [
+        ("bin/busybox", "/busybox"),
+        (
+            &format!("{library}/ld-linux-aarch64.so.1"),
+            "/lib/ld-linux-aarch64.so.1",
+        ),
+        (&format!("{library}/libc.so.6"), "/lib/libc.so.6"),
+        (&format!("{library}/libresolv.so.2"), "/lib/libresolv.so.2"),
+    ] {
+        let mut bsdtar = Command::new(tools::find("bsdtar")?);
+        let output = bsdtar.arg("-xOf").arg(&installer).arg(from).output();
+        let output = output.map_err(|e| format!("bsdtar: {e}"))?;
+        if !output.status.success() || output.stdout.is_empty() {
+            return Err(format!("{} has no {from}", installer.display()));
+        }
+        initramfs.file(to, &output.stdout);
+    }
+    initramfs.file("/init", INIT);
+    Ok(initramfs.finish())
 }
 
 /// An archive with one file.

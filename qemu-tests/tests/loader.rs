@@ -14,10 +14,28 @@ const BIOS: &[Cell] = CELLS.split_at(2).0;
 const UEFI: &[Cell] = CELLS.split_at(2).1;
 /// One cell of each firmware, where the medium makes no difference.
 const BOTH: &[Cell] = &[CELLS[0], CELLS[3]];
+/// The firmware of other machines than 64-bit PCs.
+const OTHER: &[Cell] = &[
+    cell(Firmware::UefiIa32, Medium::Cd),
+    cell(Firmware::UefiIa32, Medium::Usb),
+    cell(Firmware::UefiAa64, Medium::Cd),
+    cell(Firmware::UefiAa64, Medium::Usb),
+];
+const OTHER_CDS: &[Cell] = &[OTHER[0], OTHER[2]];
+
+const fn cell(firmware: Firmware, medium: Medium) -> Cell {
+    Cell { firmware, medium }
+}
 
 fn trials() -> Result<Vec<Trial>, String> {
-    let tests: [LoaderTest; 16] = [
+    let tests: [LoaderTest; 22] = [
         ("linux", &CELLS, linux),
+        ("linux", OTHER, linux),
+        ("side by side", OTHER_CDS, side_by_side),
+        ("keys", OTHER_CDS, keys),
+        ("actions", OTHER_CDS, actions),
+        ("machine page", OTHER_CDS, machine_page),
+        ("progress", OTHER_CDS, progress),
         ("debian-installer loader", &CELLS, debian_installer),
         ("an ESP of 200 MiB", UEFI, large_esp),
         ("no time and no text", &CELLS, no_text),
@@ -54,7 +72,7 @@ fn linux(system: &System, cell: Cell) -> Result<(), String> {
     let long = format!("{}.img", "n".repeat(240));
     let content: Vec<u8> = (0..3_000_000u32).map(|n| (n / 7) as u8).collect();
     system.put(&long, &one_file("second", &content))?;
-    let start = "console=ttyS0 grüße=größer ";
+    let start = format!("console={} grüße=größer ", system.port);
     let command_line = format!("{start}{}", "x".repeat(2047 - start.len()));
     let manifest = format!(
         "[boot]\ntimeout = 0\n[[menu]]\nkernel = \"vmlinuz\"\ninitrd = [\"first.img\", \"{long}\", \"initrd.img\"]\n\
@@ -68,7 +86,7 @@ fn linux(system: &System, cell: Cell) -> Result<(), String> {
         hash::bytes(format!("{command_line}\n").as_bytes())
     );
     let mut expected = vec![first.as_str(), second.as_str(), command_line.as_str(), END];
-    if cell.firmware == Firmware::Uefi {
+    if cell.firmware != Firmware::Bios {
         expected.push("EFI stub: Loaded initrd from LINUX_EFI_INITRD_MEDIA_GUID device path");
     }
     system.boots(&manifest, cell, &expected).map(drop)
@@ -192,7 +210,7 @@ fn keys(system: &System, cell: Cell) -> Result<(), String> {
     guest.screendump_as("editor.png")?;
     press(&guest, &["ret"])?;
     let serial = system.finish(guest, &[END])?;
-    match serial.contains("cmdline [y console=ttyS0 axcz]") {
+    match serial.contains(&format!("cmdline [y console={} axcz]", system.port)) {
         true => Ok(()),
         false => error("the edited command line is another", &serial),
     }
@@ -261,20 +279,20 @@ fn machine_page(system: &System, cell: Cell) -> Result<(), String> {
     let mut guest = system.machine(&medium, cell).start(&system.logs)?;
     guest.wait_for(&["About this machine", "Power off"])?;
     guest.press(&["ret".to_owned()])?;
-    let (firmware, secure_boot, sector) = match (cell.firmware, cell.medium) {
-        (Firmware::Bios, Medium::Cd) => ("Firmware      BIOS", "BIOS has none", "2048 bytes a sector"),
-        (Firmware::Bios, _) => ("Firmware      BIOS", "BIOS has none", "512 bytes a sector"),
-        (_, Medium::Cd) => ("Firmware      UEFI 2.", "Secure Boot   off", "2048 bytes a sector"),
-        (..) => ("Firmware      UEFI 2.", "Secure Boot   off", "512 bytes a sector"),
+    let (firmware, secure_boot) = match cell.firmware {
+        Firmware::Bios => ("Firmware      BIOS", "BIOS has none"),
+        _ => ("Firmware      UEFI 2.", "Secure Boot   off"),
     };
-    guest.wait_for(&[
-        firmware,
-        secure_boot,
-        sector,
-        "000000100000 - ",
-        "free",
-        "Free memory   1",
-    ])?;
+    let sector = match cell.medium {
+        Medium::Cd => "2048 bytes a sector",
+        _ => "512 bytes a sector",
+    };
+    // Where the memory of QEMU's machines begins, or goes on above the first MiB.
+    let memory = match cell.firmware {
+        Firmware::UefiAa64 => "000040000000 - ",
+        _ => "000000100000 - ",
+    };
+    guest.wait_for(&[firmware, secure_boot, sector, memory, "free", "Free memory   1"])?;
     guest.screendump_as("machine.png")?;
     guest.press(&["esc".to_owned(), "end".to_owned(), "ret".to_owned()])?;
     Ok(guest.wait_for_end()?)
@@ -297,10 +315,36 @@ fn progress(system: &System, cell: Cell) -> Result<(), String> {
     Ok(medium.check_unwritten()?)
 }
 
+/// One image for PCs of 32 and 64 bits and for ARM, whose menus show what the machine can start.
+fn side_by_side(system: &System, cell: Cell) -> Result<(), String> {
+    let arm = cell.firmware == Firmware::UefiAa64;
+    for (arm, name) in [(false, "pc"), (true, "arm")] {
+        system.put_system(arm, &format!("{name}-vmlinuz"), &format!("{name}-initrd.img"))?;
+    }
+    let manifest = waiting(
+        "[[menu]]\ntitle = \"For PCs\"\nkernel = \"pc-vmlinuz\"\ninitrd = \"pc-initrd.img\"\ncmdline = \"console=ttyS0\"\n\
+         [[menu]]\ntitle = \"For ARM\"\nkernel = \"arm-vmlinuz\"\ninitrd = \"arm-initrd.img\"\ncmdline = \"console=ttyAMA0\"\n\
+         [[menu]]\naction = \"poweroff\"\n",
+    );
+    let medium = system.medium(&manifest, cell)?;
+    let mut guest = system.machine(&medium, cell).start(&system.logs)?;
+    guest.wait_for(&["ACME_1", "Power off"])?;
+    let (shown, hidden) = if arm {
+        ("> For ARM", "For PCs")
+    } else {
+        ("> For PCs", "For ARM")
+    };
+    if !guest.serial().contains(shown) || guest.serial().contains(hidden) {
+        return error("the menu shows what another machine starts", &guest.serial());
+    }
+    guest.press(&["ret".to_owned()])?;
+    system.finish(guest, &[END]).map(drop)
+}
+
 /// The firmware goes on to the second medium, another image.
 fn next_device(system: &System, cell: Cell) -> Result<(), String> {
     let first = system.medium("[boot]\ntimeout = 0\n[[menu]]\naction = \"next-device\"\n", cell)?;
-    let other = System::new("loader-next-device-other")?;
+    let other = System::new("loader-next-device-other", cell.firmware)?;
     let image = other.image(&format!(
         "[boot]\ntimeout = 0\n[[menu]]\n{KERNEL}cmdline = \"console=ttyS0 other\"\n"
     ))?;

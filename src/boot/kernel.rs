@@ -4,14 +4,14 @@ use crate::pe::{self, Machine};
 use crate::read_at::ReadAt;
 
 /// The first bytes of a file, as far as firmware and loader look at them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     /// The Linux/x86 boot protocol's version, of a kernel that is loaded high.
     pub boot_protocol: Option<u16>,
     /// The longest command line that the boot protocol's header allows.
     pub command_line: Option<usize>,
-    /// The processor of an EFI program.
-    pub efi: Option<Machine>,
+    /// An EFI program, and for which processors' firmware: its own first.
+    pub efi: Vec<Machine>,
 }
 
 /// Linux, Documentation/arch/x86/boot.rst: the set-up header, from the beginning of the file.
@@ -36,7 +36,7 @@ pub fn read(file: &dyn ReadAt) -> Program {
     Program {
         boot_protocol,
         command_line,
-        efi: pe::read(file).map(|pe| pe.machine),
+        efi: pe::read(file).map_or_else(Vec::new, |pe| [&[pe.machine][..], &pe.compatible].concat()),
     }
 }
 
@@ -65,7 +65,7 @@ mod tests {
         let nobody = Program {
             boot_protocol: None,
             command_line: None,
-            efi: None,
+            efi: Vec::new(),
         };
         assert_eq!(read(&file), nobody);
         assert_eq!(read(&vec![0u8; 3]), nobody);
@@ -76,11 +76,11 @@ mod tests {
         let linux = Program {
             boot_protocol: Some(0x020f),
             command_line: Some(2047),
-            efi: None,
+            efi: Vec::new(),
         };
         assert_eq!(read(&file), linux);
         file[0x211] = 0;
         assert_eq!(read(&file), nobody, "a zImage is loaded low, where the loader is");
-        assert_eq!(read(&crate::boot::EFI_X64.to_vec()).efi, Some(Machine::X64));
+        assert_eq!(read(&crate::boot::EFI_X64.to_vec()).efi, [Machine::X64]);
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod kernel;
 
+use crate::pe::Machine;
 use std::ops::Range;
 
 /// The El Torito image for BIOS, which a stick's boot code starts too.
@@ -16,8 +17,20 @@ pub const BOOT_CODE: &[u8] = include_bytes!("../../templates/images/mbr.img");
 /// The application for UEFI on x86-64.
 pub const EFI_X64: &[u8] = include_bytes!("../../templates/images/bootx64.efi");
 
-/// Where [`EFI_X64`] goes in the ESP (UEFI 2.10 §3.5.1.1).
-pub const EFI_X64_PATH: [&str; 3] = ["EFI", "BOOT", "BOOTX64.EFI"];
+/// The applications for UEFI: for which processor, the file name in the ESP's `/EFI/BOOT` (UEFI 2.10 §3.5.1.1), and the program.
+pub const EFI: [(Machine, &str, &[u8]); 3] = [
+    (Machine::X64, "BOOTX64.EFI", EFI_X64),
+    (
+        Machine::Ia32,
+        "BOOTIA32.EFI",
+        include_bytes!("../../templates/images/bootia32.efi"),
+    ),
+    (
+        Machine::Aa64,
+        "BOOTAA64.EFI",
+        include_bytes!("../../templates/images/bootaa64.efi"),
+    ),
+];
 
 /// The file in the ESP that holds the image's id.
 pub const ID_PATH: [&str; 3] = ["EFI", "BOOT", "isobuild.id"];
@@ -133,7 +146,9 @@ mod tests {
             "the boot information table's place is free"
         );
         assert!(BOOT_CODE.len() <= 432, "the address of the boot image stands at 432");
-        let pe = crate::pe::read(&EFI_X64.to_vec()).unwrap();
-        assert_eq!((pe.machine, pe.subsystem), (crate::pe::Machine::X64, 10));
+        for (machine, name, program) in EFI {
+            let pe = crate::pe::read(&program.to_vec()).unwrap();
+            assert_eq!((pe.machine, pe.subsystem, pe.sbat), (machine, 10, true), "{name}");
+        }
     }
 }

@@ -103,9 +103,8 @@ const TABLES: [Table; 11] = [
 ];
 
 /// Values that are documented and refused until they do something.
-const LATER_VALUES: [(&str, &str, &[&str]); 3] = [
+const LATER_VALUES: [(&str, &str, &[&str]); 2] = [
     ("boot", "loader", &["grub", "isolinux", "systemd-boot", "limine"]),
-    ("boot", "firmware", &["uefi-ia32", "uefi-aa64"]),
     ("disk", "layout", &["multi-sector"]),
 ];
 

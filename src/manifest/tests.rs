@@ -139,8 +139,6 @@ fn keys_and_values_of_later_versions_are_refused() {
         "[base]\nimage = \"x.iso\"",
         "[iso]\nudf = false",
         "[[files]]\nfrom = \"a.tar\"\nto = \"/\"\nunpack = true",
-        "[boot]\nfirmware = [\"bios\", \"uefi-ia32\"]",
-        "[boot]\nfirmware = [\"uefi-aa64\"]",
         "[boot]\nloader = \"grub\"",
         "[disk]\nlayout = \"multi-sector\"",
         "[[disk.partition]]\nname = \"p\"",

@@ -154,6 +154,25 @@ pub enum Firmware {
     Bios,
     /// UEFI on x86-64.
     Uefi,
+    /// UEFI on 32-bit x86, which starts 64-bit kernels too.
+    UefiIa32,
+    /// UEFI on 64-bit ARM.
+    UefiAa64,
+}
+
+impl Firmware {
+    /// All, in the order of every table.
+    pub const ALL: [Self; 4] = [Self::Bios, Self::Uefi, Self::UefiIa32, Self::UefiAa64];
+
+    /// The word for it in the manifest and in the menu file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bios => "bios",
+            Self::Uefi => "uefi",
+            Self::UefiIa32 => "uefi-ia32",
+            Self::UefiAa64 => "uefi-aa64",
+        }
+    }
 }
 
 /// `[[menu]]`: a kernel, a program, or an action.

@@ -64,11 +64,40 @@ fn headers_say_what_firmware_can_start_it() {
             signed: false,
             signers: vec![],
             sbat: false,
+            compatible: vec![],
         };
         assert_eq!(pe, unsigned);
     }
     assert!(read(&program(0x20B, 0x8664, b".sbat\0\0\0", &[])).unwrap().sbat);
     assert!(!read(&program(0x20B, 0x8664, b".sbatlev", &[])).unwrap().sbat);
+}
+
+#[test]
+fn a_64_bit_kernel_says_that_32_bit_firmware_can_start_it() {
+    let with = |entries: &[u8], stored: u32| {
+        let mut file = program(0x20B, 0x8664, b".compat\0", &[]);
+        let header = 0x98 + 112 + 16 * 8;
+        file[header + 8..header + 12].copy_from_slice(&(entries.len() as u32).to_le_bytes());
+        file[header + 16..header + 20].copy_from_slice(&stored.to_le_bytes());
+        file[header + 20..header + 24].copy_from_slice(&1024_u32.to_le_bytes());
+        file.extend_from_slice(entries);
+        read(&file).unwrap().compatible
+    };
+    let linux = [1, 8, 0x4C, 1, 0x90, 3, 0, 0, 0, 0];
+    assert_eq!(with(&linux, 512), [Machine::Ia32]);
+    assert_eq!(with(&[&[7, 3, 0][..], &linux].concat(), 512), [Machine::Ia32]);
+    for broken in [
+        &[][..],
+        &[1],
+        &[1, 8],
+        &[1, 8, 0x4C],
+        &[1, 4, 0x4C, 1],
+        &[1, 0, 0x4C, 1, 0, 0, 0, 0],
+    ] {
+        assert_eq!(with(broken, 512), [], "{broken:?}");
+    }
+    assert_eq!(with(&linux, 1), [], "what is not in the file");
+    assert_eq!(with(&linux, u32::MAX), [Machine::Ia32]);
 }
 
 #[test]

@@ -34,12 +34,8 @@ impl Role {
     }
 }
 
-/// Which firmware can start an entry.
-#[derive(Clone, Copy, Default)]
-struct Starts {
-    bios: bool,
-    uefi: bool,
-}
+/// Which firmware can start an entry, or is to be able to start the image, in the order of [`Firmware::ALL`].
+type Starts = [bool; Firmware::ALL.len()];
 
 impl Resolution<'_> {
     /// Reads what the menu names and puts it and the menu file into the tree. What is for the ESP comes back: path and payload.
@@ -64,45 +60,62 @@ impl Resolution<'_> {
                 lines,
             });
         }
-        let [bios, uefi] = self.firmware(&starts);
+        let image = self.firmware(&starts);
+        for (entry, by) in menu.entries.iter_mut().zip(&starts) {
+            entry.lines.extend(by.and_then(|by| limits(image, by)));
+        }
         self.menu_file(&menu);
-        if bios {
+        let wanted = |firmware| {
+            Firmware::ALL
+                .into_iter()
+                .zip(image)
+                .any(|each| each == (firmware, true))
+        };
+        if wanted(Firmware::Bios) {
             self.bios_loader(parts);
         }
         let mut esp = Vec::new();
-        if uefi {
+        for firmware in Firmware::ALL.into_iter().filter(|&firmware| wanted(firmware)) {
+            let program = boot::EFI.into_iter().find(|each| Some(each.0) == processor(firmware));
+            if let Some((_, name, program)) = program {
+                let [efi, boot, _] = boot::ID_PATH;
+                let payload = self.host.inline(&mut self.tree, program, Giver::Loader);
+                esp.push(([efi, boot, name].map(str::to_owned).to_vec(), payload));
+            }
+        }
+        if !esp.is_empty() {
             let id = self.host.inline(&mut self.tree, boot::NO_ID, Giver::Loader);
             self.tree.set_image_id(id, 0);
-            let program = self.host.inline(&mut self.tree, boot::EFI_X64, Giver::Loader);
-            for (path, payload) in [(boot::EFI_X64_PATH, program), (boot::ID_PATH, id)] {
-                esp.push((path.map(str::to_owned).to_vec(), payload));
-            }
+            esp.push((boot::ID_PATH.map(str::to_owned).to_vec(), id));
         }
         Ok(esp)
     }
 
     /// The firmware that the loader is for: what the manifest says, else what the menu's programs can run under. A menu of nothing but
     /// actions is for all.
-    fn firmware(&mut self, starts: &[Option<Starts>]) -> [bool; 2] {
+    fn firmware(&mut self, starts: &[Option<Starts>]) -> Starts {
         let manifest = &self.document.manifest;
-        let any = |by: fn(&Starts) -> bool| starts.iter().flatten().any(by) || starts.iter().flatten().next().is_none();
-        let [bios, uefi] = match &manifest.boot.firmware {
-            Some(list) => [Firmware::Bios, Firmware::Uefi]
-                .map(|firmware| list.get_ref().iter().any(|item| *item.get_ref() == firmware)),
-            None => [any(|by| by.bios), any(|by| by.uefi)],
-        };
+        let nothing = starts.iter().flatten().next().is_none();
+        let image = std::array::from_fn(|at| match &manifest.boot.firmware {
+            Some(list) => list.get_ref().iter().any(|item| *item.get_ref() == Firmware::ALL[at]),
+            None => nothing || starts.iter().flatten().any(|by| by[at]),
+        });
         for (entry, by) in manifest.menu.iter().zip(starts) {
             let (Some(by), Some(kernel)) = (by, &entry.get_ref().kernel) else {
                 continue;
             };
-            for (wanted, can, name) in [(bios, by.bios, "BIOS"), (uefi, by.uefi, "UEFI")] {
-                if wanted && !can {
-                    let message = format!("{:?} cannot be started under {name}", kernel.get_ref());
-                    self.warn(kernel, message, "its header says so");
-                }
+            // A menu may be for several processors; what one of them does not start is nothing to be told of.
+            let family = |by: &Starts| by[..3].contains(&true);
+            let missed: Vec<_> = (0..image.len())
+                .filter(|&at| image[at] && !by[at] && (at < 3) == family(by))
+                .map(|at| Firmware::ALL[at].word())
+                .collect();
+            if !missed.is_empty() {
+                let message = format!("{:?} cannot be started under {}", kernel.get_ref(), missed.join(", "));
+                self.warn(kernel, message, "its header says so");
             }
         }
-        [bios, uefi]
+        image
     }
 
     /// The lines of an entry, and who can start it; of an action nobody knows.
@@ -122,8 +135,7 @@ impl Resolution<'_> {
             if let Some((line, by)) = self.program(role, path, entry.cmdline.as_ref())? {
                 lines.push((role.key(), line));
                 let starts: &mut Starts = starts.get_or_insert_default();
-                starts.bios |= by.bios;
-                starts.uefi |= by.uefi;
+                starts.iter_mut().zip(by).for_each(|(one, other)| *one |= other);
             }
         }
         for path in &entry.initrd {
@@ -164,15 +176,12 @@ impl Resolution<'_> {
             );
             self.error(line, message, "too long");
         }
-        let (bios, uefi) = (program.boot_protocol.is_some(), program.efi == Some(Machine::X64));
-        let starts = match role {
-            Role::Kernel => Starts { bios, uefi },
-            Role::Bios => Starts {
-                bios: true,
-                uefi: false,
-            },
-            Role::Efi => Starts { bios: false, uefi },
-        };
+        let starts = Firmware::ALL.map(|firmware| match (role, processor(firmware)) {
+            (Role::Kernel, None) => program.boot_protocol.is_some(),
+            (Role::Bios, processor) => processor.is_none(),
+            (Role::Efi, None) => false,
+            (Role::Kernel | Role::Efi, Some(machine)) => program.efi.contains(&machine),
+        });
         Ok(Some((place, starts)))
     }
 
@@ -302,11 +311,35 @@ impl Resolution<'_> {
     }
 }
 
+/// The processor for which a firmware starts EFI programs.
+fn processor(firmware: Firmware) -> Option<Machine> {
+    match firmware {
+        Firmware::Bios => None,
+        Firmware::Uefi => Some(Machine::X64),
+        Firmware::UefiIa32 => Some(Machine::Ia32),
+        Firmware::UefiAa64 => Some(Machine::Aa64),
+    }
+}
+
+/// The line for an entry that not every firmware of the image can start: the others do not show it.
+fn limits(image: Starts, entry: Starts) -> Option<(&'static str, Vec<u8>)> {
+    let words = |by: Starts| {
+        Firmware::ALL
+            .into_iter()
+            .zip(by)
+            .filter(|(_, by)| *by)
+            .map(|(firmware, _)| firmware.word())
+    };
+    let some = image.iter().zip(entry).any(|(&image, entry)| image && !entry);
+    some.then(|| ("firmware", words(entry).collect::<Vec<_>>().join(" ").into_bytes()))
+}
+
 /// Why the loader could not start a file of `length` bytes in this role.
 fn unfit(role: Role, program: &kernel::Program, length: u64, name: &str) -> Option<String> {
-    Some(match (role, program.efi) {
-        (Role::Kernel | Role::Efi, Some(machine)) if machine != Machine::X64 => {
-            format!("{name:?} is for {machine}, and the built-in loader is for x86-64 so far")
+    let machines = [Machine::X64, Machine::Ia32, Machine::Aa64];
+    Some(match (role, program.efi.first()) {
+        (Role::Kernel | Role::Efi, Some(machine)) if !machines.contains(machine) => {
+            format!("{name:?} is for {machine}, and the built-in loader is for x64, ia32 and aa64")
         }
         (Role::Kernel, None) if program.boot_protocol.is_none() => {
             format!("{name:?} is not a Linux kernel: it has no header that a BIOS or UEFI loader could start")

@@ -109,7 +109,7 @@ fn by_hand(inputs: &Inputs, tool: &str) -> String {
 }
 
 /// Brings the package into the cache: the pinned version if the archive still has it, else the one it has.
-fn download(package: &Package) -> Result<PathBuf, String> {
+pub(crate) fn download(package: &Package) -> Result<PathBuf, String> {
     let name = if package.meta {
         resolve_meta(&package.name)?
     } else {

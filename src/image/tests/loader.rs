@@ -14,6 +14,17 @@ fn kernel(tail: u8) -> Vec<u8> {
     bytes
 }
 
+/// An EFI program for x64 that 32-bit firmware can start too: `.reloc`, whose bytes nobody needs here, becomes `.compat`.
+fn mixed() -> Vec<u8> {
+    let mut program = boot::EFI_X64.to_vec();
+    let header = places(&program, b".reloc\0\0")[0];
+    program[header..header + 8].copy_from_slice(b".compat\0");
+    let field = |at: usize| u32::from_le_bytes(program[header + at..header + at + 4].try_into().unwrap()) as usize;
+    let at = field(20);
+    program[at..at + 9].copy_from_slice(&[1, 8, 0x4C, 1, 0, 0x10, 0, 0, 0]);
+    program
+}
+
 fn with_kernel() -> Host {
     let host = host();
     host.put("vmlinuz", &kernel(1));
@@ -113,16 +124,25 @@ fn the_firmware_follows_from_the_kernels() {
     for_bios[0] = 0;
     host.put("old", &for_bios);
     host.put("stub", boot::EFI_X64);
-    for (manifest, bios, uefi) in [
-        (MENU, true, true),
-        ("[[menu]]\nkernel = \"old\"\n", true, false),
-        ("[[menu]]\nkernel = \"stub\"\n", false, true),
-        ("[[menu]]\nefi = \"stub\"\n", false, true),
-        ("[[menu]]\naction = \"reboot\"\n", true, true),
+    host.put("arm", boot::EFI[2].2);
+    host.put("mixed", &mixed());
+    let (bios, uefi, ia32, aa64) = ("bios-cd", "uefi-usb", "uefi-ia32-usb", "uefi-aa64-cd");
+    for (manifest, cells) in [
+        (MENU, &[bios, uefi][..]),
+        ("[[menu]]\nkernel = \"old\"\n", &[bios]),
+        ("[[menu]]\nkernel = \"stub\"\n", &[uefi]),
+        ("[[menu]]\nefi = \"stub\"\n", &[uefi]),
+        ("[[menu]]\nkernel = \"mixed\"\n", &[uefi, ia32]),
+        ("[[menu]]\nkernel = \"arm\"\n", &[aa64]),
+        (&format!("{MENU}[[menu]]\nkernel = \"arm\"\n"), &[bios, uefi, aa64]),
+        ("[[menu]]\naction = \"reboot\"\n", &[bios, uefi, ia32, aa64]),
         (
             "[boot]\nfirmware = [\"uefi\"]\n[[menu]]\nkernel = \"vmlinuz\"\n",
-            false,
-            true,
+            &[uefi],
+        ),
+        (
+            "[boot]\nfirmware = [\"uefi-ia32\"]\n[[menu]]\nkernel = \"mixed\"\n",
+            &[ia32],
         ),
     ] {
         let (facts, _) = host.build(manifest);
@@ -132,8 +152,36 @@ fn the_firmware_follows_from_the_kernels() {
                 .iter()
                 .any(|verdict| verdict.cell.to_string() == cell && verdict.boots)
         };
-        assert_eq!((boots("bios-cd"), boots("uefi-usb")), (bios, uefi), "{manifest}");
+        for cell in [bios, uefi, ia32, aa64] {
+            assert_eq!(boots(cell), cells.contains(&cell), "{cell} of {manifest}");
+        }
     }
+}
+
+#[test]
+fn an_entry_says_which_firmware_shows_it_where_not_all_do() {
+    let host = with_kernel();
+    host.put("arm", boot::EFI[2].2);
+    let arm = "[[menu]]\ntitle = \"ARM\"\nkernel = \"arm\"\n";
+    let (_, image) = host.build(&format!("{MENU}{arm}[[menu]]\naction = \"reboot\"\n"));
+    for lines in [
+        "cmdline = quiet\nfirmware = bios uefi\n",
+        "entry = ARM\nkernel = /boot/arm\nfirmware = uefi-aa64\n",
+        "action = reboot\n",
+    ] {
+        assert_eq!(places(&image, lines.as_bytes()).len(), 1, "{lines}");
+    }
+    let (_, image) = host.build(MENU);
+    assert_eq!(places(&image, b"firmware = "), Vec::<usize>::new());
+}
+
+#[test]
+fn a_kernel_that_a_wanted_firmware_of_its_family_cannot_start_is_warned_of() {
+    let host = with_kernel();
+    host.put("arm", boot::EFI[2].2);
+    let all = "[boot]\nfirmware = [\"bios\", \"uefi\", \"uefi-ia32\", \"uefi-aa64\"]\n";
+    let (facts, _) = host.build(&format!("{all}{MENU}[[menu]]\nkernel = \"arm\"\n"));
+    assert_eq!(facts.warnings, ["\"vmlinuz\" cannot be started under uefi-ia32"]);
 }
 
 #[test]
@@ -142,7 +190,7 @@ fn what_the_loader_could_not_start_is_refused() {
     host.put("text", b"not a kernel");
     host.put("large", &vec![0; 100 << 10]);
     let mut arm = boot::EFI_X64.to_vec();
-    arm[68..70].copy_from_slice(&0xAA64_u16.to_le_bytes());
+    arm[68..70].copy_from_slice(&0x01C2_u16.to_le_bytes());
     host.put("arm", &arm);
     let taken = format!("{MENU}[[files]]\ntext = \"x\"\nto = \"/boot/isobuild/menu.cfg\"\n");
     let file = format!("{MENU}[[files]]\ntext = \"x\"\nto = \"/boot\"\n");
@@ -155,7 +203,7 @@ fn what_the_loader_could_not_start_is_refused() {
         ("[[menu]]\nefi = \"text\"\n", "is not an EFI program"),
         (
             "[[menu]]\nkernel = \"arm\"\n",
-            "is for aa64, and the built-in loader is for x86-64 so far",
+            "is for arm, and the built-in loader is for x64, ia32 and aa64",
         ),
         (
             "[[menu]]\nbios = \"large\"\n",

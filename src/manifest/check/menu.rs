@@ -43,12 +43,12 @@ impl Checks<'_> {
     /// What the loader brings along must not come from the manifest too.
     fn beside_loader(&mut self, manifest: &Manifest) {
         let boot = &manifest.boot;
-        let starts = |firmware| match &boot.firmware {
-            Some(list) => list.get_ref().iter().any(|item| *item.get_ref() == firmware),
+        let starts = |by: fn(Firmware) -> bool| match &boot.firmware {
+            Some(list) => list.get_ref().iter().any(|item| by(*item.get_ref())),
             None => true,
         };
         if let Some(bios) = &boot.bios
-            && starts(Firmware::Bios)
+            && starts(|firmware| firmware == Firmware::Bios)
         {
             let message = "the built-in loader brings its own [boot.bios]";
             let error = Diagnostic::error(message, bios.span(), "two for one place");
@@ -56,7 +56,7 @@ impl Checks<'_> {
                 .push(error.with_help("without \"bios\" in `firmware` there is room for yours"));
         }
         if let Some(image) = boot.uefi.as_ref().and_then(|uefi| uefi.get_ref().image.as_ref())
-            && starts(Firmware::Uefi)
+            && starts(|firmware| firmware != Firmware::Bios)
         {
             let message = "the built-in loader makes its own ESP; [boot.uefi.files] adds to it";
             self.error(image, message, "one ESP too many");

@@ -27,6 +27,7 @@ pub mod medium;
 pub mod menu;
 pub mod menu_file;
 pub mod page;
+pub mod pe;
 pub mod progress;
 mod run;
 pub mod serial_keys;

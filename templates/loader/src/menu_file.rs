@@ -12,6 +12,7 @@
 //! kernel = /boot/vmlinuz
 //! initrd = /boot/initrd.img
 //! cmdline = quiet
+//! firmware = bios uefi
 //! ```
 //!
 //! What stands before the first `entry` concerns the menu. A value is everything behind the `=` and one space, to the
@@ -152,6 +153,15 @@ impl<'a> Entry<'a> {
     /// The path of a program that BIOS starts.
     pub fn bios(&self) -> Option<&'a [u8]> {
         value(self.lines, b"bios")
+    }
+
+    /// Whether a firmware can start it: `bios`, `uefi`, `uefi-ia32` or `uefi-aa64`. An entry that does not say is for all.
+    pub fn is_for(&self, firmware: &str) -> bool {
+        value(self.lines, b"firmware").is_none_or(|words| {
+            words
+                .split(|&byte| byte == b' ')
+                .any(|word| word == firmware.as_bytes())
+        })
     }
 
     /// Whether it starts something that has a command line.

@@ -64,7 +64,7 @@ struct Prepared {
 }
 
 fn prepared(name: &str, manifest: &str) -> Result<Prepared, String> {
-    with(System::new(name)?, manifest)
+    with(System::new(name, Firmware::Uefi)?, manifest)
 }
 
 fn with(system: System, manifest: &str) -> Result<Prepared, String> {
@@ -120,7 +120,7 @@ const GRUB_CFG: &str = "linux /boot/vmlinuz console=ttyS0\ninitrd /boot/large.im
 /// GRUB for BIOS as Debian's rescue disc has it, with this configuration.
 fn grub_bios() -> Result<Prepared, String> {
     let inputs = pins::load("qemu-tests")?;
-    let system = System::new("bench-grub-bios")?;
+    let system = System::new("bench-grub-bios", Firmware::Bios)?;
     let mut bsdtar = Command::new(tools::find("bsdtar")?);
     bsdtar.arg("-xf").arg(inputs.file("grub-rescue.iso")?).arg("-C");
     shell::output(bsdtar.arg(system.path("")).arg("boot/grub/i386-pc"))?;

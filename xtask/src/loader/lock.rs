@@ -1,6 +1,6 @@
 //! The lock beside an image: what it was made of, and by which compiler.
 
-use super::{FLAGS, Image, LINK, read, sources};
+use super::{Image, read, sources};
 use qemu_tests::hash;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +25,7 @@ impl Lock {
         }
         Ok(Self {
             compiler: compiler.to_owned(),
-            flags: FLAGS.into_iter().chain(LINK).collect::<Vec<_>>().join(" "),
+            flags: image.flags(),
             image: hash::bytes(bytes),
             sources: digests,
         })

@@ -64,6 +64,7 @@ fn parts(elf: &Sections) -> Result<Vec<Part>, String> {
         match section.name.as_str() {
             ".text" => parts.push(part(section, ".text", CODE)),
             ".rodata" => parts.push(part(section, ".rdata", READ_ONLY)),
+            ".sbat" => parts.push(part(section, ".sbat", READ_ONLY)),
             ".data" => parts.push(part(section, ".data", READ_WRITE)),
             // Zeros behind the data are the data's, in memory alone.
             ".bss" => match parts.last_mut() {

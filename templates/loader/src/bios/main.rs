@@ -116,7 +116,7 @@ impl Platform for Bios {
     fn offers(&mut self, entry: &Entry) -> bool {
         match entry.action() {
             Some(action) => action != Action::FirmwareSetup,
-            None => entry.kernel().or(entry.bios()).is_some(),
+            None => entry.is_for("bios") && entry.kernel().or(entry.bios()).is_some(),
         }
     }
 

@@ -62,16 +62,18 @@ impl Firmware {
     pub(crate) fn allocate(&self, length: usize) -> Option<&'static mut [u8]> {
         const ANY_PAGES: u32 = 0;
         const LOADER_DATA: u32 = 2;
+        // No slice may be longer (32-bit machines have files that are).
+        isize::try_from(length).ok()?;
         let mut address = 0;
         let pages = length.div_ceil(PAGE).max(1);
         let status = (self.boot().allocate_pages)(ANY_PAGES, LOADER_DATA, pages, &mut address);
         // SAFETY: the firmware has given these pages to us alone.
-        (status == 0).then(|| unsafe { core::slice::from_raw_parts_mut(address as *mut u8, length) })
+        (status == 0).then(|| unsafe { core::slice::from_raw_parts_mut(address as usize as *mut u8, length) })
     }
 
     /// Gives memory back.
     pub(crate) fn free(&self, memory: &'static mut [u8]) {
-        (self.boot().free_pages)(memory.as_ptr() as u64, memory.len().div_ceil(PAGE).max(1));
+        (self.boot().free_pages)(memory.as_ptr() as usize as u64, memory.len().div_ceil(PAGE).max(1));
     }
 
     /// Puts a protocol on a handle; a null handle becomes a new one.

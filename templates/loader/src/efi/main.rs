@@ -1,4 +1,4 @@
-//! The UEFI front end: an application for x86-64, linked as ELF and turned into a PE image by `cargo xtask loader`.
+//! The UEFI front end: an application for x86-64, for 32-bit x86 and for AArch64. Where they differ it says so.
 //!
 //! It keeps within what UEFI 2.10 promises every application, and asks nothing of the file system that it came from but the
 //! file with the image's id.
@@ -11,8 +11,11 @@ mod disk;
 mod firmware;
 mod machine;
 mod medium;
+// The compiler's own for the other two.
+#[cfg(target_arch = "x86_64")]
 #[path = "../mem.rs"]
 mod mem;
+mod mixed;
 mod start;
 mod tables;
 
@@ -26,8 +29,9 @@ use isobuild_loader::menu_file::{Action, Entry};
 use isobuild_loader::{Platform, fault, report, run};
 use tables::{GLOBAL_VARIABLE, Handle, NOT_FOUND, Status, SystemTable};
 
-// The entry: SSE is switched on before the first line of Rust, because compiled code uses it and not every firmware
+// The entry on x86-64: SSE is switched on before the first line of Rust, because compiled code uses it and not every firmware
 // (U-Boot) has done so. CR0: clear EM and TS, set MP; CR4: set OSFXSR and OSXMMEXCPT.
+#[cfg(target_arch = "x86_64")]
 core::arch::global_asm!(
     ".globl efi_entry",
     "efi_entry:",
@@ -42,9 +46,24 @@ core::arch::global_asm!(
     sym efi_main,
 );
 
+/// What shim asks of whatever it starts: which generation of which component this is (shim's `SBAT.md`).
+#[used]
+#[unsafe(link_section = ".sbat")]
+static SBAT: [u8; include_bytes!("sbat.csv").len()] = *include_bytes!("sbat.csv");
+
+/// This firmware in the words of the menu file.
+const FIRMWARE: &str = if cfg!(target_arch = "x86_64") {
+    "uefi"
+} else if cfg!(target_arch = "x86") {
+    "uefi-ia32"
+} else {
+    "uefi-aa64"
+};
+
 /// What Enter does where there is no menu to go back to.
 const TO_FIRMWARE: &str = "Enter gives the machine back to its firmware";
 
+#[cfg_attr(not(target_arch = "x86_64"), unsafe(no_mangle))]
 extern "efiapi" fn efi_main(image: Handle, system: *mut SystemTable) -> Status {
     let firmware = Firmware { image, system };
     // SAFETY: nothing else runs, and nothing but the panic handler reads it.
@@ -95,7 +114,7 @@ impl Platform for Efi {
                 supported.is_some_and(|supported| supported & BOOT_TO_FIRMWARE_UI != 0)
             }
             Some(_) => true,
-            None => entry.kernel().or(entry.efi()).is_some(),
+            None => entry.is_for(FIRMWARE) && entry.kernel().or(entry.efi()).is_some(),
         }
     }
 

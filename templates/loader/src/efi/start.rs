@@ -4,6 +4,7 @@ use crate::console::EfiConsole;
 use crate::disk::EfiDisk;
 use crate::firmware::Firmware;
 use crate::medium::{nodes, own_device};
+use crate::mixed;
 use crate::tables::*;
 use core::ffi::c_void;
 use core::ptr::{null, null_mut};
@@ -55,7 +56,10 @@ pub(crate) fn start(
             return Failure::of("The firmware takes no initrd from the loader.");
         }
     }
-    let status = (firmware.boot().start_image)(image, null_mut(), null_mut());
+    let status = match mixed::entry(firmware, image) {
+        Some(entry) => entry(image, firmware.system),
+        None => (firmware.boot().start_image)(image, null_mut(), null_mut()),
+    };
     if offered {
         let uninstall = firmware.boot().uninstall_protocol;
         uninstall(media, &LOAD_FILE_2, interface);
@@ -225,7 +229,9 @@ extern "efiapi" fn load_file(
     // SAFETY: `this` is the head of the provider that was installed, and §13.2.1 describes the other two.
     unsafe {
         let provider = &mut *this.cast::<Provider>();
-        let need = provider.length as usize;
+        let Ok(need) = isize::try_from(provider.length).map(|need| need as usize) else {
+            return OUT_OF_RESOURCES;
+        };
         let room = core::mem::replace(&mut *length, need);
         if buffer.is_null() || room < need {
             return BUFFER_TOO_SMALL;

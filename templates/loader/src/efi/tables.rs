@@ -208,6 +208,8 @@ pub(crate) struct LoadedImage {
     reserved: *mut c_void,
     pub options_length: u32,
     pub options: *const u16,
+    pub base: *const u8,
+    pub size: u64,
 }
 
 #[repr(C)]
