@@ -45,7 +45,7 @@ fn no_qemu() {
     ]);
     let report: Value = serde_json::from_str(&bench.text("m.test/report.json")).unwrap();
     assert_eq!(report["cells"], Value::Array(Vec::new()));
-    assert_eq!(report["skipped"].as_array().unwrap().len(), 6);
+    assert_eq!(report["skipped"].as_array().unwrap().len(), 12);
     let one = run("test m.toml --cell bios-cd --json");
     assert_eq!(one.code, Some(5), "{one:#?}");
     let report: Value = serde_json::from_str(&one.out).unwrap();
