@@ -100,11 +100,17 @@ fn uefi(facts: &Description, firmware: Firmware, medium: Medium) -> Judged {
         Firmware::UefiAa64 => ("BOOTAA64.EFI", "aa64"),
         _ => ("BOOTX64.EFI", "x64"),
     };
-    let loader = volume.loaders.iter().find(|loader| {
-        let last = loader.path.rsplit('/').next();
-        last.is_some_and(|last| last.eq_ignore_ascii_case(name))
-    });
-    let Some(loader) = loader else {
+    let named = |name: &str| {
+        let last = |loader: &LoaderFacts| {
+            loader
+                .path
+                .rsplit('/')
+                .next()
+                .is_some_and(|last| last.eq_ignore_ascii_case(name))
+        };
+        volume.loaders.iter().find(|loader| last(loader))
+    };
+    let Some(loader) = named(name) else {
         let why = format!("{way} without /EFI/BOOT/{name}");
         return Err(no(why, format!("a loader for {machine} of that name")));
     };
@@ -118,7 +124,16 @@ fn uefi(facts: &Description, firmware: Firmware, medium: Medium) -> Judged {
     if firmware != Firmware::SecureBoot {
         return Ok(format!("{way} with {}", loader.path));
     }
+    // shim's own rule: what it starts is signed by somebody, and by whom it trusts the machine knows.
+    let behind = named("grubx64.efi").filter(|behind| behind.signers.is_empty());
     match authority(loader) {
+        Some(_) if let Some(behind) = behind => Err(no(
+            format!(
+                "{way} with {}, which does not start {}: nobody has signed it",
+                loader.path, behind.path
+            ),
+            "one that is signed with a key of the machine's owner or of whoever made the shim",
+        )),
         Some(name) => Ok(format!("{way} with {}, signed by {name}", loader.path)),
         None => Err(no(
             format!(

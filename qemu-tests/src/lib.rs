@@ -61,6 +61,7 @@ pub mod odd;
 pub mod pins;
 pub mod place;
 pub mod preserved;
+pub mod secure;
 pub mod suite;
 pub mod system;
 pub mod tools;

@@ -62,7 +62,7 @@ pub fn trials(tests: &[LoaderTest]) -> Vec<Trial> {
 }
 
 /// What a test of the loader lacks here, as sentences.
-fn missing(firmware: Firmware) -> Vec<String> {
+pub fn missing(firmware: Firmware) -> Vec<String> {
     let mut missing = suite::missing(needs(firmware));
     missing.extend(workspace::isobuild().err());
     missing.extend(suite::missing_inputs().unwrap_or_else(|reason| vec![reason]));

@@ -2,7 +2,7 @@
 //! from this table; a test asks [`find`] or [`file`] and names what is missing.
 
 use crate::workspace;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// One thing the tests need from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub const OVMF_IA32_CODE: &str = "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd";
 pub const AAVMF_CODE: &str = "/usr/share/AAVMF/AAVMF_CODE.fd";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 47] = [
+pub const TOOLS: [Tool; 49] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -80,13 +80,16 @@ pub const TOOLS: [Tool; 47] = [
     tool("unshare", "util-linux"),
     tool("fdisk", "fdisk"),
     tool("python3", "python3-venv"),
+    tool("sbsign", "sbsigntool"),
+    tool("openssl", "openssl"),
 ];
 
-/// The release of pycdlib that judges: it comes from PyPI into a virtual environment of its own.
-pub const PYCDLIB: &str = "pycdlib==1.22.0";
+/// The release of pycdlib that judges, and of what puts a key into UEFI's variables: they come from PyPI into a virtual
+/// environment of their own.
+pub const FROM_PYPI: [&str; 2] = ["pycdlib==1.22.0", "virt-firmware==24.11"];
 
 /// The interpreter of that virtual environment.
-pub fn pycdlib_python() -> PathBuf {
+pub fn venv_python() -> PathBuf {
     workspace::target().join("venv/bin/python")
 }
 
@@ -112,20 +115,17 @@ pub fn find(name: &str) -> Result<PathBuf, String> {
     on_path(name).ok_or_else(|| format!("{name} is not installed (Debian package {package}; cargo xtask setup)"))
 }
 
-/// The interpreter that can import pycdlib, or the sentence that names what is missing.
-pub fn pycdlib() -> Result<PathBuf, String> {
-    let python = pycdlib_python();
-    if python.is_file() {
-        return Ok(python);
+/// A program of the virtual environment with [`FROM_PYPI`], such as `python`, or the sentence that names what is missing.
+pub fn from_pypi(program: &str) -> Result<PathBuf, String> {
+    let path = venv_python().with_file_name(program);
+    if path.is_file() {
+        return Ok(path);
     }
     Err(format!(
-        "{PYCDLIB} is not installed in {} (cargo xtask setup)",
-        venv(&python)
+        "{program} is not installed in {} ({} of PyPI; cargo xtask setup)",
+        path.parent().unwrap_or(&path).display(),
+        FROM_PYPI.join(", ")
     ))
-}
-
-fn venv(python: &Path) -> String {
-    python.ancestors().nth(2).unwrap_or(python).display().to_string()
 }
 
 /// Is a missing tool a failure? Continuous integration sets `CI`, and there nothing may be skipped.

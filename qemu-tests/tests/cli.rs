@@ -27,6 +27,7 @@ const TESTS: &[suite::ProgramTest] = &[
         &[],
         a_fault_of_the_esp_is_shown_at_its_key,
     ),
+    ("the loader is written out and overwrites nothing", &[], the_loader),
     ("d5 a reader that has gone is no error", &[], a_reader_that_has_gone),
     (
         "a terminal shows progress after a second",
@@ -169,6 +170,27 @@ fn memory_does_not_grow_with_the_payload() {
 }
 
 /// More than a pipe holds, for a reader that closes it.
+fn the_loader() {
+    let place = Place::new(DATA);
+    let written = place.run(&["loader", "-C", "new/directory"]);
+    assert_eq!(written.status.code(), Some(0), "{}", text(&written.stderr));
+    for name in ["BOOTX64.EFI", "BOOTIA32.EFI", "BOOTAA64.EFI"] {
+        let embedded = workspace::root().join("templates/images").join(name.to_lowercase());
+        assert_eq!(
+            fs::read(place.at("new/directory").join(name)).unwrap(),
+            fs::read(embedded).unwrap()
+        );
+        assert!(text(&written.stdout).contains(&format!("new/directory/{name}: for ")));
+    }
+    fs::remove_file(place.at("new/directory/BOOTX64.EFI")).unwrap();
+    fs::write(place.at("new/directory/BOOTAA64.EFI"), "mine").unwrap();
+    let again = place.run(&["loader", "-C", "new/directory"]);
+    assert_eq!(again.status.code(), Some(3));
+    assert!(text(&again.stderr).contains("BOOTIA32.EFI"), "{}", text(&again.stderr));
+    assert!(!place.at("new/directory/BOOTX64.EFI").exists());
+    assert_eq!(fs::read(place.at("new/directory/BOOTAA64.EFI")).unwrap(), b"mine");
+}
+
 fn a_reader_that_has_gone() {
     let manifest: String = (0..3000)
         .map(|n| format!("[[files]]\ntext = \"{n}\"\nto = \"/{n}\"\n"))

@@ -126,7 +126,7 @@ fn beyond(judge: &str) -> &'static [&'static str] {
 fn missing_tools(judge: &str, needs: &[&str]) -> Vec<String> {
     let mut missing = suite::missing(needs);
     if judge == "pycdlib" {
-        missing.extend(tools::pycdlib().err());
+        missing.extend(tools::from_pypi("python").err());
     }
     missing
 }
@@ -254,7 +254,7 @@ fn isoinfo_files(image: &Path, index: &str, expected: &Listing) -> Result<Listin
 const PYCDLIB: &str = include_str!("pycdlib_tree.py");
 
 fn pycdlib(subject: &Subject) -> Result<(), String> {
-    let mut python = Command::new(tools::pycdlib()?);
+    let mut python = Command::new(tools::from_pypi("python")?);
     python.args(["-c", PYCDLIB]).arg(&subject.image);
     let output = text(run(&mut python)?);
     let index = |wanted: &str| -> Listing {

@@ -9,6 +9,7 @@ mod diff;
 mod doctor;
 mod extract;
 mod inspect;
+mod loader;
 mod ls;
 mod plan;
 mod progress;
@@ -84,6 +85,8 @@ enum Verb {
     Verify(verify::Verify),
     /// Make an image of a disc or a stick: as long as it says itself, with a map of what cannot be read.
     Read(read::Read),
+    /// Write the built-in loader's programs for UEFI into a directory, to be signed; `[boot.uefi.files]` takes the signed ones.
+    Loader(Loader),
     /// Say what of QEMU and firmware is installed for `run` and `test`, and which package has what is not.
     Doctor,
 }
@@ -245,6 +248,13 @@ struct Extract {
     quiet: bool,
 }
 
+#[derive(Debug, Args)]
+struct Loader {
+    /// Where to put them; nothing that is there is overwritten.
+    #[arg(short = 'C', long, value_name = "DIR")]
+    directory: PathBuf,
+}
+
 /// Runs the command line and says how it ended.
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
@@ -262,6 +272,7 @@ pub(crate) fn run() -> ExitCode {
         (Some(Verb::Write(write)), _) => write::run(&write),
         (Some(Verb::Verify(verify)), _) => verify::run(&verify),
         (Some(Verb::Read(read)), _) => read::run(&read),
+        (Some(Verb::Loader(loader)), _) => loader::run(&loader),
         (Some(Verb::Doctor), _) => doctor::run(),
         (Some(Verb::Extract(extract)), _) => extract::run(&extract),
         // clap has shown the help.

@@ -1,14 +1,18 @@
-//! EFI programs that firmware starts by default, and who signed them.
+//! EFI programs that firmware starts by default, what shim starts behind them, and who signed them.
 
 use crate::facts::LoaderFacts;
 use crate::fat;
 use crate::pe;
 use crate::read_at::{Pieces, ReadAt};
 
-/// Whether the name at `path` in the ESP is one that firmware starts by default, UEFI 3.5.1.1.
+/// Whether the name at `path` in the ESP is one that firmware starts by default, UEFI 3.5.1.1, or that shim starts, which is beside
+/// it as `grubx64.efi`.
 pub(crate) fn is_default_loader(path: &str) -> bool {
     let upper = path.to_ascii_uppercase();
-    upper.starts_with("/EFI/BOOT/BOOT") && upper.ends_with(".EFI") && upper.matches('/').count() == 3
+    let named = ["/EFI/BOOT/BOOT", "/EFI/BOOT/GRUB"]
+        .iter()
+        .any(|start| upper.starts_with(start));
+    named && upper.ends_with(".EFI") && upper.matches('/').count() == 3
 }
 
 /// What the PE header of an EFI program says.

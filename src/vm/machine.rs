@@ -30,6 +30,7 @@ pub struct Machine {
     memory: u64,
     terminal: bool,
     deadline: Duration,
+    variables: Option<PathBuf>,
     extra: Vec<String>,
     interrupt: Interrupt,
 }
@@ -54,6 +55,7 @@ impl Machine {
             memory: 1024,
             terminal: false,
             deadline: DEADLINE,
+            variables: None,
             extra: Vec::new(),
             interrupt: Interrupt::default(),
         }
@@ -120,6 +122,12 @@ impl Machine {
         self
     }
 
+    /// Whose UEFI begins with the variables of this file instead of the firmware's own, in the same form. The file stays as it is.
+    pub fn variables(mut self, file: &Path) -> Self {
+        self.variables = Some(file.into());
+        self
+    }
+
     /// With these arguments of QEMU's besides.
     pub fn with(mut self, arguments: &[&str]) -> Self {
         self.extra.extend(arguments.iter().map(|word| (*word).to_owned()));
@@ -128,7 +136,13 @@ impl Machine {
 
     /// All but what is around the machine: its screen's window, its ports' other ends.
     fn arguments(&self, qemu: &Path) -> Result<Arguments, Error> {
-        let flash = flash(self.firmware, qemu)?;
+        let mut flash = flash(self.firmware, qemu)?;
+        if let (Some(file), Some(variables)) = (
+            &self.variables,
+            flash.as_mut().and_then(|flash| flash.variables.as_mut()),
+        ) {
+            variables.filename.clone_from(file);
+        }
         let mut arguments = Arguments::default();
         let smm = flash.as_ref().is_some_and(|flash: &Flash| flash.smm);
         arguments.board(self.firmware, self.accelerator, self.memory, smm);

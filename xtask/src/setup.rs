@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: QEMU, firmware and the judges, with apt where it may.
 
 use crate::shell;
-use qemu_tests::tools::{self, TOOLS, Tool};
+use qemu_tests::tools::{self, FROM_PYPI, TOOLS, Tool};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -22,8 +22,8 @@ pub(crate) fn run() -> Result<(), String> {
         .iter()
         .map(|t| format!("  {} (Debian package {})", t.name, t.package))
         .collect();
-    if let Err(reason) = pycdlib() {
-        absent.push(format!("  {} (PyPI): {reason}", tools::PYCDLIB));
+    if let Err(reason) = from_pypi() {
+        absent.push(format!("  {} (PyPI): {reason}", FROM_PYPI.join(", ")));
     }
     if absent.is_empty() {
         return Ok(());
@@ -39,7 +39,7 @@ fn missing() -> Vec<Tool> {
     let mut missing: Vec<Tool> = TOOLS.into_iter().filter(|t| tools::on_path(t.name).is_none()).collect();
     // Debian splits ensurepip off python3, so that an interpreter alone cannot make a virtual environment.
     if let Some(python) = tools::on_path("python3")
-        && tools::pycdlib().is_err()
+        && tools::from_pypi("python").is_err()
         && shell::output(Command::new(python).args(["-c", "import venv, ensurepip"])).is_err()
     {
         missing.extend(TOOLS.into_iter().find(|t| t.name == "python3"));
@@ -54,15 +54,15 @@ fn packages(missing: &[Tool]) -> Vec<&'static str> {
     packages
 }
 
-/// Puts the pinned pycdlib into a virtual environment in the target directory, unless it is there.
-fn pycdlib() -> Result<(), String> {
-    let python = tools::pycdlib_python();
-    let version = tools::PYCDLIB.rsplit('=').next().unwrap_or_default();
-    let check = format!("import importlib.metadata as m, sys; sys.exit(m.version('pycdlib') != '{version}')");
-    if python.is_file() && shell::output(Command::new(&python).args(["-c", &check])).is_ok() {
+/// Puts what is pinned of PyPI into a virtual environment in the target directory, unless it is there.
+fn from_pypi() -> Result<(), String> {
+    let python = tools::venv_python();
+    let check = "import importlib.metadata as m, sys; \
+                 sys.exit(any(m.version(n) != v for n, v in (a.split('==') for a in sys.argv[1:])))";
+    if python.is_file() && shell::output(Command::new(&python).args(["-c", check]).args(FROM_PYPI)).is_ok() {
         return Ok(());
     }
-    println!("setup: installing {} in {}", tools::PYCDLIB, python.display());
+    println!("setup: installing {} in {}", FROM_PYPI.join(", "), python.display());
     let venv = python
         .ancestors()
         .nth(2)
@@ -70,14 +70,8 @@ fn pycdlib() -> Result<(), String> {
     let system = tools::find("python3")?;
     shell::output(Command::new(system).args(["-m", "venv", "--clear"]).arg(venv))?;
     let mut pip = Command::new(&python);
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        tools::PYCDLIB,
-    ]);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(FROM_PYPI);
     shell::output(&mut pip).map(drop)
 }
 

@@ -1,0 +1,33 @@
+//! `isobuild loader`
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+
+use isobuild::boot;
+use isobuild::error::{Error, escape};
+
+use super::{Loader, print};
+
+pub(super) fn run(arguments: &Loader) -> Result<(), Error> {
+    let directory = &arguments.directory;
+    let failed = |path: &std::path::Path, action| {
+        let path = path.to_owned();
+        move |source| Error::Io { path, action, source }
+    };
+    fs::create_dir_all(directory).map_err(failed(directory, "making the directory"))?;
+    let paths = boot::EFI.map(|(_, name, _)| directory.join(name));
+    // All or nothing: none of them is overwritten, and no sentence comes after a half.
+    if let Some(there) = paths.iter().find(|path| fs::symlink_metadata(path).is_ok()) {
+        let source = ErrorKind::AlreadyExists.into();
+        return Err(failed(there, "writing")(source));
+    }
+    let mut said = String::new();
+    for (path, (machine, _, program)) in paths.iter().zip(boot::EFI) {
+        let mut file = File::create_new(path).map_err(failed(path, "writing"))?;
+        file.write_all(program)
+            .and_then(|()| file.sync_all())
+            .map_err(failed(path, "writing"))?;
+        said += &format!("{}: for {machine}\n", escape(path));
+    }
+    print(&said)
+}
