@@ -66,9 +66,14 @@ pub struct Table {
     /// Byte offset of the primary array. Usually behind the header, at two logical sectors; further back where headers
     /// for several sector sizes share a disk.
     pub entries_offset: u64,
+    /// Byte offset of the backup array where it is not in front of the backup header.
+    pub backup_entries_offset: Option<u64>,
     /// Byte offset of the first logical sector a partition may have. [`encode`] raises it to the least that UEFI 5.3.1
     /// allows, so zero asks for that.
     pub first_usable: u64,
+    /// The first byte behind those that a partition may have. [`encode`] lowers it to where the backup begins, so
+    /// [`u64::MAX`] asks for that.
+    pub usable_end: u64,
 }
 
 /// One partition entry.
@@ -95,7 +100,7 @@ pub struct Placement {
     pub header: (u64, u64),
     /// The primary array.
     pub entries: (u64, u64),
-    /// The backup array, in front of the backup header.
+    /// The backup array, in front of the backup header or further in front.
     pub backup_entries: (u64, u64),
     /// The backup header, in the last LBA.
     pub backup_header: (u64, u64),
@@ -116,17 +121,28 @@ impl Placement {
 }
 
 /// The place of each structure on a disk of `disk_size` bytes. `None` if the disk is too small for them, or if they do
-/// not lie on logical sectors; a primary array in front of its usual place would cover the header.
-pub fn placement(sector_size: u64, disk_size: u64, entries_offset: u64) -> Option<Placement> {
+/// not lie on logical sectors; a primary array in front of its usual place or a backup array behind its own would cover
+/// the header.
+pub fn placement(
+    sector_size: u64,
+    disk_size: u64,
+    entries_offset: u64,
+    backup_entries_offset: Option<u64>,
+) -> Option<Placement> {
     let aligned = |bytes: u64| bytes.checked_rem(sector_size) == Some(0);
     if !aligned(disk_size) || !aligned(entries_offset) || !aligned(ARRAY_SIZE) {
         return None;
     }
     let backup_header = disk_size.checked_sub(sector_size)?;
+    let usual_backup = backup_header.checked_sub(ARRAY_SIZE)?;
+    let backup_entries = backup_entries_offset.unwrap_or(usual_backup);
+    if !aligned(backup_entries) || backup_entries > usual_backup {
+        return None;
+    }
     let placement = Placement {
         header: (sector_size, sector_size),
         entries: (entries_offset, ARRAY_SIZE),
-        backup_entries: (backup_header.checked_sub(ARRAY_SIZE)?, ARRAY_SIZE),
+        backup_entries: (backup_entries, ARRAY_SIZE),
         backup_header: (backup_header, sector_size),
     };
     let room = entries_offset >= end(placement.header) && placement.first_usable() <= placement.usable_end();

@@ -31,8 +31,10 @@ pub enum Content {
     Directory(NodeId),
     /// A directory of the Joliet hierarchy.
     JolietDirectory(NodeId),
-    /// A metadata region of the ESP, by its number in the FAT's plan.
-    Fat(usize),
+    /// A structure of a GPT, by the table's number.
+    Gpt(usize, What),
+    /// A metadata region of an ESP's FAT volume: the volume's number, and the region's in the FAT's plan.
+    Fat(usize, usize),
     /// The bytes of a payload.
     Payload(PayloadId),
 }

@@ -42,7 +42,9 @@ fn sample(sector_size: u64) -> Table {
         sector_size,
         disk_size: 16 * MIB,
         entries_offset: 2 * sector_size,
+        backup_entries_offset: None,
         first_usable: 0,
+        usable_end: u64::MAX,
     }
 }
 

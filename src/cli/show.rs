@@ -208,7 +208,7 @@ fn partitions(out: &mut String, facts: &Description) {
     for partition in &facts.partitions {
         let _ = writeln!(
             out,
-            "  {} {}  {:<10} start {:>10}  length {:>12}{}{}",
+            "  {} {}  {:<10} start {:>10}  length {:>12}{}{}{}",
             partition.table,
             partition.number,
             partition.kind,
@@ -218,7 +218,12 @@ fn partitions(out: &mut String, facts: &Description) {
             partition
                 .name
                 .as_ref()
-                .map_or(String::new(), |name| format!("  {}", text::visible(name.as_bytes())))
+                .map_or(String::new(), |name| format!("  {}", text::visible(name.as_bytes()))),
+            // Each of several tables counts from 1.
+            match partition.table == "gpt" && facts.gpt.len() > 1 {
+                true => format!("  by sectors of {} bytes", partition.sector_size),
+                false => String::new(),
+            }
         );
     }
 }

@@ -99,7 +99,8 @@ fn moved_backup(image: &dyn ReadAt, medium: &dyn ReadAt, sector_size: u64, all: 
     for (at, length) in [(16, 4), (32, 8), (48, 8)] {
         touch(header.0 + at, length, MOVED);
     }
-    touch(backup_header.0, backup_header.1, MOVED);
+    // In a larger logical sector the header of a table for smaller ones may follow, which stays.
+    touch(backup_header.0, 512, MOVED);
     touch(backup_entries.0, backup_entries.1, MOVED);
     // The protective entry's last sector as CHS, and its length.
     for slot in 0..4 {

@@ -120,7 +120,14 @@ pub fn decode(disk: &dyn ReadAt, sector_size: u64) -> Option<Decoded> {
             sector_size,
             disk_size: disk.size() / sector_size * sector_size,
             entries_offset,
+            backup_entries_offset: Some(regions[3])
+                .filter(|&(_, length)| length > 0)
+                .and_then(|(offset, length)| {
+                    let usual = regions[2].0.checked_sub(length);
+                    (usual != Some(offset)).then_some(offset)
+                }),
             first_usable: header.first_usable.saturating_mul(sector_size),
+            usable_end: header.last_usable.saturating_add(1).saturating_mul(sector_size),
         },
         numbers,
         entry_size: header.part_size,

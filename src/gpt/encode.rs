@@ -135,6 +135,7 @@ pub fn encode(table: &Table) -> Result<Encoded, Error> {
         sector_size,
         disk_size,
         entries_offset,
+        backup_entries_offset,
         ..
     } = table;
     let logical = match sector_size {
@@ -142,13 +143,13 @@ pub fn encode(table: &Table) -> Result<Encoded, Error> {
         4096 => LogicalBlockSize::Lb4096,
         other => return Err(Error::SectorSize(other)),
     };
-    let placement = placement(sector_size, disk_size, entries_offset).ok_or(Error::NoRoom {
+    let placement = placement(sector_size, disk_size, entries_offset, backup_entries_offset).ok_or(Error::NoRoom {
         sector_size,
         disk_size,
         entries_offset,
     })?;
-    let first_usable = usable(table, &placement)?;
-    check(table, first_usable, placement.usable_end())?;
+    let (first_usable, usable_end) = usable(table, &placement)?;
+    check(table, first_usable, usable_end)?;
     let entries = array(table)?;
 
     let mut primary = Header {
@@ -160,7 +161,7 @@ pub fn encode(table: &Table) -> Result<Encoded, Error> {
         current_lba: 1,
         backup_lba: placement.backup_header.0 / sector_size,
         first_usable: first_usable / sector_size,
-        last_usable: placement.usable_end() / sector_size - 1,
+        last_usable: usable_end / sector_size - 1,
         disk_guid: table
             .disk_guid
             .to_string()
@@ -193,19 +194,22 @@ pub fn encode(table: &Table) -> Result<Encoded, Error> {
     })
 }
 
-/// The first usable byte, as the table asks for it or as UEFI demands it.
-fn usable(table: &Table, placement: &Placement) -> Result<u64, Error> {
+/// The first usable byte and the one behind the last, as the table asks for them or as UEFI demands it.
+fn usable(table: &Table, placement: &Placement) -> Result<(u64, u64), Error> {
     let &Table {
         sector_size,
         disk_size,
         entries_offset,
         first_usable,
+        usable_end,
         ..
     } = table;
+    let usable_end = (usable_end / sector_size * sector_size).min(placement.usable_end());
     first_usable
         .checked_next_multiple_of(sector_size)
         .map(|first| first.max(placement.first_usable()))
-        .filter(|&first| first < placement.usable_end())
+        .filter(|&first| first < usable_end)
+        .map(|first| (first, usable_end))
         .ok_or(Error::NoRoom {
             sector_size,
             disk_size,

@@ -8,7 +8,8 @@ use super::{Guid, NAME_UNITS, Partition, SIGNATURE};
 pub struct Expanded {
     /// The start of the disk: as it was given, with the new MBR entry, header and array.
     pub head: Vec<u8>,
-    /// Byte offset and length of the old backup, array and header.
+    /// Byte offset and length of what has to become zeros, for the old backup not to be found any more: its header. What is behind
+    /// that in a larger logical sector may be the header of a table for smaller ones, and where its array is nothing at hand says.
     pub old_backup: (u64, u64),
     /// Byte offset and content of the new backup array, which the new header follows.
     pub backup: (u64, Vec<u8>),
@@ -32,6 +33,9 @@ pub enum ExpandError {
     #[error("the disk is not larger by as much as a table and a partition take")]
     NoRoom,
 }
+
+/// Bytes of the smallest logical sector, in which every header has its fields.
+const SMALLEST_SECTOR: u64 = 512;
 
 /// New partitions begin and end on this.
 const ALIGNMENT: u64 = 1 << 20;
@@ -85,7 +89,6 @@ pub fn expand(head: &[u8], sector_size: u64, disk_size: u64, new: Option<New>) -
 
     let array_sectors = length.div_ceil(sector_size);
     let old_last = number(&header, at::ALTERNATE, 8);
-    let old_backup = old_last.saturating_sub(array_sectors).saturating_mul(sector_size);
     let last = (disk_size / sector_size).saturating_sub(1);
     let usable_end = last.saturating_sub(array_sectors);
     if usable_end <= old_last {
@@ -131,7 +134,7 @@ pub fn expand(head: &[u8], sector_size: u64, disk_size: u64, new: Option<New>) -
     entries.extend_from_slice(&header);
     Ok(Expanded {
         head,
-        old_backup: (old_backup, (array_sectors + 1) * sector_size),
+        old_backup: (old_last * sector_size, SMALLEST_SECTOR),
         backup: (usable_end * sector_size, entries),
         added,
     })
@@ -215,7 +218,9 @@ mod tests {
             sector_size,
             disk_size: 8 * MIB,
             entries_offset: 2 * sector_size,
+            backup_entries_offset: None,
             first_usable: 0,
+            usable_end: u64::MAX,
         };
         let encoded = encode(&table).unwrap();
         let mut image = vec![0; 8 << 20];

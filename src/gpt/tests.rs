@@ -36,7 +36,9 @@ fn sample(sector_size: u64) -> Table {
         sector_size,
         disk_size: 16 * MIB,
         entries_offset: 2 * sector_size,
+        backup_entries_offset: None,
         first_usable: 0,
+        usable_end: u64::MAX,
     }
 }
 
@@ -102,20 +104,23 @@ fn known_types_are_those_of_the_crate() {
 
 #[test]
 fn structures_lie_where_uefi_5_3_1_says() {
-    let place = placement(512, 16 * MIB, 1024).unwrap();
+    let place = placement(512, 16 * MIB, 1024, None).unwrap();
     assert_eq!(place.header, (512, 512));
     assert_eq!(place.entries, (1024, 16384));
     assert_eq!(place.backup_entries, (16 * MIB - 512 - 16384, 16384));
     assert_eq!(place.backup_header, (16 * MIB - 512, 512));
     assert_eq!(place.first_usable(), 34 * 512);
-    let place = placement(4096, 16 * MIB, 8192).unwrap();
+    let place = placement(4096, 16 * MIB, 8192, None).unwrap();
     assert_eq!(place.first_usable(), 6 * 4096);
     assert_eq!(place.usable_end(), 16 * MIB - 5 * 4096);
     // A moved array leaves LBA 2 to 33 free, but not to partitions.
-    assert_eq!(placement(512, 16 * MIB, 32768).unwrap().first_usable(), 32768 + 16384);
+    assert_eq!(
+        placement(512, 16 * MIB, 32768, None).unwrap().first_usable(),
+        32768 + 16384
+    );
 
     let least = 34 * 512 + 33 * 512;
-    assert!(placement(512, least, 1024).is_some());
+    assert!(placement(512, least, 1024, None).is_some());
     for (sector, size, array) in [
         (512, least - 512, 1024),
         (512, 0, 1024),
@@ -126,7 +131,7 @@ fn structures_lie_where_uefi_5_3_1_says() {
         (0, 16 * MIB, 1024),
         (7, 7 << 20, 14),
     ] {
-        assert_eq!(placement(sector, size, array), None, "{sector} {size} {array}");
+        assert_eq!(placement(sector, size, array, None), None, "{sector} {size} {array}");
     }
 }
 
@@ -163,11 +168,12 @@ fn tables_read_back() {
         let table = sample(sector_size);
         let decoded = decode(&disk(&table), sector_size).unwrap();
         assert_eq!(decoded.faults, [""; 0]);
-        let place = placement(sector_size, table.disk_size, table.entries_offset).unwrap();
+        let place = placement(sector_size, table.disk_size, table.entries_offset, None).unwrap();
         assert_eq!(
             decoded.table,
             Table {
                 first_usable: place.first_usable(),
+                usable_end: place.usable_end(),
                 ..table
             }
         );
@@ -182,21 +188,36 @@ fn tables_read_back() {
 
 #[test]
 fn one_disk_has_tables_for_both_sector_sizes() {
-    // The array for 512 leaves LBA 2 to 33, where the header for 4096 lies. Only the primaries: their backups are in each
-    // other's way, and who writes both has to move one.
+    // The array for 512 leaves LBA 2 to 33, where the header for 4096 lies, and its backup the place where the other's header
+    // ends the disk; neither covers the other's arrays.
+    let end = 16 * MIB - 4096 - 2 * 16384;
     let small = Table {
         entries_offset: 32768,
+        backup_entries_offset: Some(end),
         ..sample(512)
     };
-    let mut disk = disk(&sample(4096));
+    let large = Table {
+        first_usable: 49152,
+        usable_end: end,
+        ..sample(4096)
+    };
+    let mut disk = disk(&large);
     let encoded = encode(&small).unwrap();
-    for (offset, bytes) in &pieces(&encoded)[..2] {
-        disk[*offset as usize..][..bytes.len()].copy_from_slice(bytes);
+    for (offset, bytes) in pieces(&encoded) {
+        disk[offset as usize..][..bytes.len()].copy_from_slice(bytes);
     }
-    assert_eq!(decode(&disk, 4096).unwrap().faults, [""; 0]);
-    let found = decode(&disk, 512).unwrap();
-    assert_eq!(found.table.partitions, small.partitions);
-    assert_eq!(found.table.entries_offset, 32768);
+    for (table, sector_size) in [(small, 512), (large, 4096)] {
+        let found = decode(&disk, sector_size).unwrap();
+        assert_eq!(found.faults, [""; 0]);
+        let read = Table {
+            first_usable: 49152,
+            usable_end: end,
+            ..table
+        };
+        assert_eq!(found.table, read);
+    }
+    assert_eq!(placement(512, 16 * MIB, 32768, Some(16 * MIB - 16384)), None);
+    assert_eq!(placement(512, 16 * MIB, 32768, Some(end + 1)), None);
 }
 
 #[test]
@@ -285,11 +306,12 @@ proptest! {
         let entries_offset = array * sector_size;
         let disk_guid = Guid::from_bytes(disk_guid);
         let table =
-            Table { disk_guid, partitions, sector_size, disk_size, entries_offset, first_usable: 0 };
+            Table { disk_guid, partitions, disk_size, entries_offset, ..sample(sector_size) };
         let decoded = decode(&disk(&table), sector_size).unwrap();
         prop_assert_eq!(decoded.faults, Vec::<String>::new());
-        let first_usable = placement(sector_size, disk_size, entries_offset).unwrap().first_usable();
-        prop_assert_eq!(decoded.table, Table { first_usable, ..table });
+        let place = placement(sector_size, disk_size, entries_offset, None).unwrap();
+        let (first_usable, usable_end) = (place.first_usable(), place.usable_end());
+        prop_assert_eq!(decoded.table, Table { first_usable, usable_end, ..table });
     }
 
     #[test]

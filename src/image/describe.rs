@@ -1,18 +1,18 @@
 //! A plan in the words of [`crate::facts`], without a byte of the image having been written.
 
+mod esp;
+
 use std::collections::HashMap;
 use std::path::Path;
 
 use crate::check;
 use crate::facts::{
-    BootCatalog, BootEntry, Counts, Description, EspFacts, Extent, GptFacts, Identifiers, InfoTable, LoaderFacts,
-    MappedName, MbrFacts, What,
+    BootCatalog, BootEntry, Counts, Description, Extent, GptFacts, Identifiers, InfoTable, MappedName, MbrFacts, What,
 };
-use crate::fat;
 use crate::inspect;
 use crate::iso9660;
 use crate::layout::{self, Content};
-use crate::resolve::{BootBytes, BootImage, Esp};
+use crate::resolve::{BootBytes, BootImage};
 use crate::source::{Giver, Source};
 use crate::text;
 use crate::tree::{Payload, PayloadId};
@@ -46,13 +46,11 @@ impl Plan<'_> {
                 boot_code: self.has_boot_code(),
                 disk_signature: self.identity.number("disk"),
             }),
-            esp: self.esp_facts().into_iter().collect(),
+            esp: self.esp_facts(),
             faults: self.esp_faults(),
             ..Description::default()
         };
-        if let Some(gpt) = &structures.gpt {
-            facts.gpt.push(gpt_facts(&gpt.header));
-        }
+        facts.gpt = structures.gpt.iter().map(|gpt| gpt_facts(&gpt.header)).collect();
         facts.partitions = self.partition_facts();
         facts.warnings = self.warnings();
         facts.cells = check::cells(&facts);
@@ -151,39 +149,14 @@ impl Plan<'_> {
         for (index, slot) in self.tables.slots.iter().flatten().enumerate() {
             partitions.extend(inspect::mbr_partition(index, slot, super::partitions::SECTOR));
         }
-        if let Some(table) = self.tables.gpt_table(self.size, &self.identity) {
+        for plan in &self.tables.gpt {
+            let table = plan.table(self.size, &self.identity);
             for (index, partition) in table.partitions.iter().enumerate() {
                 let number = index as u32 + 1;
                 partitions.push(inspect::gpt_partition(number, partition, table.sector_size));
             }
         }
         partitions
-    }
-
-    /// What is wrong with a ready ESP; one that is made here has no faults.
-    fn esp_faults(&self) -> Vec<String> {
-        match (&self.resolved.esp, self.esp) {
-            (Some(Esp::Image { contents, .. }), Some(span)) => inspect::esp_faults(contents, span.offset),
-            _ => Vec::new(),
-        }
-    }
-
-    fn esp_facts(&self) -> Option<EspFacts> {
-        let span = self.esp?;
-        match (self.resolved.esp.as_ref()?, &self.fat) {
-            (Esp::Files { loaders, .. }, Some(fat)) => Some(EspFacts {
-                offset: span.offset,
-                length: fat.size(),
-                kind: fat.kind().to_string(),
-                sector_size: super::ESP_SECTOR,
-                cluster_size: fat.cluster_size(),
-                label: super::ESP_LABEL.into(),
-                serial: self.identity.number("ESP"),
-                loaders: loaders.clone(),
-            }),
-            (Esp::Image { contents, loaders, .. }, _) => Some(ready_esp_facts(span.offset, contents, loaders)),
-            _ => None,
-        }
     }
 
     fn name_map(&self) -> Vec<MappedName> {
@@ -264,10 +237,13 @@ impl Plan<'_> {
                         format!("iso:{}", text::lossless(&path))
                     }));
                 }
-                Content::Fat(index) => {
-                    let region = self.fat.as_ref().and_then(|fat| fat.regions().get(index));
-                    let Some(region) = region else { continue };
-                    (extent.what, extent.paths) = inspect::fat_what(&region.what);
+                Content::Gpt(_, what) => extent.what = what,
+                Content::Fat(volume, index) => {
+                    let regions = self.volumes.get(volume).map(|volume| volume.fat.regions());
+                    let Some(region) = regions.and_then(|regions| regions.get(index)) else {
+                        continue;
+                    };
+                    (extent.what, extent.paths) = inspect::fat_what(&region.what, volume + 1);
                 }
                 Content::Payload(id) => {
                     let payload = self.resolved.tree.payload(id);
@@ -282,7 +258,7 @@ impl Plan<'_> {
                         if !named {
                             continue;
                         }
-                    } else if nodes.is_none() && (self.fat.is_none() || !self.in_esp(region.offset)) {
+                    } else if nodes.is_none() && !self.in_volume(region.offset) {
                         extent.what = What::BootImage;
                         extent.length = self.hidden_length(id, region.length);
                     }
@@ -301,40 +277,6 @@ impl Plan<'_> {
             false => self.primary.name(node).into_bytes(),
         });
         format!("iso:{}", text::lossless(&path))
-    }
-
-    fn is_esp_image(&self, id: PayloadId) -> bool {
-        matches!(&self.resolved.esp, Some(Esp::Image { payload, .. }) if *payload == id)
-    }
-
-    fn in_esp(&self, offset: u64) -> bool {
-        self.esp.is_some_and(|esp| (esp.offset..esp.end()).contains(&offset))
-    }
-
-    fn esp_paths(&self, id: PayloadId, offset: u64) -> Vec<String> {
-        let (Some(Esp::Files { files, .. }), Some(fat), Some(esp)) = (&self.resolved.esp, &self.fat, self.esp) else {
-            return Vec::new();
-        };
-        let here = files.iter().enumerate().filter(|(key, (_, payload))| {
-            *payload == id && fat.file_offset(*key).is_some_and(|at| esp.offset + at == offset)
-        });
-        here.map(|(_, (path, _))| format!("esp:/{}", text::lossless(path.join("/").as_bytes())))
-            .collect()
-    }
-
-    fn esp_image_extents(&self, start: u64, named: bool, whole: &Extent) -> Vec<Extent> {
-        let Some(Esp::Image { extents, .. }) = &self.resolved.esp else {
-            return Vec::new();
-        };
-        // Where the image is a file of the tree too, its name covers what no FAT structure points at.
-        let inner = extents.iter().filter(|extent| !(named && extent.what == What::Unknown));
-        inner
-            .map(|extent| Extent {
-                offset: extent.offset + start,
-                source: whole.source.clone(),
-                ..extent.clone()
-            })
-            .collect()
     }
 
     /// How much of a boot image without a name can be told from the image alone: what the firmware loads, what its own table
@@ -369,19 +311,6 @@ fn gpt_facts(header: &[u8]) -> GptFacts {
         header_crc32: word(16),
         entries_crc32: word(88),
         refused: None,
-    }
-}
-
-pub(crate) fn ready_esp_facts(offset: u64, contents: &fat::Contents, loaders: &[LoaderFacts]) -> EspFacts {
-    EspFacts {
-        offset,
-        length: contents.size,
-        kind: contents.kind.to_string(),
-        sector_size: contents.sector_size,
-        cluster_size: contents.cluster_size,
-        label: contents.label.clone(),
-        serial: contents.serial,
-        loaders: loaders.to_vec(),
     }
 }
 

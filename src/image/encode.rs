@@ -13,11 +13,13 @@ use crate::source::Source;
 use crate::tree::{Patch, Patched, PayloadId};
 use crate::write::{Piece, PieceSource};
 
+use super::esp::SECTOR_SIZES;
 use super::{Plan, PlanError, Span};
 
 /// The structures that describe() also reports on.
 pub(super) struct Structures {
-    pub(super) gpt: Option<gpt::Encoded>,
+    /// By the table's number.
+    pub(super) gpt: Vec<gpt::Encoded>,
     pub(super) catalog: Option<Vec<u8>>,
 }
 
@@ -29,13 +31,17 @@ impl<'r> Plan<'r> {
     /// If an encoder makes another length than it was measured with: lengths never depend on addresses.
     pub fn encode(&self) -> Result<impl Iterator<Item = Piece<'_>>, PlanError> {
         let structures = self.structures()?;
-        let mut fat = self.encode_fat().into_iter().map(Some).collect::<Vec<_>>();
+        let mut fat = self.encode_fat();
         let mut ready = Vec::with_capacity(self.regions.len());
         for region in &self.regions {
             ready.push(match region.content {
                 Content::Payload(payload) => Some(self.payload(payload)?),
-                Content::Structure(what) => Some(self.structure(what, &structures)?.into()),
-                Content::Fat(index) => fat.get_mut(index).and_then(Option::take).map(PieceSource::from),
+                Content::Structure(what) => Some(self.structure(what, structures.catalog.as_deref())?.into()),
+                Content::Gpt(number, what) => Some(gpt_structure(region, what, structures.gpt.get(number)).into()),
+                Content::Fat(volume, index) => {
+                    let bytes = fat.get_mut(volume).and_then(|regions| regions.get_mut(index));
+                    bytes.map(std::mem::take).map(PieceSource::from)
+                }
                 Content::Directory(_) | Content::JolietDirectory(_) => None,
             });
         }
@@ -60,10 +66,8 @@ impl<'r> Plan<'r> {
     }
 
     pub(super) fn structures(&self) -> Result<Structures, PlanError> {
-        let gpt = match self.tables.gpt_table(self.size, &self.identity) {
-            Some(table) => Some(gpt::encode(&table)?),
-            None => None,
-        };
+        let tables = self.tables.gpt.iter().map(|plan| plan.table(self.size, &self.identity));
+        let gpt = tables.map(|table| gpt::encode(&table)).collect::<Result<_, _>>()?;
         let catalog = match self.catalog {
             Some(_) => Some(self.encode_catalog()?),
             None => None,
@@ -71,11 +75,11 @@ impl<'r> Plan<'r> {
         Ok(Structures { gpt, catalog })
     }
 
-    fn encode_fat(&self) -> Vec<Vec<u8>> {
-        match (&self.fat, self.esp) {
-            (Some(fat), Some(esp)) => fat.encode(esp.offset, self.identity.number("ESP")),
-            _ => Vec::new(),
-        }
+    fn encode_fat(&self) -> Vec<Vec<Vec<u8>>> {
+        let volumes = self.volumes.iter().zip(SECTOR_SIZES);
+        volumes
+            .map(|(volume, (_, name))| volume.fat.encode(volume.span.offset, self.identity.number(name)))
+            .collect()
     }
 
     fn primary_addresses(&self) -> Addresses<'_> {
@@ -92,20 +96,13 @@ impl<'r> Plan<'r> {
         }
     }
 
-    fn structure(&self, what: What, structures: &Structures) -> Result<Vec<u8>, PlanError> {
-        let gpt = |part: fn(&gpt::Encoded) -> &Vec<u8>| {
-            structures.gpt.as_ref().map(|gpt| part(gpt).clone()).unwrap_or_default()
-        };
+    fn structure(&self, what: What, catalog: Option<&[u8]>) -> Result<Vec<u8>, PlanError> {
         let joliet = |endian| match &self.joliet {
             Some(joliet) => joliet.path_table(endian, &self.joliet_addresses()),
             None => Vec::new(),
         };
         Ok(match what {
             What::MasterBootRecord => self.master_boot_record()?.to_vec(),
-            What::GptHeader => gpt(|gpt| &gpt.header),
-            What::GptEntries => gpt(|gpt| &gpt.entries),
-            What::BackupGptEntries => gpt(|gpt| &gpt.backup_entries),
-            What::BackupGptHeader => gpt(|gpt| &gpt.backup_header),
             What::PrimaryDescriptor => self.descriptor(VolumeKind::Primary)?.to_vec(),
             What::JolietDescriptor => self.descriptor(VolumeKind::Joliet)?.to_vec(),
             What::BootRecord => el_torito::boot_record(self.catalog.map_or(0, |span| span.offset))?.to_vec(),
@@ -115,7 +112,7 @@ impl<'r> Plan<'r> {
             What::JolietPathTableL => joliet(Endian::Little),
             What::JolietPathTableM => joliet(Endian::Big),
             What::ContinuationArea => self.primary.continuation(&self.primary_addresses()),
-            What::BootCatalog => structures.catalog.clone().unwrap_or_default(),
+            What::BootCatalog => catalog.unwrap_or_default().to_vec(),
             // The other words are those of `inspect` and of the FAT.
             _ => Vec::new(),
         })
@@ -265,6 +262,20 @@ impl<'r> Plan<'r> {
         }
         Ok(bytes)
     }
+}
+
+/// A structure of a GPT. Of a backup header that shares its logical sector with another one only what is in front of that.
+fn gpt_structure(region: &Region, what: What, encoded: Option<&gpt::Encoded>) -> Vec<u8> {
+    let Some(encoded) = encoded else {
+        return Vec::new();
+    };
+    let bytes = match what {
+        What::GptHeader => &encoded.header,
+        What::GptEntries => &encoded.entries,
+        What::BackupGptEntries => &encoded.backup_entries,
+        _ => &encoded.backup_header,
+    };
+    bytes.iter().take(region.length as usize).copied().collect()
 }
 
 impl From<Vec<u8>> for PieceSource<'_> {

@@ -13,10 +13,15 @@
 //! | files under 64 KiB, then larger ones | in the order of their paths; the larger ones on 4 KiB, so that reflinks share their blocks |
 //! | ESP | on 1 MiB as partitioning tools want it; near the end, so that El Torito's "to the end of the volume" fits it |
 //! | backup GPT | the last logical sectors |
+//!
+//! With `layout = "multi-sector"` there are two GPTs, each at the places that its logical sectors give it: the second header at byte
+//! 4096, where the first table has its array otherwise, which therefore stands behind the volume descriptors; two backup arrays, and
+//! the two backup headers in the last 4096 bytes. A second ESP follows the first.
 
 mod describe;
 mod digests;
 mod encode;
+mod esp;
 mod identity;
 mod iso_tree;
 mod partitions;
@@ -31,7 +36,7 @@ use crate::fat;
 use crate::iso9660::{Flavour, Hierarchy, MediaMd5, SECTOR, SYSTEM_AREA};
 use crate::layout::{Content, Layout, Overlap, Region, is_large, payload_alignment};
 use crate::manifest::{Document, Spanned};
-use crate::resolve::{BootBytes, Esp, Resolved};
+use crate::resolve::{BootBytes, Resolved};
 use crate::tree::PayloadId;
 
 pub use digests::Digests;
@@ -39,16 +44,6 @@ pub use iso_tree::IsoTree;
 
 use identity::Identity;
 use partitions::Tables;
-
-/// Where partitions start: what partitioning tools use, and a multiple of every flash page.
-const ESP_ALIGNMENT: u64 = 1 << 20;
-
-/// The label of an ESP that we make, and the logical sector of the disks that it is for.
-const ESP_LABEL: &str = "ESP";
-const ESP_SECTOR: u32 = 512;
-
-/// Free bytes in an ESP that we make, for keys and settings that are added on a stick. They are a hole in the image file.
-const ESP_FREE: u64 = 1 << 20;
 
 /// A byte range of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +67,6 @@ pub struct Plan<'r> {
     iso: &'r IsoTree,
     primary: Hierarchy<'r>,
     joliet: Option<Hierarchy<'r>>,
-    fat: Option<fat::Plan>,
     regions: Vec<Region>,
     size: u64,
     /// Byte offsets of nodes in the primary hierarchy: directories and file data.
@@ -82,7 +76,10 @@ pub struct Plan<'r> {
     continuation: u64,
     /// Where each payload is first; those that nothing stores have none.
     payloads: Vec<Option<u64>>,
+    /// The ESP as BIOSes, CDs and disks with logical sectors of 512 bytes see it.
     esp: Option<Span>,
+    /// The FAT volumes that are made here.
+    volumes: Vec<esp::Volume>,
     catalog: Option<Span>,
     tables: Tables,
     identity: Identity,
@@ -153,10 +150,7 @@ pub fn plan<'r>(resolved: &'r Resolved, iso: &'r IsoTree) -> Result<Plan<'r>, Pl
         true => Some(Hierarchy::plan(&iso.tree, Flavour::Joliet)?),
         false => None,
     };
-    let fat = match &resolved.esp {
-        Some(Esp::Files { files, size, .. }) => Some(fat::plan(&esp_volume(resolved, files, *size))?),
-        _ => None,
-    };
+    let fats = esp::plan(resolved)?;
     let mut layout = Layout::default();
     let mut addresses = Addresses {
         primary: vec![0; iso.tree.nodes.len()],
@@ -166,16 +160,22 @@ pub fn plan<'r>(resolved: &'r Resolved, iso: &'r IsoTree) -> Result<Plan<'r>, Pl
     };
     partitions::place_primary(&mut layout, resolved.layout);
     layout.reserve(SYSTEM_AREA);
+    place_descriptors(&mut layout, resolved);
+    partitions::place_behind_descriptors(&mut layout, resolved.layout);
     let catalog = place_metadata(&mut layout, &mut addresses, resolved, &primary, joliet.as_ref());
-    let in_esp = payloads_of_esp(resolved);
+    let in_esp = esp::payloads(resolved);
     for payload in data_order(resolved, iso) {
         if !in_esp.contains(&payload) {
             place_payload(&mut layout, &mut addresses, resolved, payload);
         }
     }
     let payload_end = layout.end();
-    let esp = place_esp(&mut layout, &mut addresses, resolved, fat.as_ref());
-    let (size, tables) = partitions::place(&mut layout, resolved, payload_end, esp)?;
+    let (esp, volumes) = esp::place(&mut layout, &mut addresses, resolved, fats);
+    let spans: Vec<Span> = esp
+        .into_iter()
+        .chain(volumes.iter().skip(1).map(|volume| volume.span))
+        .collect();
+    let (size, tables) = partitions::place(&mut layout, resolved, payload_end, &spans)?;
     if u32::try_from(size / SECTOR).is_err() {
         return Err(PlanError::TooLarge(u128::from(size)));
     }
@@ -194,7 +194,6 @@ pub fn plan<'r>(resolved: &'r Resolved, iso: &'r IsoTree) -> Result<Plan<'r>, Pl
         iso,
         primary,
         joliet,
-        fat,
         regions: layout.into_regions()?,
         size,
         primary_nodes: addresses.primary,
@@ -202,6 +201,7 @@ pub fn plan<'r>(resolved: &'r Resolved, iso: &'r IsoTree) -> Result<Plan<'r>, Pl
         continuation: addresses.continuation,
         payloads: addresses.payloads,
         esp,
+        volumes,
         catalog,
         tables,
         identity,
@@ -244,6 +244,18 @@ fn check_total(resolved: &Resolved) -> Result<(), PlanError> {
     }
 }
 
+fn place_descriptors(layout: &mut Layout, resolved: &Resolved) {
+    let descriptors = [
+        (What::PrimaryDescriptor, true),
+        (What::BootRecord, !resolved.boot.is_empty()),
+        (What::JolietDescriptor, resolved.joliet),
+        (What::Terminator, true),
+    ];
+    for (what, _) in descriptors.into_iter().filter(|(_, there)| *there) {
+        layout.place(Content::Structure(what), SECTOR, SECTOR);
+    }
+}
+
 fn place_metadata(
     layout: &mut Layout,
     addresses: &mut Addresses,
@@ -252,14 +264,6 @@ fn place_metadata(
     joliet: Option<&Hierarchy<'_>>,
 ) -> Option<Span> {
     let mut structure = |what, length| layout.place(Content::Structure(what), length, SECTOR);
-    structure(What::PrimaryDescriptor, SECTOR);
-    if !resolved.boot.is_empty() {
-        structure(What::BootRecord, SECTOR);
-    }
-    if joliet.is_some() {
-        structure(What::JolietDescriptor, SECTOR);
-    }
-    structure(What::Terminator, SECTOR);
     structure(What::PathTableL, primary.path_table_length());
     structure(What::PathTableM, primary.path_table_length());
     if let Some(joliet) = joliet {
@@ -304,90 +308,6 @@ fn place_payload(layout: &mut Layout, addresses: &mut Addresses, resolved: &Reso
     if length > 0 && addresses.payloads[id].is_none() {
         let offset = layout.place(Content::Payload(id), length, payload_alignment(length));
         addresses.payloads[id] = Some(offset);
-    }
-}
-
-/// Payloads whose place the ESP decides.
-fn payloads_of_esp(resolved: &Resolved) -> HashSet<PayloadId> {
-    match &resolved.esp {
-        Some(Esp::Files { files, .. }) => files.iter().map(|(_, payload)| *payload).collect(),
-        Some(Esp::Image { payload, .. }) => HashSet::from([*payload]),
-        None => HashSet::new(),
-    }
-}
-
-fn place_esp(
-    layout: &mut Layout,
-    addresses: &mut Addresses,
-    resolved: &Resolved,
-    fat: Option<&fat::Plan>,
-) -> Option<Span> {
-    let start = layout.end().next_multiple_of(ESP_ALIGNMENT);
-    let length = match (&resolved.esp, fat) {
-        (Some(Esp::Image { payload, .. }), _) => {
-            let length = resolved.tree.payload(*payload).length;
-            layout.place_at(Content::Payload(*payload), start, length);
-            addresses.payloads[*payload] = Some(start);
-            length.next_multiple_of(SECTOR)
-        }
-        (Some(Esp::Files { files, .. }), Some(fat)) => {
-            for (index, region) in fat.regions().iter().enumerate() {
-                layout.place_at(Content::Fat(index), start + region.offset, region.length);
-            }
-            for (key, &(_, payload)) in files.iter().enumerate() {
-                let Some(offset) = fat.file_offset(key) else { continue };
-                let length = resolved.tree.payload(payload).length;
-                layout.place_at(Content::Payload(payload), start + offset, length);
-                addresses.payloads[payload].get_or_insert(start + offset);
-            }
-            fat.size()
-        }
-        _ => return None,
-    };
-    layout.reserve(start + length);
-    Some(Span { offset: start, length })
-}
-
-/// The ESP's files as the FAT leaf wants them: directories nested, each file under its number.
-fn esp_volume(resolved: &Resolved, files: &[(Vec<String>, PayloadId)], size: Option<u64>) -> fat::Volume {
-    let mut root = Vec::new();
-    for (key, (path, payload)) in files.iter().enumerate() {
-        let length = resolved.tree.payload(*payload).length;
-        insert(&mut root, path, fat::Kind::File { length, key });
-    }
-    fat::Volume {
-        root,
-        label: ESP_LABEL.into(),
-        timestamp: resolved.timestamp,
-        size: size.map_or(fat::Size::Fit { free: ESP_FREE }, fat::Size::Exact),
-        sector_size: ESP_SECTOR,
-    }
-}
-
-fn insert(nodes: &mut Vec<fat::Node>, path: &[String], kind: fat::Kind) {
-    let Some((first, rest)) = path.split_first() else {
-        return;
-    };
-    if rest.is_empty() {
-        nodes.push(fat::Node {
-            name: first.clone(),
-            kind,
-        });
-        return;
-    }
-    // Two spellings of one directory are left to the FAT, which names both in its error.
-    let known = nodes
-        .iter()
-        .position(|node| node.name == *first && matches!(node.kind, fat::Kind::Directory(_)));
-    let index = known.unwrap_or_else(|| {
-        nodes.push(fat::Node {
-            name: first.clone(),
-            kind: fat::Kind::Directory(Vec::new()),
-        });
-        nodes.len() - 1
-    });
-    if let fat::Kind::Directory(children) = &mut nodes[index].kind {
-        insert(children, rest, kind);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::manifest::DiskLayout;
 use crate::mbr::{self, Slot};
 use crate::resolve::Resolved;
 
+use super::esp::SECTOR_SIZES;
 use super::identity::Identity;
 use super::{PlanError, Span};
 
@@ -37,17 +38,47 @@ const ACTIVE_EMPTY: Slot = Slot {
 pub(super) struct Tables {
     /// None where the system area stays zero.
     pub(super) slots: Option<[Slot; 4]>,
-    /// None without a GPT.
-    pub(super) gpt: Option<Vec<Entry>>,
+    /// One for each logical sector that the image is for.
+    pub(super) gpt: Vec<GptPlan>,
+}
+
+/// A GPT before the image has an identity.
+#[derive(Debug)]
+pub(super) struct GptPlan {
+    sector_size: u64,
+    entries_offset: u64,
+    backup_entries_offset: Option<u64>,
+    first_usable: u64,
+    usable_end: u64,
+    entries: Vec<Entry>,
 }
 
 /// A GPT partition before the image has an identity.
 #[derive(Debug)]
-pub(super) struct Entry {
+struct Entry {
     kind: gpt::Guid,
     name: &'static str,
     span: Span,
     attributes: u64,
+}
+
+/// Bytes of a partition entry array, of which UEFI 5.3.1 wants at least so many.
+const ARRAY: u64 = 16 << 10;
+
+/// Logical sectors of the second table of a `multi-sector` image.
+const LARGE_SECTOR: u64 = 4096;
+
+/// Where a `multi-sector` image has the array of its first table, in the usual place of which the header of the second table
+/// is: behind the volume descriptors, of which there are four at most.
+const MOVED_ARRAY: u64 = SYSTEM_AREA + 4 * iso9660::SECTOR;
+
+/// Logical sector and byte offset of the primary array of each table.
+fn tables_of(profile: DiskLayout) -> &'static [(u64, u64)] {
+    match profile {
+        DiskLayout::Universal | DiskLayout::Gpt => &[(SECTOR, 2 * SECTOR)],
+        DiskLayout::MultiSector => &[(SECTOR, MOVED_ARRAY), (LARGE_SECTOR, 2 * LARGE_SECTOR)],
+        DiskLayout::Mbr | DiskLayout::Isohybrid | DiskLayout::None => &[],
+    }
 }
 
 /// Puts the MBR and the primary GPT at the only place where they can be.
@@ -56,72 +87,126 @@ pub(super) fn place_primary(layout: &mut Layout, profile: DiskLayout) {
         return;
     }
     layout.place_at(Content::Structure(What::MasterBootRecord), 0, SECTOR);
-    // The backup's place is not known yet, and the primary does not depend on it.
-    if let (true, Some(primary)) = (has_gpt(profile), gpt::placement(SECTOR, 1 << 20, 2 * SECTOR)) {
-        let (offset, length) = primary.header;
-        layout.place_at(Content::Structure(What::GptHeader), offset, length);
-        let (offset, length) = primary.entries;
-        layout.place_at(Content::Structure(What::GptEntries), offset, length);
+    for (number, &(sector_size, entries)) in tables_of(profile).iter().enumerate() {
+        layout.place_at(Content::Gpt(number, What::GptHeader), sector_size, sector_size);
+        if entries < SYSTEM_AREA {
+            layout.place_at(Content::Gpt(number, What::GptEntries), entries, ARRAY);
+        }
     }
 }
 
-/// Ends the image, with the backup GPT where there is one. The result is the image's size and its tables.
+/// Puts an array for which there is no room in front of the volume descriptors.
+pub(super) fn place_behind_descriptors(layout: &mut Layout, profile: DiskLayout) {
+    for (number, &(_, entries)) in tables_of(profile).iter().enumerate() {
+        if entries >= SYSTEM_AREA {
+            layout.place_at(Content::Gpt(number, What::GptEntries), entries, ARRAY);
+        }
+    }
+}
+
+/// Ends the image, with the backup GPTs where there are any. `esps` are the ESP for each logical sector. The result is the image's size and
+/// its tables.
 pub(super) fn place(
     layout: &mut Layout,
     resolved: &Resolved,
     payload_end: u64,
-    esp: Option<Span>,
+    esps: &[Span],
 ) -> Result<(u64, Tables), PlanError> {
     let profile = resolved.layout;
     if profile == DiskLayout::None {
         let size = (layout.end() + PADDING).next_multiple_of(iso9660::SECTOR);
         return Ok((size, Tables::default()));
     }
-    let esp = esp.map(|esp| Span {
-        length: esp.length.next_multiple_of(ALIGNMENT),
-        ..esp
-    });
-    layout.reserve(esp.map_or(0, |esp| esp.end()));
-    let mut size = layout.end().next_multiple_of(ALIGNMENT);
-    let mut tables = Tables::default();
-    if has_gpt(profile) {
-        // The array of 16 KiB and the header of one logical sector end the image.
-        size += ((16 << 10) + SECTOR).next_multiple_of(ALIGNMENT);
-        if let Some(placement) = gpt::placement(SECTOR, size, 2 * SECTOR) {
-            let (offset, length) = placement.backup_entries;
-            layout.place_at(Content::Structure(What::BackupGptEntries), offset, length);
-            let (offset, length) = placement.backup_header;
-            layout.place_at(Content::Structure(What::BackupGptHeader), offset, length);
-        }
-        let payload = Span {
-            offset: SYSTEM_AREA,
-            length: payload_end.next_multiple_of(ALIGNMENT) - SYSTEM_AREA,
-        };
-        tables.gpt = Some(gpt_entries(payload, esp));
-    }
-    tables.slots = Some(slots(profile, size, esp)?);
-    Ok((size, tables))
+    let esps: Vec<Span> = esps
+        .iter()
+        .map(|esp| Span {
+            length: esp.length.next_multiple_of(ALIGNMENT),
+            ..*esp
+        })
+        .collect();
+    layout.reserve(esps.last().map_or(0, Span::end));
+    let usable_end = layout.end().next_multiple_of(ALIGNMENT);
+    let backups = place_backups(layout, tables_of(profile), usable_end);
+    let size = layout.end().next_multiple_of(ALIGNMENT);
+    let gpt = gpt_plans(tables_of(profile), &backups, size, payload_end, usable_end, &esps);
+    let slots = Some(slots(profile, size, esps.first().copied())?);
+    Ok((size, Tables { slots, gpt }))
 }
 
-fn has_gpt(profile: DiskLayout) -> bool {
-    matches!(profile, DiskLayout::Universal | DiskLayout::Gpt)
+/// Puts the arrays, then the headers: each in the last logical sector as its own table counts, of which only the first bytes mean
+/// something, so that the smaller one is at the end of the larger. The result is where the arrays are.
+fn place_backups(layout: &mut Layout, tables: &[(u64, u64)], start: u64) -> Vec<u64> {
+    let Some(&(largest, _)) = tables.last() else {
+        return Vec::new();
+    };
+    let arrays = tables.len() as u64 * ARRAY;
+    let size = start + (arrays + largest).next_multiple_of(ALIGNMENT);
+    let mut header_end = size;
+    let mut placed = Vec::new();
+    for (number, &(sector_size, _)) in tables.iter().enumerate() {
+        let entries = size - largest - arrays + number as u64 * ARRAY;
+        layout.place_at(Content::Gpt(number, What::BackupGptEntries), entries, ARRAY);
+        let header = size - sector_size;
+        layout.place_at(Content::Gpt(number, What::BackupGptHeader), header, header_end - header);
+        header_end = header;
+        placed.push(entries);
+    }
+    placed
+}
+
+fn gpt_plans(
+    tables: &[(u64, u64)],
+    backups: &[u64],
+    size: u64,
+    payload_end: u64,
+    usable_end: u64,
+    esps: &[Span],
+) -> Vec<GptPlan> {
+    let arrays = tables.iter().map(|&(_, entries)| entries + ARRAY);
+    let start = arrays.filter(|&end| end > SYSTEM_AREA).fold(SYSTEM_AREA, u64::max);
+    let payload = Span {
+        offset: start,
+        length: payload_end.next_multiple_of(ALIGNMENT) - start,
+    };
+    // What belongs to another table is not for partitions.
+    let (first_usable, usable_end) = match tables {
+        [_] => (0, u64::MAX),
+        _ => (start, usable_end),
+    };
+    let plan = |(number, (&(sector_size, entries_offset), &backup)): (usize, (&(u64, u64), &u64))| GptPlan {
+        sector_size,
+        entries_offset,
+        backup_entries_offset: Some(backup).filter(|&backup| backup + ARRAY + sector_size != size),
+        first_usable,
+        usable_end,
+        entries: gpt_entries(payload, esps, number),
+    };
+    tables.iter().zip(backups).enumerate().map(plan).collect()
 }
 
 /// The volume as a partition that no system mounts or offers to format, and the ESP. EDK2 drops both of two entries that overlap, so
-/// the first ends before the second begins; the volume itself is mounted from the whole disk.
-fn gpt_entries(payload: Span, esp: Option<Span>) -> Vec<Entry> {
+/// the first ends before the second begins; the volume itself is mounted from the whole disk. The ESP for another logical sector
+/// than the table's is there too, as a partition that nobody touches.
+fn gpt_entries(payload: Span, esps: &[Span], table: usize) -> Vec<Entry> {
+    let protected = gpt::READ_ONLY | gpt::NO_AUTOMOUNT;
     let mut entries = vec![Entry {
         kind: gpt::LINUX_DATA,
         name: "iso9660",
         span: payload,
-        attributes: gpt::READ_ONLY | gpt::NO_AUTOMOUNT,
+        attributes: protected,
     }];
-    entries.extend(esp.map(|span| Entry {
-        kind: gpt::ESP,
-        name: "ESP",
-        span,
-        attributes: 0,
-    }));
+    for (number, (&span, (_, name))) in esps.iter().zip(SECTOR_SIZES).enumerate() {
+        let (kind, attributes) = match number == table {
+            true => (gpt::ESP, 0),
+            false => (gpt::LINUX_DATA, protected),
+        };
+        entries.push(Entry {
+            kind,
+            name,
+            span,
+            attributes,
+        });
+    }
     entries
 }
 
@@ -140,7 +225,9 @@ fn slots(profile: DiskLayout, size: u64, esp: Option<Span>) -> Result<[Slot; 4],
     };
     let unused = Slot::default();
     Ok(match profile {
-        DiskLayout::Universal => [mbr::protective(size / SECTOR), ACTIVE_EMPTY, unused, unused],
+        DiskLayout::Universal | DiskLayout::MultiSector => {
+            [mbr::protective(size / SECTOR), ACTIVE_EMPTY, unused, unused]
+        }
         DiskLayout::Gpt => [mbr::protective(size / SECTOR), unused, unused, unused],
         DiskLayout::Mbr => [esp.unwrap_or_default(), ACTIVE_EMPTY, unused, unused],
         DiskLayout::Isohybrid => {
@@ -157,11 +244,10 @@ fn slots(profile: DiskLayout, size: u64, esp: Option<Span>) -> Result<[Slot; 4],
     })
 }
 
-impl Tables {
+impl GptPlan {
     /// The GPT with its identities.
-    pub(super) fn gpt_table(&self, size: u64, identity: &Identity) -> Option<gpt::Table> {
-        let entries = self.gpt.as_ref()?;
-        let partitions = entries.iter().map(|entry| gpt::Partition {
+    pub(super) fn table(&self, size: u64, identity: &Identity) -> gpt::Table {
+        let partitions = self.entries.iter().map(|entry| gpt::Partition {
             kind: entry.kind,
             guid: identity.guid(entry.name),
             name: entry.name.into(),
@@ -169,13 +255,15 @@ impl Tables {
             length: entry.span.length,
             attributes: entry.attributes,
         });
-        Some(gpt::Table {
+        gpt::Table {
             disk_guid: identity.guid("disk"),
             partitions: partitions.collect(),
-            sector_size: SECTOR,
+            sector_size: self.sector_size,
             disk_size: size,
-            entries_offset: 2 * SECTOR,
-            first_usable: 0,
-        })
+            entries_offset: self.entries_offset,
+            backup_entries_offset: self.backup_entries_offset,
+            first_usable: self.first_usable,
+            usable_end: self.usable_end,
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod boot;
 mod inputs;
 mod loader;
+mod multi_sector;
 
 use std::fs;
 use std::path::Path;
@@ -252,6 +253,7 @@ fn every_profile_has_its_own_tables() {
     assert_eq!(slots("mbr"), (vec![(0, 0xEF), (0x80, 0), (0, 0), (0, 0)], 0));
     assert_eq!(slots("isohybrid"), (vec![(0x80, 0), (0, 0xEF), (0, 0), (0, 0)], 0));
     assert_eq!(slots("none"), (vec![(0, 0); 4], 0));
+    assert_eq!(slots("multi-sector"), (vec![(0, 0xEE), (0x80, 0), (0, 0), (0, 0)], 2));
 }
 
 #[test]

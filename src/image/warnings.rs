@@ -28,7 +28,7 @@ impl Plan<'_> {
         warnings.extend(self.case_collisions());
         warnings.extend(self.mapped_names());
         let (_, clamped) = fat::clamped(self.resolved.timestamp);
-        if clamped && self.fat.is_some() {
+        if clamped && !self.volumes.is_empty() {
             warnings.push("FAT dates reach from 1980 to 2107: those of the ESP were moved there".into());
         }
         warnings

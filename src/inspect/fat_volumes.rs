@@ -14,14 +14,7 @@ const VOLUMES: usize = 16;
 pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec<Extent>) {
     for (offset, window, contents) in volumes(image, facts) {
         let number = facts.esp.len() + 1;
-        for mut extent in fat_extents(&contents, offset) {
-            if number > 1 {
-                for path in &mut extent.paths {
-                    *path = path.replacen("esp:", &format!("esp{number}:"), 1);
-                }
-            }
-            claims.push(extent);
-        }
+        claims.extend(fat_extents(&contents, offset, number));
         facts.faults.extend(esp_faults(&contents, offset));
         facts.esp.push(EspFacts {
             offset,
@@ -76,11 +69,20 @@ fn candidates(facts: &Description) -> Vec<(u64, u64)> {
     candidates
 }
 
-/// The extents of a FAT volume that begins at `start`.
-pub(crate) fn fat_extents(contents: &fat::Contents, start: u64) -> Vec<Extent> {
+/// What the names in a FAT volume begin with; the first has the number 1.
+pub(crate) fn esp_name(number: usize) -> String {
+    match number {
+        1 => "esp:".to_owned(),
+        _ => format!("esp{number}:"),
+    }
+}
+
+/// The extents of a FAT volume of this number that begins at `start`.
+pub(crate) fn fat_extents(contents: &fat::Contents, start: u64, number: usize) -> Vec<Extent> {
     let mut extents = Vec::new();
+    let name = esp_name(number);
     for region in &contents.regions {
-        let (what, paths) = fat_what(&region.what);
+        let (what, paths) = fat_what(&region.what, number);
         let offset = start + region.offset;
         extents.push(Extent {
             paths,
@@ -88,7 +90,7 @@ pub(crate) fn fat_extents(contents: &fat::Contents, start: u64) -> Vec<Extent> {
         });
     }
     for entry in contents.entries.iter().filter(|entry| !entry.directory) {
-        let path = format!("esp:{}", text::lossless(entry.path.as_bytes()));
+        let path = format!("{name}{}", text::lossless(entry.path.as_bytes()));
         for &(offset, length) in &entry.extents {
             let paths = vec![path.clone()];
             extents.push(Extent {
@@ -100,8 +102,9 @@ pub(crate) fn fat_extents(contents: &fat::Contents, start: u64) -> Vec<Extent> {
     extents
 }
 
-/// A FAT's own region in the words of the image.
-pub(crate) fn fat_what(what: &fat::What) -> (What, Vec<String>) {
+/// A FAT's own region in the words of the image, by the volume's number.
+pub(crate) fn fat_what(what: &fat::What, number: usize) -> (What, Vec<String>) {
+    let name = esp_name(number);
     let plain = |what| (what, Vec::new());
     match what {
         fat::What::BootSector => plain(What::FatBootSector),
@@ -109,10 +112,10 @@ pub(crate) fn fat_what(what: &fat::What) -> (What, Vec<String>) {
         fat::What::BackupBootSector => plain(What::FatBackupBootSector),
         fat::What::Table(1) => plain(What::FatTable1),
         fat::What::Table(_) => plain(What::FatTable2),
-        fat::What::RootDirectory => (What::FatRootDirectory, vec!["esp:/".into()]),
+        fat::What::RootDirectory => (What::FatRootDirectory, vec![format!("{name}/")]),
         fat::What::Directory(path) => (
             What::FatDirectory,
-            vec![format!("esp:{}", text::lossless(path.as_bytes()))],
+            vec![format!("{name}{}", text::lossless(path.as_bytes()))],
         ),
     }
 }

@@ -103,10 +103,7 @@ const TABLES: [Table; 11] = [
 ];
 
 /// Values that are documented and refused until they do something.
-const LATER_VALUES: [(&str, &str, &[&str]); 2] = [
-    ("boot", "loader", &["grub", "isolinux", "systemd-boot", "limine"]),
-    ("disk", "layout", &["multi-sector"]),
-];
+const LATER_VALUES: [(&str, &str, &[&str]); 1] = [("boot", "loader", &["grub", "isolinux", "systemd-boot", "limine"])];
 
 /// Takes every key that the types do not know out of `root`, and says of each what is wrong with it.
 pub(super) fn check(root: &mut DeTable<'_>) -> Vec<Diagnostic> {

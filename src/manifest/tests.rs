@@ -140,7 +140,6 @@ fn keys_and_values_of_later_versions_are_refused() {
         "[iso]\nudf = false",
         "[[files]]\nfrom = \"a.tar\"\nto = \"/\"\nunpack = true",
         "[boot]\nloader = \"grub\"",
-        "[disk]\nlayout = \"multi-sector\"",
         "[[disk.partition]]\nname = \"p\"",
     ] {
         shows(text, &["is not supported yet"]);

@@ -387,4 +387,6 @@ pub enum DiskLayout {
     Isohybrid,
     /// A zero system area.
     None,
+    /// As universal, with a second GPT and a second ESP for media with logical sectors of 4096 bytes.
+    MultiSector,
 }

@@ -3,7 +3,7 @@
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::Error;
 use crate::layout;
-use crate::manifest::{Text, Uefi, image_path, parse_size};
+use crate::manifest::{DiskLayout, Text, Uefi, image_path, parse_size};
 use crate::read_at::ReadAt;
 use crate::text;
 use crate::tree::{Conflict, Kind, PayloadId, ROOT};
@@ -11,10 +11,23 @@ use crate::{fat, inspect};
 
 use super::{Esp, Resolution};
 
+/// A file that is in two ESPs is in the image twice; loaders are not longer than this.
+const LARGEST_TWICE: u64 = 1 << 20;
+
+/// Whether a file of the ESP is in the one for media with sectors of 4096 bytes too, which a `multi-sector` image has. It is in the ISO
+/// 9660 tree as well, as loaders are.
+pub(crate) fn in_second_esp(path: &[String]) -> bool {
+    path.first().is_some_and(|first| first.eq_ignore_ascii_case("EFI"))
+}
+
 impl Resolution<'_> {
     /// A ready ESP, or one made of the loader's files and of the manifest's, of which the manifest's win.
     pub(super) fn esp(&mut self, uefi: &Uefi, of_loader: Vec<(Vec<String>, PayloadId)>) -> Result<Option<Esp>, Error> {
         if let Some(image) = &uefi.image {
+            if self.layout == DiskLayout::MultiSector {
+                let message = "layout \"multi-sector\" makes an ESP for each size of sectors, of `files`; a ready image is for one";
+                self.error(image, message, "cannot be both");
+            }
             return self.ready_esp(image);
         }
         if uefi.files.is_none() && of_loader.is_empty() {
@@ -49,8 +62,11 @@ impl Resolution<'_> {
             if inspect::is_default_loader(&name) {
                 loaders.push(self.loader_facts(&name, payload)?);
             }
-            if path.first().is_some_and(|first| first.eq_ignore_ascii_case("EFI")) {
+            if in_second_esp(&path) {
                 self.mirror(to, &path, payload);
+            }
+            if let (DiskLayout::MultiSector, Some(to)) = (self.layout, to) {
+                self.twice(to, &path, payload);
             }
             files.push((path, payload));
         }
@@ -58,6 +74,25 @@ impl Resolution<'_> {
         loaders.sort_by(|a, b| a.path.cmp(&b.path));
         let size = uefi.size.as_ref().and_then(|size| parse_size(size.get_ref()).ok());
         Ok(Some(Esp::Files { files, size, loaders }))
+    }
+
+    /// What a second ESP means for a file of the manifest's.
+    fn twice(&mut self, to: &Text, path: &[String], payload: PayloadId) {
+        let length = self.tree.payload(payload).length;
+        if !in_second_esp(path) {
+            let message = format!(
+                "{:?} is not in the ESP for media with sectors of 4096 bytes",
+                to.get_ref()
+            );
+            self.warn(to, message, "only what is under /EFI is in both");
+        } else if length > LARGEST_TWICE {
+            let message = format!(
+                "{:?} has {length} bytes, and with layout \"multi-sector\" they would be in the image twice: what is under /EFI has \
+                 {LARGEST_TWICE} at most",
+                to.get_ref()
+            );
+            self.error(to, message, "is in both ESPs");
+        }
     }
 
     fn loader_facts(&self, path: &str, payload: PayloadId) -> Result<crate::facts::LoaderFacts, Error> {
@@ -139,7 +174,7 @@ impl Resolution<'_> {
             return Ok(None);
         }
         self.doubts(image, &contents, bytes.as_ref());
-        let claims = inspect::fat_extents(&contents, 0);
+        let claims = inspect::fat_extents(&contents, 0, 1);
         let extents =
             layout::with_unclaimed(layout::settle(claims), bytes.as_ref(), 0, length).map_err(|source| Error::Io {
                 path,

@@ -27,6 +27,7 @@ use crate::{fat, source};
 
 pub use checksums::Checksums;
 
+pub(crate) use esp::in_second_esp;
 pub(crate) use host::Host;
 
 /// What a run takes from its surroundings; nothing else of them can change a byte.
@@ -140,6 +141,7 @@ struct Resolution<'d> {
     implied: Attributes,
     /// Where each `[[files]]` entry says `to`, for labels.
     output: PathBuf,
+    layout: DiskLayout,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -176,6 +178,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         timestamp,
         implied,
         output,
+        layout,
         diagnostics: document.warnings.clone(),
     };
     resolution.host.set_output(&resolution.output);

@@ -107,6 +107,7 @@ fn a_valid_backup_alone_is_a_table_and_a_broken_one_is_none() {
         decoded.table,
         Table {
             first_usable: 34 * 512,
+            usable_end: 16 * MIB - 512 - 16384,
             ..sample(512)
         }
     );
