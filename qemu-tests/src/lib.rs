@@ -47,6 +47,7 @@
 //!
 //! A new example is tested by its directory alone.
 
+pub mod bochs;
 pub mod boot_info;
 pub mod broken;
 pub mod cpio;

@@ -30,6 +30,11 @@ pub const OVMF_IA32_CODE: &str = "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd";
 /// UEFI firmware of QEMU's ARM machine.
 pub const AAVMF_CODE: &str = "/usr/share/AAVMF/AAVMF_CODE.fd";
 
+/// Bochs' own BIOS, which shares no line with SeaBIOS.
+pub const BOCHS_BIOS: &str = "/usr/share/bochs/BIOS-bochs-latest";
+/// The BIOS of its display.
+pub const BOCHS_VGA_BIOS: &str = "/usr/share/bochs/VGABIOS-lgpl-latest";
+
 /// Everything the tests and the benchmark run.
 pub const TOOLS: [Tool; 49] = [
     tool("taskset", "util-linux"),
@@ -84,6 +89,13 @@ pub const TOOLS: [Tool; 49] = [
     tool("openssl", "openssl"),
 ];
 
+/// What only the tests of `cargo xtask ci --full` run besides.
+pub const FULL_TOOLS: [Tool; 3] = [
+    tool("bochs-bin", "bochs"),
+    tool(BOCHS_BIOS, "bochsbios"),
+    tool(BOCHS_VGA_BIOS, "bochsbios"),
+];
+
 /// The release of pycdlib that judges, and of what puts a key into UEFI's variables: they come from PyPI into a virtual
 /// environment of their own.
 pub const FROM_PYPI: [&str; 2] = ["pycdlib==1.22.0", "virt-firmware==24.11"];
@@ -110,6 +122,7 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
 pub fn find(name: &str) -> Result<PathBuf, String> {
     let package = TOOLS
         .iter()
+        .chain(&FULL_TOOLS)
         .find(|tool| tool.name == name)
         .map_or(name, |tool| tool.package);
     on_path(name).ok_or_else(|| format!("{name} is not installed (Debian package {package}; cargo xtask setup)"))

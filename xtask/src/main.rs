@@ -34,7 +34,11 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     /// Install QEMU, firmware and the judges, or say exactly what is missing.
-    Setup,
+    Setup {
+        /// What the tests that take longest need, too.
+        #[arg(long)]
+        full: bool,
+    },
     /// Fetch what an example (or qemu-tests) needs from Debian packages; without a name, all of them.
     Inputs { name: Option<String> },
     /// Build the image of an example, with everything it needs.
@@ -80,7 +84,7 @@ enum Bench {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
-        Task::Setup => setup::run(),
+        Task::Setup { full } => setup::run(full),
         Task::Inputs { name } => inputs::run(name.as_deref()),
         Task::Example { name } => example::run(&name),
         Task::Check => ci::check(),

@@ -1,15 +1,16 @@
 //! `cargo xtask setup`: QEMU, firmware and the judges, with apt where it may.
 
 use crate::shell;
-use qemu_tests::tools::{self, FROM_PYPI, TOOLS, Tool};
+use qemu_tests::tools::{self, FROM_PYPI, FULL_TOOLS, TOOLS, Tool};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Installs what is missing. Afterwards everything is there, or the error names each tool with its package.
-pub(crate) fn run() -> Result<(), String> {
+/// Installs what is missing, `full` what the longest tests need too. Afterwards everything is there, or the error names each tool with its package.
+pub(crate) fn run(full: bool) -> Result<(), String> {
+    let missing = || missing(full);
     let wanted = packages(&missing());
     if wanted.is_empty() {
-        println!("setup: all {} tools are installed", TOOLS.len());
+        println!("setup: all {} tools are installed", tools(full).count());
     } else if let Some(apt) = Apt::find() {
         println!("setup: installing {}", wanted.join(" "));
         // The lists of a fresh machine are empty and those of an old one name versions that are gone. Only then update.
@@ -35,8 +36,13 @@ pub(crate) fn run() -> Result<(), String> {
     Err(format!("missing:\n{}{hint}", absent.join("\n")))
 }
 
-fn missing() -> Vec<Tool> {
-    let mut missing: Vec<Tool> = TOOLS.into_iter().filter(|t| tools::on_path(t.name).is_none()).collect();
+fn tools(full: bool) -> impl Iterator<Item = Tool> {
+    let more: &[Tool] = if full { &FULL_TOOLS } else { &[] };
+    TOOLS.into_iter().chain(more.iter().copied())
+}
+
+fn missing(full: bool) -> Vec<Tool> {
+    let mut missing: Vec<Tool> = tools(full).filter(|t| tools::on_path(t.name).is_none()).collect();
     // Debian splits ensurepip off python3, so that an interpreter alone cannot make a virtual environment.
     if let Some(python) = tools::on_path("python3")
         && tools::from_pypi("python").is_err()
