@@ -17,6 +17,7 @@
 extern crate std;
 
 pub mod console;
+pub mod device_path;
 pub mod disk;
 pub mod editor;
 pub mod glyphs;
@@ -31,6 +32,7 @@ pub mod pe;
 pub mod progress;
 mod run;
 pub mod serial_keys;
+pub mod terminal;
 
 #[cfg(test)]
 mod testing;

@@ -4,6 +4,7 @@ use crate::real_mode::{Registers, SCRATCH, input, interrupt, pause, peek, poke, 
 use crate::serial::Serial;
 use isobuild_loader::console::{Console, Key, Style};
 use isobuild_loader::glyphs::on_pc_screen;
+use isobuild_loader::terminal::Terminal;
 
 /// Where a text for the screen is put down.
 const TEXT: usize = SCRATCH + 0x100;
@@ -11,7 +12,7 @@ const TEXT: usize = SCRATCH + 0x100;
 /// The console.
 #[derive(Default)]
 pub(crate) struct BiosConsole {
-    serial: Option<Serial>,
+    serial: Option<Terminal<Serial>>,
 }
 
 /// The BIOS data area: the clock's ticks, 18.2 a second, and how many a day has.
@@ -31,7 +32,7 @@ fn ticks_since(start: u32) -> u32 {
 impl BiosConsole {
     /// Opens the serial port too.
     pub(crate) fn open_serial(&mut self, speed: u32) {
-        self.serial = Serial::open(speed);
+        self.serial = Serial::open(speed).map(Terminal::new);
     }
 
     fn pressed() -> Option<Key> {

@@ -1,17 +1,13 @@
-//! The first serial port, as a terminal.
+//! The first serial port of a PC.
 
 use crate::real_mode::{input, out};
-use isobuild_loader::console::{Key, Style};
-use isobuild_loader::line::Line;
-use isobuild_loader::serial_keys::Decoder;
+use isobuild_loader::terminal::Port;
 
 const PORT: u16 = 0x3f8;
 const LINE_STATUS: u16 = PORT + 5;
 
-/// A terminal on the first serial port.
-pub(crate) struct Serial {
-    decoder: Decoder,
-}
+/// The first serial port.
+pub(crate) struct Serial(());
 
 impl Serial {
     /// Sets the port up, if there is one.
@@ -27,78 +23,23 @@ impl Serial {
         out(PORT + 2, 7);
         // The scratch register keeps a value only where there is a port.
         out(PORT + 7, 0x5a);
-        (input(PORT + 7) == 0x5a).then(|| Self {
-            decoder: Decoder::default(),
-        })
+        (input(PORT + 7) == 0x5a).then_some(Self(()))
     }
+}
 
-    fn byte(&mut self, byte: u8) {
-        // A terminal that takes nothing is not waited for.
-        for _ in 0..100_000 {
-            if input(LINE_STATUS) & 0x20 != 0 {
-                break;
+impl Port for Serial {
+    fn send(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            for _ in 0..100_000 {
+                if input(LINE_STATUS) & 0x20 != 0 {
+                    break;
+                }
             }
-        }
-        out(PORT, byte);
-    }
-
-    fn send(&mut self, text: &str) {
-        text.bytes().for_each(|byte| self.byte(byte));
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.send("\x1b[0m\x1b[2J");
-    }
-
-    pub(crate) fn put(&mut self, row: usize, column: usize, style: Style, text: &str) {
-        self.go(row, column);
-        self.send(match style {
-            Style::Plain => "\x1b[0m",
-            Style::Title => "\x1b[0;1;37;44m",
-            Style::Chosen => "\x1b[0;7m",
-            Style::Quiet => "\x1b[0;36m",
-            Style::Alarm => "\x1b[0;1;33m",
-        });
-        self.send(text);
-        self.send("\x1b[0m");
-    }
-
-    pub(crate) fn cursor(&mut self, at: Option<(usize, usize)>) {
-        match at {
-            Some((row, column)) => {
-                self.go(row, column);
-                self.send("\x1b[?25h");
-            }
-            None => self.send("\x1b[?25l"),
+            out(PORT, byte);
         }
     }
 
-    fn go(&mut self, row: usize, column: usize) {
-        let line = Line::of("\x1b[")
-            .number(row as u64 + 1)
-            .text(";")
-            .number(column as u64 + 1);
-        self.send(line.text("H").as_str());
-    }
-
-    /// A key, if its bytes are there.
-    pub(crate) fn key(&mut self) -> Option<Key> {
-        while input(LINE_STATUS) & 1 != 0 {
-            let key = self.decoder.push(input(PORT));
-            if key.is_some() {
-                return key;
-            }
-        }
-        None
-    }
-
-    /// Whether a key has begun and not ended.
-    pub(crate) fn waits(&self) -> bool {
-        self.decoder.waits()
-    }
-
-    /// Says that nothing has come for a while.
-    pub(crate) fn silence(&mut self) -> Option<Key> {
-        self.decoder.silence()
+    fn receive(&mut self) -> Option<u8> {
+        (input(LINE_STATUS) & 1 != 0).then(|| input(PORT))
     }
 }

@@ -1,16 +1,19 @@
-//! The firmware's text console. Where its console is on a serial port too, so is the menu.
+//! The firmware's text console, and a terminal on a serial port where that console is not on it.
 
 use crate::firmware::Firmware;
+use crate::serial::Serial;
 use crate::tables::*;
 use core::ffi::c_void;
 use core::ptr::null_mut;
 use isobuild_loader::console::{Console, Key, Style};
 use isobuild_loader::glyphs;
+use isobuild_loader::terminal::Terminal;
 
 /// UEFI's console.
 pub(crate) struct EfiConsole {
     firmware: Firmware,
     timer: Handle,
+    serial: Option<Terminal<Serial>>,
 }
 
 impl EfiConsole {
@@ -18,7 +21,16 @@ impl EfiConsole {
         const TIMER: u32 = 0x8000_0000;
         let mut timer: *mut c_void = null_mut();
         (firmware.boot().create_event)(TIMER, 0, 0, null_mut(), &mut timer);
-        Self { firmware, timer }
+        Self {
+            firmware,
+            timer,
+            serial: None,
+        }
+    }
+
+    /// Opens the serial port, unless what is on the screen is on it already.
+    pub(crate) fn open_serial(&mut self, speed: u32) {
+        self.serial = Serial::open(&self.firmware, speed).map(Terminal::new);
     }
 
     fn output(&self) -> *mut TextOutput {
@@ -92,6 +104,9 @@ impl Console for EfiConsole {
             ((*output).set_attribute)(output, usize::from(Style::Plain.attribute()));
             ((*output).clear_screen)(output);
         }
+        if let Some(serial) = &mut self.serial {
+            serial.clear();
+        }
     }
 
     fn put(&mut self, row: usize, column: usize, style: Style, text: &str) {
@@ -116,6 +131,9 @@ impl Console for EfiConsole {
         units[length] = 0;
         // SAFETY: as above.
         unsafe { ((*output).output_string)(output, units.as_ptr()) };
+        if let Some(serial) = &mut self.serial {
+            serial.put(row, column, style, text);
+        }
     }
 
     fn cursor(&mut self, at: Option<(usize, usize)>) {
@@ -127,27 +145,63 @@ impl Console for EfiConsole {
                 ((*output).set_cursor_position)(output, column, row);
             }
         }
+        if let Some(serial) = &mut self.serial {
+            serial.cursor(at);
+        }
     }
 
     fn key(&mut self, milliseconds: u32) -> Option<Key> {
+        // A serial port calls nobody: it is looked at so often.
+        const LOOK: u32 = 5;
+        /// A sequence that is interrupted for a tenth of a second is over.
+        const SILENCE: u32 = 100;
+        let (mut left, mut silent, mut running) = (milliseconds, 0, false);
+        loop {
+            if let Some(key) = self.pressed() {
+                return Some(key);
+            }
+            let mut wait = left;
+            if let Some(serial) = &mut self.serial {
+                if let Some(key) = serial.key() {
+                    return Some(key);
+                }
+                if serial.waits() && silent >= SILENCE {
+                    return serial.silence();
+                }
+                // A key that has begun is waited for.
+                wait = if serial.waits() { LOOK } else { left.min(LOOK) };
+                silent = if serial.waits() { silent + wait } else { 0 };
+            }
+            if wait == 0 {
+                return None;
+            }
+            // A key that turns out to be none (Shift) does not begin the time anew.
+            if !running {
+                self.start_timer(wait);
+            }
+            running = !self.wait();
+            if !running {
+                left = left.saturating_sub(wait);
+            }
+        }
+    }
+}
+
+impl EfiConsole {
+    fn start_timer(&self, milliseconds: u32) {
         const RELATIVE: u32 = 2;
         const UNITS_PER_MILLISECOND: u64 = 10_000;
+        let set_timer = self.firmware.boot().set_timer;
+        set_timer(self.timer, RELATIVE, u64::from(milliseconds) * UNITS_PER_MILLISECOND);
+    }
+
+    /// Waits for the timer or for a key of the firmware's console. Whether it was the timer.
+    fn wait(&self) -> bool {
         let boot = self.firmware.boot();
-        if milliseconds > 0 {
-            (boot.set_timer)(self.timer, RELATIVE, u64::from(milliseconds) * UNITS_PER_MILLISECOND);
-        }
-        loop {
-            let key = self.pressed();
-            if key.is_some() || milliseconds == 0 {
-                return key;
-            }
-            // SAFETY: the system table is the firmware's.
-            let wait_for_key = unsafe { (*(*self.firmware.system).input).wait_for_key };
-            let mut signalled = 0;
-            (boot.wait_for_event)(2, [self.timer, wait_for_key].as_ptr(), &mut signalled);
-            if signalled == 0 {
-                return self.pressed();
-            }
-        }
+        // SAFETY: the system table is the firmware's.
+        let wait_for_key = unsafe { (*(*self.firmware.system).input).wait_for_key };
+        let mut signalled = 0;
+        (boot.wait_for_event)(2, [self.timer, wait_for_key].as_ptr(), &mut signalled);
+        signalled == 0
     }
 }

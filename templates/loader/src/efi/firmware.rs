@@ -85,6 +85,11 @@ impl Firmware {
     /// A variable of the specification's own name space, as a number of up to eight bytes.
     pub(crate) fn variable(&self, name: &[u16]) -> Option<u64> {
         let mut bytes = [0; 8];
+        self.variable_bytes(name, &mut bytes).map(|_| u64::from_le_bytes(bytes))
+    }
+
+    /// A variable of the specification's own name space: how many bytes it has, if there is room for them.
+    pub(crate) fn variable_bytes(&self, name: &[u16], bytes: &mut [u8]) -> Option<usize> {
         let mut length = bytes.len();
         let get = self.runtime().get_variable;
         let status = get(
@@ -94,7 +99,7 @@ impl Firmware {
             &mut length,
             bytes.as_mut_ptr(),
         );
-        (status == 0).then(|| u64::from_le_bytes(bytes))
+        (status == 0).then_some(length)
     }
 
     /// The beginning of a file on a volume.

@@ -16,6 +16,7 @@ mod medium;
 #[path = "../mem.rs"]
 mod mem;
 mod mixed;
+mod serial;
 mod start;
 mod tables;
 
@@ -74,6 +75,9 @@ extern "efiapi" fn efi_main(image: Handle, system: *mut SystemTable) -> Status {
     match medium::find(&firmware) {
         Ok(medium) => {
             let menu = medium.menu;
+            if let Some(speed) = menu.serial() {
+                console.open_serial(speed);
+            }
             let mut machine = Efi {
                 firmware,
                 console,

@@ -1,7 +1,7 @@
 //! The structures of UEFI that the loader uses, with the specification's order and the fields it needs by name.
 //!
 //! UEFI 2.10: §4.3 system table, §4.4 boot services, §4.5 runtime services, §9.1 loaded image, §12.3-12.4 text input and
-//! output, §13.4-13.5 files, §13.9 Block I/O, §13.2 Load File 2. A field that is never called is a `usize`.
+//! output, §12.8 Serial I/O, §13.4-13.5 files, §13.9 Block I/O, §13.2 Load File 2. A field that is never called is a `usize`.
 
 use core::ffi::c_void;
 
@@ -51,6 +51,12 @@ pub(crate) const LOAD_FILE_2: Guid = Guid(
     0xfcb3,
     0x403e,
     [0x99, 0x6d, 0x4a, 0x6c, 0x87, 0x24, 0xe0, 0x6d],
+);
+pub(crate) const SERIAL_IO: Guid = Guid(
+    0xbb25_cf6f,
+    0xf1d4,
+    0x11d2,
+    [0x9a, 0x0c, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0xfd],
 );
 /// The vendor path under which Linux looks for its initrd (`LINUX_EFI_INITRD_MEDIA_GUID`).
 pub(crate) const INITRD_MEDIA: Guid = Guid(
@@ -196,6 +202,17 @@ pub(crate) struct BlockIo {
     pub media: *const Media,
     pub reset: extern "efiapi" fn(*mut BlockIo, bool) -> Status,
     pub read_blocks: extern "efiapi" fn(*mut BlockIo, u32, u64, usize, *mut u8) -> Status,
+}
+
+#[repr(C)]
+pub(crate) struct SerialIo {
+    revision: u32,
+    reset: usize,
+    pub set_attributes: extern "efiapi" fn(*mut SerialIo, u64, u32, u32, u32, u8, u32) -> Status,
+    pub set_control: extern "efiapi" fn(*mut SerialIo, u32) -> Status,
+    pub get_control: extern "efiapi" fn(*mut SerialIo, *mut u32) -> Status,
+    pub write: extern "efiapi" fn(*mut SerialIo, *mut usize, *const u8) -> Status,
+    pub read: extern "efiapi" fn(*mut SerialIo, *mut usize, *mut u8) -> Status,
 }
 
 #[repr(C)]
