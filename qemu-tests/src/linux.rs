@@ -10,6 +10,20 @@ pub const MARK: &str = "isobuild-test:";
 /// Stands between a link and its target, in neither of which it is.
 const POINTS_TO: &str = " -> ";
 
+/// Modules for a USB host, in the order in which they need each other.
+pub const USB_MODULES: [&str; 4] = ["usb-common", "usbcore", "xhci-hcd", "xhci-pci"];
+
+/// Modules that the driver of SCSI disks needs, in that order too.
+pub const CHECKSUM_MODULES: [&str; 7] = [
+    "crct10dif_common",
+    "crct10dif_generic",
+    "crc-t10dif",
+    "crc64",
+    "crc64_rocksoft_generic",
+    "crc64-rocksoft",
+    "t10-pi",
+];
+
 /// The first lines of the guest's first program: what it has is there, and these modules of the kernel's are loaded.
 pub fn preamble(modules: &[&str]) -> String {
     format!(

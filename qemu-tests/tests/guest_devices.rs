@@ -24,24 +24,13 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
     Ok(vec![trial])
 }
 
-/// In the order in which they need each other.
-const MODULES: [&str; 25] = [
-    "usb-common",
-    "usbcore",
-    "xhci-hcd",
-    "xhci-pci",
+/// In the order in which they need each other, behind those of [`linux`].
+const MODULES: [&str; 14] = [
     "virtio_ring",
     "virtio",
     "virtio_pci_legacy_dev",
     "virtio_pci_modern_dev",
     "virtio_pci",
-    "crct10dif_common",
-    "crct10dif_generic",
-    "crc-t10dif",
-    "crc64",
-    "crc64_rocksoft_generic",
-    "crc64-rocksoft",
-    "t10-pi",
     "cdrom",
     "dm-mod",
     "md-mod",
@@ -116,11 +105,12 @@ umount /mnt
 
 fn initramfs(inputs: &Inputs, image: &[u8]) -> Result<Vec<u8>, String> {
     let scsi = linux::load(&SCSI).replace("scsi_mod.ko", "scsi_mod.ko scan=manual");
-    let script = format!("{}{scsi}{SCRIPT}{}", linux::preamble(&MODULES), linux::end());
+    let modules = [&linux::USB_MODULES[..], &linux::CHECKSUM_MODULES, &MODULES].concat();
+    let script = format!("{}{scsi}{SCRIPT}{}", linux::preamble(&modules), linux::end());
     let mut archive = Initramfs::new(
         inputs,
         "pc/",
-        &[&MODULES[..], &SCSI, &["virtio_scsi"]].concat(),
+        &[&modules[..], &SCSI, &["virtio_scsi"]].concat(),
         &script,
     )?;
     archive.program("/isobuild", &workspace::isobuild()?)?;

@@ -163,7 +163,7 @@ fn gpt_plans(
     esps: &[Span],
 ) -> Vec<GptPlan> {
     let arrays = tables.iter().map(|&(_, entries)| entries + ARRAY);
-    let start = arrays.filter(|&end| end > SYSTEM_AREA).fold(SYSTEM_AREA, u64::max);
+    let start = arrays.fold(SYSTEM_AREA, u64::max);
     let payload = Span {
         offset: start,
         length: payload_end.next_multiple_of(ALIGNMENT) - start,

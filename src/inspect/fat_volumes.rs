@@ -1,6 +1,6 @@
 //! FAT volumes that firmware can reach, by partition or by boot catalog.
 
-use crate::facts::{Description, EspFacts, Extent, What};
+use crate::facts::{Description, EspFacts, Extent, LoaderFacts, What};
 use crate::fat;
 use crate::read_at::{ReadAt, Window};
 use crate::text;
@@ -16,16 +16,22 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
         let number = facts.esp.len() + 1;
         claims.extend(fat_extents(&contents, offset, number));
         facts.faults.extend(esp_faults(&contents, offset));
-        facts.esp.push(EspFacts {
-            offset,
-            length: contents.size,
-            kind: contents.kind.to_string(),
-            sector_size: contents.sector_size,
-            cluster_size: contents.cluster_size,
-            label: contents.label.clone(),
-            serial: contents.serial,
-            loaders: loaders_in(&contents, &window),
-        });
+        let loaders = loaders_in(&contents, &window);
+        facts.esp.push(esp_facts(offset, &contents, loaders));
+    }
+}
+
+/// What a FAT volume at `offset` says of itself.
+pub(crate) fn esp_facts(offset: u64, contents: &fat::Contents, loaders: Vec<LoaderFacts>) -> EspFacts {
+    EspFacts {
+        offset,
+        length: contents.size,
+        kind: contents.kind.to_string(),
+        sector_size: contents.sector_size,
+        cluster_size: contents.cluster_size,
+        label: contents.label.clone(),
+        serial: contents.serial,
+        loaders,
     }
 }
 

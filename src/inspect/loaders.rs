@@ -7,7 +7,7 @@ use crate::read_at::{Pieces, ReadAt};
 
 /// Whether the name at `path` in the ESP is one that firmware starts by default, UEFI 3.5.1.1, or that shim starts, which is beside
 /// it as `grubx64.efi`.
-pub(crate) fn is_default_loader(path: &str) -> bool {
+pub(crate) fn is_loader(path: &str) -> bool {
     let upper = path.to_ascii_uppercase();
     let named = ["/EFI/BOOT/BOOT", "/EFI/BOOT/GRUB"]
         .iter()
@@ -29,7 +29,7 @@ pub(crate) fn loader_facts(path: &str, bytes: &dyn ReadAt) -> LoaderFacts {
 pub(crate) fn loaders_in(contents: &fat::Contents, volume: &dyn ReadAt) -> Vec<LoaderFacts> {
     let mut loaders = Vec::new();
     for entry in &contents.entries {
-        if entry.directory || !is_default_loader(&entry.path) {
+        if entry.directory || !is_loader(&entry.path) {
             continue;
         }
         // In pieces, as in a volume that was written to often.

@@ -22,8 +22,8 @@ use crate::layout;
 use crate::read_at::ReadAt;
 use crate::udf;
 
-pub(crate) use fat_volumes::{esp_faults, esp_name, fat_extents, fat_what};
-pub(crate) use loaders::{is_default_loader, loader_facts, loaders_in};
+pub(crate) use fat_volumes::{esp_facts, esp_faults, esp_name, fat_extents, fat_what};
+pub(crate) use loaders::{is_loader, loader_facts, loaders_in};
 pub(crate) use recognise::{container, refuse};
 pub(crate) use tables::{gpt_partition, mbr_partition};
 pub(crate) use volume::{boot_length, hard_disk_length};

@@ -105,10 +105,16 @@ impl Resolution<'_> {
                 continue;
             };
             // A menu may be for several processors; what one of them does not start is nothing to be told of.
-            let family = |by: &Starts| by[..3].contains(&true);
-            let missed: Vec<_> = (0..image.len())
-                .filter(|&at| image[at] && !by[at] && (at < 3) == family(by))
-                .map(|at| Firmware::ALL[at].word())
+            let is_pc = |firmware| firmware != Firmware::UefiAa64;
+            let for_pcs = Firmware::ALL
+                .into_iter()
+                .zip(by)
+                .any(|(firmware, by)| *by && is_pc(firmware));
+            let missed: Vec<_> = Firmware::ALL
+                .into_iter()
+                .zip(image.into_iter().zip(by))
+                .filter(|(firmware, (image, by))| *image && !*by && is_pc(*firmware) == for_pcs)
+                .map(|(firmware, _)| firmware.word())
                 .collect();
             if !missed.is_empty() {
                 let message = format!("{:?} cannot be started under {}", kernel.get_ref(), missed.join(", "));

@@ -1,7 +1,6 @@
 //! The ESP in the words of a plan.
 
-use crate::facts::{EspFacts, Extent, LoaderFacts, What};
-use crate::fat;
+use crate::facts::{EspFacts, Extent, What};
 use crate::image::esp::{LABEL, SECTOR_SIZES};
 use crate::image::{Plan, Span};
 use crate::inspect;
@@ -21,7 +20,7 @@ impl Plan<'_> {
     pub(super) fn esp_facts(&self) -> Vec<EspFacts> {
         let loaders = match (&self.resolved.esp, self.esp) {
             (Some(Esp::Image { contents, loaders, .. }), Some(span)) => {
-                return vec![ready_esp_facts(span.offset, contents, loaders)];
+                return vec![inspect::esp_facts(span.offset, contents, loaders.clone())];
             }
             (Some(Esp::Files { loaders, .. }), _) => loaders,
             _ => return Vec::new(),
@@ -81,18 +80,5 @@ impl Plan<'_> {
                 ..extent.clone()
             })
             .collect()
-    }
-}
-
-fn ready_esp_facts(offset: u64, contents: &fat::Contents, loaders: &[LoaderFacts]) -> EspFacts {
-    EspFacts {
-        offset,
-        length: contents.size,
-        kind: contents.kind.to_string(),
-        sector_size: contents.sector_size,
-        cluster_size: contents.cluster_size,
-        label: contents.label.clone(),
-        serial: contents.serial,
-        loaders: loaders.to_vec(),
     }
 }
