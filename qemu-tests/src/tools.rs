@@ -36,7 +36,7 @@ pub const BOCHS_BIOS: &str = "/usr/share/bochs/BIOS-bochs-latest";
 pub const BOCHS_VGA_BIOS: &str = "/usr/share/bochs/VGABIOS-lgpl-latest";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 49] = [
+pub const TOOLS: [Tool; 50] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -58,6 +58,7 @@ pub const TOOLS: [Tool; 49] = [
     tool("fsck.vfat", "dosfstools"),
     tool("mcopy", "mtools"),
     tool("mdir", "mtools"),
+    tool("mformat", "mtools"),
     tool("mkudffs", "udftools"),
     tool("checkisomd5", "isomd5sum"),
     tool("implantisomd5", "isomd5sum"),

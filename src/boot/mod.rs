@@ -47,9 +47,6 @@ pub const LARGEST_MENU: usize = 64 << 10;
 /// The most entries that the loader shows.
 pub const MOST_ENTRIES: usize = 64;
 
-/// The most initrds that an entry may have.
-pub const MOST_INITRDS: usize = 32;
-
 /// The most bytes of a program for BIOS that is not in Linux's form: what the loader moves to 0x7C00.
 pub const LARGEST_PROGRAM: u64 = 96 << 10;
 

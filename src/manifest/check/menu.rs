@@ -1,7 +1,7 @@
 //! `[[menu]]`, and the keys of `[boot]` that are for it.
 
 use super::Checks;
-use crate::boot::{LONGEST_COMMAND_LINE, MOST_ENTRIES, MOST_INITRDS};
+use crate::boot::{LONGEST_COMMAND_LINE, MOST_ENTRIES};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{Firmware, Loader, Manifest, MenuEntry, Spanned, Text};
 
@@ -98,13 +98,6 @@ impl Checks<'_> {
             && entry.kernel.is_none()
         {
             self.error(initrd, "`initrd` is for a `kernel`", "of no kernel");
-        }
-        if let Some(initrd) = entry.initrd.get(MOST_INITRDS) {
-            self.error(
-                initrd,
-                format!("an entry has {MOST_INITRDS} initrds at most"),
-                "one too many",
-            );
         }
         if let Some(line) = &entry.cmdline {
             self.one_line(line, "a command line");

@@ -42,9 +42,7 @@ pub fn find<D: Disk + ?Sized>(disk: &mut D, path: &[u8]) -> Result<Extent, Failu
         found = search(disk, found.extent, name)?.ok_or_else(|| missing(path))?;
     }
     if found.directory {
-        return Err(Failure::new()
-            .bytes(path)
-            .text(" is a directory of the boot medium, not a file."));
+        return Err(is_directory(path));
     }
     if found.continued {
         return Err(Failure::new()
@@ -54,8 +52,16 @@ pub fn find<D: Disk + ?Sized>(disk: &mut D, path: &[u8]) -> Result<Extent, Failu
     Ok(found.extent)
 }
 
-fn missing(path: &[u8]) -> Failure {
+/// The sentence for a path that names nothing.
+pub fn missing(path: &[u8]) -> Failure {
     Failure::new().bytes(path).text(" is not on the boot medium.")
+}
+
+/// The sentence for a path that should name a file.
+pub fn is_directory(path: &[u8]) -> Failure {
+    Failure::new()
+        .bytes(path)
+        .text(" is a directory of the boot medium, not a file.")
 }
 
 /// What a directory record says (§10.1).

@@ -1,19 +1,32 @@
 //! Whether a medium is the one that this image was written to.
 
 use crate::disk::Disk;
-use crate::iso9660;
+use crate::iso9660::{self, Extent};
 use crate::line::Failure;
 use crate::menu_file::{LARGEST, Menu, PATH};
 
 /// The path of the file in the ESP that holds the image's id.
-pub const ID_PATH: &str = "\\EFI\\BOOT\\isobuild.id";
+pub const ID_PATH: &[u8] = b"/EFI/BOOT/isobuild.id";
 
-/// Reads the medium's menu file and confirms the image by its id, where there is one to compare with.
+/// Finds the menu file in the medium's ISO 9660 tree and reads it with [`read_menu`].
 ///
 /// # Errors
-/// The medium has failed, holds no menu file, or is another image's.
+/// There is none, or what [`read_menu`] says.
 pub fn menu_of<'a, D: Disk + ?Sized>(disk: &mut D, id: Option<&[u8]>, into: &'a mut [u8]) -> Result<Menu<'a>, Failure> {
     let file = iso9660::find(disk, PATH)?;
+    read_menu(disk, file, id, into)
+}
+
+/// Reads a menu file and confirms the image by its id, where there is one to compare with.
+///
+/// # Errors
+/// The medium has failed, the file is too large, or it is another image's.
+pub fn read_menu<'a, D: Disk + ?Sized>(
+    disk: &mut D,
+    file: Extent,
+    id: Option<&[u8]>,
+    into: &'a mut [u8],
+) -> Result<Menu<'a>, Failure> {
     let length = usize::try_from(file.length).ok().filter(|&length| length <= LARGEST);
     let Some(room) = length.and_then(|length| into.get_mut(..length)) else {
         return Err(Failure::new()

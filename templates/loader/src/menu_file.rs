@@ -24,9 +24,6 @@ pub const PATH: &[u8] = b"/boot/isobuild/menu.cfg";
 /// The most bytes that a menu file may have: what the BIOS front end sets aside for it.
 pub const LARGEST: usize = 64 * 1024;
 
-/// The most initrds that an entry may have.
-pub const MOST_INITRDS: usize = 32;
-
 /// The most bytes of a program for BIOS that is not in Linux's form, and goes to 0x7c00.
 pub const LARGEST_PROGRAM: u64 = 96 * 1024;
 

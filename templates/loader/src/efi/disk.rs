@@ -19,30 +19,26 @@ const TRIES: usize = 5;
 pub(crate) struct EfiDisk {
     io: NonNull<BlockIo>,
     bounce: &'static mut [u8],
+    firmware: Firmware,
 }
 
 impl EfiDisk {
-    /// A medium that has not been chosen yet: the buffer that all of them share.
-    pub(crate) fn bounce(firmware: &Firmware) -> Option<&'static mut [u8]> {
-        firmware.allocate(BOUNCE)
-    }
-
-    /// The medium of a handle, unless it is a partition, absent, or has blocks that nobody uses.
-    pub(crate) fn whole(firmware: &Firmware, handle: Handle) -> Option<NonNull<BlockIo>> {
+    /// The medium of a handle, unless it is a partition, absent, or has blocks that nobody uses, or there is no memory to
+    /// read it with.
+    pub(crate) fn whole(firmware: &Firmware, handle: Handle) -> Option<Self> {
         let io = firmware.protocol::<BlockIo>(handle, &BLOCK_IO)?;
         // SAFETY: the protocol is the firmware's.
         let media = unsafe { &*(*io.as_ptr()).media };
         let size = media.block_size as usize;
-        let usable = size.is_power_of_two() && (512..=BOUNCE).contains(&size);
-        (media.present && !media.logical_partition && usable).then_some(io)
-    }
-
-    pub(crate) fn new(io: NonNull<BlockIo>, bounce: &'static mut [u8]) -> Self {
-        Self { io, bounce }
-    }
-
-    pub(crate) fn into_bounce(self) -> &'static mut [u8] {
-        self.bounce
+        if !media.present || media.logical_partition || !size.is_power_of_two() || !(512..=BOUNCE).contains(&size) {
+            return None;
+        }
+        let bounce = firmware.allocate(BOUNCE)?;
+        Some(Self {
+            io,
+            bounce,
+            firmware: *firmware,
+        })
     }
 
     fn media(&self) -> &Media {
@@ -61,6 +57,12 @@ impl EfiDisk {
             .last_block
             .saturating_add(1)
             .saturating_mul(self.block_size() as u64)
+    }
+}
+
+impl Drop for EfiDisk {
+    fn drop(&mut self) {
+        self.firmware.free(core::mem::take(&mut self.bounce));
     }
 }
 

@@ -101,27 +101,6 @@ impl Firmware {
         );
         (status == 0).then_some(length)
     }
-
-    /// The beginning of a file on a volume.
-    pub(crate) fn read_file(&self, volume: Handle, path: &[u16], into: &mut [u8]) -> Option<usize> {
-        const READ: u64 = 1;
-        let volume = self.protocol::<FileSystem>(volume, &FILE_SYSTEM)?.as_ptr();
-        let (mut root, mut file) = (null_mut(), null_mut());
-        let mut length = into.len();
-        // SAFETY: the firmware's protocols, called as §13.4 and §13.5 say.
-        unsafe {
-            if ((*volume).open_volume)(volume, &mut root) != 0 {
-                return None;
-            }
-            let mut status = ((*root).open)(root, &mut file, path.as_ptr(), READ, 0);
-            if status == 0 {
-                status = ((*file).read)(file, &mut length, into.as_mut_ptr());
-                ((*file).close)(file);
-            }
-            ((*root).close)(root);
-            (status == 0).then_some(length)
-        }
-    }
 }
 
 /// An ASCII text as UEFI takes it, with the zero that ends it.

@@ -1,14 +1,14 @@
 //! The page about this machine.
 
 use crate::console::EfiConsole;
-use crate::disk::EfiDisk;
+use crate::files::Files;
 use crate::firmware::{Firmware, wide};
 use crate::tables::SystemTable;
 use isobuild_loader::disk::little_endian;
 use isobuild_loader::line::Line;
 use isobuild_loader::page::{MemoryPage, Page};
 
-pub(crate) fn page(firmware: Firmware, console: &mut EfiConsole, disk: &EfiDisk, own: bool) {
+pub(crate) fn page(firmware: Firmware, console: &mut EfiConsole, files: &Files, own: bool) {
     let mut page = Page::new(console, "This machine");
     // SAFETY: the table is the firmware's.
     let system: &SystemTable = unsafe { &*firmware.system };
@@ -29,17 +29,20 @@ pub(crate) fn page(firmware: Firmware, console: &mut EfiConsole, disk: &EfiDisk,
         (None, _) => "this firmware has none",
     };
     page.line(console, &Line::of("Secure Boot   ").text(state));
-    let sectors = Line::of("Boot medium   ")
-        .number(disk.block_size() as u64)
-        .text(" bytes a sector, ");
-    page.line(
-        console,
-        &sectors.size(disk.length()).text(if own {
-            ", the one that the firmware started"
-        } else {
-            ", found by the image's id"
-        }),
-    );
+    let medium = Line::of("Boot medium   ");
+    let medium = match files {
+        Files::Tree(disk) => medium
+            .number(disk.block_size() as u64)
+            .text(" bytes a sector, ")
+            .size(disk.length())
+            .text(if own {
+                ", the one that the firmware started"
+            } else {
+                ", found by the image's id"
+            }),
+        Files::Copied(_) => medium.text("files on the file system that the firmware started"),
+    };
+    page.line(console, &medium);
     page.line(console, &Line::new());
     memory(firmware, console, &mut page);
     page.end(console);

@@ -1,13 +1,14 @@
 //! The UEFI front end: an application for x86-64, for 32-bit x86 and for AArch64. Where they differ it says so.
 //!
 //! It keeps within what UEFI 2.10 promises every application, and asks nothing of the file system that it came from but the
-//! file with the image's id.
+//! file with the image's id, and the image's files where they have been copied there one by one.
 
 #![no_std]
 #![no_main]
 
 mod console;
 mod disk;
+mod files;
 mod firmware;
 mod machine;
 mod medium;
@@ -19,10 +20,11 @@ mod mixed;
 mod serial;
 mod start;
 mod tables;
+mod volume;
 
 use console::EfiConsole;
 use core::ptr::null;
-use disk::EfiDisk;
+use files::Files;
 use firmware::{Firmware, wide};
 use isobuild_loader::console::Console;
 use isobuild_loader::line::Failure;
@@ -81,7 +83,7 @@ extern "efiapi" fn efi_main(image: Handle, system: *mut SystemTable) -> Status {
             let mut machine = Efi {
                 firmware,
                 console,
-                disk: medium.disk,
+                files: medium.files,
                 own: medium.own,
             };
             run(&mut machine, &menu)
@@ -97,7 +99,7 @@ extern "efiapi" fn efi_main(image: Handle, system: *mut SystemTable) -> Status {
 struct Efi {
     firmware: Firmware,
     console: EfiConsole,
-    disk: EfiDisk,
+    files: Files,
     own: bool,
 }
 
@@ -126,7 +128,7 @@ impl Platform for Efi {
         start::start(
             self.firmware,
             &mut self.console,
-            &mut self.disk,
+            &mut self.files,
             entry,
             command_line,
             quiet,
@@ -159,7 +161,7 @@ impl Platform for Efi {
                 Err(Failure::of("The firmware does not take the machine back."))
             }
             Action::Machine => {
-                machine::page(self.firmware, &mut self.console, &self.disk, self.own);
+                machine::page(self.firmware, &mut self.console, &self.files, self.own);
                 Ok(())
             }
         }

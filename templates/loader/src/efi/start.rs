@@ -1,24 +1,23 @@
 //! Starting what an entry names: a Linux kernel with its initrds, or any EFI program.
 
 use crate::console::EfiConsole;
-use crate::disk::EfiDisk;
+use crate::files::Files;
 use crate::firmware::Firmware;
 use crate::medium::{nodes, own_device};
 use crate::mixed;
 use crate::tables::*;
 use core::ffi::c_void;
 use core::ptr::{null, null_mut};
-use isobuild_loader::iso9660::{self, Extent};
 use isobuild_loader::line::Failure;
 use isobuild_loader::linux::padded;
-use isobuild_loader::menu_file::{Entry, MOST_INITRDS};
-use isobuild_loader::progress::{Progress, load};
+use isobuild_loader::menu_file::Entry;
+use isobuild_loader::progress::Progress;
 
 /// Loads and starts an entry. It comes back only with the reason why that was impossible.
 pub(crate) fn start(
     firmware: Firmware,
     console: &mut EfiConsole,
-    disk: &mut EfiDisk,
+    files: &mut Files,
     entry: &Entry,
     command_line: &[u8],
     quiet: bool,
@@ -26,30 +25,28 @@ pub(crate) fn start(
     let Some(path) = entry.efi().or(entry.kernel()) else {
         return Failure::of("The entry names nothing that UEFI can start.");
     };
-    let mut initrds = [Extent::default(); MOST_INITRDS];
     // What is missing is told before anything is loaded.
-    let prepared = find_initrds(disk, entry, &mut initrds).and_then(|count| {
-        let image = program(firmware, console, disk, path, quiet)?;
+    let prepared = initrds_length(files, entry).and_then(|length| {
+        let image = program(firmware, console, files, path, quiet)?;
         set_options(firmware, image, command_line)?;
-        Ok((image, count))
+        Ok((image, length))
     });
-    let (image, count) = match prepared {
+    let (image, length) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => return failure,
     };
-    let initrds = &initrds[..count];
     let mut provider = Provider {
         head: LoadFile2 { load_file },
-        length: initrds.iter().fold(0, |length, extent| padded(length) + extent.length),
-        initrds,
+        length,
+        entry,
         console,
-        disk,
+        files,
         quiet,
         failure: None,
     };
     let mut media = null_mut();
     let interface = (&raw mut provider).cast::<c_void>();
-    let offered = !initrds.is_empty();
+    let offered = entry.initrds().next().is_some();
     if offered {
         let path = (&raw const INITRD_PATH).cast();
         if !firmware.install(&mut media, &DEVICE_PATH, path) || !firmware.install(&mut media, &LOAD_FILE_2, interface) {
@@ -72,28 +69,28 @@ pub(crate) fn start(
 fn program(
     firmware: Firmware,
     console: &mut EfiConsole,
-    disk: &mut EfiDisk,
+    files: &mut Files,
     path: &[u8],
     quiet: bool,
 ) -> Result<Handle, Failure> {
-    let file = iso9660::find(disk, path)?;
-    let memory = usize::try_from(file.length)
+    let length = files.length(path)?;
+    let memory = usize::try_from(length)
         .ok()
         .and_then(|length| firmware.allocate(length));
     let Some(memory) = memory else {
         return Err(Failure::of("Too little memory for ")
             .bytes(path)
             .text(", which has ")
-            .size(file.length)
+            .size(length)
             .text("."));
     };
-    let mut progress = Progress::new(file.length, quiet);
+    let mut progress = Progress::new(length, quiet);
     let mut image = null_mut();
     let mut room = [0; 2048];
     let origin = origin(firmware, path, &mut room);
-    let loaded = load(disk, console, &mut progress, file.offset, memory).map(|()| {
+    let loaded = files.load(path, console, &mut progress, memory).map(|length| {
         let load_image = firmware.boot().load_image;
-        load_image(false, firmware.image, origin, memory.as_ptr(), memory.len(), &mut image)
+        load_image(false, firmware.image, origin, memory.as_ptr(), length, &mut image)
     });
     firmware.free(memory);
     let status = loaded?;
@@ -109,18 +106,13 @@ fn program(
     }
 }
 
-fn find_initrds(disk: &mut EfiDisk, entry: &Entry, into: &mut [Extent]) -> Result<usize, Failure> {
-    let mut count = 0;
+/// How many bytes the initrds have together.
+fn initrds_length(files: &mut Files, entry: &Entry) -> Result<u64, Failure> {
+    let mut total = 0;
     for path in entry.initrds() {
-        let Some(room) = into.get_mut(count) else {
-            return Err(Failure::of("The entry has more than ")
-                .number(MOST_INITRDS as u64)
-                .text(" initrds."));
-        };
-        *room = iso9660::find(disk, path)?;
-        count += 1;
+        total = padded(total) + files.length(path)?;
     }
-    Ok(count)
+    Ok(total)
 }
 
 /// The command line, in the units of UEFI. It stays allocated: the program may keep it.
@@ -194,10 +186,10 @@ fn refusal(path: &[u8], status: Status) -> Failure {
 #[repr(C)]
 struct Provider<'a> {
     head: LoadFile2,
-    initrds: &'a [Extent],
+    entry: &'a Entry<'a>,
     length: u64,
     console: &'a mut EfiConsole,
-    disk: &'a mut EfiDisk,
+    files: &'a mut Files,
     quiet: bool,
     failure: Option<Failure>,
 }
@@ -250,19 +242,14 @@ extern "efiapi" fn load_file(
 impl Provider<'_> {
     fn fill(&mut self, memory: &mut [u8]) -> Result<(), Failure> {
         let mut progress = Progress::new(self.length, self.quiet);
-        let mut at = 0;
-        for &extent in self.initrds {
-            let start = padded(at) as usize;
-            let end = start + extent.length as usize;
-            memory[at as usize..start].fill(0);
-            load(
-                self.disk,
-                self.console,
-                &mut progress,
-                extent.offset,
-                &mut memory[start..end],
-            )?;
-            at = end as u64;
+        let mut end = 0;
+        for path in self.entry.initrds() {
+            let start = padded(end as u64) as usize;
+            memory[end..start].fill(0);
+            end = start
+                + self
+                    .files
+                    .load(path, self.console, &mut progress, &mut memory[start..])?;
         }
         Ok(())
     }

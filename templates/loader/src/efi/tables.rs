@@ -46,6 +46,12 @@ pub(crate) const FILE_SYSTEM: Guid = Guid(
     0x11d2,
     [0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b],
 );
+pub(crate) const FILE_INFO: Guid = Guid(
+    0x0957_6e92,
+    0x6d3f,
+    0x11d2,
+    [0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b],
+);
 pub(crate) const LOAD_FILE_2: Guid = Guid(
     0x4006_c0c1,
     0xfcb3,
@@ -232,16 +238,20 @@ pub(crate) struct LoadedImage {
 #[repr(C)]
 pub(crate) struct FileSystem {
     revision: u64,
-    pub open_volume: extern "efiapi" fn(*mut FileSystem, *mut *mut File) -> Status,
+    pub open_volume: extern "efiapi" fn(*mut FileSystem, *mut *mut FileProtocol) -> Status,
 }
 
 #[repr(C)]
-pub(crate) struct File {
+pub(crate) struct FileProtocol {
     revision: u64,
-    pub open: extern "efiapi" fn(*mut File, *mut *mut File, *const u16, u64, u64) -> Status,
-    pub close: extern "efiapi" fn(*mut File) -> Status,
+    pub open: extern "efiapi" fn(*mut FileProtocol, *mut *mut FileProtocol, *const u16, u64, u64) -> Status,
+    pub close: extern "efiapi" fn(*mut FileProtocol) -> Status,
     delete: usize,
-    pub read: extern "efiapi" fn(*mut File, *mut usize, *mut u8) -> Status,
+    pub read: extern "efiapi" fn(*mut FileProtocol, *mut usize, *mut u8) -> Status,
+    write: usize,
+    get_position: usize,
+    pub set_position: extern "efiapi" fn(*mut FileProtocol, u64) -> Status,
+    pub get_info: extern "efiapi" fn(*mut FileProtocol, *const Guid, *mut usize, *mut u8) -> Status,
 }
 
 /// The head that the firmware sees; what follows it in memory is the provider's own.
