@@ -52,6 +52,7 @@ pub mod boot_info;
 pub mod broken;
 pub mod cpio;
 pub mod example;
+pub mod fat_stick;
 pub mod hash;
 pub mod initramfs;
 pub mod inside;

@@ -4,11 +4,10 @@ use isobuild::cell::{Cell, Firmware, Medium};
 use isobuild::vm::Scratch;
 use libtest_mimic::Trial;
 use qemu_tests::system::{self, END, System, one_file};
-use qemu_tests::{hash, suite, tools, workspace};
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use qemu_tests::{fat_stick, hash, suite};
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     suite::run(Ok(trials()))
@@ -45,7 +44,7 @@ fn trials() -> Vec<Trial> {
     let trial = |(name, firmware, changed): (&str, Firmware, Changed)| {
         let cell = stick(firmware);
         let mut missing = system::missing(firmware);
-        missing.extend(suite::missing(&["sfdisk", "mformat", "mcopy"]));
+        missing.extend(suite::missing(&fat_stick::TOOLS));
         let name = format!("{name} {cell}");
         let logs = format!("copied-files-{}", name.replace(' ', "-"));
         suite::trial(name, missing, move || {
@@ -65,9 +64,7 @@ fn boots(system: &System, cell: Cell, changed: Changed) -> Result<(), String> {
     let image = system.image(&format!(
         "[boot]\ntimeout = 0\n[[menu]]\nkernel = \"vmlinuz\"\ninitrd = [\"{NAME}\", \"initrd.img\"]\ncmdline = \"console=ttyS0\"\n"
     ))?;
-    let files = system.path("files");
-    let mut isobuild = Command::new(workspace::isobuild()?);
-    run(isobuild.arg("extract").arg(&image).arg("-C").arg(&files))?;
+    let files = fat_stick::copies(system, &image)?;
     let menu = files.join("boot/isobuild/menu.cfg");
     let changes = match changed {
         Changed::Nothing => Ok(()),
@@ -76,7 +73,7 @@ fn boots(system: &System, cell: Cell, changed: Changed) -> Result<(), String> {
         Changed::Id => other_id(&menu),
     };
     changes.map_err(|e| e.to_string())?;
-    let stick = made_stick(system, &files)?;
+    let stick = fat_stick::made(system, &files)?;
     // Nothing but the copies is in the machine's reach.
     fs::remove_file(&image).map_err(|e| e.to_string())?;
 
@@ -103,47 +100,4 @@ fn other_id(menu: &Path) -> std::io::Result<()> {
         menu,
         format!("id = {}\n{rest}", digits.chars().rev().collect::<String>()),
     )
-}
-
-/// A stick as people have them: one FAT32 partition, with these files.
-fn made_stick(system: &System, files: &Path) -> Result<PathBuf, String> {
-    const SIZE: u64 = 96 << 20;
-    const START: u64 = 1 << 20;
-    let stick = system.path("stick");
-    let blank = File::create(&stick).and_then(|file| file.set_len(SIZE));
-    blank.map_err(|e| e.to_string())?;
-    let mut sfdisk = Command::new(tools::find("sfdisk")?);
-    let table = format!("label: dos\nstart={}, type=c\n", START / 512);
-    let sfdisk = sfdisk.args(["-q", "--no-reread"]).arg(&stick).stdin(Stdio::piped());
-    let mut child = sfdisk.spawn().map_err(|e| format!("sfdisk: {e}"))?;
-    let mut input = child.stdin.take().ok_or("sfdisk takes no input")?;
-    input.write_all(table.as_bytes()).map_err(|e| e.to_string())?;
-    drop(input);
-    if !child.wait().map_err(|e| e.to_string())?.success() {
-        return Err("sfdisk has failed".to_owned());
-    }
-    let drive = format!("{}@@{START}", stick.display());
-    let tool = |name: &str| -> Result<Command, String> {
-        let mut command = Command::new(tools::find(name)?);
-        command.env("LC_ALL", "C.UTF-8").args(["-i", &drive]);
-        Ok(command)
-    };
-    run(tool("mformat")?.args(["-F", "-T", &((SIZE - START) / 512).to_string(), "::"]))?;
-    let listing = fs::read_dir(files).map_err(|e| e.to_string())?;
-    let names = listing.filter_map(|entry| Some(entry.ok()?.path()));
-    run(tool("mcopy")?.args(["-s", "-Q"]).args(names).arg("::/"))?;
-    Ok(stick)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let name = command.get_program().to_owned();
-    let output = command.output().map_err(|e| format!("{}: {e}", name.display()))?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(format!(
-            "{}: {}",
-            name.display(),
-            String::from_utf8_lossy(&output.stderr)
-        )),
-    }
 }

@@ -210,8 +210,8 @@ impl Guest {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// The same as a person at the terminal reads it, see [`log::text`].
-    pub(super) fn serial_text(&self) -> String {
+    /// The same without a terminal's escape sequences, as a person reads it.
+    pub fn serial_text(&self) -> String {
         log::plain(&log::read(&self.logs.join("serial.log")))
     }
 
