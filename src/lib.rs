@@ -53,6 +53,7 @@
 )]
 
 pub mod apm;
+pub mod archive;
 pub mod boot;
 pub mod cell;
 pub mod check;

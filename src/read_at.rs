@@ -1,7 +1,7 @@
 //! Reading at a byte offset: how every decoder looks at an image, a file or a buffer.
 
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 /// Bytes of a known length that can be read at any offset, by many readers at once.
@@ -55,15 +55,22 @@ impl ReadAt for Vec<u8> {
 #[derive(Debug)]
 pub struct FileAt {
     file: File,
+    start: u64,
     size: u64,
 }
 
 impl FileAt {
     /// Takes the length of `file` now; what is appended later is not seen.
-    pub fn new(mut file: File) -> io::Result<Self> {
+    pub fn new(file: File) -> io::Result<Self> {
+        Self::part(file, 0, u64::MAX)
+    }
+
+    /// `size` bytes from `start`, cut where the file ends.
+    pub fn part(mut file: File, start: u64, size: u64) -> io::Result<Self> {
         // The metadata of a block device says 0.
-        let size = file.seek(io::SeekFrom::End(0))?;
-        Ok(Self { file, size })
+        let available = file.seek(SeekFrom::End(0))?.saturating_sub(start);
+        let size = size.min(available);
+        Ok(Self { file, start, size })
     }
 }
 
@@ -73,7 +80,43 @@ impl ReadAt for FileAt {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
+        self.file.read_exact_at(buffer, self.start.saturating_add(offset))
+    }
+}
+
+/// Bytes to be read one behind the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a, R: ?Sized> {
+    bytes: &'a R,
+    at: u64,
+}
+
+impl<'a, R: ReadAt + ?Sized> Reader<'a, R> {
+    /// From the first byte on.
+    pub fn new(bytes: &'a R) -> Self {
+        Self { bytes, at: 0 }
+    }
+}
+
+impl<R: ReadAt + ?Sized> Read for Reader<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.bytes.size().saturating_sub(self.at);
+        let length = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        self.bytes.read_exact_at(&mut buffer[..length], self.at)?;
+        self.at += length as u64;
+        Ok(length)
+    }
+}
+
+impl<R: ReadAt + ?Sized> Seek for Reader<'_, R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(by) => self.bytes.size().checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
     }
 }
 

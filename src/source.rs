@@ -21,7 +21,18 @@ pub enum Source {
         stamp: Stamp,
         /// Where in the file the payload begins: 0 but for an entry of an archive or of another image.
         offset: u64,
+        /// The entry that it is, if it is one.
+        member: Option<Arc<Member>>,
     },
+}
+
+/// An entry of an archive, as people name it. The file with its bytes may be another one, to which it was decompressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The host path of the archive.
+    pub archive: Arc<Path>,
+    /// The path in it; empty for a file that is compressed by itself.
+    pub path: Box<[u8]>,
 }
 
 /// Who gives bytes that are no file of the host.

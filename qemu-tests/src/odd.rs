@@ -115,13 +115,18 @@ fn links(dir: &Path) -> Result<()> {
     symlink(OsStr::from_bytes(b"\xfc/\xff"), links.join("invalid"))
 }
 
+/// Makes the tree in `dir`, which is there, without the names that begin with one of `without`.
+pub fn make_without(dir: &Path, without: &[&str]) -> Result<()> {
+    make(dir).and_then(|()| remove(dir, without))
+}
+
 /// Makes the tree and its image in `dir`, without the names that begin with one of `without`, and with what `more` adds to the
 /// manifest. Returns the tree and the image.
 pub fn image(dir: &Path, without: &[&str], more: &str) -> std::result::Result<(PathBuf, PathBuf), String> {
     let (tree, image) = (dir.join("tree"), dir.join("odd.iso"));
     let fail = |e: std::io::Error| format!("{}: {e}", tree.display());
     fs::create_dir(&tree).map_err(fail)?;
-    make(&tree).and_then(|()| remove(&tree, without)).map_err(fail)?;
+    make_without(&tree, without).map_err(fail)?;
     let manifest = dir.join("odd.toml");
     let files = format!("[[files]]\nfrom = \"tree\"\nto = \"/\"\n{more}");
     fs::write(&manifest, files).map_err(fail)?;

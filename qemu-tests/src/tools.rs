@@ -36,7 +36,7 @@ pub const BOCHS_BIOS: &str = "/usr/share/bochs/BIOS-bochs-latest";
 pub const BOCHS_VGA_BIOS: &str = "/usr/share/bochs/VGABIOS-lgpl-latest";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 50] = [
+pub const TOOLS: [Tool; 51] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -78,6 +78,7 @@ pub const TOOLS: [Tool; 50] = [
     tool("wipefs", "util-linux"),
     tool("mkfs.ext4", "e2fsprogs"),
     tool("e2fsck", "e2fsprogs"),
+    tool("tar", "tar"),
     tool("gzip", "gzip"),
     tool("xz", "xz-utils"),
     tool("zstd", "zstd"),

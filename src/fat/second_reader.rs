@@ -9,7 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use ::fatfs::{Dir, FileSystem, FsOptions};
 
 use super::Contents;
-use crate::read_at::ReadAt;
+use crate::read_at::{ReadAt, Reader};
 
 /// Whether the crate reads the same: every path, its kind and the length of a file. It ends at the first difference, so that what the
 /// crate would follow without end is not followed.
@@ -48,34 +48,24 @@ pub fn agrees(volume: &dyn ReadAt, contents: &Contents) -> Result<(), String> {
 }
 
 fn open(volume: &dyn ReadAt) -> io::Result<FileSystem<Cursor<'_>>> {
-    FileSystem::new(Cursor { volume, at: 0 }, FsOptions::new().update_accessed_date(false))
+    FileSystem::new(
+        Cursor(Reader::new(volume)),
+        FsOptions::new().update_accessed_date(false),
+    )
 }
 
 /// A volume as the crate wants it. Nothing is ever written.
-struct Cursor<'v> {
-    volume: &'v dyn ReadAt,
-    at: u64,
-}
+struct Cursor<'v>(Reader<'v, dyn ReadAt + 'v>);
 
 impl Read for Cursor<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.volume.size().saturating_sub(self.at);
-        let length = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
-        self.volume.read_exact_at(&mut buffer[..length], self.at)?;
-        self.at += length as u64;
-        Ok(length)
+        self.0.read(buffer)
     }
 }
 
 impl Seek for Cursor<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-            SeekFrom::End(by) => self.volume.size().checked_add_signed(by),
-        };
-        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.at)
+        self.0.seek(to)
     }
 }
 

@@ -314,10 +314,17 @@ fn gpt_facts(header: &[u8]) -> GptFacts {
     }
 }
 
-/// Where the bytes of a payload come from, for people: a host path relative to the manifest.
+/// Where the bytes of a payload come from, for people: a host path relative to the manifest, and the path in it if it is an archive.
 fn source(payload: &Payload, base: &Path) -> String {
+    let relative = |path: &Path| crate::error::escape(path.strip_prefix(base).unwrap_or(path));
     match &payload.source {
-        Source::File { path, .. } => crate::error::escape(path.strip_prefix(base).unwrap_or(path)),
+        Source::File {
+            member: Some(member), ..
+        } if !member.path.is_empty() => format!("{}:{}", relative(&member.archive), crate::text::visible(&member.path)),
+        Source::File {
+            member: Some(member), ..
+        } => relative(&member.archive),
+        Source::File { path, .. } => relative(path),
         Source::Bytes(_, Giver::Manifest) => "manifest".into(),
         Source::Bytes(_, Giver::List) => "the list of files".into(),
         Source::Bytes(_, Giver::Loader) => "built-in loader".into(),

@@ -229,7 +229,9 @@ impl<'r> Plan<'r> {
         }
         Ok(match &payload.source {
             Source::Bytes(bytes, _) => PieceSource::Bytes(Cow::Borrowed(bytes)),
-            Source::File { path, stamp, offset } => PieceSource::File {
+            Source::File {
+                path, stamp, offset, ..
+            } => PieceSource::File {
                 path,
                 stamp,
                 offset: *offset,

@@ -1,5 +1,6 @@
 //! Manifests to images in memory: identity, the order of the image, what is stored once, and that `inspect` reads back what `plan` says.
 
+mod archives;
 mod boot;
 mod inputs;
 mod loader;

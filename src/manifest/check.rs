@@ -98,10 +98,17 @@ impl Checks<'_> {
             self.not_empty(from, "a host path");
         } else {
             for pattern in &entry.exclude {
-                self.error(pattern, "`exclude` is for directories", "nothing to leave out");
+                self.error(
+                    pattern,
+                    "`exclude` is for directories and archives",
+                    "nothing to leave out",
+                );
             }
             for kept in &entry.preserve {
                 self.error(kept, "`preserve` is for files of the host", "nothing to preserve");
+            }
+            if let Some(unpack) = &entry.unpack {
+                self.error(unpack, "`unpack` is for an archive of the host", "nothing to unpack");
             }
         }
         if let Some(link) = &entry.link {

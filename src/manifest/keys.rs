@@ -55,9 +55,9 @@ const TABLES: [Table; 11] = [
     Table {
         path: "files",
         keys: &[
-            "from", "text", "link", "to", "exclude", "mode", "uid", "gid", "preserve", "sha256",
+            "from", "text", "link", "to", "exclude", "mode", "uid", "gid", "preserve", "sha256", "unpack",
         ],
-        later: &["unpack"],
+        later: &[],
     },
     Table {
         path: "boot",

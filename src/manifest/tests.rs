@@ -138,7 +138,6 @@ fn keys_and_values_of_later_versions_are_refused() {
     for text in [
         "[base]\nimage = \"x.iso\"",
         "[iso]\nudf = false",
-        "[[files]]\nfrom = \"a.tar\"\nto = \"/\"\nunpack = true",
         "[boot]\nloader = \"grub\"",
         "[[disk.partition]]\nname = \"p\"",
     ] {

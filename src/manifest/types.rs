@@ -99,6 +99,15 @@ pub struct Files {
     pub preserve: Vec<Spanned<Preserve>>,
     /// The SHA-256 of a single file, in hexadecimal. Another content is refused.
     pub sha256: Option<Text>,
+    /// Whether `from` is an archive whose entries go into the image, not the archive itself.
+    pub unpack: Option<Spanned<bool>>,
+}
+
+impl Files {
+    /// See [`Self::unpack`].
+    pub fn unpack(&self) -> bool {
+        self.unpack.as_ref().is_some_and(|unpack| *unpack.get_ref())
+    }
 }
 
 /// What `preserve` keeps.

@@ -223,9 +223,13 @@ impl Resolution<'_> {
 
     /// The bytes of a payload, and what an error about them names.
     pub(super) fn open(&self, id: PayloadId) -> Result<(Box<dyn ReadAt>, PathBuf), Error> {
-        Ok(match &self.tree.payload(id).source {
+        let payload = self.tree.payload(id);
+        Ok(match &payload.source {
             Source::Bytes(bytes, _) => (Box::new(bytes.to_vec()), self.document.path.clone()),
-            Source::File { path, .. } => (Box::new(open_payload(path)?), path.to_path_buf()),
+            Source::File { path, offset, .. } => {
+                let bytes = open_payload(path, *offset, payload.length)?;
+                (Box::new(bytes), path.to_path_buf())
+            }
         })
     }
 

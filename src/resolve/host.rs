@@ -83,6 +83,33 @@ impl Host {
         {
             return Ok(Some(known));
         }
+        let Some((file, data)) = self.input(path, expected)? else {
+            return Ok(None);
+        };
+        if let Some(wanted) = sha256 {
+            check_digest(&file, path, wanted)?;
+        }
+        let key = (data.dev(), data.ino());
+        if let Some(&known) = self.payloads.get(&key) {
+            return Ok(Some(known));
+        }
+        let source = Source::File {
+            path: Arc::from(path),
+            stamp: Stamp::of(&data),
+            offset: 0,
+            member: None,
+        };
+        let id = self.part(tree, &file, source, data.len(), sha256)?;
+        self.payloads.insert(key, id);
+        Ok(Some(id))
+    }
+
+    /// The regular file at `path`, opened; none when it is unreadable, which is noted. `expected` is what the directory said of it.
+    pub(crate) fn input(
+        &mut self,
+        path: &Path,
+        expected: Option<&Metadata>,
+    ) -> Result<Option<(File, Metadata)>, Error> {
         let file = match source::open(path) {
             Ok(file) => file,
             Err(error) => return self.unopened(path, error, expected.is_some()),
@@ -104,38 +131,32 @@ impl Host {
         if self.output == Some((data.dev(), data.ino())) {
             return Err(Error::input(path, "is the output itself; write the image elsewhere"));
         }
-        let key = (data.dev(), data.ino());
-        if let (Some(&known), None) = (self.payloads.get(&key), sha256) {
-            return Ok(Some(known));
-        }
-        if let Some(wanted) = sha256 {
-            check_digest(&file, path, wanted)?;
-        }
-        let digest = match self.identified {
-            true => digest(&file, path, data.len(), sha256)?,
-            false => [0; 32],
+        Ok(Some((file, data)))
+    }
+
+    /// The payload of `length` bytes of an open file, from where `source` says.
+    pub(crate) fn part(
+        &self,
+        tree: &mut Tree,
+        file: &File,
+        source: Source,
+        length: u64,
+        sha256: Option<[u8; 32]>,
+    ) -> Result<PayloadId, Error> {
+        let digest = match &source {
+            Source::File { path, offset, .. } if self.identified => digest(file, path, (*offset, length), sha256)?,
+            _ => [0; 32],
         };
-        if let Some(&known) = self.payloads.get(&key) {
-            return Ok(Some(known));
-        }
-        let stamp = Stamp::of(&data);
-        let source = Source::File {
-            path: Arc::from(path),
-            stamp,
-            offset: 0,
-        };
-        let id = tree.add_payload(Payload {
-            length: data.len(),
+        Ok(tree.add_payload(Payload {
+            length,
             source,
             digest,
             patched: None,
             image_id: None,
-        });
-        self.payloads.insert(key, id);
-        Ok(Some(id))
+        }))
     }
 
-    fn unopened(&mut self, path: &Path, error: io::Error, listed: bool) -> Result<Option<PayloadId>, Error> {
+    fn unopened<T>(&mut self, path: &Path, error: io::Error, listed: bool) -> Result<Option<T>, Error> {
         match error.kind() {
             io::ErrorKind::NotFound if listed => Err(changed(path, "it vanished")),
             io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
@@ -163,7 +184,9 @@ impl Host {
 pub(crate) fn read_whole(payload: &Payload) -> Result<Arc<[u8]>, Error> {
     match &payload.source {
         Source::Bytes(bytes, _) => Ok(bytes.clone()),
-        Source::File { path, stamp, offset } => {
+        Source::File {
+            path, stamp, offset, ..
+        } => {
             let file = source::open(path).map_err(|source| reading(path, source))?;
             let data = file.metadata().map_err(|source| reading(path, source))?;
             if Stamp::of(&data) != *stamp {
@@ -200,11 +223,12 @@ fn whole_digest(bytes: &[u8]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// What stands for the content of a file in the identity of the image.
-fn digest(file: &File, path: &Path, length: u64, sha256: Option<[u8; 32]>) -> Result<[u8; 32], Error> {
+/// What stands for the content of a file in the identity of the image. `part` is where it begins and how long it is.
+fn digest(file: &File, path: &Path, part: (u64, u64), sha256: Option<[u8; 32]>) -> Result<[u8; 32], Error> {
+    let (start, length) = part;
     let read = |offset: u64, length: u64| {
         let mut bytes = vec![0; length as usize];
-        match file.read_exact_at(&mut bytes, offset) {
+        match file.read_exact_at(&mut bytes, start + offset) {
             Ok(()) => Ok(bytes),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(changed(path, "it shrank")),
             Err(error) => Err(reading(path, error)),
@@ -223,7 +247,7 @@ fn digest(file: &File, path: &Path, length: u64, sha256: Option<[u8; 32]>) -> Re
     Ok(hash.finalize().into())
 }
 
-fn check_digest(file: &File, path: &Path, wanted: [u8; 32]) -> Result<(), Error> {
+pub(crate) fn check_digest(file: &File, path: &Path, wanted: [u8; 32]) -> Result<(), Error> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
     let mut reader = file;

@@ -10,10 +10,13 @@ mod host;
 mod menu;
 mod place;
 mod rules;
+mod unpack;
 mod walk;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
 
 use crate::diagnostic::{Diagnostic, Label, Report, Severity};
 use crate::el_torito::{Emulation, Platform};
@@ -72,6 +75,8 @@ pub struct Resolved {
     pub layout: DiskLayout,
     /// What the user should know.
     pub report: Report,
+    /// The files to which archives were decompressed, which payloads come from. They are there while this is.
+    pub decompressed: Vec<TempPath>,
 }
 
 /// An entry of the boot catalog.
@@ -143,6 +148,7 @@ struct Resolution<'d> {
     output: PathBuf,
     layout: DiskLayout,
     diagnostics: Vec<Diagnostic>,
+    decompressed: Vec<TempPath>,
 }
 
 /// Reads what the manifest names.
@@ -180,6 +186,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         output,
         layout,
         diagnostics: document.warnings.clone(),
+        decompressed: Vec::new(),
     };
     resolution.host.set_output(&resolution.output);
     for (index, entry) in manifest.files.iter().enumerate() {
@@ -216,6 +223,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         boot_code_patch: parts.boot_code_patch,
         layout,
         report,
+        decompressed: resolution.decompressed,
     })
 }
 
@@ -321,9 +329,9 @@ impl Resolution<'_> {
     }
 }
 
-/// The host file of a payload, for reading parts of it.
-fn open_payload(path: &Path) -> Result<crate::read_at::FileAt, Error> {
-    let file = source::open(path).and_then(crate::read_at::FileAt::new);
+/// Bytes of a host file that are a payload, for reading parts of them.
+fn open_payload(path: &Path, offset: u64, length: u64) -> Result<crate::read_at::FileAt, Error> {
+    let file = source::open(path).and_then(|file| crate::read_at::FileAt::part(file, offset, length));
     file.map_err(|source| Error::Io {
         path: path.into(),
         action: "opening",

@@ -57,6 +57,9 @@ impl Resolution<'_> {
                 return Ok(());
             }
         };
+        if entry.unpack() {
+            return self.add_archive(entry, from, &path, (to, into), rules);
+        }
         if data.is_dir() {
             if entry.sha256.is_some() {
                 self.error(from, "`sha256` is for a single file", "this is a directory");
@@ -74,9 +77,7 @@ impl Resolution<'_> {
             self.error(from, "only regular files and directories can be put into an image", "");
             return Ok(());
         }
-        for pattern in &entry.exclude {
-            self.error(pattern, "`exclude` is for directories", "the input is a single file");
-        }
+        self.refuse_patterns(entry);
         let sha256 = entry
             .sha256
             .as_ref()
@@ -88,6 +89,17 @@ impl Resolution<'_> {
         Ok(())
     }
 
+    /// A single file leaves nothing out.
+    pub(super) fn refuse_patterns(&mut self, entry: &Files) {
+        for pattern in &entry.exclude {
+            self.error(
+                pattern,
+                "`exclude` is for directories and archives",
+                "the input is a single file",
+            );
+        }
+    }
+
     /// The contents of a host directory, into the directory `to` of the image.
     fn add_tree(
         &mut self,
@@ -97,12 +109,8 @@ impl Resolution<'_> {
         to: &[&[u8]],
         rules: &Rules,
     ) -> Result<(), Error> {
-        let mut exclude = match Exclude::new(&entry.exclude) {
-            Ok(exclude) => exclude,
-            Err((index, message)) => {
-                self.error(&entry.exclude[index], message, "this pattern");
-                return Ok(());
-            }
+        let Some(mut exclude) = self.exclude(entry) else {
+            return Ok(());
         };
         if let Some(inside) = self.output_inside(path)
             && !exclude.matches(&inside, false)
@@ -118,6 +126,19 @@ impl Resolution<'_> {
             return Ok(());
         };
         self.walk(path, directory, &mut exclude, rules, entry)?;
+        self.warn_unused(entry, &exclude);
+        Ok(())
+    }
+
+    /// The entry's patterns; none if one of them is wrong, which is reported.
+    pub(super) fn exclude(&mut self, entry: &Files) -> Option<Exclude> {
+        let exclude = Exclude::new(&entry.exclude);
+        exclude
+            .map_err(|(index, message)| self.error(&entry.exclude[index], message, "this pattern"))
+            .ok()
+    }
+
+    pub(super) fn warn_unused(&mut self, entry: &Files, exclude: &Exclude) {
         for index in exclude.unused() {
             self.warn(
                 &entry.exclude[index],
@@ -125,7 +146,6 @@ impl Resolution<'_> {
                 "matches nothing",
             );
         }
-        Ok(())
     }
 
     /// Where the output lies below the directory `source`, if it does.
@@ -148,8 +168,18 @@ impl Resolution<'_> {
     }
 
     /// The image directory at `path`, made where it is not there; a component that is something else is reported.
-    fn directory(&mut self, entry: &Files, path: &[&[u8]]) -> Option<NodeId> {
-        let mut node = ROOT;
+    pub(super) fn directory(&mut self, entry: &Files, path: &[&[u8]]) -> Option<NodeId> {
+        self.directory_below(entry, ROOT, path.iter().copied())
+    }
+
+    /// The same below a directory.
+    pub(super) fn directory_below<'p>(
+        &mut self,
+        entry: &Files,
+        directory: NodeId,
+        path: impl IntoIterator<Item = &'p [u8]>,
+    ) -> Option<NodeId> {
+        let mut node = directory;
         for name in path {
             match self.tree.directory(node, name, self.implied) {
                 Ok(id) => node = id,
@@ -162,7 +192,14 @@ impl Resolution<'_> {
         Some(node)
     }
 
-    fn add_leaf(&mut self, entry: &Files, path: &[&[u8]], kind: Kind, attributes: Attributes, rules: &Rules) {
+    pub(super) fn add_leaf(
+        &mut self,
+        entry: &Files,
+        path: &[&[u8]],
+        kind: Kind,
+        attributes: Attributes,
+        rules: &Rules,
+    ) {
         let Some((name, parents)) = path.split_last() else {
             self.error(
                 &entry.to,

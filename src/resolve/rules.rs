@@ -18,6 +18,14 @@ pub(super) struct Rules {
     timestamp: Timestamp,
 }
 
+/// What a file of the host, or an entry of an archive, says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given {
+    pub(super) directory: bool,
+    pub(super) symlink: bool,
+    pub(super) attributes: Attributes,
+}
+
 impl Rules {
     pub(super) fn new(origin: u32, entry: &Files, timestamp: Timestamp) -> Self {
         let preserve = |what| entry.preserve.iter().any(|kept| *kept.get_ref() == what);
@@ -43,11 +51,27 @@ impl Rules {
         }
     }
 
-    /// Attributes of a host file. Without a wish they are the same on every host: owner 0:0, 0644 or 0755 by the owner's `x` bit.
+    /// Attributes of a host file.
     pub(super) fn host(&self, data: &std::fs::Metadata) -> Attributes {
         use std::os::unix::fs::MetadataExt;
-        let is_directory = data.is_dir();
-        let normal = match data.mode() & 0o100 != 0 || is_directory {
+        self.given(Given {
+            directory: data.is_dir(),
+            symlink: data.is_symlink(),
+            attributes: Attributes {
+                mode: data.mode() & 0o7777,
+                uid: data.uid(),
+                gid: data.gid(),
+                mtime: Timestamp::from_unix(data.mtime()),
+            },
+        })
+    }
+
+    /// Attributes of what brings its own along. Without a wish they are the same on every host: owner 0:0, 0644 or 0755 by the
+    /// owner's `x` bit.
+    pub(super) fn given(&self, given: Given) -> Attributes {
+        let own = given.attributes;
+        let is_directory = given.directory;
+        let normal = match own.mode & 0o100 != 0 || is_directory {
             true => 0o755,
             false => 0o644,
         };
@@ -55,18 +79,18 @@ impl Rules {
             // Who may read a directory may enter it.
             Some(mode) if is_directory => mode | (mode & 0o444) >> 2,
             Some(mode) => mode,
-            None if self.preserve_mode => data.mode() & 0o7777,
+            None if self.preserve_mode => own.mode,
             None => normal,
         };
         let (uid, gid) = match self.preserve_owner {
-            true => (data.uid(), data.gid()),
+            true => (own.uid, own.gid),
             false => (0, 0),
         };
         let mtime = match self.preserve_mtime {
-            true => Timestamp::from_unix(data.mtime()),
+            true => own.mtime,
             false => self.timestamp,
         };
-        let mode = if data.is_symlink() { 0o777 } else { mode };
+        let mode = if given.symlink { 0o777 } else { mode };
         Attributes {
             mode,
             uid: self.uid.unwrap_or(uid),

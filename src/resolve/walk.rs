@@ -216,7 +216,7 @@ impl Resolution<'_> {
         }
     }
 
-    fn warn_skipped(&mut self, entry: &Files, skipped: &[PathBuf]) {
+    pub(super) fn warn_skipped(&mut self, entry: &Files, skipped: &[PathBuf]) {
         let Some(first) = skipped.first() else { return };
         let count = skipped.len();
         let message = format!(

@@ -93,6 +93,18 @@ fn make_right(descriptor: &mut [u8]) {
     tag[4] = tag.iter().fold(0, |sum, byte| sum.wrapping_add(*byte));
 }
 
+/// The bytes with the sums of tar's headers made right (POSIX ustar: the header's bytes, its sum as blanks).
+pub fn with_right_sums(mut bytes: Vec<u8>) -> Vec<u8> {
+    const SUM: std::ops::Range<usize> = 148..156;
+    let headers = bytes.chunks_exact_mut(512);
+    for header in headers.filter(|header| header[257..].starts_with(b"ustar")) {
+        header[SUM].fill(b' ');
+        let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+        header[SUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+    bytes
+}
+
 /// Three bytes, little endian, and what is behind them.
 fn number(bytes: &[u8]) -> (usize, &[u8]) {
     match bytes.split_first_chunk::<3>() {

@@ -1,0 +1,161 @@
+//! tar: V7, ustar, GNU and pax.
+
+use std::io::Read;
+
+use tar::{Archive, EntryType};
+
+use super::name::relative;
+use super::{Entry, Error, Input, Kind, wrong};
+use crate::read_at::Reader;
+use crate::text;
+use crate::time::Timestamp;
+
+/// Whether an archive begins so: the first header's own sum is right (POSIX ustar: the bytes of the header, its sum as blanks), or
+/// there are only zeros, as in an empty archive.
+pub(super) fn is_one(start: &[u8]) -> bool {
+    const SUM: std::ops::Range<usize> = 148..156;
+    if start.len() < 512 {
+        return false;
+    }
+    if start.iter().all(|&byte| byte == 0) {
+        return true;
+    }
+    let digits = start[SUM]
+        .split(|byte| matches!(byte, 0 | b' '))
+        .find(|part| !part.is_empty());
+    let wanted = digits.and_then(|digits| u32::from_str_radix(str::from_utf8(digits).ok()?, 8).ok());
+    let byte = |(at, &byte): (usize, &u8)| if SUM.contains(&at) { b' ' } else { byte };
+    let sum = start.iter().enumerate().map(byte).map(u32::from).sum();
+    wanted == Some(sum)
+}
+
+pub(super) fn entries(input: &Input) -> Result<Vec<Entry>, Error> {
+    let mut archive = Archive::new(Reader::new(input.bytes));
+    let mut entries = Vec::new();
+    for entry in archive.entries_with_seek().map_err(Error::of)? {
+        let mut entry = entry.map_err(Error::of)?;
+        let shown = text::visible(&entry.path_bytes());
+        let extended_mtime = extensions(&mut entry, &shown)?;
+        let header = entry.header();
+        let damaged = |error: std::io::Error| wrong(format!("is damaged: {shown:?}: {error}"));
+        let (mode, mtime) = (header.mode().map_err(damaged)?, header.mtime().map_err(damaged)?);
+        let id = |id: std::io::Result<u64>| id.map_err(damaged).map(|id| id as u32);
+        let (uid, gid) = (id(header.uid())?, id(header.gid())?);
+        let device = || -> Result<(u32, u32), Error> {
+            let numbers = (header.device_major(), header.device_minor());
+            Ok((
+                numbers.0.map_err(damaged)?.unwrap_or(0),
+                numbers.1.map_err(damaged)?.unwrap_or(0),
+            ))
+        };
+        let kind = match header.entry_type() {
+            // V7 has no type of its own for a directory.
+            EntryType::Regular if entry.path_bytes().ends_with(b"/") => Kind::Directory,
+            EntryType::Regular | EntryType::Continuous => {
+                Kind::File(input.place(entry.raw_file_position(), entry.size())?)
+            }
+            // GNU's old form of a file with holes: they are read as zeros.
+            EntryType::GNUSparse => {
+                let wanted = entry.size();
+                let place = input.spool.append(&mut (&mut entry).take(wanted))?;
+                if place.length < wanted {
+                    return Err(wrong("is cut short"));
+                }
+                Kind::File(place)
+            }
+            EntryType::Directory => Kind::Directory,
+            EntryType::Symlink => Kind::Symlink(link(&entry, &shown)?),
+            EntryType::Link => Kind::Link(relative(&link(&entry, &shown)?)?),
+            kind @ (EntryType::Char | EntryType::Block) => {
+                let (major, minor) = device()?;
+                Kind::Device {
+                    block: kind == EntryType::Block,
+                    major,
+                    minor,
+                }
+            }
+            EntryType::Fifo => Kind::Special,
+            EntryType::XGlobalHeader => continue,
+            other => {
+                return Err(wrong(format!(
+                    "has {shown:?} of type {:?}, which is none of POSIX or GNU",
+                    char::from(other.as_byte())
+                )));
+            }
+        };
+        entries.push(Entry {
+            path: relative(&entry.path_bytes())?,
+            kind,
+            mode: mode & 0o7777,
+            uid,
+            gid,
+            mtime: Timestamp::from_unix(extended_mtime.unwrap_or(mtime as i64)),
+        });
+    }
+    Ok(entries)
+}
+
+/// The time of pax's extended header, which goes before the header's own and may lie before 1970; the crate applies the others.
+///
+/// pax has files with holes as an extension of GNU's: their content begins with a map, and would be taken with it. They are refused.
+fn extensions<R: Read>(entry: &mut tar::Entry<'_, R>, shown: &str) -> Result<Option<i64>, Error> {
+    let Some(extensions) = entry.pax_extensions().map_err(Error::of)? else {
+        return Ok(None);
+    };
+    let mut mtime = None;
+    for extension in extensions {
+        let extension = extension.map_err(Error::of)?;
+        if extension.key_bytes().starts_with(b"GNU.sparse.") {
+            return Err(wrong(format!(
+                "has {shown:?} as a file with holes in pax's form; `tar --sparse --format=gnu` writes one that is read"
+            )));
+        }
+        if extension.key_bytes() == b"mtime" {
+            mtime = Some(
+                seconds(extension.value_bytes())
+                    .ok_or_else(|| wrong(format!("is damaged: {shown:?} has a time that is none")))?,
+            );
+        }
+    }
+    Ok(mtime)
+}
+
+/// Whole seconds, down: an image has no parts of them (pax, "pax Extended Header File Times").
+fn seconds(decimal: &[u8]) -> Option<i64> {
+    let decimal = str::from_utf8(decimal).ok()?;
+    let (whole, part) = decimal.split_once('.').unwrap_or((decimal, ""));
+    let seconds: i64 = whole.parse().ok()?;
+    let below = whole.starts_with('-') && part.bytes().any(|digit| digit != b'0');
+    part.bytes()
+        .all(|digit| digit.is_ascii_digit())
+        .then(|| seconds.saturating_sub(below.into()))
+}
+
+fn link<R: Read>(entry: &tar::Entry<'_, R>, shown: &str) -> Result<Vec<u8>, Error> {
+    match entry.link_name_bytes() {
+        Some(target) if !target.is_empty() && !target.contains(&0) => Ok(target.into_owned()),
+        _ => Err(wrong(format!("is damaged: the link {shown:?} leads nowhere"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_pax_are_rounded_down() {
+        for (decimal, wanted) in [
+            (&b"1000000000"[..], Some(1_000_000_000)),
+            (b"1000000000.999999999", Some(1_000_000_000)),
+            (b"-1", Some(-1)),
+            (b"-1.5", Some(-2)),
+            (b"-0.25", Some(-1)),
+            (b"-7.000", Some(-7)),
+            (b"", None),
+            (b"1.x", None),
+            (b"99999999999999999999", None),
+        ] {
+            assert_eq!(seconds(decimal), wanted, "{}", text::visible(decimal));
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The entries of an archive into the tree.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::archive::{self, Content, Entry, Place, Spool};
+use crate::error::Error;
+use crate::manifest::{Files, Spanned};
+use crate::read_at::{FileAt, ReadAt};
+use crate::source::{Member, Source, Stamp};
+use crate::text;
+use crate::tree::{Attributes, Kind, NodeId, PayloadId};
+
+use super::Resolution;
+use super::host::check_digest;
+use super::rules::{Given, Rules};
+use super::walk::Exclude;
+
+/// A file whose bytes entries have.
+struct Holder {
+    file: File,
+    path: Arc<Path>,
+    stamp: Stamp,
+}
+
+impl Holder {
+    fn new(file: File, path: &Path) -> Result<Self, Error> {
+        let data = file.metadata().map_err(|source| Error::Io {
+            path: path.into(),
+            action: "reading",
+            source,
+        })?;
+        Ok(Self {
+            file,
+            path: Arc::from(path),
+            stamp: Stamp::of(&data),
+        })
+    }
+}
+
+/// What is known of an archive while its entries go into the tree.
+struct Unpacking {
+    archive: Holder,
+    /// What was decompressed.
+    spool: Option<Holder>,
+    /// By path, for the hard links behind them: those that are left out too.
+    files: HashMap<Vec<u8>, Place>,
+    /// Bytes are stored once, whatever names lead to them.
+    payloads: HashMap<(bool, u64, u64), PayloadId>,
+    /// Whether a directory is left out.
+    left_out: HashMap<Vec<u8>, bool>,
+}
+
+impl Resolution<'_> {
+    /// Puts the entries of the archive at `path` into the directory `to` of the image. A file that is compressed by itself becomes
+    /// `to`, or goes inside.
+    pub(super) fn add_archive(
+        &mut self,
+        entry: &Files,
+        from: &Spanned<String>,
+        path: &Path,
+        (to, into): (&[&[u8]], bool),
+        rules: &Rules,
+    ) -> Result<(), Error> {
+        if path.is_dir() {
+            self.error(from, "`unpack` is for an archive", "this is a directory");
+            return Ok(());
+        }
+        let Some((file, data)) = self.host.input(path, None)? else {
+            return Ok(());
+        };
+        let wanted = entry.sha256.as_ref();
+        if let Some(wanted) = wanted.and_then(|digits| text::sha256_from_hex(digits.get_ref())) {
+            check_digest(&file, path, wanted)?;
+        }
+        match self.content_of(from, path, file)? {
+            Some((Content::Entries(entries), unpacking)) => {
+                self.add_entries(entry, from, to, &entries, unpacking, rules)
+            }
+            Some((Content::File(place), mut unpacking)) => {
+                self.refuse_patterns(entry);
+                let name = path.file_stem().unwrap_or_default().as_bytes();
+                let inside = [to, &[name]].concat();
+                let kind = self.payload_of(&mut unpacking, place, b"")?;
+                self.add_leaf(entry, if into { &inside } else { to }, kind, rules.host(&data), rules);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn add_entries(
+        &mut self,
+        entry: &Files,
+        from: &Spanned<String>,
+        to: &[&[u8]],
+        entries: &[Entry],
+        mut unpacking: Unpacking,
+        rules: &Rules,
+    ) -> Result<(), Error> {
+        let Some(mut exclude) = self.exclude(entry) else {
+            return Ok(());
+        };
+        let Some(root) = self.directory(entry, to) else {
+            return Ok(());
+        };
+        let mut skipped = Vec::new();
+        for archived in entries {
+            let place = match &archived.kind {
+                archive::Kind::File(place) => Some(*place),
+                archive::Kind::Link(target) => unpacking.files.get(target).copied(),
+                _ => None,
+            };
+            unpacking
+                .files
+                .extend(place.map(|place| (archived.path.clone(), place)));
+            if unpacking.leaves_out(&mut exclude, archived) {
+                continue;
+            }
+            if archived.kind == archive::Kind::Directory {
+                self.add_directory(entry, root, archived, rules);
+                continue;
+            }
+            match self.archived(from, &mut unpacking, archived, rules)? {
+                Some(kind) => self.add_archived(entry, root, archived, kind, rules),
+                None => skipped.push(PathBuf::from(OsStr::from_bytes(&archived.path))),
+            }
+        }
+        self.warn_skipped(entry, &skipped);
+        self.warn_unused(entry, &exclude);
+        Ok(())
+    }
+
+    /// What is in an archive; none if it is wrong, which is reported.
+    fn content_of(
+        &mut self,
+        from: &Spanned<String>,
+        path: &Path,
+        file: File,
+    ) -> Result<Option<(Content, Unpacking)>, Error> {
+        let failed = |path: &Path, action| {
+            let path = path.to_path_buf();
+            move |source| Error::Io { path, action, source }
+        };
+        let bytes = file.try_clone().and_then(FileAt::new);
+        let bytes = bytes.map_err(failed(path, "reading"))?;
+        let spool = Spool::new(bytes.size());
+        let content = match archive::read(&bytes, &spool) {
+            Ok(content) => content,
+            Err(archive::Error::Wrong(message)) => {
+                self.error(from, format!("{:?} {message}", from.get_ref()), "this archive");
+                return Ok(None);
+            }
+            Err(archive::Error::Read(source)) => return Err(failed(path, "reading")(source)),
+            Err(archive::Error::Hold(source)) => return Err(failed(&std::env::temp_dir(), "decompressing to")(source)),
+        };
+        let spool = match spool.into_file() {
+            Some(spooled) => {
+                let (file, path) = spooled.into_parts();
+                let holder = Holder::new(file, &path)?;
+                self.decompressed.push(path);
+                Some(holder)
+            }
+            None => None,
+        };
+        let unpacking = Unpacking {
+            archive: Holder::new(file, path)?,
+            spool,
+            files: HashMap::new(),
+            payloads: HashMap::new(),
+            left_out: HashMap::new(),
+        };
+        Ok(Some((content, unpacking)))
+    }
+
+    /// What an entry becomes in the tree; none if it is left out.
+    fn archived(
+        &mut self,
+        from: &Spanned<String>,
+        unpacking: &mut Unpacking,
+        archived: &Entry,
+        rules: &Rules,
+    ) -> Result<Option<Kind>, Error> {
+        let place = match &archived.kind {
+            archive::Kind::Symlink(target) => return Ok(Some(Kind::Symlink(target.as_slice().into()))),
+            &archive::Kind::Device { block, major, minor } if rules.preserve_mode => {
+                return Ok(Some(Kind::Device { block, major, minor }));
+            }
+            archive::Kind::Device { .. } | archive::Kind::Special | archive::Kind::Directory => return Ok(None),
+            archive::Kind::File(place) => *place,
+            archive::Kind::Link(target) => match unpacking.files.get(&archived.path) {
+                Some(place) => *place,
+                None => {
+                    let (path, target) = (text::visible(&archived.path), text::visible(target));
+                    let message =
+                        format!("the hard link {path} is to {target}, which is no file before it in the archive");
+                    self.error(from, message, "this archive");
+                    return Ok(None);
+                }
+            },
+        };
+        self.payload_of(unpacking, place, &archived.path).map(Some)
+    }
+
+    /// The file whose bytes are at `place`.
+    fn payload_of(&mut self, unpacking: &mut Unpacking, place: Place, path: &[u8]) -> Result<Kind, Error> {
+        let key = (place.spooled, place.offset, place.length);
+        if let Some(&known) = unpacking.payloads.get(&key) {
+            return Ok(Kind::File(known));
+        }
+        let holder = match &unpacking.spool {
+            Some(spool) if place.spooled => spool,
+            _ => &unpacking.archive,
+        };
+        let source = Source::File {
+            path: holder.path.clone(),
+            stamp: holder.stamp,
+            offset: place.offset,
+            member: Some(Arc::new(Member {
+                archive: unpacking.archive.path.clone(),
+                path: path.into(),
+            })),
+        };
+        let payload = self
+            .host
+            .part(&mut self.tree, &holder.file, source, place.length, None)?;
+        unpacking.payloads.insert(key, payload);
+        Ok(Kind::File(payload))
+    }
+
+    fn add_directory(&mut self, entry: &Files, root: NodeId, archived: &Entry, rules: &Rules) {
+        if let Some(node) = self.directory_below(entry, root, components(&archived.path)) {
+            self.tree
+                .set_attributes(node, attributes(archived, rules), rules.origin);
+        }
+    }
+
+    fn add_archived(&mut self, entry: &Files, root: NodeId, archived: &Entry, kind: Kind, rules: &Rules) {
+        let (parents, name) = match archived.path.iter().rposition(|&byte| byte == b'/') {
+            Some(slash) => (&archived.path[..slash], &archived.path[slash + 1..]),
+            None => (&b""[..], &archived.path[..]),
+        };
+        let Some(parent) = self.directory_below(entry, root, components(parents)) else {
+            return;
+        };
+        let attributes = attributes(archived, rules);
+        if let Err(conflict) = self.tree.insert(parent, name, kind, attributes, Some(rules.origin)) {
+            self.report_conflict(entry, &conflict);
+        }
+    }
+}
+
+impl Unpacking {
+    /// Whether the patterns leave an entry out, or a directory that it is in.
+    fn leaves_out(&mut self, exclude: &mut Exclude, archived: &Entry) -> bool {
+        let path = &archived.path;
+        let slashes = path.iter().enumerate().filter(|&(_, &byte)| byte == b'/');
+        let parents: Vec<usize> = slashes.map(|(at, _)| at).collect();
+        for end in parents {
+            if self.leaves_out_directory(exclude, &path[..end]) {
+                return true;
+            }
+        }
+        match archived.kind {
+            _ if path.is_empty() => false,
+            archive::Kind::Directory => self.leaves_out_directory(exclude, path),
+            _ => exclude.matches(Path::new(OsStr::from_bytes(path)), false),
+        }
+    }
+
+    fn leaves_out_directory(&mut self, exclude: &mut Exclude, path: &[u8]) -> bool {
+        if let Some(&known) = self.left_out.get(path) {
+            return known;
+        }
+        let matched = exclude.matches(Path::new(OsStr::from_bytes(path)), true);
+        self.left_out.insert(path.to_vec(), matched);
+        matched
+    }
+}
+
+fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|&byte| byte == b'/').filter(|name| !name.is_empty())
+}
+
+fn attributes(archived: &Entry, rules: &Rules) -> Attributes {
+    rules.given(Given {
+        directory: archived.kind == archive::Kind::Directory,
+        symlink: matches!(archived.kind, archive::Kind::Symlink(_)),
+        attributes: Attributes {
+            mode: archived.mode,
+            uid: archived.uid,
+            gid: archived.gid,
+            mtime: archived.mtime,
+        },
+    })
+}
