@@ -33,7 +33,7 @@ pub const AAVMF_CODE: &str = "/usr/share/AAVMF/AAVMF_CODE.fd";
 /// Bochs' own BIOS, which shares no line with SeaBIOS.
 pub const BOCHS_BIOS: &str = "/usr/share/bochs/BIOS-bochs-latest";
 /// The BIOS of its display.
-pub const BOCHS_VGA_BIOS: &str = "/usr/share/bochs/VGABIOS-lgpl-latest";
+pub const BOCHS_VGA_BIOS: &str = "/usr/share/vgabios/vgabios.bin";
 
 /// Everything the tests and the benchmark run.
 pub const TOOLS: [Tool; 51] = [
@@ -95,7 +95,7 @@ pub const TOOLS: [Tool; 51] = [
 pub const FULL_TOOLS: [Tool; 3] = [
     tool("bochs-bin", "bochs"),
     tool(BOCHS_BIOS, "bochsbios"),
-    tool(BOCHS_VGA_BIOS, "bochsbios"),
+    tool(BOCHS_VGA_BIOS, "vgabios"),
 ];
 
 /// The release of pycdlib that judges, and of what puts a key into UEFI's variables: they come from PyPI into a virtual
