@@ -2,9 +2,9 @@
 
 use libtest_mimic::Trial;
 use qemu_tests::example::build;
-use qemu_tests::{odd, preserved, suite, workspace};
+use qemu_tests::{odd, pins, preserved, suite, tools, workspace};
 use std::fs::{self, File, FileTimes};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{FileExt, chown};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, UNIX_EPOCH};
@@ -82,7 +82,20 @@ const PACKERS: [Packer; 15] = [
 ];
 
 fn main() -> ExitCode {
-    suite::run(Ok(PACKERS.iter().map(trial).collect()))
+    suite::run(trials())
+}
+
+fn trials() -> Result<Vec<Trial>, String> {
+    let mut trials: Vec<Trial> = PACKERS.iter().map(trial).collect();
+    let mut missing = suite::missing(&["qemu-system-x86_64", tools::OVMF_CODE]);
+    missing.extend(suite::missing_inputs()?);
+    missing.extend(workspace::isobuild().err());
+    trials.push(suite::trial(
+        "an image with another menu boots".into(),
+        missing,
+        remastered,
+    ));
+    Ok(trials)
 }
 
 fn trial(packer: &'static Packer) -> Trial {
@@ -107,7 +120,10 @@ fn tree(keeps: Keeps, without: &[&str]) -> Result<TempDir, String> {
         fs::remove_dir_all(tree.join("attributes/directory")).map_err(fail)?;
     }
     let file = |name: &str| File::create(tree.join(name)).map_err(fail);
-    file("holes")?.set_len(3 << 20).map_err(fail)?;
+    let holes = file("holes")?;
+    holes.set_len(3 << 20).map_err(fail)?;
+    holes.write_all_at(b"between two holes", 1_234_567).map_err(fail)?;
+    file("a hole")?.set_len(100_000).map_err(fail)?;
     if matches!(keeps, Keeps::All | Keeps::Since1970) {
         file("owner")?;
         // Numbers that ustar's octal digits do not hold; only root can give a file away.
@@ -156,6 +172,44 @@ fn built(place: &Path, name: &str, manifest: &str) -> Result<Vec<u8>, String> {
     fs::write(&file, manifest).map_err(|error| error.to_string())?;
     build(&mut Command::new(workspace::isobuild()?), &file, &image)?;
     fs::read(image).map_err(|error| error.to_string())
+}
+
+/// Somebody else's image by its tree, with a file of it replaced, and its own loaders. By its menu it is silent at the serial port.
+fn remastered() -> Result<(), String> {
+    let place = tempfile::tempdir_in(workspace::target()).map_err(|error| error.to_string())?;
+    let manifest = place.path().join("menu.toml");
+    let text = r#"
+        [iso]
+        joliet = false
+        [[files]]
+        from = "IMAGE"
+        unpack = true
+        to = "/"
+        exclude = ["/boot.cat", "/isolinux.cfg"]
+        [[files]]
+        text = "SERIAL 0 115200\nDEFAULT ipxe.krn\n"
+        to = "/isolinux.cfg"
+        [boot.bios]
+        image = "iso:/isolinux.bin"
+        info_table = "isolinux"
+        [boot.uefi]
+        image = "iso:/efi.img"
+        [test]
+        cells = ["bios-cd", "uefi-usb"]
+        expect = "Loading ipxe.krn|iPXE initialising"
+    "#;
+    let image = pins::load("qemu-tests")?.file("ipxe.iso")?;
+    fs::write(&manifest, text.replace("IMAGE", &image.display().to_string())).map_err(|error| error.to_string())?;
+    let tested = Command::new(workspace::isobuild()?).arg("test").arg(&manifest).output();
+    let tested = tested.map_err(|error| error.to_string())?;
+    match tested.status.success() {
+        true => Ok(()),
+        false => Err(format!(
+            "{}{}",
+            String::from_utf8_lossy(&tested.stdout),
+            String::from_utf8_lossy(&tested.stderr)
+        )),
+    }
 }
 
 /// In the program's own words.

@@ -1,11 +1,13 @@
 //! ISO images: the tree by its richest index.
 
-use super::{Entry, Error, Input, Kind, wrong};
+use super::{Content, Entry, Error, Image, Input, Kind, wrong};
 use crate::contents::{CopyError, Item, Place as ImagePlace, Tree};
-use crate::iso9660::EntryKind;
+use crate::el_torito;
+use crate::iso9660::{self, Descriptor, EntryKind, MediaMd5};
+use crate::read_at::ReadAt;
 use crate::text;
 
-pub(super) fn entries(input: &Input) -> Result<Vec<Entry>, Error> {
+pub(super) fn image(input: &Input) -> Result<Content, Error> {
     let tree = Tree::of(input.bytes, ImagePlace::Tree(b"/".to_vec()));
     let (tree, _) = tree.map_err(|error| wrong(format!("cannot be read as an image: {error}")))?;
     if tree.left_out > 0 {
@@ -14,7 +16,20 @@ pub(super) fn entries(input: &Input) -> Result<Vec<Entry>, Error> {
             tree.left_out
         )));
     }
-    tree.items().iter().map(|item| entry(input, item)).collect()
+    let entries: Result<_, _> = tree.items().iter().map(|item| entry(input, item)).collect();
+    Ok(Content::Image(entries?, beside_the_tree(input.bytes)))
+}
+
+/// By the volume descriptors; an image of UDF alone has none.
+fn beside_the_tree(image: &dyn ReadAt) -> Image {
+    let descriptors = iso9660::read_descriptors(image).unwrap_or_default();
+    let descriptors = || descriptors.iter().map(|(_, descriptor)| descriptor);
+    Image {
+        bootable: descriptors().any(|descriptor| matches!(descriptor, Descriptor::Boot(record) if el_torito::parse_boot_record(record).is_some())),
+        media_md5: descriptors().any(|descriptor| {
+            matches!(descriptor, Descriptor::Volume(volume) if MediaMd5::decode(&volume.application_use).is_some())
+        }),
+    }
 }
 
 fn entry(input: &Input, item: &Item) -> Result<Entry, Error> {

@@ -26,8 +26,19 @@ pub use spool::Spool;
 pub enum Content {
     /// Entries, in the archive's order.
     Entries(Vec<Entry>),
+    /// The tree of an image, and what of the image is not in its tree.
+    Image(Vec<Entry>, Image),
     /// One file that is compressed by itself.
     File(Place),
+}
+
+/// What an image has beside its tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// An El Torito boot catalog.
+    pub bootable: bool,
+    /// The MD5 by which `checkisomd5` checks a medium.
+    pub media_md5: bool,
 }
 
 /// One entry of an archive.
@@ -147,8 +158,8 @@ pub fn read(archive: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Content, Err
             spooled: false,
             spool,
         };
-        return match entries(&input)? {
-            Some(entries) => Ok(Content::Entries(entries)),
+        return match content(&input)? {
+            Some(content) => Ok(content),
             None => Err(wrong(
                 "is nothing that can be unpacked: no tar, cpio, zip or ISO image, and not compressed by gzip, xz, zstd or bzip2",
             )),
@@ -156,16 +167,16 @@ pub fn read(archive: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Content, Err
     };
     let mut decoded = compression.reader(BufReader::with_capacity(1 << 18, Reader::new(archive)));
     let whole = spool.append(&mut decoded)?;
-    let entries = entries(&Input {
+    let content = content(&Input {
         bytes: &spool.bytes()?,
         spooled: true,
         spool,
     })?;
-    Ok(entries.map_or(Content::File(whole), Content::Entries))
+    Ok(content.unwrap_or(Content::File(whole)))
 }
 
 /// By what the bytes begin with; none if that is no archive.
-fn entries(input: &Input) -> Result<Option<Vec<Entry>>, Error> {
+fn content(input: &Input) -> Result<Option<Content>, Error> {
     let length = input.bytes.size().min(512);
     let start = input.bytes.read_vec_at(0, length).map_err(Error::of)?;
     let mut identifier = [0; 5];
@@ -176,11 +187,11 @@ fn entries(input: &Input) -> Result<Option<Vec<Entry>>, Error> {
     } else if zip::is_one(&start) {
         zip::entries(input)?
     } else if is_iso {
-        iso::entries(input)?
+        return iso::image(input).map(Some);
     } else if tar::is_one(&start) {
         tar::entries(input)?
     } else {
         return Ok(None);
     };
-    Ok(Some(entries))
+    Ok(Some(Content::Entries(entries)))
 }

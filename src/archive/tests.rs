@@ -12,7 +12,7 @@ fn listed(archive: &[u8]) -> Result<Vec<String>, Error> {
     let content = read(&archive.to_vec(), &spool)?;
     let spooled = spool.bytes()?;
     let entries = match content {
-        Content::Entries(entries) => entries,
+        Content::Entries(entries) | Content::Image(entries, _) => entries,
         Content::File(place) => {
             let bytes = spooled.read_vec_at(place.offset, place.length).unwrap();
             return Ok(vec![format!("one file {}", text(&bytes))]);

@@ -30,6 +30,14 @@ pub struct Manifest {
     pub test: Test,
 }
 
+impl Manifest {
+    /// Whether it says how the image is started.
+    pub fn boots(&self) -> bool {
+        let boot = &self.boot;
+        boot.bios.is_some() || boot.uefi.is_some() || !boot.entry.is_empty() || !self.menu.is_empty()
+    }
+}
+
 /// `[iso]`: identifiers and indexes of the volume.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]

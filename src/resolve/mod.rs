@@ -10,6 +10,7 @@ mod host;
 mod menu;
 mod place;
 mod rules;
+mod stale;
 mod unpack;
 mod walk;
 
@@ -149,6 +150,8 @@ struct Resolution<'d> {
     layout: DiskLayout,
     diagnostics: Vec<Diagnostic>,
     decompressed: Vec<TempPath>,
+    /// Lists of digests that came out of archives.
+    lists: Vec<stale::List>,
 }
 
 /// Reads what the manifest names.
@@ -166,10 +169,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         None => PathBuf::new(),
     };
     let output = output(document, environment, &base);
-    let boots = manifest.boot.bios.is_some()
-        || manifest.boot.uefi.is_some()
-        || !manifest.boot.entry.is_empty()
-        || !manifest.menu.is_empty();
+    let boots = manifest.boots();
     let layout = match &manifest.disk.layout {
         Some(layout) => *layout.get_ref(),
         None if boots => DiskLayout::Universal,
@@ -187,6 +187,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         layout,
         diagnostics: document.warnings.clone(),
         decompressed: Vec::new(),
+        lists: Vec::new(),
     };
     resolution.host.set_output(&resolution.output);
     for (index, entry) in manifest.files.iter().enumerate() {
@@ -195,6 +196,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
     resolution.check_unreadable()?;
     let parts = resolution.boot()?;
     resolution.check_unreadable()?;
+    resolution.warn_of_lists();
     let list = manifest.iso.sha256sums.as_ref();
     let checksums = list.and_then(|path| resolution.checksums(path));
     let identifiers = identifiers(document, &resolution.output);
@@ -285,26 +287,27 @@ fn identifiers(document: &Document, output: &Path) -> Identifiers {
 impl Resolution<'_> {
     /// Reports a fault of a value and goes on, so that one run shows them all.
     fn error<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, label: &str) {
-        self.diagnostics.push(Diagnostic {
-            severity: Severity::Error,
-            message: message.into(),
-            labels: vec![Label {
-                span: at.span(),
-                text: label.into(),
-            }],
-            help: None,
-        });
+        self.say(Severity::Error, at, message.into(), label, None);
     }
 
     fn warn<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, label: &str) {
+        self.say(Severity::Warning, at, message.into(), label, None);
+    }
+
+    /// Warns, and says what to do.
+    fn warn_with<T>(&mut self, at: &Spanned<T>, message: String, label: &str, help: &str) {
+        self.say(Severity::Warning, at, message, label, Some(help.into()));
+    }
+
+    fn say<T>(&mut self, severity: Severity, at: &Spanned<T>, message: String, label: &str, help: Option<String>) {
         self.diagnostics.push(Diagnostic {
-            severity: Severity::Warning,
-            message: message.into(),
+            severity,
+            message,
             labels: vec![Label {
                 span: at.span(),
                 text: label.into(),
             }],
-            help: None,
+            help,
         });
     }
 

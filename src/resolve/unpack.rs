@@ -43,7 +43,7 @@ impl Holder {
 }
 
 /// What is known of an archive while its entries go into the tree.
-struct Unpacking {
+pub(super) struct Unpacking {
     archive: Holder,
     /// What was decompressed.
     spool: Option<Holder>,
@@ -81,11 +81,15 @@ impl Resolution<'_> {
             Some((Content::Entries(entries), unpacking)) => {
                 self.add_entries(entry, from, to, &entries, unpacking, rules)
             }
+            Some((Content::Image(entries, image), unpacking)) => {
+                self.warn_of_image(from, image);
+                self.add_entries(entry, from, to, &entries, unpacking, rules)
+            }
             Some((Content::File(place), mut unpacking)) => {
                 self.refuse_patterns(entry);
                 let name = path.file_stem().unwrap_or_default().as_bytes();
                 let inside = [to, &[name]].concat();
-                let kind = self.payload_of(&mut unpacking, place, b"")?;
+                let kind = self.payload_of(&mut unpacking, place, false, b"")?;
                 self.add_leaf(entry, if into { &inside } else { to }, kind, rules.host(&data), rules);
                 Ok(())
             }
@@ -132,6 +136,7 @@ impl Resolution<'_> {
         }
         self.warn_skipped(entry, &skipped);
         self.warn_unused(entry, &exclude);
+        self.remember_lists(rules.origin, to, &unpacking);
         Ok(())
     }
 
@@ -185,6 +190,7 @@ impl Resolution<'_> {
         archived: &Entry,
         rules: &Rules,
     ) -> Result<Option<Kind>, Error> {
+        let linked = matches!(archived.kind, archive::Kind::Link(_));
         let place = match &archived.kind {
             archive::Kind::Symlink(target) => return Ok(Some(Kind::Symlink(target.as_slice().into()))),
             &archive::Kind::Device { block, major, minor } if rules.preserve_mode => {
@@ -203,19 +209,25 @@ impl Resolution<'_> {
                 }
             },
         };
-        self.payload_of(unpacking, place, &archived.path).map(Some)
+        self.payload_of(unpacking, place, linked, &archived.path).map(Some)
     }
 
     /// The file whose bytes are at `place`.
-    fn payload_of(&mut self, unpacking: &mut Unpacking, place: Place, path: &[u8]) -> Result<Kind, Error> {
+    fn payload_of(
+        &mut self,
+        unpacking: &mut Unpacking,
+        place: Place,
+        linked: bool,
+        path: &[u8],
+    ) -> Result<Kind, Error> {
         let key = (place.spooled, place.offset, place.length);
-        if let Some(&known) = unpacking.payloads.get(&key) {
+        // Files without bytes may be at one place and have no more than that in common.
+        if (linked || place.length > 0)
+            && let Some(&known) = unpacking.payloads.get(&key)
+        {
             return Ok(Kind::File(known));
         }
-        let holder = match &unpacking.spool {
-            Some(spool) if place.spooled => spool,
-            _ => &unpacking.archive,
-        };
+        let holder = unpacking.holder(place);
         let source = Source::File {
             path: holder.path.clone(),
             stamp: holder.stamp,
@@ -255,6 +267,28 @@ impl Resolution<'_> {
 }
 
 impl Unpacking {
+    fn holder(&self, place: Place) -> &Holder {
+        match &self.spool {
+            Some(spool) if place.spooled => spool,
+            _ => &self.archive,
+        }
+    }
+
+    /// What became of a file of the archive: none if there is none, none inside if it is left out.
+    pub(super) fn unpacked(&self, path: &[u8]) -> Option<Option<PayloadId>> {
+        let place = self.files.get(path)?;
+        let payload = self.payloads.get(&(place.spooled, place.offset, place.length));
+        Some(payload.copied())
+    }
+
+    /// The bytes of a file that is in the image, of so many at most.
+    pub(super) fn bytes_of(&self, path: &[u8], most: u64) -> Option<Vec<u8>> {
+        self.unpacked(path)??;
+        let place = self.files.get(path).filter(|place| place.length <= most)?;
+        let file = self.holder(*place).file.try_clone().and_then(FileAt::new).ok()?;
+        file.read_vec_at(place.offset, place.length).ok()
+    }
+
     /// Whether the patterns leave an entry out, or a directory that it is in.
     fn leaves_out(&mut self, exclude: &mut Exclude, archived: &Entry) -> bool {
         let path = &archived.path;

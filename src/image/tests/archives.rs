@@ -208,3 +208,59 @@ fn a_file_that_is_compressed_by_itself_is_put_where_a_file_would_be() {
         assert!(error.contains("the input is a single file"), "{error}");
     }
 }
+
+#[test]
+fn files_without_bytes_are_no_links_to_each_other() {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for name in ["one", "other"] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+    }
+    let host = Host::new(&[("a.tar", &zip.finish().unwrap().into_inner())]);
+    assert_eq!(tree(&host, UNPACKED), ["one 100644 0 0 1", "other 100644 0 0 1"]);
+    let host = host_with(&[(EntryType::Regular, "one", ""), (EntryType::Link, "other", "one")]);
+    assert_eq!(tree(&host, UNPACKED), ["one 100755 0 0 2", "other 100755 0 0 2"]);
+}
+
+/// A signature stays what it was, with the file that carries it.
+#[test]
+fn h22_what_was_true_of_an_image_that_is_unpacked_is_not_taken_for_true() {
+    let base = host();
+    let (_, mut image) = base.build(&format!(
+        "[iso]\nsha256sums = \"/SHA256SUMS\"\n[[files]]\nfrom = \"tree\"\nto = \"/\"\n{BOOT}"
+    ));
+    let md5 = crate::iso9660::MediaMd5 {
+        md5: "0".repeat(32),
+        fragments: String::new(),
+        skipped: 0,
+    };
+    image[32768 + 883..][..crate::iso9660::FIELD_LENGTH].copy_from_slice(&md5.encode());
+    base.put("base.iso", &image);
+    let unpacked = "[[files]]\nfrom = \"base.iso\"\nunpack = true\nto = \"/\"\n";
+    let warnings = |manifest: &str| base.build(manifest).0.warnings.join("\n");
+    let data = warnings(unpacked);
+    assert!(data.contains("\"base.iso\" boots, and this image will not"), "{data}");
+    assert!(data.contains("\"base.iso\" has its MD5 implanted"), "{data}");
+    assert!(!data.contains("no longer true"), "{data}");
+    let boot = BOOT.replace("\"loader\"", "\"iso:/EFI/BOOT/BOOTX64.EFI\"");
+    let own = format!("[iso]\nimplant_md5 = true\n{unpacked}");
+    assert_eq!(warnings(&format!("{own}{boot}")), "");
+    let replaced = format!("{own}exclude = [\"/a\", \"/b\"]\n[[files]]\ntext = \"other\"\nto = \"/a\"\n{boot}");
+    assert_eq!(
+        warnings(&replaced),
+        "/SHA256SUMS is no longer true: of what it lists, 2 left out or replaced, /a first"
+    );
+    let without = replaced.replace("\"/a\", ", "\"/a\", \"/SHA256SUMS\", ");
+    assert_eq!(warnings(&without), "");
+    // One that an md5sum wrote, in a tar, into a directory.
+    let list = format!("{}  ./x\n{}  ./y\nno digest\n", "0".repeat(32), "1".repeat(32));
+    let host = host_with(&[
+        (EntryType::Regular, ".disk/md5sum.txt", &list),
+        (EntryType::Regular, "x", "1"),
+    ]);
+    let manifest = UNPACKED.replace("\"/\"", "\"/d\"");
+    assert_eq!(host.build(&manifest).0.warnings, Vec::<String>::new());
+    assert_eq!(
+        host.build(&format!("{manifest}exclude = [\"x\"]\n")).0.warnings,
+        ["/d/.disk/md5sum.txt is no longer true: of what it lists, 1 left out or replaced, /d/x first"]
+    );
+}
