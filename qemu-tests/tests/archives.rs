@@ -28,15 +28,16 @@ enum Keeps {
     Content,
 }
 
-const PACKERS: [Packer; 15] = [
+const PACKERS: [Packer; 16] = [
     ("tar --format=gnu -cf $ARCHIVE .", &["tar"], Keeps::All, &[]),
     ("tar --format=gnu --sparse -cf $ARCHIVE .", &["tar"], Keeps::All, &[]),
     ("tar --format=posix -cf $ARCHIVE .", &["tar"], Keeps::All, &[]),
+    ("tar --format=posix --sparse -cf $ARCHIVE .", &["tar"], Keeps::All, &[]),
     ("tar -czf $ARCHIVE .", &["tar", "gzip"], Keeps::All, &[]),
     ("tar -cJf $ARCHIVE .", &["tar", "xz"], Keeps::All, &[]),
     ("tar --zstd -cf $ARCHIVE .", &["tar", "zstd"], Keeps::All, &[]),
     ("tar -cjf $ARCHIVE .", &["tar", "bzip2"], Keeps::All, &[]),
-    ("bsdtar --no-read-sparse -cf $ARCHIVE .", &["bsdtar"], Keeps::All, &[]),
+    ("bsdtar -cf $ARCHIVE .", &["bsdtar"], Keeps::All, &[]),
     (
         "bsdtar --format gnutar -cf $ARCHIVE .",
         &["bsdtar"],

@@ -6,6 +6,7 @@
 mod cpio;
 mod iso;
 mod name;
+mod pax;
 mod spool;
 mod tar;
 mod zip;

@@ -5,6 +5,7 @@ use std::io::Read;
 use tar::{Archive, EntryType};
 
 use super::name::relative;
+use super::pax::extensions;
 use super::{Entry, Error, Input, Kind, wrong};
 use crate::read_at::Reader;
 use crate::text;
@@ -35,7 +36,7 @@ pub(super) fn entries(input: &Input) -> Result<Vec<Entry>, Error> {
     for entry in archive.entries_with_seek().map_err(Error::of)? {
         let mut entry = entry.map_err(Error::of)?;
         let shown = text::visible(&entry.path_bytes());
-        let extended_mtime = extensions(&mut entry, &shown)?;
+        let extensions = extensions(&mut entry, &shown)?;
         let header = entry.header();
         let damaged = |error: std::io::Error| wrong(format!("is damaged: {shown:?}: {error}"));
         let (mode, mtime) = (header.mode().map_err(damaged)?, header.mtime().map_err(damaged)?);
@@ -51,9 +52,10 @@ pub(super) fn entries(input: &Input) -> Result<Vec<Entry>, Error> {
         let kind = match header.entry_type() {
             // V7 has no type of its own for a directory.
             EntryType::Regular if entry.path_bytes().ends_with(b"/") => Kind::Directory,
-            EntryType::Regular | EntryType::Continuous => {
-                Kind::File(input.place(entry.raw_file_position(), entry.size())?)
-            }
+            EntryType::Regular | EntryType::Continuous => Kind::File(match &extensions.holes {
+                Some(holes) => holes.filled(&mut entry, input.spool, &shown)?,
+                None => input.place(entry.raw_file_position(), entry.size())?,
+            }),
             // GNU's old form of a file with holes: they are read as zeros.
             EntryType::GNUSparse => {
                 let wanted = entry.size();
@@ -84,78 +86,23 @@ pub(super) fn entries(input: &Input) -> Result<Vec<Entry>, Error> {
             }
         };
         entries.push(Entry {
-            path: relative(&entry.path_bytes())?,
+            path: match &extensions.holes {
+                Some(holes) => relative(&holes.path)?,
+                None => relative(&entry.path_bytes())?,
+            },
             kind,
             mode: mode & 0o7777,
             uid,
             gid,
-            mtime: Timestamp::from_unix(extended_mtime.unwrap_or(mtime as i64)),
+            mtime: Timestamp::from_unix(extensions.mtime.unwrap_or(mtime as i64)),
         });
     }
     Ok(entries)
-}
-
-/// The time of pax's extended header, which goes before the header's own and may lie before 1970; the crate applies the others.
-///
-/// pax has files with holes as an extension of GNU's: their content begins with a map, and would be taken with it. They are refused.
-fn extensions<R: Read>(entry: &mut tar::Entry<'_, R>, shown: &str) -> Result<Option<i64>, Error> {
-    let Some(extensions) = entry.pax_extensions().map_err(Error::of)? else {
-        return Ok(None);
-    };
-    let mut mtime = None;
-    for extension in extensions {
-        let extension = extension.map_err(Error::of)?;
-        if extension.key_bytes().starts_with(b"GNU.sparse.") {
-            return Err(wrong(format!(
-                "has {shown:?} as a file with holes in pax's form; `tar --sparse --format=gnu` writes one that is read"
-            )));
-        }
-        if extension.key_bytes() == b"mtime" {
-            mtime = Some(
-                seconds(extension.value_bytes())
-                    .ok_or_else(|| wrong(format!("is damaged: {shown:?} has a time that is none")))?,
-            );
-        }
-    }
-    Ok(mtime)
-}
-
-/// Whole seconds, down: an image has no parts of them (pax, "pax Extended Header File Times").
-fn seconds(decimal: &[u8]) -> Option<i64> {
-    let decimal = str::from_utf8(decimal).ok()?;
-    let (whole, part) = decimal.split_once('.').unwrap_or((decimal, ""));
-    let seconds: i64 = whole.parse().ok()?;
-    let below = whole.starts_with('-') && part.bytes().any(|digit| digit != b'0');
-    part.bytes()
-        .all(|digit| digit.is_ascii_digit())
-        .then(|| seconds.saturating_sub(below.into()))
 }
 
 fn link<R: Read>(entry: &tar::Entry<'_, R>, shown: &str) -> Result<Vec<u8>, Error> {
     match entry.link_name_bytes() {
         Some(target) if !target.is_empty() && !target.contains(&0) => Ok(target.into_owned()),
         _ => Err(wrong(format!("is damaged: the link {shown:?} leads nowhere"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_of_pax_are_rounded_down() {
-        for (decimal, wanted) in [
-            (&b"1000000000"[..], Some(1_000_000_000)),
-            (b"1000000000.999999999", Some(1_000_000_000)),
-            (b"-1", Some(-1)),
-            (b"-1.5", Some(-2)),
-            (b"-0.25", Some(-1)),
-            (b"-7.000", Some(-7)),
-            (b"", None),
-            (b"1.x", None),
-            (b"99999999999999999999", None),
-        ] {
-            assert_eq!(seconds(decimal), wanted, "{}", text::visible(decimal));
-        }
     }
 }

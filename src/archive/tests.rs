@@ -174,13 +174,62 @@ fn a2_a_size_of_pax_is_the_files() {
     }
 }
 
+/// A file with holes by GNU's extension of pax.
+fn with_holes(length: &str, content: &[u8]) -> Vec<u8> {
+    let record = |key: &str, value: &str| {
+        let rest = format!(" GNU.sparse.{key}={value}\n");
+        // The length counts its own two digits.
+        format!("{}{rest}", rest.len() + 2)
+    };
+    let records = [
+        record("major", "1"),
+        record("minor", "0"),
+        record("name", "dir/holes"),
+        record("realsize", length),
+    ];
+    tar_of(|builder| {
+        tar_raw(builder, EntryType::XHeader, b"pax", b"", records.concat().as_bytes());
+        tar_file(builder, "GNUSparseFile.0/holes", content);
+    })
+}
+
 #[test]
-fn pax_files_with_holes_are_refused() {
-    let archive = tar_of(|builder| {
-        tar_raw(builder, EntryType::XHeader, b"pax", b"", b"22 GNU.sparse.major=1\n");
+fn a2_holes_of_pax_are_zeros() {
+    let padded = |map: &str| {
+        let mut block = map.as_bytes().to_vec();
+        block.resize(512, 0);
+        block
+    };
+    let whole = with_holes("12", &[&padded("2\n2\n3\n7\n2\n")[..], b"abcde"].concat());
+    assert_eq!(
+        listed(&whole).unwrap(),
+        ["dir/holes 644 7:8 9 file \0\0abc\0\0de\0\0\0"]
+    );
+    assert_eq!(
+        listed(&with_holes("3", &padded("0\n"))).unwrap(),
+        ["dir/holes 644 7:8 9 file \0\0\0"]
+    );
+    for (length, content, words) in [
+        ("12", padded(""), "the map of"),
+        ("12", padded("1\n"), "the map of"),
+        ("12", padded("1\n-2\n3\n"), "the map of"),
+        ("12", padded("2\n2\n0\n1\n2\n"), "the map of"),
+        ("12", padded("1\n10\n3\n"), "the map of"),
+        ("12", padded("1\n18446744073709551615\n3\n"), "the map of"),
+        ("12", padded("18446744073709551615\n"), "the map of"),
+        ("12", padded(&"1".repeat(100)), "the map of"),
+        ("12", padded("1\n2\n3\n"), "cut short"),
+        ("x", padded("0\n"), "no number"),
+        ("99999999999999", padded("0\n"), "made to fill disks"),
+    ] {
+        let refusal = refusal(&with_holes(length, &content));
+        assert!(refusal.contains(words), "{refusal}");
+    }
+    let old = tar_of(|builder| {
+        tar_raw(builder, EntryType::XHeader, b"pax", b"", b"23 GNU.sparse.size=999\n");
         tar_file(builder, "holes", b"1\n0\n");
     });
-    assert!(refusal(&archive).contains("--format=gnu"));
+    assert!(refusal(&old).contains("--format=gnu"));
 }
 
 #[test]
