@@ -111,3 +111,22 @@ pub(crate) fn wide<const N: usize>(text: &str) -> [u16; N] {
     }
     units
 }
+
+/// A device path's bytes without the node that ends it (§10.3.1: type, subtype, length; type 0x7f ends it).
+pub(crate) fn nodes(path: NonNull<u8>) -> &'static [u8] {
+    const END: u8 = 0x7f;
+    const LONGEST: usize = 4096;
+    let start = path.as_ptr();
+    let mut length = 0;
+    // SAFETY: the firmware's device paths are well-formed; a node without a length ends it too.
+    unsafe {
+        while *start.add(length) != END && length < LONGEST {
+            let node = usize::from(u16::from_le_bytes([*start.add(length + 2), *start.add(length + 3)]));
+            if node < 4 {
+                break;
+            }
+            length += node;
+        }
+        core::slice::from_raw_parts(start, length)
+    }
+}

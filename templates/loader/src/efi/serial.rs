@@ -1,7 +1,6 @@
 //! A serial port by Serial I/O (UEFI 2.10 §12.8), where the firmware's own console is not on it.
 
-use crate::firmware::{Firmware, wide};
-use crate::medium::nodes;
+use crate::firmware::{Firmware, nodes, wide};
 use crate::tables::*;
 use core::ptr::{NonNull, null_mut};
 use isobuild_loader::device_path::is_on_port;

@@ -2,8 +2,8 @@
 
 use crate::console::EfiConsole;
 use crate::files::Files;
-use crate::firmware::Firmware;
-use crate::medium::{nodes, own_device};
+use crate::firmware::{Firmware, nodes};
+use crate::medium::own_device;
 use crate::mixed;
 use crate::tables::*;
 use core::ffi::c_void;
