@@ -292,8 +292,19 @@ fn machine_page(system: &System, cell: Cell) -> Result<(), String> {
         Firmware::UefiAa64 => "000040000000 - ",
         _ => "000000100000 - ",
     };
-    guest.wait_for(&[firmware, secure_boot, sector, memory, "free", "Free memory   1"])?;
+    guest.wait_for(&[firmware, secure_boot, sector, memory, "free", "Free memory", "Any key"])?;
     guest.screendump_as("machine.png")?;
+    let shown = guest.serial_text();
+    let free = shown
+        .split_once("Free memory")
+        .and_then(|(_, rest)| rest.split_whitespace().next());
+    // The machine has 1024 MiB, of which the firmware keeps some.
+    if !free
+        .and_then(|free| free.parse().ok())
+        .is_some_and(|free| (960..1024).contains(&free))
+    {
+        return Err(format!("{free:?} MiB are said to be free, of 1024"));
+    }
     guest.press(&["esc".to_owned(), "end".to_owned(), "ret".to_owned()])?;
     Ok(guest.wait_for_end()?)
 }
