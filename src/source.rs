@@ -31,6 +31,8 @@ pub enum Source {
 pub struct Member {
     /// The host path of the archive.
     pub archive: Arc<Path>,
+    /// The archive as it was when it was read.
+    pub stamp: Stamp,
     /// The path in it; empty for a file that is compressed by itself.
     pub path: Box<[u8]>,
 }

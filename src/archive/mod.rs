@@ -20,7 +20,7 @@ use crate::decompress::Compression;
 use crate::read_at::{ReadAt, Reader};
 use crate::time::Timestamp;
 
-pub use spool::Spool;
+pub use spool::{Decompressed, Spool};
 
 /// What an archive holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -111,7 +111,8 @@ fn is_newer_than_its_inputs(written: (i64, i64), manifest: &Path, resolved: &Res
         .payloads()
         .iter()
         .filter_map(|payload| match &payload.source {
-            Source::File { stamp, .. } => Some(Some(*stamp)),
+            // An archive may have been decompressed just now.
+            Source::File { stamp, member, .. } => Some(Some(member.as_ref().map_or(*stamp, |member| member.stamp))),
             Source::Bytes(..) => None,
         });
     let older = |stamp: Stamp| stamp.mtime.max(stamp.ctime) < written;

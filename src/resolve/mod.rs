@@ -17,8 +17,7 @@ mod walk;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempPath;
-
+use crate::archive::Decompressed;
 use crate::diagnostic::{Diagnostic, Label, Report, Severity};
 use crate::el_torito::{Emulation, Platform};
 use crate::error::Error;
@@ -77,7 +76,7 @@ pub struct Resolved {
     /// What the user should know.
     pub report: Report,
     /// The files to which archives were decompressed, which payloads come from. They are there while this is.
-    pub decompressed: Vec<TempPath>,
+    pub decompressed: Vec<Decompressed>,
 }
 
 /// An entry of the boot catalog.
@@ -149,7 +148,7 @@ struct Resolution<'d> {
     output: PathBuf,
     layout: DiskLayout,
     diagnostics: Vec<Diagnostic>,
-    decompressed: Vec<TempPath>,
+    decompressed: Vec<Decompressed>,
     /// Lists of digests that came out of archives.
     lists: Vec<stale::List>,
 }

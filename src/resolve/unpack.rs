@@ -164,10 +164,11 @@ impl Resolution<'_> {
             Err(archive::Error::Hold(source)) => return Err(failed(&std::env::temp_dir(), "decompressing to")(source)),
         };
         let spool = match spool.into_file() {
-            Some(spooled) => {
-                let (file, path) = spooled.into_parts();
-                let holder = Holder::new(file, &path)?;
-                self.decompressed.push(path);
+            Some(decompressed) => {
+                let failed = failed(decompressed.path(), "reading");
+                let file = decompressed.file().try_clone().map_err(failed)?;
+                let holder = Holder::new(file, decompressed.path())?;
+                self.decompressed.push(decompressed);
                 Some(holder)
             }
             None => None,
@@ -234,6 +235,7 @@ impl Resolution<'_> {
             offset: place.offset,
             member: Some(Arc::new(Member {
                 archive: unpacking.archive.path.clone(),
+                stamp: unpacking.archive.stamp,
                 path: path.into(),
             })),
         };

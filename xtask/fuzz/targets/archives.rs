@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     let held = match spool.into_file() {
-        Some(file) => file.as_file().metadata().expect("the file is open").len(),
+        Some(decompressed) => decompressed.file().metadata().expect("the file is open").len(),
         None => 0,
     };
     for entry in entries {
