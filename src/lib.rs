@@ -28,7 +28,7 @@
 //! | digests | [`digests`] | what an image says of its own bytes, against them |
 //! | check | [`check`] | what firmware does with the facts |
 //! | devices, write, verify, read | [`device`] | disks, which of them an image may be written to, and how |
-//! | | [`decompress`] | compressed files as the bytes in them |
+//! | | [`decompress`], [`archive`] | compressed files as the bytes in them, archives as their entries |
 //! | run, test | [`vm`] | QEMU, firmware, and what a machine shows |
 //! | facts | [`facts`], [`cell`] | the words and the JSON of `plan` and `inspect` |
 //!
