@@ -40,15 +40,11 @@ pub(super) fn entries(input: &Input) -> Result<Vec<Entry>, Error> {
         let header = entry.header();
         let damaged = |error: std::io::Error| wrong(format!("is damaged: {shown:?}: {error}"));
         let (mode, mtime) = (header.mode().map_err(damaged)?, header.mtime().map_err(damaged)?);
-        let id = |id: std::io::Result<u64>| id.map_err(damaged).map(|id| id as u32);
-        let (uid, gid) = (id(header.uid())?, id(header.gid())?);
-        let device = || -> Result<(u32, u32), Error> {
-            let numbers = (header.device_major(), header.device_minor());
-            Ok((
-                numbers.0.map_err(damaged)?.unwrap_or(0),
-                numbers.1.map_err(damaged)?.unwrap_or(0),
-            ))
+        let id = |id: std::io::Result<u64>| {
+            let id = id.map_err(damaged)?;
+            u32::try_from(id).map_err(|_| wrong(format!("has {shown:?} of the owner {id}, which no system has")))
         };
+        let (uid, gid) = (id(header.uid())?, id(header.gid())?);
         let kind = match header.entry_type() {
             // V7 has no type of its own for a directory.
             EntryType::Regular if entry.path_bytes().ends_with(b"/") => Kind::Directory,
@@ -69,11 +65,12 @@ pub(super) fn entries(input: &Input) -> Result<Vec<Entry>, Error> {
             EntryType::Symlink => Kind::Symlink(link(&entry, &shown)?),
             EntryType::Link => Kind::Link(relative(&link(&entry, &shown)?)?),
             kind @ (EntryType::Char | EntryType::Block) => {
-                let (major, minor) = device()?;
+                let number =
+                    |number: std::io::Result<Option<u32>>| number.map_err(damaged).map(Option::unwrap_or_default);
                 Kind::Device {
                     block: kind == EntryType::Block,
-                    major,
-                    minor,
+                    major: number(header.device_major())?,
+                    minor: number(header.device_minor())?,
                 }
             }
             EntryType::Fifo => Kind::Special,
@@ -94,6 +91,7 @@ pub(super) fn entries(input: &Input) -> Result<Vec<Entry>, Error> {
             mode: mode & 0o7777,
             uid,
             gid,
+            // GNU's binary numbers before 1970 have a sign.
             mtime: Timestamp::from_unix(extensions.mtime.unwrap_or(mtime as i64)),
         });
     }

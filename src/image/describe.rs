@@ -320,10 +320,10 @@ fn source(payload: &Payload, base: &Path) -> String {
     match &payload.source {
         Source::File {
             member: Some(member), ..
-        } if !member.path.is_empty() => format!("{}:{}", relative(&member.archive), crate::text::visible(&member.path)),
-        Source::File {
-            member: Some(member), ..
-        } => relative(&member.archive),
+        } => match member.path.is_empty() {
+            true => relative(&member.archive),
+            false => format!("{}:{}", relative(&member.archive), crate::text::visible(&member.path)),
+        },
         Source::File { path, .. } => relative(path),
         Source::Bytes(_, Giver::Manifest) => "manifest".into(),
         Source::Bytes(_, Giver::List) => "the list of files".into(),

@@ -103,6 +103,10 @@ fn extent<'d>(facts: &'d Description, path: &str) -> &'d Extent {
     found.unwrap_or_else(|| panic!("no extent is {path}"))
 }
 
+fn has(warnings: &[String], words: &str) -> bool {
+    warnings.iter().any(|warning| warning.contains(words))
+}
+
 const BOOT: &str = "[boot.bios]\nimage = \"bios.bin\"\n[boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"loader\"\n";
 
 fn host() -> Host {

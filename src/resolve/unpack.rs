@@ -114,14 +114,7 @@ impl Resolution<'_> {
         };
         let mut skipped = Vec::new();
         for archived in entries {
-            let place = match &archived.kind {
-                archive::Kind::File(place) => Some(*place),
-                archive::Kind::Link(target) => unpacking.files.get(target).copied(),
-                _ => None,
-            };
-            unpacking
-                .files
-                .extend(place.map(|place| (archived.path.clone(), place)));
+            let place = unpacking.place_of(archived);
             if unpacking.leaves_out(&mut exclude, archived) {
                 continue;
             }
@@ -129,7 +122,7 @@ impl Resolution<'_> {
                 self.add_directory(entry, root, archived, rules);
                 continue;
             }
-            match self.archived(from, &mut unpacking, archived, rules)? {
+            match self.archived(from, &mut unpacking, archived, place, rules)? {
                 Some(kind) => self.add_archived(entry, root, archived, kind, rules),
                 None => skipped.push(PathBuf::from(OsStr::from_bytes(&archived.path))),
             }
@@ -151,7 +144,9 @@ impl Resolution<'_> {
             let path = path.to_path_buf();
             move |source| Error::Io { path, action, source }
         };
-        let bytes = file.try_clone().and_then(FileAt::new);
+        // As it was before anything was read of it.
+        let archive = Holder::new(file, path)?;
+        let bytes = archive.file.try_clone().and_then(FileAt::new);
         let bytes = bytes.map_err(failed(path, "reading"))?;
         let spool = Spool::new(bytes.size());
         let content = match archive::read(&bytes, &spool) {
@@ -174,7 +169,7 @@ impl Resolution<'_> {
             None => None,
         };
         let unpacking = Unpacking {
-            archive: Holder::new(file, path)?,
+            archive,
             spool,
             files: HashMap::new(),
             payloads: HashMap::new(),
@@ -183,34 +178,32 @@ impl Resolution<'_> {
         Ok(Some((content, unpacking)))
     }
 
-    /// What an entry becomes in the tree; none if it is left out.
+    /// What an entry that is no directory becomes in the tree; none if it is left out. `place` is where its bytes are.
     fn archived(
         &mut self,
         from: &Spanned<String>,
         unpacking: &mut Unpacking,
         archived: &Entry,
+        place: Option<Place>,
         rules: &Rules,
     ) -> Result<Option<Kind>, Error> {
-        let linked = matches!(archived.kind, archive::Kind::Link(_));
-        let place = match &archived.kind {
-            archive::Kind::Symlink(target) => return Ok(Some(Kind::Symlink(target.as_slice().into()))),
-            &archive::Kind::Device { block, major, minor } if rules.preserve_mode => {
-                return Ok(Some(Kind::Device { block, major, minor }));
+        match (&archived.kind, place) {
+            (archive::Kind::Symlink(target), _) => Ok(Some(Kind::Symlink(target.as_slice().into()))),
+            (&archive::Kind::Device { block, major, minor }, _) if rules.preserve_mode => {
+                Ok(Some(Kind::Device { block, major, minor }))
             }
-            archive::Kind::Device { .. } | archive::Kind::Special | archive::Kind::Directory => return Ok(None),
-            archive::Kind::File(place) => *place,
-            archive::Kind::Link(target) => match unpacking.files.get(&archived.path) {
-                Some(place) => *place,
-                None => {
-                    let (path, target) = (text::visible(&archived.path), text::visible(target));
-                    let message =
-                        format!("the hard link {path} is to {target}, which is no file before it in the archive");
-                    self.error(from, message, "this archive");
-                    return Ok(None);
-                }
-            },
-        };
-        self.payload_of(unpacking, place, linked, &archived.path).map(Some)
+            (archive::Kind::Link(target), None) => {
+                let (path, target) = (text::visible(&archived.path), text::visible(target));
+                let message = format!("the hard link {path} is to {target}, which is no file before it in the archive");
+                self.error(from, message, "this archive");
+                Ok(None)
+            }
+            (kind, Some(place)) => {
+                let linked = matches!(kind, archive::Kind::Link(_));
+                self.payload_of(unpacking, place, linked, &archived.path).map(Some)
+            }
+            (_, None) => Ok(None),
+        }
     }
 
     /// The file whose bytes are at `place`.
@@ -269,6 +262,17 @@ impl Resolution<'_> {
 }
 
 impl Unpacking {
+    /// Where the bytes of a file are, or of the file that a hard link is to; what comes later may link to it.
+    fn place_of(&mut self, archived: &Entry) -> Option<Place> {
+        let place = match &archived.kind {
+            archive::Kind::File(place) => *place,
+            archive::Kind::Link(target) => *self.files.get(target)?,
+            _ => return None,
+        };
+        self.files.insert(archived.path.clone(), place);
+        Some(place)
+    }
+
     fn holder(&self, place: Place) -> &Holder {
         match &self.spool {
             Some(spool) if place.spooled => spool,

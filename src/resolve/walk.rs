@@ -226,7 +226,7 @@ impl Resolution<'_> {
             escape(first)
         );
         if let Some(from) = &entry.from {
-            self.warn(from, message, "below this directory");
+            self.warn(from, message, "in this input");
         }
     }
 }

@@ -73,6 +73,16 @@ fn every_kind_of_entry_of_a_tar() {
 }
 
 #[test]
+fn an_owner_that_no_system_has_is_refused() {
+    let archive = tar_of(|builder| {
+        let mut header = header(EntryType::Regular, 0);
+        header.set_uid(1 << 32);
+        builder.append_data(&mut header, "file", &[][..]).unwrap();
+    });
+    assert!(refusal(&archive).contains("the owner 4294967296"));
+}
+
+#[test]
 fn a1_a_tar_that_is_cut_short_is_an_error() {
     let archive = tar_of(|builder| tar_file(builder, "one", &[b'x'; 5000]));
     assert_eq!(listed(&archive).unwrap(), ["one 644 7:8 9 file of 5000 bytes"]);

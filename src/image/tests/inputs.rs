@@ -25,10 +25,6 @@ impl Host {
     }
 }
 
-fn has(warnings: &[String], words: &str) -> bool {
-    warnings.iter().any(|warning| warning.contains(words))
-}
-
 #[test]
 fn m4_two_entries_for_one_path_show_both_places() {
     let twice = "[[files]]\ntext = \"1\"\nto = \"/x\"\n[[files]]\ntext = \"2\"\nto = \"//./x\"\n";
