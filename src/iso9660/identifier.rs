@@ -186,10 +186,7 @@ pub(super) fn read_primary(identifier: &[u8], directory: bool) -> Vec<u8> {
     if directory {
         return identifier.to_vec();
     }
-    let name = match identifier.iter().rposition(|&byte| byte == b';') {
-        Some(at) if identifier[at + 1..].iter().all(u8::is_ascii_digit) => &identifier[..at],
-        _ => identifier,
-    };
+    let (name, _) = version(identifier);
     name.strip_suffix(b".")
         .filter(|name| !name.is_empty())
         .unwrap_or(name)
@@ -199,8 +196,28 @@ pub(super) fn read_primary(identifier: &[u8], directory: bool) -> Vec<u8> {
 /// The name that readers show for a Joliet identifier: no version.
 pub(super) fn read_joliet(identifier: &[u8], directory: bool) -> Vec<u8> {
     let text = from_ucs2(identifier);
-    let name = if directory { None } else { text.strip_suffix(";1") };
-    name.unwrap_or(&text).as_bytes().to_vec()
+    match directory {
+        true => text.into_bytes(),
+        false => version(text.as_bytes()).0.to_vec(),
+    }
+}
+
+/// §8.5.1: a file identifier without its version number, and that.
+pub(super) fn version(identifier: &[u8]) -> (&[u8], Option<u16>) {
+    let number = |digits: &[u8]| match digits.iter().all(u8::is_ascii_digit) {
+        true => str::from_utf8(digits).ok()?.parse().ok().filter(|&number| number > 0),
+        false => None,
+    };
+    let divided = identifier.iter().rposition(|&byte| byte == b';').map(|at| (&identifier[..at], &identifier[at + 1..]));
+    match divided {
+        // Some writers leave the number out and keep the separator.
+        Some((name, b"")) => (name, None),
+        Some((name, digits)) if !name.is_empty() => match number(digits) {
+            Some(number) => (name, Some(number)),
+            None => (identifier, None),
+        },
+        _ => (identifier, None),
+    }
 }
 
 /// The key of §10.3: file name, then extension; both count as padded with spaces, which are below every character in them.

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 mod link;
 mod read;
 
-pub(super) use read::Read;
+pub(super) use read::{Read, announcement};
 
 /// SUSP 5.1: the entry that points at a continuation.
 const CE: usize = 28;

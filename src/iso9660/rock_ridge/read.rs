@@ -10,6 +10,16 @@ use crate::time::Timestamp;
 /// §4.1.6: stamps of 17 bytes, as in a volume descriptor.
 const LONG_FORM: u8 = 0x80;
 
+/// SUSP 5.3: the check bytes of SP.
+const CHECK: [u8; 2] = [0xBE, 0xEF];
+
+/// Where SP is in the system use of the root's first record: at its start, behind the 14 bytes that CD-ROM XA has there, or behind
+/// what others have put in front.
+pub(in crate::iso9660) fn announcement(system_use: &[u8]) -> Option<usize> {
+    let is_announcement = |bytes: &[u8]| bytes[..2] == *b"SP" && bytes[2] >= 7 && bytes[4..] == CHECK;
+    system_use.windows(6).position(is_announcement)
+}
+
 /// What the system use entries of a record say.
 #[derive(Debug, Default)]
 pub(in crate::iso9660) struct Read {
@@ -66,7 +76,7 @@ impl Read {
                 .map(|&bytes| u32::from_le_bytes(bytes))
         };
         match signature {
-            b"SP" if payload.starts_with(&[0xBE, 0xEF]) => self.skip = payload.get(2).copied(),
+            b"SP" if payload.starts_with(&CHECK) => self.skip = payload.get(2).copied(),
             b"CE" => {
                 if let (Some(block), Some(offset), Some(length)) = (word(0), word(8), word(16)) {
                     self.continuation = Some((u64::from(block) * SECTOR + u64::from(offset), length.into()));
@@ -108,13 +118,16 @@ impl Read {
             if !self.joined {
                 target.push(b'/');
             }
+            let is_absolute = target.is_empty() && flags & ROOT != 0;
             match flags & !CONTINUE {
                 CURRENT => target.push(b'.'),
                 PARENT => target.extend(b".."),
-                ROOT => *target = b"/".to_vec(),
+                ROOT if is_absolute => target.push(b'/'),
+                // genisoimage and xorriso write so what is between the two slashes of `usr//lib`.
+                ROOT => {}
                 _ => target.extend(text),
             }
-            self.joined = flags & (CONTINUE | ROOT) != 0;
+            self.joined = flags & CONTINUE != 0 || is_absolute;
             components = rest;
         }
     }
