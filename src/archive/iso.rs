@@ -50,7 +50,7 @@ fn entry(input: &Input, item: &Item) -> Result<Entry, Error> {
         },
         EntryKind::Other(None) => Kind::Special,
         EntryKind::File => Kind::File(match item.extents[..] {
-            [(Some(offset), length)] if item.zisofs.is_none() && length == item.length => {
+            [(Some(offset), length)] if item.zisofs.is_none() && item.is_whole && length == item.length => {
                 input.place(offset, length)?
             }
             _ => copied(input, item)?,

@@ -26,6 +26,8 @@ pub struct Item {
     pub modified: Timestamp,
     /// Where the content is in the image: byte offset and length of each piece, without an offset for zeros that are not there.
     pub extents: Vec<(Option<u64>, u64)>,
+    /// The index holds all of the content's places.
+    pub is_whole: bool,
     /// How the content is compressed there, if it is.
     pub zisofs: Option<Zisofs>,
 }
@@ -104,6 +106,7 @@ impl Item {
             posix: None,
             modified: Timestamp::default(),
             extents: Vec::new(),
+            is_whole: true,
             zisofs: None,
         }
     }
@@ -120,6 +123,9 @@ impl Item {
 
     /// Gives the content to `write`, in pieces of at most a mebibyte.
     pub fn copy(&self, image: &dyn ReadAt, write: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), CopyError> {
+        if !self.is_whole {
+            return Err(CopyError::Damaged("its last section is missing".into()));
+        }
         if self.zisofs.is_none() {
             return copy(image, &self.extents, self.length, write);
         }

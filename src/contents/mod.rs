@@ -159,6 +159,7 @@ impl Tree {
             posix: entry.posix.map(Attributes::from),
             modified: entry.modified,
             extents: placed(&entry.extents, 0),
+            is_whole: entry.is_whole,
             zisofs: entry.zisofs,
             ..Item::empty(entry.path, entry.kind)
         });

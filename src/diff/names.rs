@@ -135,7 +135,7 @@ fn first_difference(
     }
     let whole = |image, item: &Item| Pieces::new(image, item.extents.iter().copied());
     let (whole_a, whole_b) = (whole(image_a, a), whole(image_b, b));
-    if whole_a.size() != whole_b.size() {
+    if whole_a.size() != whole_b.size() || a.is_whole != b.is_whole {
         return Ok(Some("one of them is cut short".into()));
     }
     let failed = |number: usize| move |error: std::io::Error| (number, InspectError::from(error).into());

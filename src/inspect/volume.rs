@@ -129,7 +129,8 @@ fn index(
             facts.faults.push(fault.clone());
         }
     }
-    for entry in &walk.entries {
+    facts.warnings.extend(walk.remarks.iter().cloned());
+    for entry in walk.entries.iter().chain(&walk.emptied) {
         let what = match entry.kind {
             EntryKind::Directory => directory,
             EntryKind::File => What::File,

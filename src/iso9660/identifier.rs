@@ -181,34 +181,37 @@ pub(super) fn encode(name: &str, directory: bool, joliet: bool) -> Vec<u8> {
     }
 }
 
-/// The name that readers show for the identifier of a primary record: no version, and no dot without an extension.
-pub(super) fn read_primary(identifier: &[u8], directory: bool) -> Vec<u8> {
+/// The name that readers show for a primary identifier, and its version number: neither that nor the separator of an empty extension
+/// is part of the name.
+pub(super) fn read_primary(identifier: &[u8], directory: bool) -> (Vec<u8>, Option<u16>) {
     if directory {
-        return identifier.to_vec();
+        return (identifier.to_vec(), None);
     }
-    let (name, _) = version(identifier);
-    name.strip_suffix(b".")
-        .filter(|name| !name.is_empty())
-        .unwrap_or(name)
-        .to_vec()
+    let (name, version) = version(identifier);
+    let without_separator = name.strip_suffix(b".").filter(|name| !name.is_empty());
+    (without_separator.unwrap_or(name).to_vec(), version)
 }
 
-/// The name that readers show for a Joliet identifier: no version.
-pub(super) fn read_joliet(identifier: &[u8], directory: bool) -> Vec<u8> {
+/// The name that readers show for a Joliet identifier, and its version number.
+pub(super) fn read_joliet(identifier: &[u8], directory: bool) -> (Vec<u8>, Option<u16>) {
     let text = from_ucs2(identifier);
-    match directory {
-        true => text.into_bytes(),
-        false => version(text.as_bytes()).0.to_vec(),
+    if directory {
+        return (text.into_bytes(), None);
     }
+    let (name, version) = version(text.as_bytes());
+    (name.to_vec(), version)
 }
 
 /// §8.5.1: a file identifier without its version number, and that.
-pub(super) fn version(identifier: &[u8]) -> (&[u8], Option<u16>) {
+fn version(identifier: &[u8]) -> (&[u8], Option<u16>) {
     let number = |digits: &[u8]| match digits.iter().all(u8::is_ascii_digit) {
         true => str::from_utf8(digits).ok()?.parse().ok().filter(|&number| number > 0),
         false => None,
     };
-    let divided = identifier.iter().rposition(|&byte| byte == b';').map(|at| (&identifier[..at], &identifier[at + 1..]));
+    let divided = identifier
+        .iter()
+        .rposition(|&byte| byte == b';')
+        .map(|at| (&identifier[..at], &identifier[at + 1..]));
     match divided {
         // Some writers leave the number out and keep the separator.
         Some((name, b"")) => (name, None),
@@ -295,7 +298,7 @@ mod tests {
         let want: Vec<_> = want.map(|(name, changed)| (name.to_owned(), changed)).to_vec();
         assert_eq!(got, want);
         assert_eq!(
-            read_joliet(&encode("grün.txt", false, true), false),
+            read_joliet(&encode("grün.txt", false, true), false).0,
             "grün.txt".as_bytes()
         );
     }
@@ -303,8 +306,14 @@ mod tests {
     #[test]
     fn readers_see_neither_version_nor_empty_extension() {
         for name in ["README.TXT", "X", "A_TAR.GZ"] {
-            assert_eq!(read_primary(&encode(name, false, false), false), name.as_bytes());
-            assert_eq!(read_primary(&encode(name, true, false), true), name.as_bytes());
+            assert_eq!(
+                read_primary(&encode(name, false, false), false),
+                (name.as_bytes().to_vec(), Some(1))
+            );
+            assert_eq!(
+                read_primary(&encode(name, true, false), true),
+                (name.as_bytes().to_vec(), None)
+            );
         }
         assert_eq!(encode("X", false, false), b"X.;1");
     }

@@ -81,7 +81,9 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor) -> Result<Walk, Error
         },
     };
     if root.length == 0 {
-        walker.notes.add("the root directory has a length of 0: it holds nothing".into());
+        walker
+            .notes
+            .add("the root directory has a length of 0: it holds nothing".into());
     }
     let mut entry = Entry::new(b"/".to_vec(), EntryKind::Directory);
     entry.extents.extend(walker.clip(root.offset, root.length));

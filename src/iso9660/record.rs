@@ -8,6 +8,8 @@ use super::SECTOR;
 
 /// §10.1.7 bit 1: the record names a directory.
 pub(super) const DIRECTORY: u8 = 0x02;
+/// §10.1.7 bit 2: the record names an associated file (§7.5.4), which has the identifier of another.
+pub(super) const ASSOCIATED: u8 = 0x04;
 /// §10.1.7 bit 7: another record with the next section of the same file follows.
 pub(super) const MULTI_EXTENT: u8 = 0x80;
 /// Bytes before the file identifier.

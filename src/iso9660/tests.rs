@@ -160,6 +160,7 @@ fn check(tree: &Tree, flavour: Flavour) -> Walk {
         wanted.push(Entry {
             path: path(tree, &hierarchy, flavour, id),
             kind,
+            is_whole: true,
             zisofs: None,
             length: extents.iter().map(|(_, length)| length).sum(),
             extents,

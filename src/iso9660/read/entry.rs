@@ -14,6 +14,8 @@ pub struct Entry {
     pub extents: Vec<(u64, u64)>,
     /// As the records say; more than the extents have where they are cut.
     pub length: u64,
+    /// All sections are there; the last record of a file that is not says that there is one more.
+    pub is_whole: bool,
     /// How the content is compressed, if it is.
     pub zisofs: Option<Zisofs>,
     /// Rock Ridge's attributes.
@@ -30,6 +32,7 @@ impl Entry {
             kind,
             extents: Vec::with_capacity(1),
             length: 0,
+            is_whole: true,
             zisofs: None,
             posix: None,
             modified: Timestamp::default(),

@@ -1,4 +1,6 @@
-//! Volumes that were made to harm their reader.
+//! Volumes that were made to harm their reader, and those that ours are not like.
+
+mod foreign;
 
 use std::cell::Cell;
 use std::io;

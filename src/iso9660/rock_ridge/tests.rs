@@ -149,3 +149,23 @@ fn attributes_are_read_in_every_form() {
     // A stamp that is announced and not there.
     assert_eq!(read(&[entry(b"TF", &[0x03, 90, 1, 2, 3, 4, 5, 0])]).modified, None);
 }
+
+/// What genisoimage 1.1.11 and xorriso 1.5.4 write for these targets: each empty component is a ROOT.
+#[test]
+fn a_root_component_in_the_middle_is_nothing_between_two_slashes() {
+    const ROOT: [u8; 2] = [8, 0];
+    let usr = b"\0\x03usr".as_slice();
+    let lib = b"\0\x03lib".as_slice();
+    for (components, target) in [
+        ([usr, &ROOT, lib].concat(), "usr//lib"),
+        ([&[2, 0], ROOT.as_slice(), lib].concat(), ".//lib"),
+        ([ROOT.as_slice(), &ROOT, lib].concat(), "//lib"),
+        ([ROOT.as_slice(), usr, &ROOT, &ROOT, lib].concat(), "/usr///lib"),
+        ([usr, &ROOT].concat(), "usr/"),
+        (ROOT.to_vec(), "/"),
+    ] {
+        let mut read = Read::default();
+        read.add(&entry(b"SL", &[&[0], components.as_slice()].concat()));
+        assert_eq!(String::from_utf8(read.target.unwrap()).unwrap(), target);
+    }
+}
