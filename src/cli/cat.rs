@@ -11,6 +11,7 @@ use isobuild::text;
 use super::Cat;
 use super::inspect::open;
 use super::ls::failed;
+use super::show;
 
 pub(super) fn run(arguments: &Cat) -> Result<(), Error> {
     let image = open(&arguments.image)?;
@@ -20,7 +21,8 @@ pub(super) fn run(arguments: &Cat) -> Result<(), Error> {
     let item = match place {
         Place::Partition(number) => contents::partition(&image, number).map_err(failed)?,
         place => {
-            let (tree, path) = Tree::of(&image, place).map_err(failed)?;
+            let (tree, path) = Tree::of_session(&image, place, arguments.session).map_err(failed)?;
+            show::notes(&tree.notes);
             let item = tree.find(&path, true).map_err(failed)?;
             if item.kind != EntryKind::File {
                 return Err(refused(format!("{}: it is no file", text::visible(&path))));

@@ -25,7 +25,7 @@ struct Verdicts<'a> {
 }
 
 pub(super) fn run(arguments: &Check) -> Result<(), Error> {
-    let mut facts = described(&arguments.image)?;
+    let mut facts = described(&arguments.image, None)?;
     let mut verified = Vec::new();
     if arguments.digests {
         let image = open(&arguments.image)?;

@@ -10,7 +10,7 @@ use isobuild::text;
 use super::inspect::open;
 use super::ls::failed;
 use super::progress::Progress;
-use super::{Diff, print, print_json};
+use super::{Diff, print, print_json, show};
 
 /// Lines of one kind beyond this are counted only; `--json` has all.
 const LINES: usize = 200;
@@ -21,6 +21,10 @@ pub(super) fn run(arguments: &Diff) -> Result<(), Error> {
     let progress = Progress::new("comparing the images", false);
     let difference = diff::diff(&a, &b).map_err(|(number, error)| failed(paths[number], error))?;
     drop(progress);
+    for (path, notes) in paths.into_iter().zip(&difference.notes) {
+        let notes: Vec<String> = notes.iter().map(|note| format!("{}: {note}", name(path))).collect();
+        show::notes(&notes);
+    }
     match arguments.json {
         true => print_json(&difference)?,
         false => print(&shown(&difference))?,

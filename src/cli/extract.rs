@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &Extract) -> Result<(), Error> {
     // Everything is looked up before anything is made.
     let wanted: Vec<Wanted> = paths
         .into_iter()
-        .map(|path| Wanted::of(&arguments.image, &image, path))
+        .map(|path| Wanted::of(arguments, &image, path))
         .collect::<Result<_, _>>()?;
     let directory = extract::open(&arguments.directory).map_err(|source| Error::Io {
         path: arguments.directory.clone(),
@@ -101,7 +101,8 @@ enum Wanted {
 }
 
 impl Wanted {
-    fn of(path: &Path, image: &FileAt, named: &[u8]) -> Result<Self, Error> {
+    fn of(arguments: &Extract, image: &FileAt, named: &[u8]) -> Result<Self, Error> {
+        let path = &arguments.image;
         let place = Place::parse(named).map_err(|why| Error::input(path, why))?;
         let failed = |error| failed(path, error);
         if let Place::Partition(number) = place {
@@ -111,7 +112,7 @@ impl Wanted {
                 ..bytes
             })));
         }
-        let (tree, place) = Tree::of(image, place).map_err(failed)?;
+        let (tree, place) = Tree::of_session(image, place, arguments.session).map_err(failed)?;
         // A link is taken as it is, and one on the way there is followed.
         let found = tree.find(&place, false).map_err(failed)?.path.clone();
         Ok(Self::Below(tree, found))

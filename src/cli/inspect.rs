@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::{Inspect, print, print_json, show};
 
 pub(super) fn run(arguments: &Inspect) -> Result<(), Error> {
-    let facts = described(&arguments.image)?;
+    let facts = described(&arguments.image, arguments.session)?;
     match arguments.json {
         true => print_json(&facts),
         false => {
@@ -23,10 +23,10 @@ pub(super) fn run(arguments: &Inspect) -> Result<(), Error> {
 }
 
 /// Everything that the bytes of an image say.
-pub(super) fn described(path: &Path) -> Result<Description, Error> {
+pub(super) fn described(path: &Path, session: Option<usize>) -> Result<Description, Error> {
     let image = open(path)?;
     let _progress = Progress::new("reading the image", false);
-    inspect::inspect(&image).map_err(|error| unreadable(path, error))
+    inspect::inspect_session(&image, session).map_err(|error| unreadable(path, error))
 }
 
 /// An image is a regular file or a block device; reading a FIFO or a terminal could wait for ever.

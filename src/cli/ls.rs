@@ -11,13 +11,14 @@ use isobuild::text;
 use serde::Serialize;
 
 use super::inspect::{open, unreadable};
-use super::{Ls, print, print_json};
+use super::{Ls, print, print_json, show};
 
 pub(super) fn run(arguments: &Ls) -> Result<(), Error> {
     let image = open(&arguments.image)?;
     let failed = |error| failed(&arguments.image, error);
     let place = Place::parse(arguments.path.as_bytes()).map_err(|why| Error::input(&arguments.image, why))?;
-    let (tree, path) = Tree::of(&image, place).map_err(failed)?;
+    let (tree, path) = Tree::of_session(&image, place, arguments.session).map_err(failed)?;
+    show::notes(&tree.notes);
     let named = tree.find(&path, true).map_err(failed)?;
     let items: Vec<&Item> = match named.kind {
         EntryKind::Directory => tree.below(named, arguments.recursive).collect(),

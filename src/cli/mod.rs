@@ -119,6 +119,9 @@ struct Plan {
 struct Inspect {
     /// Any ISO 9660 or UDF image.
     image: PathBuf,
+    /// Which session of a multi-session image, 1 the oldest [default: the newest].
+    #[arg(long, value_name = "N")]
+    session: Option<usize>,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -143,9 +146,12 @@ struct Check {
 struct Ls {
     /// Any ISO 9660 or UDF image.
     image: PathBuf,
-    /// What to list: /path in the tree (iso:/path and udf:/path choose one), esp:/path in the EFI system partition.
+    /// What to list: /path in the tree (iso:/path, joliet:/path and udf:/path choose one), esp:/path in the EFI system partition.
     #[arg(default_value = "/")]
     path: OsString,
+    /// Which session of a multi-session image, 1 the oldest [default: the newest].
+    #[arg(long, value_name = "N")]
+    session: Option<usize>,
     /// With type, mode, links, owner, size and time (UTC).
     #[arg(short, long)]
     long: bool,
@@ -161,8 +167,12 @@ struct Ls {
 struct Cat {
     /// Any ISO 9660 or UDF image.
     image: PathBuf,
-    /// The file: /path in the tree (iso:/path and udf:/path choose one), esp:/path in the EFI system partition, partition:NUMBER.
+    /// The file: /path in the tree (iso:/path, joliet:/path and udf:/path choose one), esp:/path in the EFI system partition,
+    /// partition:NUMBER.
     path: OsString,
+    /// Which session of a multi-session image, 1 the oldest [default: the newest].
+    #[arg(long, value_name = "N")]
+    session: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -240,6 +250,9 @@ struct Extract {
     /// Where to put it; nothing that is there is overwritten.
     #[arg(short = 'C', long, value_name = "DIR")]
     directory: PathBuf,
+    /// Which session of a multi-session image, 1 the oldest [default: the newest].
+    #[arg(long, value_name = "N")]
+    session: Option<usize>,
     /// As root: owners, set-id bits and devices too.
     #[arg(long)]
     privileged: bool,

@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Run) -> Result<(), Error> {
         Machine::installed(firmware)?;
     }
     let Subject { image, expectations } = subject(&arguments.image, &interrupt)?;
-    let facts = described(&image)?;
+    let facts = described(&image, None)?;
     let cell = cell(arguments, &facts);
     let qemu = Machine::installed(cell.firmware)?;
     let (accelerator, sentence) = Accelerator::choose(&qemu, cell.firmware);

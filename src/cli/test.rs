@@ -17,7 +17,7 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
     let interrupt = interrupt()?;
     let Subject { image, expectations } = subject(&arguments.image, &interrupt)?;
     let expectations = with(expectations, arguments);
-    let facts = described(&image)?;
+    let facts = described(&image, None)?;
     let (cells, skipped) = match &expectations.cells {
         Some(cells) => (cells.clone(), Vec::new()),
         None => those_that_boot(&facts),

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::io;
 
-use crate::iso9660::{EntryKind, Posix, Zisofs};
+use crate::iso9660::{self, EntryKind, Posix, Zisofs};
 use crate::read_at::{Pieces, ReadAt};
 use crate::time::Timestamp;
 use crate::udf;
@@ -78,6 +78,33 @@ impl From<udf::Kind> for EntryKind {
             udf::Kind::File => Self::File,
             udf::Kind::Symlink(target) => Self::Symlink(target),
             udf::Kind::Other(device) => Self::Other(device),
+        }
+    }
+}
+
+impl From<iso9660::Entry> for Item {
+    fn from(entry: iso9660::Entry) -> Self {
+        let placed = entry.extents.iter().map(|&(offset, length)| (Some(offset), length));
+        Self {
+            length: entry.zisofs.map_or(entry.length, |zisofs| zisofs.length),
+            posix: entry.posix.map(Attributes::from),
+            modified: entry.modified,
+            extents: placed.collect(),
+            is_whole: entry.is_whole,
+            zisofs: entry.zisofs,
+            ..Self::empty(entry.path, entry.kind)
+        }
+    }
+}
+
+impl From<udf::Entry> for Item {
+    fn from(entry: udf::Entry) -> Self {
+        Self {
+            length: entry.length,
+            posix: Some(Attributes::from(entry.attributes)),
+            modified: entry.attributes.modified,
+            extents: entry.extents,
+            ..Self::empty(entry.path, EntryKind::from(entry.kind))
         }
     }
 }

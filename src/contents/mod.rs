@@ -3,11 +3,10 @@
 
 mod item;
 
-use crate::inspect::{self, InspectError};
-use crate::iso9660::{self, EntryKind, Flavour, VolumeKind};
+use crate::inspect::{self, Index, Indexes, InspectError};
+use crate::iso9660::{self, EntryKind};
 use crate::read_at::ReadAt;
 use crate::text;
-use crate::udf;
 
 use item::order;
 
@@ -23,6 +22,8 @@ pub enum Place {
     Tree(Vec<u8>),
     /// A path in the ISO 9660 tree: `iso:/x`.
     Iso(Vec<u8>),
+    /// A path in the Joliet tree: `joliet:/x`.
+    Joliet(Vec<u8>),
     /// A path in the UDF tree: `udf:/x`.
     Udf(Vec<u8>),
     /// A path in a FAT volume, counted from 1: `esp:/x`, `esp2:/x`.
@@ -54,7 +55,7 @@ pub struct Tree {
     items: Vec<Item>,
     /// How many names the volume has that are no items, since no path can hold them or they lead nowhere.
     pub left_out: usize,
-    /// What contradicts the standard.
+    /// What contradicts the standard, what the indexes do not agree on, and what else the items do not show.
     pub notes: Vec<String>,
 }
 
@@ -76,6 +77,7 @@ impl Place {
         };
         match volume {
             b"iso" => Ok(Self::Iso(normal(path))),
+            b"joliet" => Ok(Self::Joliet(normal(path))),
             b"udf" => Ok(Self::Udf(normal(path))),
             b"esp" => Ok(Self::Esp(1, normal(path))),
             b"partition" => number(path)
@@ -103,82 +105,64 @@ fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
 }
 
 impl Tree {
-    /// What `place` is in, and the path there.
+    /// What `place` is in, and the path there; of several sessions the newest.
     pub fn of(image: &dyn ReadAt, place: Place) -> Result<(Self, Vec<u8>), ContentsError> {
-        match place {
-            Place::Tree(path) => Ok((Self::richest(image)?, path)),
-            Place::Iso(path) => {
-                inspect::refuse(image)?;
-                Ok((Self::iso9660(image)?.0, path))
-            }
-            Place::Udf(path) => {
-                inspect::refuse(image)?;
-                let tree = Self::udf(image)?;
-                let absent = || ContentsError::Absent("the image has no UDF volume".into());
-                Ok((tree.ok_or_else(absent)?, path))
-            }
-            Place::Esp(number, path) => Ok((Self::esp(image, number)?, path)),
-            Place::Partition(number) => Err(ContentsError::Absent(format!(
-                "partition:{number} has bytes, and no names; `isobuild inspect` shows what is in it"
-            ))),
-        }
+        Self::of_session(image, place, None)
     }
 
-    /// By Rock Ridge, else UDF, else what else ISO 9660 has: an image with UDF and without Rock Ridge often has little more
-    /// in its ISO 9660 tree than a word about that.
-    fn richest(image: &dyn ReadAt) -> Result<Self, ContentsError> {
+    /// The same in a session, counted from 1, the oldest.
+    pub fn of_session(
+        image: &dyn ReadAt,
+        place: Place,
+        session: Option<usize>,
+    ) -> Result<(Self, Vec<u8>), ContentsError> {
+        let any: fn(&Index) -> bool = |_| true;
+        let (path, among, absent) = match place {
+            Place::Esp(number, path) => return Ok((Self::esp(image, number)?, path)),
+            Place::Partition(number) => {
+                return Err(ContentsError::Absent(format!(
+                    "partition:{number} has bytes, and no names; `isobuild inspect` shows what is in it"
+                )));
+            }
+            Place::Tree(path) => (path, any, "no volume"),
+            Place::Iso(path) => (path, Index::is_iso9660 as _, "no ISO 9660 volume"),
+            Place::Joliet(path) => (path, Index::is_joliet as _, "no Joliet volume"),
+            Place::Udf(path) => (path, Index::is_udf as _, "no UDF volume"),
+        };
         inspect::refuse(image)?;
-        let iso = Self::iso9660(image);
-        if let Ok((tree, Flavour::RockRidge)) = iso {
-            return Ok(tree);
-        }
-        match (Self::udf(image), iso) {
-            (Ok(Some(tree)), _) | (_, Ok((tree, _))) => Ok(tree),
-            (Err(error), Err(_)) | (Ok(None), Err(error)) => Err(error),
-        }
+        let mut indexes = inspect::indexes(image, session)?;
+        indexes.all.retain(among);
+        let tree = Self::of_indexes(indexes);
+        let tree = tree.ok_or_else(|| ContentsError::Absent(format!("the image has {absent}")))?;
+        Ok((tree, path))
     }
 
-    /// The ISO 9660 tree, by Rock Ridge, else Joliet, else the enhanced hierarchy, else plain identifiers.
-    fn iso9660(image: &dyn ReadAt) -> Result<(Self, Flavour), ContentsError> {
-        let descriptors = iso9660::read_descriptors(image)?;
-        let volume = |kind| {
-            descriptors.iter().find_map(|(_, descriptor)| match descriptor {
-                iso9660::Descriptor::Volume(volume) if volume.kind == kind => Some(volume.as_ref()),
-                _ => None,
-            })
-        };
-        let primary = volume(VolumeKind::Primary)
-            .ok_or_else(|| InspectError::NotAnImage("there is no primary volume descriptor (ECMA-119 §9.4)".into()))?;
-        let mut walk = iso9660::walk(image, primary)?;
-        let richer = || volume(VolumeKind::Joliet).or_else(|| volume(VolumeKind::Enhanced));
-        if let (Flavour::Plain, Some(richer)) = (walk.flavour, richer()) {
-            walk = iso9660::walk(image, richer)?;
+    /// By the best index. What another says more is taken from there, or said.
+    fn of_indexes(mut indexes: Indexes) -> Option<Self> {
+        let best = indexes.all.swap_remove(inspect::best(&indexes.all)?);
+        let mut notes: Vec<String> = indexes.of_sessions().into_iter().chain(indexes.faults).collect();
+        let mut longer = Vec::new();
+        for other in &indexes.all {
+            let found = inspect::compare(&best, other);
+            notes.extend(found.faults.into_iter().chain(found.remarks));
+            let items = |(at, number)| Some((at, item_of(other, number)?));
+            longer.extend(found.longer.into_iter().filter_map(items));
         }
-        let items = walk.entries.into_iter().map(|entry| Item {
-            length: entry.zisofs.map_or(entry.length, |zisofs| zisofs.length),
-            posix: entry.posix.map(Attributes::from),
-            modified: entry.modified,
-            extents: placed(&entry.extents, 0),
-            is_whole: entry.is_whole,
-            zisofs: entry.zisofs,
-            ..Item::empty(entry.path, entry.kind)
-        });
-        Ok((Self::new(items.collect(), walk.left_out, walk.notes), walk.flavour))
-    }
-
-    /// The UDF tree, if there is one.
-    fn udf(image: &dyn ReadAt) -> Result<Option<Self>, ContentsError> {
-        let Some(volume) = udf::read(image).map_err(InspectError::from)? else {
-            return Ok(None);
+        let left_out = best.left_out();
+        notes.extend(best.notes().iter().chain(best.remarks()).cloned());
+        let mut items: Vec<Item> = match best {
+            Index::Iso(walk) => walk.entries.into_iter().map(Item::from).collect(),
+            Index::Udf(volume) => volume.entries.into_iter().map(Item::from).collect(),
         };
-        let items = volume.entries.into_iter().map(|entry| Item {
-            length: entry.length,
-            posix: Some(Attributes::from(entry.attributes)),
-            modified: entry.attributes.modified,
-            extents: entry.extents,
-            ..Item::empty(entry.path, EntryKind::from(entry.kind))
-        });
-        Ok(Some(Self::new(items.collect(), volume.left_out, volume.notes)))
+        for (at, other) in longer {
+            if let Some(item) = items.get_mut(at)
+                && item.zisofs.is_none()
+                && item.length < other.length
+            {
+                (item.length, item.extents, item.is_whole) = (other.length, other.extents, other.is_whole);
+            }
+        }
+        Some(Self::new(items, left_out, notes))
     }
 
     /// A FAT volume, counted from 1 as [`inspect::inspect`] counts them.
@@ -274,6 +258,14 @@ impl Tree {
     }
 }
 
+/// An entry of an index by its number.
+fn item_of(index: &Index, number: usize) -> Option<Item> {
+    match index {
+        Index::Iso(walk) => walk.entries.get(number).cloned().map(Item::from),
+        Index::Udf(volume) => volume.entries.get(number).cloned().map(Item::from),
+    }
+}
+
 /// The extents of a volume that begins at `start`.
 fn placed(extents: &[(u64, u64)], start: u64) -> Vec<(Option<u64>, u64)> {
     extents
@@ -328,6 +320,7 @@ mod tests {
             ("a//b/./c/", tree("/a/b/c")),
             ("iso:/x", Ok(Place::Iso("/x".into()))),
             ("udf:x", Ok(Place::Udf("/x".into()))),
+            ("joliet:/x/", Ok(Place::Joliet("/x".into()))),
             ("a:b", tree("/a:b")),
             ("espresso:x", tree("/espresso:x")),
             ("esp:", Ok(Place::Esp(1, "/".into()))),

@@ -24,6 +24,8 @@ pub struct Difference {
     pub different_bytes: u64,
     /// Where those are, by the extents of the first image.
     pub bytes: Vec<Run>,
+    /// What is wrong with the names of each image, or not shown by them.
+    pub notes: [Vec<String>; 2],
 }
 
 /// A fact that is another in the second image.
@@ -81,11 +83,14 @@ pub fn diff(a: &dyn ReadAt, b: &dyn ReadAt) -> Result<Difference, (usize, Conten
         });
     }
     let facts_b = inspect::inspect(b).map_err(second)?;
-    let mut names = Vec::new();
+    let (mut names, mut notes) = (Vec::new(), [Vec::new(), Vec::new()]);
     for volume in volumes(&facts_a, &facts_b) {
         let (tree_a, tree_b) = (tree(a, &facts_a, &volume), tree(b, &facts_b, &volume));
         let tree_a = tree_a.map_err(|error| (0, error))?;
         let tree_b = tree_b.map_err(|error| (1, error))?;
+        for (notes, tree) in notes.iter_mut().zip([&tree_a, &tree_b]) {
+            notes.extend(tree.iter().flat_map(|tree| &tree.notes).cloned());
+        }
         names::compare((a, &tree_a), (b, &tree_b), &volume, &mut names)?;
     }
     Ok(Difference {
@@ -94,6 +99,7 @@ pub fn diff(a: &dyn ReadAt, b: &dyn ReadAt) -> Result<Difference, (usize, Conten
         names,
         different_bytes,
         bytes,
+        notes,
     })
 }
 

@@ -3,7 +3,9 @@
 //! It works on any image, not on ours alone. What contradicts a standard is a fault in the description; only an image that cannot be
 //! read at all is an error.
 
+mod agreement;
 mod fat_volumes;
+mod indexes;
 mod loaders;
 mod recognise;
 mod tables;
@@ -22,7 +24,9 @@ use crate::layout;
 use crate::read_at::ReadAt;
 use crate::udf;
 
+pub(crate) use agreement::compare;
 pub(crate) use fat_volumes::{esp_facts, esp_faults, esp_name, fat_extents, fat_what};
+pub(crate) use indexes::{Index, Indexes, best, read as indexes};
 pub(crate) use loaders::{is_loader, loader_facts, loaders_in};
 pub(crate) use recognise::{container, refuse};
 pub(crate) use tables::{gpt_partition, mbr_partition};
@@ -45,8 +49,19 @@ pub enum InspectError {
     Udf(#[from] udf::Error),
 }
 
-/// Everything that the bytes of `image` say.
+/// Everything that the bytes of `image` say; of several sessions the newest.
+///
+/// # Errors
+/// When there is nothing in it that could be described, or it cannot be read.
 pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
+    inspect_session(image, None)
+}
+
+/// The same of a session, counted from 1, the oldest. What firmware looks at does not depend on it.
+///
+/// # Errors
+/// When there is no such session, too.
+pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Description, InspectError> {
     recognise::refuse(image)?;
     let mut facts = Description {
         size: image.size(),
@@ -55,8 +70,11 @@ pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
     facts.warnings = recognise::unsupported(image)?;
     let mut claims = Vec::new();
     tables::read(image, &mut facts, &mut claims)?;
-    let boot_images = boot_images(image, &mut facts, &mut claims)?;
-    udf_volume::read(image, &mut facts, &mut claims)?;
+    let indexes = indexes::read(image, session)?;
+    let boot_images = volume::boot_catalogs(image, &indexes.sessions, &mut facts, &mut claims);
+    volume::read(image, &indexes, &mut facts, &mut claims)?;
+    udf_volume::read(image, &indexes, &mut facts, &mut claims)?;
+    disagreements(&indexes, &mut facts);
     fat_volumes::read(image, &mut facts, &mut claims);
     for extent in boot_images {
         match claims.iter_mut().find(|claim| claim.offset == extent.offset) {
@@ -74,6 +92,20 @@ pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
     facts.extents = layout::with_unclaimed(extents, image, 0, image.size())?;
     facts.cells = check::cells(&facts);
     Ok(facts)
+}
+
+/// Adds what the indexes do not agree on.
+fn disagreements(indexes: &Indexes, facts: &mut Description) {
+    facts.faults.extend(indexes.faults.iter().cloned());
+    facts.warnings.extend(indexes.of_sessions());
+    let Some(best) = best(&indexes.all) else {
+        return;
+    };
+    for other in (0..indexes.all.len()).filter(|&other| other != best) {
+        let found = compare(&indexes.all[best], &indexes.all[other]);
+        facts.faults.extend(found.faults);
+        facts.warnings.extend(found.remarks);
+    }
 }
 
 /// The partitions of every table.
@@ -95,25 +127,13 @@ pub fn fat_volumes(image: &dyn ReadAt) -> Result<impl Iterator<Item = (u64, fat:
     recognise::refuse(image)?;
     let (mut facts, mut claims) = (Description::default(), Vec::new());
     tables::read(image, &mut facts, &mut claims)?;
-    boot_images(image, &mut facts, &mut claims)?;
+    let sessions = match iso9660::sessions(image) {
+        Err(iso9660::Error::NotIso9660(_)) if udf_volume::is_announced(image)? => Vec::new(),
+        sessions => sessions?,
+    };
+    volume::boot_catalogs(image, &sessions, &mut facts, &mut claims);
     let volumes = fat_volumes::volumes(image, &facts);
     Ok(volumes.map(|(offset, _, contents)| (offset, contents)))
-}
-
-/// Adds what the ISO 9660 volume says. The result are the boot images that may have no other name; an image of UDF alone has none.
-fn boot_images(
-    image: &dyn ReadAt,
-    facts: &mut Description,
-    claims: &mut Vec<Extent>,
-) -> Result<Vec<Extent>, InspectError> {
-    match volume::read(image, facts, claims) {
-        Err(InspectError::NotAnImage(_) | InspectError::Iso9660(iso9660::Error::NotIso9660(_)))
-            if udf_volume::is_announced(image)? =>
-        {
-            Ok(Vec::new())
-        }
-        read => read,
-    }
 }
 
 fn claim(offset: u64, length: u64, what: What) -> Extent {

@@ -101,9 +101,5 @@ pub(super) fn unsupported(image: &dyn ReadAt) -> io::Result<Vec<String>> {
     if at(1024, b"BD")? || at(1024, b"H+\0\x04")? || at(1024, b"HX\0\x05")? {
         say("an HFS volume that begins with the image");
     }
-    // Where xorriso and growisofs leave the descriptors of the first session on a medium that can be overwritten.
-    if at(32 * SECTOR + 1, b"CD001\x01")? && at(32 * SECTOR, b"\x01")? {
-        say("earlier sessions of a multi-session image");
-    }
     Ok(found)
 }

@@ -162,7 +162,6 @@ fn h23_what_is_not_described_is_named() {
     assert!(map.partitions.iter().any(|partition| partition.table == "apm"));
     named(&with(&image, 1024, b"BD"), "HFS volume");
     named(&with(&image, 1024, b"H+\0\x04"), "HFS volume");
-    named(&with(&image, sector(32), b"\x01CD001\x01"), "earlier sessions");
     refused(
         &[super::recognise::RAW, &[0; 100_000][..]].concat(),
         "raw sectors of 2352 bytes",

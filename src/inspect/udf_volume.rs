@@ -8,6 +8,7 @@ use crate::read_at::ReadAt;
 use crate::text;
 use crate::udf::{self, Kind, Volume};
 
+use super::indexes::{Index, Indexes};
 use super::{InspectError, claim, recognise};
 
 /// Whether the image says that it holds UDF.
@@ -15,28 +16,28 @@ pub(super) fn is_announced(image: &dyn ReadAt) -> io::Result<bool> {
     Ok(recognise::udf_sequence(image)?.is_some())
 }
 
-/// Adds what the UDF volume says, if there is one. An announced volume that cannot be read is a fault beside ISO 9660, and an error
-/// alone.
-pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec<Extent>) -> Result<(), InspectError> {
-    let Some((offset, length)) = recognise::udf_sequence(image)? else {
-        return Ok(());
-    };
-    claims.push(claim(offset, length, What::UdfRecognition));
+/// Adds what the UDF volume says, if there is one.
+pub(super) fn read(
+    image: &dyn ReadAt,
+    indexes: &Indexes,
+    facts: &mut Description,
+    claims: &mut Vec<Extent>,
+) -> Result<(), InspectError> {
+    if let Some((offset, length)) = recognise::udf_sequence(image)? {
+        claims.push(claim(offset, length, What::UdfRecognition));
+    }
+    let volumes = indexes.all.iter().filter_map(|index| match index {
+        Index::Udf(volume) => Some(volume),
+        Index::Iso(_) => None,
+    });
+    for volume in volumes {
+        describe(volume, facts, claims);
+    }
+    Ok(())
+}
+
+fn describe(volume: &Volume, facts: &mut Description, claims: &mut Vec<Extent>) {
     let alone = facts.filesystems.is_empty();
-    let no_anchor = || {
-        let fault = "UDF is announced, and there is no anchor of it (ECMA-167 3/8.4.2.1)";
-        InspectError::NotAnImage(fault.into())
-    };
-    let volume = match udf::read(image).map_err(InspectError::from) {
-        Ok(Some(volume)) => volume,
-        Ok(None) if alone => return Err(no_anchor()),
-        Err(error) if alone => return Err(error),
-        failed => {
-            let fault = failed.err().unwrap_or_else(no_anchor);
-            facts.faults.push(fault.to_string());
-            return Ok(());
-        }
-    };
     if alone {
         facts.volume_id = volume.label.clone();
         for entry in &volume.entries {
@@ -52,9 +53,8 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
     facts
         .faults
         .extend(volume.notes.iter().map(|note| format!("UDF: {note}")));
-    structures(&volume, claims);
-    files(&volume, claims);
-    Ok(())
+    structures(volume, claims);
+    files(volume, claims);
 }
 
 /// Claims the volume's own structures; what follows without a gap is one extent.

@@ -2,79 +2,124 @@
 
 use crate::el_torito::{self, Emulation, Platform, boot_info};
 use crate::facts::{BootCatalog, BootEntry, Counts, Description, Extent, Identifiers, InfoTable, What};
-use crate::iso9660::{self, Descriptor, EntryKind, Flavour, MediaMd5, SECTOR, VolumeDescriptor, VolumeKind, Walk};
+use crate::iso9660::{
+    self, Descriptor, EntryKind, Flavour, MediaMd5, SECTOR, Session, VolumeDescriptor, VolumeKind, Walk,
+};
 use crate::read_at::{ReadAt, Window};
 use crate::text;
 
+use super::indexes::{Index, Indexes};
 use super::{InspectError, claim};
 
-/// Adds what the volume says. The result are the boot images that may have no other name.
+/// Adds what the ISO 9660 volumes say: everything of the session that is read, and of the others what is their own.
 pub(super) fn read(
     image: &dyn ReadAt,
+    indexes: &Indexes,
     facts: &mut Description,
     claims: &mut Vec<Extent>,
-) -> Result<Vec<Extent>, InspectError> {
-    let descriptors = iso9660::read_descriptors(image)?;
-    facts.faults.extend(iso9660::descriptor_faults(image, &descriptors)?);
-    let mut boot_images = Vec::new();
-    let mut volumes: Vec<&VolumeDescriptor> = Vec::new();
-    let is_primary = |volume: &&VolumeDescriptor| volume.kind == VolumeKind::Primary;
-    for (offset, descriptor) in &descriptors {
+) -> Result<(), InspectError> {
+    for (number, session) in indexes.sessions.iter().enumerate() {
+        descriptors(image, session, facts, claims)?;
+        if number != indexes.session {
+            for kind in [VolumeKind::Primary, VolumeKind::Joliet, VolumeKind::Enhanced] {
+                if let Some(volume) = session.volume(kind) {
+                    let walk = iso9660::walk(image, volume)?;
+                    structures(volume, &walk, claims);
+                }
+            }
+        }
+    }
+    let Some(session) = indexes.sessions.get(indexes.session) else {
+        return Ok(());
+    };
+    let Some(primary) = session.volume(VolumeKind::Primary) else {
+        return Ok(());
+    };
+    describe(primary, facts);
+    facts.filesystems.push("iso9660".into());
+    let walks = || {
+        indexes.all.iter().filter_map(|index| match index {
+            Index::Iso(walk) => Some(walk),
+            Index::Udf(_) => None,
+        })
+    };
+    let richest = walks().map(|walk| walk.flavour).max();
+    for walk in walks() {
+        let (kind, name) = match walk.flavour {
+            Flavour::Plain => (VolumeKind::Primary, None),
+            Flavour::RockRidge => (VolumeKind::Primary, Some("rock-ridge")),
+            Flavour::Joliet => (VolumeKind::Joliet, Some("joliet")),
+            Flavour::Enhanced => (VolumeKind::Enhanced, Some("iso9660-1999")),
+        };
+        facts.filesystems.extend(name.map(str::to_owned));
+        let Some(volume) = session.volume(kind) else {
+            continue;
+        };
+        structures(volume, walk, claims);
+        for fault in iso9660::path_tables(image, volume).err().iter().chain(&walk.notes) {
+            if !facts.faults.contains(fault) {
+                facts.faults.push(fault.clone());
+            }
+        }
+        facts.warnings.extend(walk.remarks.iter().cloned());
+        let is_richest = Some(walk.flavour) == richest;
+        if is_richest {
+            facts.counts = counts(walk);
+        }
+        files(walk, is_richest, claims);
+    }
+    Ok(())
+}
+
+/// The descriptors of a session: what is wrong with them, and where they are.
+fn descriptors(
+    image: &dyn ReadAt,
+    session: &Session,
+    facts: &mut Description,
+    claims: &mut Vec<Extent>,
+) -> Result<(), InspectError> {
+    let faults = iso9660::descriptor_faults(image, &session.descriptors)?;
+    facts.faults.extend(faults);
+    for (offset, descriptor) in &session.descriptors {
         let what = match descriptor {
-            Descriptor::Boot(record) => {
-                if let Some(catalog) = el_torito::parse_boot_record(record) {
-                    // The primary descriptor is the first of all.
-                    let space = volumes.iter().copied().find(is_primary);
-                    let space = space.map_or(u64::MAX, |volume| volume.space);
-                    boot_images = boot_catalog(image, catalog, space, facts, claims);
-                }
-                What::BootRecord
-            }
-            Descriptor::Volume(volume) => {
-                // A second one of a kind says the same again (ECMA-119 §7.7.2).
-                if volumes.iter().all(|known| known.kind != volume.kind) {
-                    volumes.push(volume);
-                }
-                match volume.kind {
-                    VolumeKind::Primary => What::PrimaryDescriptor,
-                    VolumeKind::Joliet => What::JolietDescriptor,
-                    VolumeKind::Enhanced => What::EnhancedDescriptor,
-                }
-            }
+            Descriptor::Boot(_) => What::BootRecord,
+            Descriptor::Volume(volume) => match volume.kind {
+                VolumeKind::Primary => What::PrimaryDescriptor,
+                VolumeKind::Joliet => What::JolietDescriptor,
+                VolumeKind::Enhanced => What::EnhancedDescriptor,
+            },
             Descriptor::Terminator => What::Terminator,
             Descriptor::Other(_) => What::OtherDescriptor,
         };
         claims.push(claim(*offset, SECTOR, what));
     }
-    let primary = volumes.iter().position(is_primary);
-    let Some(primary) = primary.map(|at| volumes.remove(at)) else {
-        let message = "there is no primary volume descriptor in logical sector 16 or behind it";
-        return Err(InspectError::NotAnImage(message.into()));
-    };
-    describe(primary, facts);
-    let mut walks = vec![(primary, iso9660::walk(image, primary)?)];
-    for volume in volumes {
-        walks.push((volume, iso9660::walk(image, volume)?));
-    }
-    facts.filesystems.push("iso9660".into());
-    for (_, walk) in &walks {
-        facts.filesystems.extend(match walk.flavour {
-            Flavour::Plain => None,
-            Flavour::RockRidge => Some("rock-ridge".into()),
-            Flavour::Joliet => Some("joliet".into()),
-            Flavour::Enhanced => Some("iso9660-1999".into()),
-        });
-    }
-    let flavour = walks.iter().map(|(_, walk)| walk.flavour).max();
-    for (volume, walk) in &walks {
-        let richest = Some(walk.flavour) == flavour;
-        if richest {
-            facts.counts = counts(walk);
+    Ok(())
+}
+
+/// Adds the boot catalog that the descriptors in logical sector 16 and behind lead to, where firmware looks. The result are the boot
+/// images that may have no other name.
+pub(super) fn boot_catalogs(
+    image: &dyn ReadAt,
+    sessions: &[Session],
+    facts: &mut Description,
+    claims: &mut Vec<Extent>,
+) -> Vec<Extent> {
+    let mut boot_images = Vec::new();
+    // The primary descriptor is the first of all.
+    let mut space = u64::MAX;
+    let first = sessions.iter().find(|session| session.start == 0);
+    for (_, descriptor) in first.iter().flat_map(|session| &session.descriptors) {
+        match descriptor {
+            Descriptor::Volume(volume) if volume.kind == VolumeKind::Primary => space = space.min(volume.space),
+            Descriptor::Boot(record) => {
+                if let Some(catalog) = el_torito::parse_boot_record(record) {
+                    boot_images = boot_catalog(image, catalog, space, facts, claims);
+                }
+            }
+            _ => {}
         }
-        index(image, volume, walk, richest, facts, claims);
-        continuations(walk, claims);
     }
-    Ok(boot_images)
+    boot_images
 }
 
 fn describe(primary: &VolumeDescriptor, facts: &mut Description) {
@@ -104,15 +149,8 @@ fn counts(walk: &Walk) -> Counts {
     counts
 }
 
-/// Claims what one hierarchy points at. Files get their names from the richest one.
-fn index(
-    image: &dyn ReadAt,
-    volume: &VolumeDescriptor,
-    walk: &Walk,
-    named: bool,
-    facts: &mut Description,
-    claims: &mut Vec<Extent>,
-) {
+/// Claims the path tables, directories and continuation areas of one hierarchy.
+fn structures(volume: &VolumeDescriptor, walk: &Walk, claims: &mut Vec<Extent>) {
     let (path_l, path_m, directory) = match volume.kind {
         // An enhanced hierarchy often is the primary one over again.
         VolumeKind::Primary | VolumeKind::Enhanced => (What::PathTableL, What::PathTableM, What::Directory),
@@ -124,28 +162,30 @@ fn index(
             claims.push(claim(offset, length, what));
         }
     }
-    for fault in iso9660::path_tables(image, volume).err().iter().chain(&walk.notes) {
-        if !facts.faults.contains(fault) {
-            facts.faults.push(fault.clone());
-        }
+    let entries = walk.entries.iter().chain(&walk.emptied);
+    for entry in entries.filter(|entry| entry.kind == EntryKind::Directory) {
+        claim_extents(entry, true, directory, claims);
     }
-    facts.warnings.extend(walk.remarks.iter().cloned());
-    for entry in walk.entries.iter().chain(&walk.emptied) {
-        let what = match entry.kind {
-            EntryKind::Directory => directory,
-            EntryKind::File => What::File,
-            _ => continue,
-        };
-        let paths = match named || what == directory {
-            true => vec![format!("iso:{}", text::lossless(&entry.path))],
-            false => Vec::new(),
-        };
-        for &(offset, length) in &merged(&entry.extents) {
-            claims.push(Extent {
-                paths: paths.clone(),
-                ..claim(offset, length, what)
-            });
-        }
+    continuations(walk, claims);
+}
+
+/// Claims the contents of files.
+fn files(walk: &Walk, named: bool, claims: &mut Vec<Extent>) {
+    for entry in walk.entries.iter().filter(|entry| entry.kind == EntryKind::File) {
+        claim_extents(entry, named, What::File, claims);
+    }
+}
+
+fn claim_extents(entry: &iso9660::Entry, named: bool, what: What, claims: &mut Vec<Extent>) {
+    let paths = match named {
+        true => vec![format!("iso:{}", text::lossless(&entry.path))],
+        false => Vec::new(),
+    };
+    for &(offset, length) in &merged(&entry.extents) {
+        claims.push(Extent {
+            paths: paths.clone(),
+            ..claim(offset, length, what)
+        });
     }
 }
 

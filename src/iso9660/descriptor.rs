@@ -306,11 +306,16 @@ pub fn descriptor_faults(image: &dyn ReadAt, descriptors: &[(u64, Descriptor)]) 
 /// The descriptors from logical sector 16 to the terminator, each with its byte offset.
 ///
 /// # Errors
-/// When the first of them is none, or when they cannot be read. A set that ends without a terminator is taken as it is.
+/// When the first of them is not a descriptor, or when they cannot be read. A set that ends without a terminator is taken as it is.
 pub fn read_descriptors(image: &dyn ReadAt) -> Result<Vec<(u64, Descriptor)>, Error> {
+    read_descriptors_at(image, SYSTEM_AREA)
+}
+
+/// The set that begins at `start`.
+pub(super) fn read_descriptors_at(image: &dyn ReadAt, start: u64) -> Result<Vec<(u64, Descriptor)>, Error> {
     let mut descriptors = Vec::new();
     for number in 0..LONGEST_SET {
-        let offset = SYSTEM_AREA + number * SECTOR;
+        let offset = start + number * SECTOR;
         if offset + SECTOR > image.size() {
             break;
         }

@@ -39,7 +39,7 @@ pub use descriptor::{
 pub use hierarchy::{Addresses, Hierarchy, Mapping};
 pub use media_md5::{FIELD_LENGTH, MediaMd5, Summing};
 pub use path_table::{Endian, path_tables};
-pub use read::{Entry, EntryKind, Walk, walk};
+pub use read::{Entry, EntryKind, Session, Walk, sessions, walk};
 pub use zisofs::Zisofs;
 
 /// §7.1.2: the logical sector; our logical blocks (§7.2.2) have the same length.

@@ -4,6 +4,7 @@ mod directory;
 mod entry;
 mod raw;
 mod relocated;
+mod sessions;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use raw::Raw;
 use relocated::Relocated;
 
 pub use entry::{Entry, EntryKind};
+pub use sessions::{Session, sessions};
 
 /// What an entry takes beside its path.
 const ENTRY: u64 = 256;
@@ -45,7 +47,7 @@ pub struct Walk {
 /// Follows a hierarchy from its root. A primary one is read by Rock Ridge if it has that, else by identifier.
 ///
 /// # Errors
-/// When the root directory cannot be read.
+/// When the image cannot be read. What is cut off or damaged is a note.
 pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor) -> Result<Walk, Error> {
     let root = Directory {
         offset: volume.root.offset,
@@ -121,9 +123,12 @@ fn announced(image: &dyn ReadAt, root: &Directory) -> Result<(rock_ridge::Read, 
         offset: root.offset,
         error,
     };
-    let bytes = image
-        .read_vec_at(root.offset, SECTOR.min(root.length))
-        .map_err(failed)?;
+    // What is cut off is a note of the walk.
+    let length = image.size().saturating_sub(root.offset).min(SECTOR).min(root.length);
+    let bytes = match length {
+        0 => Vec::new(),
+        _ => image.read_vec_at(root.offset, length).map_err(failed)?,
+    };
     let mut read = rock_ridge::Read::default();
     let record = Raw::parse(&bytes);
     let system_use = record.map_or(&[][..], |record| record.system_use);

@@ -64,8 +64,13 @@ pub(super) struct Volume {
 }
 
 pub(super) fn volume(tree: &Tree, flavour: Flavour) -> Volume {
+    volume_at(tree, flavour, 0)
+}
+
+/// The volume of a session that begins at `start`, with nothing before it.
+pub(super) fn volume_at(tree: &Tree, flavour: Flavour, start: u64) -> Volume {
     let hierarchy = Hierarchy::plan(tree, flavour).unwrap();
-    let mut end = SYSTEM_AREA + 2 * SECTOR;
+    let mut end = start + SYSTEM_AREA + 2 * SECTOR;
     let mut place = |length: u64| {
         let offset = end;
         end += length.next_multiple_of(SECTOR);
@@ -98,7 +103,7 @@ pub(super) fn volume(tree: &Tree, flavour: Flavour) -> Volume {
             publisher: "p".into(),
             ..Identifiers::default()
         },
-        space: end,
+        space: end - start,
         path_table_length,
         path_table_l,
         path_table_m,
@@ -108,8 +113,8 @@ pub(super) fn volume(tree: &Tree, flavour: Flavour) -> Volume {
     };
     let mut bytes = vec![0; end as usize];
     let mut put = |offset: u64, piece: &[u8]| bytes[offset as usize..][..piece.len()].copy_from_slice(piece);
-    put(SYSTEM_AREA, &descriptor.encode().unwrap());
-    put(SYSTEM_AREA + SECTOR, &terminator());
+    put(start + SYSTEM_AREA, &descriptor.encode().unwrap());
+    put(start + SYSTEM_AREA + SECTOR, &terminator());
     put(path_table_l, &hierarchy.path_table(Endian::Little, &addresses));
     put(path_table_m, &hierarchy.path_table(Endian::Big, &addresses));
     for &directory in hierarchy.directories() {

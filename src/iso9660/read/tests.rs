@@ -1,6 +1,7 @@
 //! Volumes that were made to harm their reader, and those that ours are not like.
 
 mod foreign;
+mod sessions;
 
 use std::cell::Cell;
 use std::io;
