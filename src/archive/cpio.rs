@@ -1,4 +1,5 @@
-//! cpio: the portable ASCII formats of SVR4 (`070701`, and `070702` with sums) and of POSIX (`070707`).
+//! cpio: the portable ASCII formats of SVR4 (`070701`, and `070702` with sums) and of POSIX (`070707`), and the old binary one in
+//! either byte order.
 
 use std::collections::HashMap;
 
@@ -13,7 +14,12 @@ const LONGEST: u64 = 4096;
 
 /// Whether an archive begins so.
 pub(super) fn is_one(start: &[u8]) -> bool {
-    matches!(start, [b'0', b'7', b'0', b'7', b'0', b'1' | b'2' | b'7', ..])
+    matches!(start, [b'0', b'7', b'0', b'7', b'0', b'1' | b'2' | b'7', ..]) || is_binary(start)
+}
+
+/// 0o070707 in sixteen bits, of a machine of either kind.
+fn is_binary(start: &[u8]) -> bool {
+    matches!(start, [0xC7, 0x71, ..] | [0x71, 0xC7, ..])
 }
 
 /// What a header says.
@@ -79,6 +85,34 @@ impl Header {
                     align: 1,
                 })
             }
+            _ if is_binary(&magic) => {
+                let bytes = input.bytes.read_vec_at(at, 26).map_err(Error::of)?;
+                let word = |index: usize| {
+                    let pair = [bytes[2 * index], bytes[2 * index + 1]];
+                    match magic[0] {
+                        0xC7 => u16::from_le_bytes(pair),
+                        _ => u16::from_be_bytes(pair),
+                    }
+                };
+                // On the PDP-11 the more significant half of a long number came first, and so it stayed.
+                let long = |index: usize| u64::from(word(index)) << 16 | u64::from(word(index + 1));
+                let special = word(7);
+                Ok(Self {
+                    device: (word(1).into(), 0),
+                    inode: word(2).into(),
+                    mode: word(3).into(),
+                    uid: word(4).into(),
+                    gid: word(5).into(),
+                    links: word(6).into(),
+                    special: ((special >> 8).into(), (special & 0xff).into()),
+                    mtime: long(8),
+                    name_length: word(10).into(),
+                    length: long(11),
+                    sum: None,
+                    size: 26,
+                    align: 2,
+                })
+            }
             _ => Err(wrong(format!("is damaged: at byte {at} there is no header of cpio"))),
         }
     }
@@ -131,7 +165,9 @@ fn archive(input: &Input, start: u64, entries: &mut Vec<Entry>) -> Result<u64, E
             return Ok(at);
         }
         let place = input.place(content, header.length)?;
-        if let Some(sum) = header.sum.filter(|_| header.length > 0) {
+        // Only files have one; GNU cpio leaves that of a link 0.
+        let is_file = header.mode & 0o170_000 == 0o100_000;
+        if let Some(sum) = header.sum.filter(|_| header.length > 0 && is_file) {
             check(input, place, sum, name)?;
         }
         let path = relative(name)?;
@@ -191,7 +227,14 @@ fn target(input: &Input, place: Place, name: &[u8]) -> Result<Vec<u8>, Error> {
             place.length
         )));
     }
-    input.bytes.read_vec_at(place.offset, place.length).map_err(Error::of)
+    let target = input.bytes.read_vec_at(place.offset, place.length).map_err(Error::of)?;
+    match target.contains(&0) {
+        true => Err(wrong(format!(
+            "is damaged: the link {:?} has a NUL in its target",
+            text::visible(name)
+        ))),
+        false => Ok(target),
+    }
 }
 
 /// The sum of all bytes of a content, which `070702` has.

@@ -7,7 +7,7 @@ use crate::iso9660::{self, Descriptor, EntryKind, MediaMd5};
 use crate::read_at::ReadAt;
 use crate::text;
 
-pub(super) fn image(input: &Input) -> Result<Content, Error> {
+pub(super) fn image(input: &Input) -> Result<(Content, Vec<String>), Error> {
     let tree = Tree::of(input.bytes, ImagePlace::Tree(b"/".to_vec()));
     let (tree, _) = tree.map_err(|error| wrong(format!("cannot be read as an image: {error}")))?;
     if tree.left_out > 0 {
@@ -17,7 +17,14 @@ pub(super) fn image(input: &Input) -> Result<Content, Error> {
         )));
     }
     let entries: Result<_, _> = tree.items().iter().map(|item| entry(input, item)).collect();
-    Ok(Content::Image(entries?, beside_the_tree(input.bytes)))
+    let warnings = tree
+        .notes
+        .iter()
+        .map(|note| format!("is an image of which there is to say: {note}"));
+    Ok((
+        Content::Image(entries?, beside_the_tree(input.bytes)),
+        warnings.collect(),
+    ))
 }
 
 /// By the volume descriptors; an image of UDF alone has none.

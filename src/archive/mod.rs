@@ -6,7 +6,7 @@
 mod cpio;
 mod iso;
 mod name;
-mod pax;
+mod repeated;
 mod spool;
 mod tar;
 mod zip;
@@ -22,7 +22,16 @@ use crate::time::Timestamp;
 
 pub use spool::{Decompressed, Spool};
 
-/// What an archive holds.
+/// What an archive holds, and what of it does not come out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archive {
+    /// What comes out.
+    pub content: Content,
+    /// What does not, in words that go on from the archive's name.
+    pub warnings: Vec<String>,
+}
+
+/// What comes out of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// Entries, in the archive's order.
@@ -150,7 +159,7 @@ impl Input<'_> {
 ///
 /// # Errors
 /// The archive cannot be read, is none of the known kinds, is damaged or cut short, or has an entry whose path no image can hold.
-pub fn read(archive: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Content, Error> {
+pub fn read(archive: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Archive, Error> {
     let length = archive.size().min(16);
     let start = archive.read_vec_at(0, length).map_err(Error::of)?;
     let Some(compression) = Compression::of(&start) else {
@@ -173,26 +182,36 @@ pub fn read(archive: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Content, Err
         spooled: true,
         spool,
     })?;
-    Ok(content.unwrap_or(Content::File(whole)))
+    Ok(content.unwrap_or(Archive {
+        content: Content::File(whole),
+        warnings: Vec::new(),
+    }))
 }
 
 /// By what the bytes begin with; none if that is no archive.
-fn content(input: &Input) -> Result<Option<Content>, Error> {
+fn content(input: &Input) -> Result<Option<Archive>, Error> {
     let length = input.bytes.size().min(512);
     let start = input.bytes.read_vec_at(0, length).map_err(Error::of)?;
     let mut identifier = [0; 5];
     let is_iso =
         input.bytes.read_exact_at(&mut identifier, 32769).is_ok() && matches!(&identifier, b"CD001" | b"BEA01");
-    let entries = if cpio::is_one(&start) {
-        cpio::entries(input)?
+    let (content, warnings) = if cpio::is_one(&start) {
+        let (entries, warning) = repeated::last_ones(cpio::entries(input)?);
+        (Content::Entries(entries), Vec::from_iter(warning))
     } else if zip::is_one(&start) {
-        zip::entries(input)?
+        let (entries, warnings) = zip::entries(input)?;
+        (Content::Entries(entries), warnings)
     } else if is_iso {
-        return iso::image(input).map(Some);
+        iso::image(input)?
     } else if tar::is_one(&start) {
-        tar::entries(input)?
+        let read = tar::read(input)?;
+        let (entries, warning) = repeated::last_ones(read.entries);
+        (
+            Content::Entries(entries),
+            read.warnings.into_iter().chain(warning).collect(),
+        )
     } else {
         return Ok(None);
     };
-    Ok(Some(Content::Entries(entries)))
+    Ok(Some(Archive { content, warnings }))
 }

@@ -17,7 +17,8 @@ use super::*;
 /// What an archive gives: a line for each entry, and for a file its bytes.
 fn listed(archive: &[u8]) -> Result<Vec<String>, Error> {
     let spool = Spool::new(archive.len() as u64);
-    let content = read(&archive.to_vec(), &spool)?;
+    let archive = archive.to_vec();
+    let content = read(&archive, &spool)?.content;
     let spooled = spool.bytes()?;
     let entries = match content {
         Content::Entries(entries) | Content::Image(entries, _) => entries,
@@ -29,7 +30,7 @@ fn listed(archive: &[u8]) -> Result<Vec<String>, Error> {
     let line = |entry: &Entry| {
         let kind = match &entry.kind {
             Kind::File(place) => {
-                let bytes: &dyn ReadAt = if place.spooled { &spooled } else { archive_of(archive) };
+                let bytes: &dyn ReadAt = if place.spooled { &spooled } else { &archive };
                 let bytes = bytes.read_vec_at(place.offset, place.length).unwrap();
                 format!("file {}", text(&bytes))
             }
@@ -50,8 +51,10 @@ fn listed(archive: &[u8]) -> Result<Vec<String>, Error> {
     Ok(entries.iter().map(line).collect())
 }
 
-fn archive_of(bytes: &[u8]) -> &dyn ReadAt {
-    Box::leak(Box::new(bytes.to_vec()))
+/// What an archive gives a warning of.
+fn warnings(archive: &[u8]) -> Vec<String> {
+    let spool = Spool::new(archive.len() as u64);
+    read(&archive.to_vec(), &spool).unwrap().warnings
 }
 
 /// The bytes, or how many there are.

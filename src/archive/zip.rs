@@ -1,5 +1,7 @@
 //! zip (APPNOTE 6.3.10): entries that are stored or deflated. The crate gives no set-id bits, and there are no owners.
 
+mod directory;
+
 use std::io::Read;
 
 use zip::read::{ZipArchive, ZipFile};
@@ -8,9 +10,10 @@ use zip::{CompressionMethod, DateTime, ExtraField};
 
 use super::name::relative;
 use super::{Entry, Error, Input, Kind, Place, wrong};
-use crate::read_at::Reader;
+use crate::read_at::{ReadAt, Reader};
 use crate::text;
 use crate::time::{Civil, Timestamp};
+use directory::Directory;
 
 /// Linux takes no longer target of a link.
 const LONGEST_TARGET: u64 = 4096;
@@ -20,8 +23,49 @@ pub(super) fn is_one(start: &[u8]) -> bool {
     matches!(start, [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..])
 }
 
-pub(super) fn entries(input: &Input) -> Result<Vec<Entry>, Error> {
-    let mut archive = ZipArchive::new(Reader::new(input.bytes)).map_err(|error| failed(error, ""))?;
+/// The entries, and what is wrong with the archive without any of them being lost.
+pub(super) fn entries(input: &Input) -> Result<(Vec<Entry>, Vec<String>), Error> {
+    let opened = open(input.bytes)?;
+    let (start, offset) = match opened.is_empty() {
+        // Where there is no entry by the record at the end, nobody has looked for one.
+        true => (directory::start(input.bytes).map_err(Error::of)?, 0),
+        false => (opened.central_directory_start(), opened.offset()),
+    };
+    let directory = Directory::read(input.bytes, start)?;
+    drop(opened);
+    let mut warnings = Vec::new();
+    if directory.repeated > 0 {
+        warnings.push(format!(
+            "has {} entries whose name a later one has; the last one is taken",
+            directory.repeated
+        ));
+    }
+    let entries = match directory.declared {
+        Some(declared) if declared != directory.count => {
+            warnings.push(format!(
+                "has {} entries and says that they are {declared}; all are taken",
+                directory.count
+            ));
+            archived(input, &directory.counted(input.bytes, offset)?)?
+        }
+        _ => archived(input, input.bytes)?,
+    };
+    match entries.len() as u64 + directory.repeated == directory.count {
+        true => Ok((entries, warnings)),
+        false => Err(wrong(format!(
+            "is damaged: {} of its {} entries cannot be read",
+            directory.count - directory.repeated - entries.len() as u64,
+            directory.count
+        ))),
+    }
+}
+
+fn open<R: ReadAt + ?Sized>(bytes: &R) -> Result<ZipArchive<Reader<'_, R>>, Error> {
+    ZipArchive::new(Reader::new(bytes)).map_err(|error| failed(error, ""))
+}
+
+fn archived<R: ReadAt + ?Sized>(input: &Input, bytes: &R) -> Result<Vec<Entry>, Error> {
+    let mut archive = open(bytes)?;
     let mut entries = Vec::new();
     let mut held = Vec::new();
     for index in 0..archive.len() {
@@ -73,13 +117,30 @@ fn extent<R: Read>(input: &Input, file: &ZipFile<R>, shown: &str) -> Result<(u64
     const LOCAL_HEADER: u64 = 30;
     let header = input.bytes.read_vec_at(file.header_start(), LOCAL_HEADER);
     let header = header.map_err(Error::of)?;
-    let length = u16::from_le_bytes([header[26], header[27]]);
-    let name = input
-        .bytes
-        .read_vec_at(file.header_start() + LOCAL_HEADER, length.into());
-    if name.map_err(Error::of)? != file.name_raw() {
+    let damaged = |what: &str| {
+        Err(wrong(format!(
+            "is damaged: {shown:?} has another {what} in its own header"
+        )))
+    };
+    // Both as they stand: an extra field may have a better name than they, APPNOTE 4.6.9.
+    let name = name_at(input, file.header_start() + LOCAL_HEADER, [header[26], header[27]])?;
+    if name != name_in_directory(input, file.central_header_start())? {
+        return damaged("name");
+    }
+    let size = |at: usize| header[at..].first_chunk().map_or(0, |&bytes| u32::from_le_bytes(bytes));
+    // Bit 3: the sizes come behind the content. All ones: they are in an extra field.
+    let comes_later = header[6] & 8 != 0;
+    for (own, in_directory) in [(size(18), file.compressed_size()), (size(22), file.size())] {
+        let is_said = own != u32::MAX && !(comes_later && own == 0);
+        if is_said && u64::from(own) != in_directory {
+            return damaged("size");
+        }
+    }
+    if file.compression() == CompressionMethod::Stored && !file.encrypted() && file.size() != file.compressed_size() {
         return Err(wrong(format!(
-            "is damaged: {shown:?} has another name in its own header"
+            "is damaged: {shown:?} is stored, and has {} bytes and {}",
+            file.size(),
+            file.compressed_size()
         )));
     }
     let end = file
@@ -89,6 +150,20 @@ fn extent<R: Read>(input: &Input, file: &ZipFile<R>, shown: &str) -> Result<(u64
         Some(end) => Ok((file.header_start(), end)),
         None => Err(wrong("is cut short")),
     }
+}
+
+fn name_at(input: &Input, at: u64, length: [u8; 2]) -> Result<Vec<u8>, Error> {
+    let length = u16::from_le_bytes(length);
+    input.bytes.read_vec_at(at, length.into()).map_err(Error::of)
+}
+
+fn name_in_directory(input: &Input, header: u64) -> Result<Vec<u8>, Error> {
+    const NAME: u64 = 46;
+    let length = input
+        .bytes
+        .read_vec_at(header.saturating_add(28), 2)
+        .map_err(Error::of)?;
+    name_at(input, header + NAME, [length[0], length[1]])
 }
 
 /// Entries that share bytes are how a small archive becomes a large tree.

@@ -150,7 +150,13 @@ impl Resolution<'_> {
         let bytes = bytes.map_err(failed(path, "reading"))?;
         let spool = Spool::new(bytes.size());
         let content = match archive::read(&bytes, &spool) {
-            Ok(content) => content,
+            Ok(archive) => {
+                for warning in archive.warnings {
+                    let message = format!("{:?} {warning}", from.get_ref());
+                    self.warn(from, message, "this archive");
+                }
+                archive.content
+            }
             Err(archive::Error::Wrong(message)) => {
                 self.error(from, format!("{:?} {message}", from.get_ref()), "this archive");
                 return Ok(None);

@@ -183,9 +183,193 @@ fn a2_holes_of_pax_are_zeros() {
         let refusal = refusal(&with_holes(length, &content));
         assert!(refusal.contains(words), "{refusal}");
     }
-    let old = tar_of(|builder| {
-        tar_raw(builder, EntryType::XHeader, b"pax", b"", b"23 GNU.sparse.size=999\n");
-        tar_file(builder, "holes", b"1\n0\n");
+    let unknown = with_records(&[("GNU.sparse.major", "2"), ("GNU.sparse.minor", "0")], b"");
+    assert!(refusal(&unknown).contains("which is not known"));
+}
+
+/// A file behind an extended header of these records.
+fn with_records(records: &[(&str, &str)], content: &[u8]) -> Vec<u8> {
+    let records: String = records.iter().map(|(key, value)| record(key, value)).collect();
+    tar_of(|builder| {
+        tar_raw(builder, EntryType::XHeader, b"pax", b"", records.as_bytes());
+        tar_file(builder, "stand-in", content);
+    })
+}
+
+/// A record of two digits of length, which counts itself.
+fn record(key: &str, value: &str) -> String {
+    let rest = format!(" {key}={value}\n");
+    assert!((8..98).contains(&rest.len()));
+    format!("{}{rest}", rest.len() + 2)
+}
+
+/// GNU tar's `--sparse-version=0.0` and `0.1`.
+#[test]
+fn a2_holes_of_the_older_forms_of_pax_are_zeros() {
+    let pieces = [
+        ("GNU.sparse.size", "12"),
+        ("GNU.sparse.numblocks", "2"),
+        ("GNU.sparse.offset", "2"),
+        ("GNU.sparse.numbytes", "3"),
+        ("GNU.sparse.offset", "7"),
+        ("GNU.sparse.numbytes", "2"),
+    ];
+    let wanted = "\0\0abc\0\0de\0\0\0";
+    assert_eq!(
+        listed(&with_records(&pieces, b"abcde")).unwrap(),
+        [format!("stand-in 644 7:8 9 file {wanted}")]
+    );
+    let map = |map| {
+        [
+            ("GNU.sparse.name", "dir/holes"),
+            ("GNU.sparse.size", "12"),
+            ("GNU.sparse.map", map),
+        ]
+    };
+    assert_eq!(
+        listed(&with_records(&map("2,3,7,2"), b"abcde")).unwrap(),
+        [format!("dir/holes 644 7:8 9 file {wanted}")]
+    );
+    for (wrong, words) in [
+        ("2,3,7", "no number"),
+        ("2,x", "no number"),
+        ("2,3,4,2", "the map of"),
+        ("2,3", "the map of"),
+        ("2,3,7,9", "the map of"),
+    ] {
+        let refused = refusal(&with_records(&map(wrong), b"abcde"));
+        assert!(refused.contains(words), "{refused}");
+    }
+    assert!(refusal(&with_records(&map("0,12"), b"abcde")).contains("cut short"));
+}
+
+#[test]
+fn fields_that_are_left_blank_are_zero() {
+    let archive = tar_of(|builder| {
+        let mut header = header(EntryType::Regular, 2);
+        header.as_mut_bytes()[..4].copy_from_slice(b"file");
+        // Owner, group and time.
+        header.as_mut_bytes()[108..124].fill(b' ');
+        header.as_mut_bytes()[136..148].fill(b' ');
+        header.set_cksum();
+        builder.append(&header, &b"hi"[..]).unwrap();
     });
-    assert!(refusal(&old).contains("--format=gnu"));
+    assert_eq!(listed(&archive).unwrap(), ["file 644 0:0 0 file hi"]);
+}
+
+#[test]
+fn records_of_pax_may_have_any_bytes() {
+    let path = "a\nb=c/\u{fc}";
+    let archive = with_records(
+        &[("SCHILY.xattr.user.x", "1\n2=3"), ("path", path), ("uid", "70000")],
+        b"hi",
+    );
+    let listed = listed(&archive).unwrap();
+    assert_eq!(listed, [format!("{path} 644 70000:8 9 file hi")]);
+    assert_eq!(
+        warnings(&archive),
+        ["has 1 entries with extended attributes or access control lists, which an image does not hold"]
+    );
+}
+
+/// Solaris' `X`, a global header, and GNU's long name behind the magic of ustar.
+#[test]
+fn headers_of_other_writers_are_about_the_entry_behind_them() {
+    let long = "l".repeat(120);
+    let archive = tar_of(|builder| {
+        tar_raw(
+            builder,
+            EntryType::XGlobalHeader,
+            b"g",
+            b"",
+            record("mtime", "1000000000").as_bytes(),
+        );
+        tar_raw(
+            builder,
+            EntryType::new(b'X'),
+            b"x",
+            b"",
+            record("path", "solaris").as_bytes(),
+        );
+        tar_file(builder, "stand-in", b"1");
+        for header in [Header::new_ustar(), Header::new_old()] {
+            let mut header = header;
+            header.set_entry_type(EntryType::GNULongName);
+            header.set_size(121);
+            header.set_cksum();
+            builder.append(&header, format!("{long}\0").as_bytes()).unwrap();
+            tar_file(builder, "stand-in", b"2");
+        }
+        tar_file(builder, "plain", b"3");
+    });
+    assert_eq!(
+        listed(&archive).unwrap(),
+        [
+            "solaris 644 7:8 1000000000 file 1",
+            "of 120 bytes 644 7:8 1000000000 file 2",
+            "plain 644 7:8 1000000000 file 3",
+        ]
+    );
+    assert_eq!(
+        warnings(&archive),
+        ["has \"".to_owned() + &long + "\" twice; the last one is taken"]
+    );
+}
+
+#[test]
+fn a5_of_one_name_the_last_is_taken_and_a_link_keeps_what_it_was_to() {
+    let archive = tar_of(|builder| {
+        tar_file(builder, "etc/motd", b"old");
+        tar_raw(builder, EntryType::Link, b"kept", b"etc/motd", b"");
+        tar_file(builder, "other", b"other");
+        tar_file(builder, "./etc/motd", b"new");
+        tar_raw(builder, EntryType::Link, b"changed", b"etc/motd", b"");
+    });
+    assert_eq!(
+        listed(&archive).unwrap(),
+        [
+            "kept 644 7:8 9 file old",
+            "other 644 7:8 9 file other",
+            "etc/motd 644 7:8 9 file new",
+            "changed 644 7:8 9 file new",
+        ]
+    );
+    assert_eq!(warnings(&archive), ["has \"etc/motd\" twice; the last one is taken"]);
+}
+
+#[test]
+fn what_is_behind_the_end_and_an_end_that_is_missing_are_said() {
+    let archive = sample();
+    let end = archive.len() - 1024;
+    assert_eq!(warnings(&archive), Vec::<String>::new());
+    let padded = [&archive[..], &[0; 9000]].concat();
+    assert_eq!(warnings(&padded), Vec::<String>::new());
+    let behind = [&padded[..], &tar_of(|builder| tar_file(builder, "second", b"x"))].concat();
+    assert!(warnings(&behind)[0].contains(&format!("at byte {}", padded.len())));
+    assert_eq!(listed(&behind).unwrap().len(), 8);
+    assert!(warnings(&archive[..end])[0].contains("no blocks of zeros at its end"));
+    assert_eq!(listed(&archive[..end]).unwrap().len(), 8);
+}
+
+/// Old writers give a hard link the length of its file, and no content.
+#[test]
+fn a_link_with_a_length_may_have_no_content() {
+    for has_content in [false, true] {
+        let archive = tar_of(|builder| {
+            tar_file(builder, "a", b"first");
+            let mut link = header(EntryType::Link, 5);
+            link.as_mut_bytes()[0] = b'b';
+            link.as_mut_bytes()[157] = b'a';
+            link.set_cksum();
+            let mut content = link.as_bytes().to_vec();
+            if has_content {
+                content.extend(b"first");
+                content.resize(1024, 0);
+            }
+            builder.get_mut().write_all(&content).unwrap();
+            tar_file(builder, "c", b"third");
+        });
+        let wanted = ["a 644 7:8 9 file first", "b 644 7:8 9 same a", "c 644 7:8 9 file third"];
+        assert_eq!(listed(&archive).unwrap(), wanted, "{has_content}");
+    }
 }
