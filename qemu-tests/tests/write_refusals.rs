@@ -22,6 +22,7 @@ const TESTS: &[suite::ProgramTest] = &[
         &["losetup", "mount", "swapon", "mkfs.ext4", "sgdisk", "partx"],
         in_use,
     ),
+    ("d12 the image itself", &["losetup", "sgdisk", "partx"], itself),
     ("d13 another disk in its place", &["losetup", "script"], replaced),
     ("d17 not root", &["losetup", "setpriv"], not_root),
     ("d18 nobody to ask", &["losetup", "script"], asked),
@@ -135,6 +136,40 @@ fn in_use() {
             &["the running system is on it"],
         );
     }
+}
+
+/// By another name, through a link, through a loop device over it, and through a partition of that.
+fn itself() {
+    let bench = bench();
+    let image = bench.path("image.iso");
+    let before = fs::read(&image).unwrap();
+    fs::hard_link(&image, bench.path("hard.iso")).unwrap();
+    symlink(&image, bench.path("soft.iso")).unwrap();
+    let disk = Loop::new(&image, before.len() as u64, 512);
+    // The kernel may not know GPT, but partx does.
+    loops::run("partx", &["--add", disk.name()]);
+    let part = format!("{}p1", disk.name());
+    let (disk_name, part) = (disk.name(), part.as_str());
+    for (from, to) in [
+        ("image.iso", "image.iso"),
+        ("image.iso", "hard.iso"),
+        ("soft.iso", "hard.iso"),
+        ("hard.iso", disk_name),
+        ("image.iso", part),
+        (part, disk_name),
+        (disk_name, "image.iso"),
+    ] {
+        let said = bench.run(&format!("write {from} {to} --yes --partition"));
+        assert_eq!(said.code, Some(4), "{from} {to}: {said:?}");
+        said.has(&["it holds the image itself"]);
+    }
+    for output in ["image.iso", "hard.iso"] {
+        let said = bench.run(&format!("read {disk_name} -o {output}"));
+        assert_eq!(said.code, Some(4), "{output}: {said:?}");
+        said.has(&["it holds what is read"]);
+    }
+    assert!(fs::read(&image).unwrap() == before);
+    loops::run("partx", &["--delete", disk_name]);
 }
 
 fn replaced() {

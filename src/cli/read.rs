@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use isobuild::device::{self, Copied, Medium};
+use isobuild::device::{self, Copied, Host, Medium};
 use isobuild::error::{Error, escape};
 use isobuild::read_at::ReadAt;
 use isobuild::text::{hex, size};
@@ -28,6 +28,12 @@ pub(super) struct Read {
 }
 
 pub(super) fn run(arguments: &Read) -> Result<(), Error> {
+    if device::overlap(&Host::default(), &arguments.device, &arguments.output) {
+        return Err(Error::Refused(format!(
+            "refusing to write to {}: it holds what is read",
+            escape(&arguments.output)
+        )));
+    }
     let interrupt = interrupt()?;
     let mut medium = Medium::open_to_read(&arguments.device)?;
     let length = match arguments.all {

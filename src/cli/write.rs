@@ -54,6 +54,12 @@ pub(super) fn run(arguments: &Write) -> Result<(), Error> {
         unmount: arguments.unmount,
     };
     let target = Target::choose(&host, &arguments.device, allowed)?;
+    if device::overlap(&host, &arguments.image, target.path()) {
+        return Err(refused(
+            &target,
+            "it holds the image itself, which would be overwritten",
+        ));
+    }
     let mut payload = Payload::open(&arguments.image)?;
     device::fits(&target, &payload)?;
     if arguments.expand || arguments.persistence.is_some() {

@@ -50,6 +50,12 @@ impl Host {
         self.output = path.metadata().ok().map(|data| (data.dev(), data.ino()));
     }
 
+    /// Whether a file is the one that is to be replaced, by any of its names.
+    pub(crate) fn is_output(&self, path: &Path) -> bool {
+        let found = path.metadata().ok().map(|data| (data.dev(), data.ino()));
+        found.is_some() && found == self.output
+    }
+
     /// Notes an input that cannot be opened, and goes on to find the others.
     pub(crate) fn note_unreadable(&mut self, path: &Path, error: &io::Error) {
         self.unreadable.push((path.into(), error.to_string()));

@@ -189,6 +189,12 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         lists: Vec::new(),
     };
     resolution.host.set_output(&resolution.output);
+    if resolution.host.is_output(&document.path) {
+        return Err(Error::input(
+            &resolution.output,
+            "is the manifest itself; write the image elsewhere (`output`, or -o)",
+        ));
+    }
     for (index, entry) in manifest.files.iter().enumerate() {
         resolution.add_files(index as u32, entry)?;
     }

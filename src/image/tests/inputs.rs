@@ -272,6 +272,31 @@ fn t17_the_image_that_is_there_is_no_input_of_the_next() {
     }
 }
 
+/// The kernel of a menu and the archive of an entry are inputs as a tree is, and so is the manifest.
+#[test]
+fn t17_no_input_is_overwritten_by_any_of_its_names() {
+    let host = host();
+    host.put("a.tar", &[0; 1024]);
+    host.put("kernel", b"MZ and more");
+    host.put("manifest.toml", b"the manifest is read from memory here");
+    let archive = "[[files]]\nfrom = \"a.tar\"\nunpack = true\nto = \"/\"\n";
+    let kernel = "[[menu]]\nkernel = \"kernel\"\n";
+    let data = "[[files]]\ntext = \"x\"\nto = \"/a\"\n";
+    for (input, manifest, words) in [
+        ("a.tar", archive, "is the output itself"),
+        ("kernel", kernel, "is the output itself"),
+        ("manifest.toml", data, "is the manifest itself"),
+    ] {
+        let links: [fn(_, _) -> _; 2] = [fs::hard_link, std::os::unix::fs::symlink];
+        for link in links {
+            link(host.at(input), host.at("out.iso")).unwrap();
+            let error = host.error(manifest);
+            assert!(error.contains(words), "{input}: {error}");
+            fs::remove_file(host.at("out.iso")).unwrap();
+        }
+    }
+}
+
 #[test]
 fn t20_modes_and_owners_are_the_same_everywhere_or_kept() {
     let host = host();
