@@ -1,18 +1,23 @@
 //! Compressed files as the bytes in them: gzip, xz, zstd and bzip2, by what the file begins with.
 //!
-//! Files of several members are read to their last. Decoders take at most [`MEMORY`]; every check sum that a format has is
+//! Files of several members are read to their last. What is behind that is padding if it is zeros, and counted if not. Decoders take at most [`MEMORY`]; every check sum that a format has is
 //! compared.
 
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use bzip2::bufread::MultiBzDecoder;
-use flate2::bufread::MultiGzDecoder;
+use bzip2::bufread::BzDecoder;
+use flate2::bufread::GzDecoder;
 use lzma_rust2::XzReader;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 /// Bytes that a decoder may take: the window of `xz -9` and of `zstd --ultra` is 64 and 128 MiB.
 pub const MEMORY: u64 = 128 << 20;
+
+/// What tells a member of any kind from something else: the level and the magic of bzip2 have ten bytes.
+const MAGIC: usize = 10;
 
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,100 +46,231 @@ impl Compression {
         }
     }
 
-    /// The bytes in a compressed file. Wrong ones are an error of the kind `InvalidData`, missing ones `UnexpectedEof`.
-    pub fn reader<'a>(self, source: impl BufRead + Send + 'a) -> Box<dyn Read + Send + 'a> {
-        match self {
-            Self::Gzip => Box::new(Checked(MultiGzDecoder::new(source))),
-            Self::Xz => Box::new(Checked(XzReader::new_mem_limit(source, true, (MEMORY >> 10) as u32))),
-            Self::Zstd => Box::new(Zstd::new(source)),
-            Self::Bzip2 => Box::new(Checked(MultiBzDecoder::new(source))),
-        }
-    }
-}
-
-/// A decoder whose complaints are all of one kind.
-struct Checked<R>(R);
-
-impl<R: Read> Read for Checked<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer).map_err(|error| match error.kind() {
-            // The system's own errors have a number.
-            _ if error.raw_os_error().is_some() => error,
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::Interrupted => error,
-            _ => io::Error::new(io::ErrorKind::InvalidData, error),
+    /// The bytes in a compressed file. Wrong ones are an error of the kind `InvalidData`, missing ones `UnexpectedEof`. `behind` learns
+    /// how many bytes are behind the last member that are neither zeros nor a member.
+    pub fn reader<'a>(self, source: impl BufRead + Send + 'a, behind: &Behind) -> Box<dyn Read + Send + 'a> {
+        Box::new(Members {
+            compression: self,
+            inside: Inside::Between(Ahead::new(source)),
+            is_first: true,
+            behind: behind.clone(),
         })
     }
 }
 
-/// Frame after frame.
-struct Zstd<R> {
-    source: R,
-    decoder: FrameDecoder,
-    inside: bool,
+/// How many bytes were found behind what is compressed. It is known when the last compressed byte has been read.
+#[derive(Clone, Debug, Default)]
+pub struct Behind(Arc<AtomicU64>);
+
+impl Behind {
+    /// In bytes.
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
-impl<R: BufRead> Zstd<R> {
+/// A source of which the next bytes can be seen before they are read.
+struct Ahead<R> {
+    source: R,
+    seen: Vec<u8>,
+}
+
+impl<R: BufRead> Ahead<R> {
     fn new(source: R) -> Self {
-        Self {
-            source,
-            decoder: FrameDecoder::new(),
-            inside: false,
-        }
+        let seen = Vec::new();
+        Self { source, seen }
     }
 
-    /// Goes to the next frame. False if there is none.
-    fn next(&mut self) -> io::Result<bool> {
-        while !self.source.fill_buf()?.is_empty() {
-            match self.decoder.reset(&mut self.source) {
-                Ok(()) => return Ok(true),
-                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
-                    let skipped = io::copy(&mut (&mut self.source).take(length.into()), &mut io::sink())?;
-                    if skipped < length.into() {
-                        return Err(io::ErrorKind::UnexpectedEof.into());
-                    }
-                }
-                Err(error) => return Err(wrong(error)),
+    /// The next bytes, as many as tell a member from something else; fewer at the end.
+    fn look(&mut self) -> io::Result<&[u8]> {
+        while self.seen.len() < MAGIC {
+            let mut byte = [0];
+            match self.source.read(&mut byte) {
+                Ok(0) => break,
+                Ok(_) => self.seen.push(byte[0]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
-        Ok(false)
+        Ok(&self.seen)
+    }
+}
+
+impl<R: BufRead> Read for Ahead<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.fill_buf()?.read(buffer)?;
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+impl<R: BufRead> BufRead for Ahead<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match self.seen.is_empty() {
+            true => self.source.fill_buf(),
+            false => Ok(&self.seen),
+        }
     }
 
-    /// Compares what has been read of a frame with its check sum, if it has one.
-    fn compare(&self) -> io::Result<()> {
-        match (
-            self.decoder.get_checksum_from_data(),
-            self.decoder.get_calculated_checksum(),
-        ) {
-            (Some(said), Some(is)) if said != is => Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a frame's check sum is wrong",
-            )),
-            _ => Ok(()),
+    fn consume(&mut self, length: usize) {
+        match self.seen.is_empty() {
+            true => self.source.consume(length),
+            false => drop(self.seen.drain(..length)),
         }
     }
 }
 
-impl<R: BufRead> Read for Zstd<R> {
+/// Member after member.
+struct Members<R: BufRead> {
+    compression: Compression,
+    inside: Inside<R>,
+    is_first: bool,
+    behind: Behind,
+}
+
+/// What is read next.
+enum Inside<R: BufRead> {
+    Between(Ahead<R>),
+    Gzip(Box<GzDecoder<Ahead<R>>>),
+    Xz(Box<XzReader<Ahead<R>>>),
+    Zstd(Box<Frame<Ahead<R>>>),
+    Bzip2(Box<BzDecoder<Ahead<R>>>),
+    End,
+}
+
+impl<R: BufRead> Inside<R> {
+    /// A member of which every byte has been read: what comes behind it.
+    fn into_source(self) -> Option<Ahead<R>> {
+        match self {
+            Self::Between(source) => Some(source),
+            Self::Gzip(member) => Some(member.into_inner()),
+            Self::Xz(member) => Some(member.into_inner()),
+            Self::Zstd(member) => Some(member.source),
+            Self::Bzip2(member) => Some(member.into_inner()),
+            Self::End => None,
+        }
+    }
+}
+
+impl<R: BufRead> Members<R> {
+    /// Begins the next member, or finds out what is there instead.
+    fn begin(&mut self, mut source: Ahead<R>) -> io::Result<Inside<R>> {
+        if !self.is_first {
+            // xz pads with zeros (its format, 2.2), tapes and disks do so too.
+            loop {
+                let bytes = source.fill_buf()?;
+                let (zeros, all) = (bytes.iter().take_while(|&&byte| byte == 0).count(), bytes.len());
+                source.consume(zeros);
+                if zeros < all || all == 0 {
+                    break;
+                }
+            }
+        }
+        if Compression::of(source.look()?) != Some(self.compression) {
+            if self.is_first {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            let left = io::copy(&mut source, &mut io::sink())?;
+            self.behind.0.store(left, Ordering::Relaxed);
+            return Ok(Inside::End);
+        }
+        self.is_first = false;
+        Ok(match self.compression {
+            Compression::Gzip => Inside::Gzip(Box::new(GzDecoder::new(source))),
+            Compression::Xz => {
+                let memory = (MEMORY >> 10) as u32;
+                Inside::Xz(Box::new(XzReader::new_mem_limit(source, false, memory)))
+            }
+            Compression::Zstd => Inside::Zstd(Box::new(Frame::begin(source)?)),
+            Compression::Bzip2 => Inside::Bzip2(Box::new(BzDecoder::new(source))),
+        })
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while !buffer.is_empty() {
-            if !self.inside && !self.next()? {
-                break;
-            }
-            self.inside = true;
-            if self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                let strategy = BlockDecodingStrategy::UptoBytes(buffer.len());
-                self.decoder.decode_blocks(&mut self.source, strategy).map_err(wrong)?;
-            }
-            let length = self.decoder.read(buffer)?;
+            let length = match &mut self.inside {
+                Inside::Between(_) => 0,
+                Inside::Gzip(member) => member.read(buffer).map_err(of_one_kind)?,
+                Inside::Xz(member) => member.read(buffer).map_err(of_one_kind)?,
+                Inside::Zstd(member) => member.read(buffer)?,
+                Inside::Bzip2(member) => member.read(buffer).map_err(of_one_kind)?,
+                Inside::End => return Ok(0),
+            };
             if length > 0 {
                 return Ok(length);
             }
-            if self.decoder.is_finished() {
-                self.compare()?;
-                self.inside = false;
+            let done = std::mem::replace(&mut self.inside, Inside::End);
+            if let Some(source) = done.into_source() {
+                self.inside = self.begin(source)?;
             }
         }
         Ok(0)
+    }
+}
+
+/// The complaints of all decoders are of one kind.
+fn of_one_kind(error: io::Error) -> io::Error {
+    match error.kind() {
+        // The system's own errors have a number.
+        _ if error.raw_os_error().is_some() => error,
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::Interrupted => error,
+        _ => io::Error::new(io::ErrorKind::InvalidData, error),
+    }
+}
+
+/// A frame of zstd; one that is to be skipped has no bytes.
+struct Frame<R> {
+    source: R,
+    decoder: Option<FrameDecoder>,
+}
+
+impl<R: BufRead> Frame<R> {
+    fn begin(mut source: R) -> io::Result<Self> {
+        let mut decoder = FrameDecoder::new();
+        match decoder.reset(&mut source) {
+            Ok(()) => Ok(Self {
+                source,
+                decoder: Some(decoder),
+            }),
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                let skipped = io::copy(&mut (&mut source).take(length.into()), &mut io::sink())?;
+                match skipped < length.into() {
+                    true => Err(io::ErrorKind::UnexpectedEof.into()),
+                    false => Ok(Self { source, decoder: None }),
+                }
+            }
+            Err(error) => Err(wrong(error)),
+        }
+    }
+}
+
+impl<R: BufRead> Read for Frame<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(decoder) = &mut self.decoder else {
+            return Ok(0);
+        };
+        loop {
+            if decoder.can_collect() == 0 && !decoder.is_finished() {
+                let strategy = BlockDecodingStrategy::UptoBytes(buffer.len());
+                decoder.decode_blocks(&mut self.source, strategy).map_err(wrong)?;
+            }
+            let length = decoder.read(buffer)?;
+            if length > 0 {
+                return Ok(length);
+            }
+            if !decoder.is_finished() {
+                continue;
+            }
+            return match (decoder.get_checksum_from_data(), decoder.get_calculated_checksum()) {
+                (Some(said), Some(is)) if said != is => Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a frame's check sum is wrong",
+                )),
+                _ => Ok(0),
+            };
+        }
     }
 }
 
@@ -156,7 +292,7 @@ fn wrong(error: FrameDecoderError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+    use std::io::{BufReader, Write};
 
     /// 3 MB in which something repeats, and something does not.
     fn bytes() -> Vec<u8> {
@@ -201,8 +337,30 @@ mod tests {
 
     fn read(compression: Compression, file: &[u8]) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        compression.reader(file).read_to_end(&mut out)?;
+        compression.reader(file, &Behind::default()).read_to_end(&mut out)?;
         Ok(out)
+    }
+
+    #[test]
+    fn a3_zeros_behind_are_padding_and_all_else_is_counted() {
+        for compression in ALL {
+            let file = compressed(compression, b"text");
+            for (more, text, left) in [
+                (vec![0; 512], "text", 0),
+                ([&[0; 8], &file[..]].concat(), "texttext", 0),
+                (b"{ \"metadata\": 1 }".to_vec(), "text", 17),
+                ([&[0; 8], &b"FWx0"[..]].concat(), "text", 4),
+                (b"x".to_vec(), "text", 1),
+            ] {
+                let behind = Behind::default();
+                let mut out = String::new();
+                let whole = [&file[..], &more].concat();
+                // A byte at a time, so that no member is seen at once.
+                let slow = BufReader::with_capacity(1, &whole[..]);
+                compression.reader(slow, &behind).read_to_string(&mut out).unwrap();
+                assert_eq!((out.as_str(), behind.bytes()), (text, left), "{compression:?}");
+            }
+        }
     }
 
     #[test]

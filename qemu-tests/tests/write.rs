@@ -183,9 +183,9 @@ fn files() {
     assert_eq!(bench.run("write image.iso small.img --yes").code, Some(4));
     assert_eq!(fs::read(bench.path("small.img")).unwrap(), b"text");
     // A shorter image than the head that comes last.
-    fs::write(bench.path("tiny.bin"), b"tiny").unwrap();
+    fs::write(bench.path("tiny.bin"), b"t\0ny").unwrap();
     assert_eq!(bench.run("write tiny.bin out.bin").code, Some(0));
-    assert_eq!(fs::read(bench.path("out.bin")).unwrap(), b"tiny");
+    assert_eq!(fs::read(bench.path("out.bin")).unwrap(), b"t\0ny");
     for (line, word) in [
         ("write image.iso /dev/no-such-disk", "isobuild devices lists them"),
         ("write image.iso . --yes", "neither a disk nor a regular file"),

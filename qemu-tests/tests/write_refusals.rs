@@ -23,6 +23,12 @@ const TESTS: &[suite::ProgramTest] = &[
         in_use,
     ),
     ("d12 the image itself", &["losetup", "sgdisk", "partx"], itself),
+    ("a3 what is no image, or not all of one", &["losetup", "xz"], no_image),
+    (
+        "an image that no stick boots",
+        &["losetup", "genisoimage", "xz"],
+        boots_nowhere,
+    ),
     ("d13 another disk in its place", &["losetup", "script"], replaced),
     ("d17 not root", &["losetup", "setpriv"], not_root),
     ("d18 nobody to ask", &["losetup", "script"], asked),
@@ -136,6 +142,96 @@ fn in_use() {
             &["the running system is on it"],
         );
     }
+}
+
+/// Told before anything is written.
+fn no_image() {
+    let bench = bench();
+    let disk = Loop::new(&bench.path("disk"), DISK, 512);
+    disk.write(b"precious", 0);
+    let image = fs::read(bench.path("image.iso")).unwrap();
+    let packed = bench.path("packed.img");
+    let tar = [&[b'a'; 257][..], b"ustar\x0000", &[0; 247], &image].concat();
+    fs::write(&packed, tar).unwrap();
+    assert!(loops::run("xz", &["-1", packed.to_str().unwrap()]));
+    for (name, bytes) in [
+        ("page.iso", b"<!doctype html>".to_vec()),
+        ("cut.iso", image[..image.len() - (2 << 20)].to_vec()),
+        ("sparse.img", [b"\x3a\xff\x26\xed", &image[..]].concat()),
+        ("ova.img", [&[b'a'; 257][..], b"ustar", &image].concat()),
+        ("zip.iso", [b"PK\x03\x04", &image[..]].concat()),
+    ] {
+        fs::write(bench.path(name), bytes).unwrap();
+    }
+    for (name, words) in [
+        ("page.iso", "it is a web page"),
+        ("m.toml", "it is a manifest"),
+        ("cut.iso", "it is cut short: its volume has"),
+        ("sparse.img", "Android sparse"),
+        ("ova.img", "a tar archive"),
+        ("zip.iso", "a ZIP archive"),
+        ("packed.img.xz", "a tar archive"),
+    ] {
+        let said = bench.run(&format!("write {name} {} --yes", disk.name()));
+        assert_eq!(said.code, Some(1), "{name}: {said:?}");
+        said.has(&[words]);
+        assert_eq!(disk.read(0, 8), b"precious", "{name}");
+    }
+    // One that is cut short may be wanted; what is behind a compressed one is told, unless it is padding.
+    let said = bench.run(&format!("write cut.iso {} --yes --force", disk.name()));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    said.has(&["it is cut short"]);
+    assert!(loops::run("xz", &["-1", bench.path("image.iso").to_str().unwrap()]));
+    let packed = fs::read(bench.path("image.iso.xz")).unwrap();
+    for (behind, told) in [(&[0; 512][..], false), (b"{ \"metadata\": 1 }", true)] {
+        fs::write(bench.path("more.xz"), [&packed, behind].concat()).unwrap();
+        let said = bench.run(&format!("write more.xz {} --yes", disk.name()));
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert_eq!(
+            said.error.contains("17 bytes behind the compressed image"),
+            told,
+            "{said:?}"
+        );
+        assert!(disk.read(0, image.len()) == image);
+    }
+}
+
+/// A disc's alone, a data image, and a disk that says nothing.
+fn boots_nowhere() {
+    let bench = bench();
+    let disk = Loop::new(&bench.path("disk"), DISK, 512);
+    disk.write(b"precious", 0);
+    fs::create_dir(bench.path("tree")).unwrap();
+    fs::write(bench.path("tree/boot.bin"), [0xF4; 2048]).unwrap();
+    let tree = bench.path("tree");
+    let make = |name: &str, boot: &[&str]| {
+        let image = bench.path(name);
+        let mut arguments = vec!["-quiet", "-R", "-o", image.to_str().unwrap()];
+        arguments.extend(boot);
+        arguments.push(tree.to_str().unwrap());
+        assert!(loops::run("genisoimage", &arguments));
+    };
+    make("cd.iso", &["-b", "boot.bin", "-no-emul-boot"]);
+    make("data.iso", &[]);
+    make("packed.iso", &["-b", "boot.bin", "-no-emul-boot"]);
+    assert!(loops::run("xz", &["-1", bench.path("packed.iso").to_str().unwrap()]));
+    for name in ["cd.iso", "packed.iso.xz"] {
+        let line = format!("write {name} {} --yes", disk.name());
+        let said = bench.run(&line);
+        assert_eq!(said.code, Some(4), "{name}: {said:?}");
+        said.has(&["no machine starts from a stick with", "--force"]);
+        assert_eq!(disk.read(0, 8), b"precious", "{name}");
+    }
+    let said = bench.run(&format!("write cd.iso {} --yes --force", disk.name()));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    said.has(&["no machine starts from a stick with"]);
+    let said = bench.run(&format!("write data.iso {} --yes", disk.name()));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    said.has(&["data.iso holds data alone"]);
+    fs::write(bench.path("noise"), [0xA5; 5000]).unwrap();
+    let said = bench.run(&format!("write noise {} --yes", disk.name()));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    said.has(&["nothing is in it that is known here"]);
 }
 
 /// By another name, through a link, through a loop device over it, and through a partition of that.

@@ -16,7 +16,7 @@ mod tests;
 
 use std::io::{self, BufReader};
 
-use crate::decompress::Compression;
+use crate::decompress::{Behind, Compression};
 use crate::read_at::{ReadAt, Reader};
 use crate::time::Timestamp;
 
@@ -175,17 +175,25 @@ pub fn read(archive: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Archive, Err
             )),
         };
     };
-    let mut decoded = compression.reader(BufReader::with_capacity(1 << 18, Reader::new(archive)));
-    let whole = spool.append(&mut decoded)?;
+    let behind = Behind::default();
+    let source = BufReader::with_capacity(1 << 18, Reader::new(archive));
+    let whole = spool.append(&mut compression.reader(source, &behind))?;
     let content = content(&Input {
         bytes: &spool.bytes()?,
         spooled: true,
         spool,
     })?;
-    Ok(content.unwrap_or(Archive {
+    let mut archive = content.unwrap_or(Archive {
         content: Content::File(whole),
         warnings: Vec::new(),
-    }))
+    });
+    if behind.bytes() > 0 {
+        archive.warnings.push(format!(
+            "has {} bytes behind what is compressed in it; they are not unpacked",
+            behind.bytes()
+        ));
+    }
+    Ok(archive)
 }
 
 /// By what the bytes begin with; none if that is no archive.

@@ -125,7 +125,10 @@ fn a3_all_members_of_a_compressed_archive_and_nothing_else() {
     let (head, tail) = archive.split_at(700);
     let both = [gzip(head), gzip(tail)].concat();
     assert_eq!(listed(&both).unwrap(), listed(&archive).unwrap());
-    listed(&[&both[..], b"garbage"].concat()).expect_err("there is garbage behind it");
+    let followed = [&both[..], b"garbage"].concat();
+    assert_eq!(listed(&followed).unwrap(), listed(&archive).unwrap());
+    assert!(warnings(&followed)[0].contains("7 bytes behind what is compressed"));
+    assert_eq!(warnings(&[&both[..], &[0; 512]].concat()), Vec::<String>::new());
     assert_eq!(listed(&gzip(b"no archive")).unwrap(), ["one file no archive"]);
     // An archive in an archive is a file of it.
     assert_eq!(listed(&gzip(&gzip(b"twice"))).unwrap().len(), 1);

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use isobuild::device::{self, Allowed, Host, Kind, Medium, Options, Payload, Phase, Report, Target};
+use isobuild::device::{self, Allowed, Host, Kind, Medium, Options, Payload, Phase, Report, Starts, Target};
 use isobuild::error::{Error, escape};
 use isobuild::text::size;
 
 use super::burn::burn;
 use super::progress::Progress;
-use super::{interrupt, print};
+use super::{interrupt, print, show};
 
 #[derive(Debug, Args)]
 pub(super) struct Write {
@@ -22,6 +22,9 @@ pub(super) struct Write {
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
+    /// Write an image that is cut short, or that no such medium starts, too.
+    #[arg(long)]
+    force: bool,
     /// Write to a disk that is built in, too.
     #[arg(long)]
     internal: bool,
@@ -62,6 +65,7 @@ pub(super) fn run(arguments: &Write) -> Result<(), Error> {
     }
     let mut payload = Payload::open(&arguments.image)?;
     device::fits(&target, &payload)?;
+    let told = judged(arguments, &payload, &target)?;
     if arguments.expand || arguments.persistence.is_some() {
         let Some(size) = target.size().filter(|_| !target.is_optical()) else {
             return Err(refused(
@@ -77,7 +81,9 @@ pub(super) fn run(arguments: &Write) -> Result<(), Error> {
         )?;
     }
     if !arguments.yes {
-        confirm(&target, &payload)?;
+        confirm(&target, &payload, &told)?;
+    } else {
+        show::notes(&told);
     }
     // Not before the question, which a signal ends at once.
     let interrupt = interrupt()?;
@@ -103,10 +109,52 @@ pub(super) fn run(arguments: &Write) -> Result<(), Error> {
     let report = device::transfer(&mut medium, &mut payload, options, &mut update, &interrupt)?;
     drop(medium);
     drop(progress);
+    if payload.behind() > 0 {
+        show::notes(&[format!(
+            "{}: {} bytes behind the compressed image are no part of it, and are not written",
+            escape(payload.path()),
+            payload.behind()
+        )]);
+    }
     match arguments.quiet {
         true => Ok(()),
         false => print(&closing(&target, &payload, &report, started)),
     }
+}
+
+/// What there is to say of the image before it is written.
+///
+/// # Errors
+/// If it is cut short, or if nothing starts from it and nobody is asked.
+fn judged(arguments: &Write, payload: &Payload, target: &Target) -> Result<Vec<String>, Error> {
+    let judgement = device::judge(payload, target)?;
+    let name = escape(payload.path());
+    let medium = if target.is_optical() { "disc" } else { "stick" };
+    let mut told = Vec::new();
+    if let Some(why) = judgement.cut {
+        if !arguments.force {
+            return Err(Error::input(
+                payload.path(),
+                format!("{why} (--force writes it all the same)"),
+            ));
+        }
+        told.push(format!("{name}: {why}"));
+    }
+    match judgement.starts {
+        Starts::Yes => {}
+        Starts::No(why) => {
+            let why = format!("no machine starts from a {medium} with {name}: {why}");
+            if arguments.yes && !arguments.force {
+                return Err(refused(target, &format!("{why} (--force writes it all the same)")));
+            }
+            told.push(why);
+        }
+        Starts::Data => told.push(format!(
+            "{name} holds data alone: nothing boots from a {medium} with it"
+        )),
+        Starts::Unknown(why) => told.push(format!("{name}: {why}; whether a machine boots from it is not known")),
+    }
+    Ok(told)
 }
 
 /// mke2fs(8): a label has at most 16 bytes.
@@ -126,8 +174,9 @@ fn word(phase: Phase) -> &'static str {
 }
 
 /// Shows what will be lost, and asks. Where nobody can be asked, nothing is written.
-fn confirm(target: &Target, payload: &Payload) -> Result<(), Error> {
+fn confirm(target: &Target, payload: &Payload, told: &[String]) -> Result<(), Error> {
     let name = escape(target.path());
+    show::notes(told);
     let mut text = String::new();
     match target.kind() {
         Kind::File { length: None | Some(0) } => return Ok(()),

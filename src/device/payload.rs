@@ -9,8 +9,8 @@ use std::sync::Arc;
 use tempfile::NamedTempFile;
 
 use super::Error;
-use crate::decompress::Compression;
-use crate::inspect::container;
+use crate::decompress::{Behind, Compression};
+use crate::inspect;
 use crate::read_at::ReadAt;
 use crate::source::{self, Stamp};
 
@@ -26,6 +26,7 @@ pub struct Payload {
     reader: Box<dyn Read + Send>,
     head: Vec<u8>,
     compression: Option<Compression>,
+    behind: Behind,
     size: Option<u64>,
     file: File,
     stamp: Stamp,
@@ -35,6 +36,22 @@ pub struct Payload {
     position: u64,
     /// Behind the image: which addition is next, and how much of it is done.
     addition: Option<(usize, u64)>,
+}
+
+/// The image in a file that is being read: where it is read from next stays as it is.
+pub(super) struct Uncompressed<'a> {
+    file: &'a File,
+    size: u64,
+}
+
+impl ReadAt for Uncompressed<'_> {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        FileExt::read_exact_at(self.file, buffer, offset)
+    }
 }
 
 /// An image that is not compressed.
@@ -98,8 +115,9 @@ impl Payload {
         io::Seek::rewind(&mut &file).map_err(unreadable)?;
         let compression = Compression::of(start.get(..begun).unwrap_or_default());
         let source = file.try_clone().map_err(unreadable)?;
+        let behind = Behind::default();
         let mut reader: Box<dyn Read + Send> = match compression {
-            Some(compression) => compression.reader(BufReader::with_capacity(READ, source)),
+            Some(compression) => compression.reader(BufReader::with_capacity(READ, source), &behind),
             None => Box::new(source),
         };
         let mut head = vec![0; HEAD];
@@ -108,7 +126,17 @@ impl Payload {
         if head.is_empty() {
             return Err(Error::image(path, "there is nothing in it"));
         }
-        if let Some(what) = container(&head) {
+        // Who made something that is an image and something else knows why.
+        let is_volume = head.get(0x8001..).is_some_and(|at| at.starts_with(b"CD001"));
+        let start = head.get(..inspect::START as usize).unwrap_or(&head);
+        let mut other = inspect::other(start).filter(|_| !is_volume);
+        if compression.is_none() {
+            let mut end = vec![0; length.min(512) as usize];
+            file.read_exact_at(&mut end, length.saturating_sub(512))
+                .map_err(unreadable)?;
+            other = other.or_else(|| inspect::other_end(&end));
+        }
+        if let Some(what) = other {
             return Err(Error::image(path, what));
         }
         Ok(Self {
@@ -116,6 +144,7 @@ impl Payload {
             reader,
             head,
             compression,
+            behind,
             size: compression.is_none().then_some(length),
             file,
             stamp,
@@ -166,6 +195,17 @@ impl Payload {
         self.size.is_some()
     }
 
+    /// Bytes behind the compressed image that are neither zeros nor a part of it; known when all of it has been read.
+    pub fn behind(&self) -> u64 {
+        self.behind.bytes()
+    }
+
+    /// The image, if it is not compressed.
+    pub(super) fn whole(&self) -> Option<Uncompressed<'_>> {
+        let size = self.size?;
+        Some(Uncompressed { file: &self.file, size })
+    }
+
     /// How it is compressed.
     pub fn compression(&self) -> Option<Compression> {
         self.compression
@@ -209,6 +249,17 @@ impl Payload {
                 return Ok(Some((offset, length)));
             }
             self.unchanged()?;
+            let said = declared_size(&self.head).filter(|_| self.compression.is_some());
+            let end = match self.head.len() < HEAD {
+                true => self.head.len() as u64,
+                false => self.position,
+            };
+            if said.is_some_and(|said| said > end) {
+                return Err(Error::image(
+                    &self.path,
+                    format!("it ends too early, after {end} bytes; it was cut"),
+                ));
+            }
         }
         let (mut index, mut done) = self.addition.unwrap_or_default();
         while let Some(addition) = self.additions.get(index) {

@@ -28,7 +28,7 @@ pub(crate) use agreement::compare;
 pub(crate) use fat_volumes::{esp_facts, esp_faults, esp_name, fat_extents, fat_what};
 pub(crate) use indexes::{Index, Indexes, best, read as indexes};
 pub(crate) use loaders::{is_loader, loader_facts, loaders_in};
-pub(crate) use recognise::{container, refuse};
+pub(crate) use recognise::{START, other, other_end, refuse};
 pub(crate) use tables::{gpt_partition, mbr_partition};
 pub(crate) use volume::{boot_length, hard_disk_length};
 

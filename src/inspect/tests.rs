@@ -190,6 +190,32 @@ fn h24_what_is_no_image_is_named() {
         (b"\xfd7zXZ\0 and more".to_vec(), "compressed with xz"),
         (b"QFI\xfb".to_vec(), "qcow2"),
         (vec![0; 100_000], "no ISO 9660 volume"),
+        (b"<!DOCTYPE html>\n<title>404</title>".to_vec(), "a web page"),
+        (b"\xef\xbb\xbf  <HTML>".to_vec(), "a web page"),
+        (b"# rescue\n[[menu]]\nkernel = \"vmlinuz\"\n".to_vec(), "a manifest"),
+        ("Grüße\n".repeat(700).into_bytes(), "it is text"),
+        (b"d8:announce35:udp://tracker".to_vec(), "a torrent"),
+        ([b"d4:info", &[0x80; 40][..]].concat(), "a torrent"),
+        (b"LZIP\x01".to_vec(), "lzip"),
+        (b"\x1f\x9d\x90".to_vec(), "compress (.Z)"),
+        (b"Rar!\x1a\x07\x01\0".to_vec(), "RAR"),
+        (b"7z\xbc\xaf\x27\x1c".to_vec(), "7z"),
+        (b"\x3a\xff\x26\xed\x01\0\0\0".to_vec(), "Android sparse"),
+        // What `xz --format=lzma -6` writes, with and without the length.
+        (b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0".to_vec(), "LZMA"),
+        (b"\x5d\0\0\x80\0\0\0\x10\0\0\0\0\0\0".to_vec(), "LZMA"),
+        ([vec![0; 64], b"\x7f\x10\xda\xbe".to_vec()].concat(), "VDI"),
+        (b"conectix\0\0\0\x02".to_vec(), "VHD"),
+        (
+            [vec![0; 100_000], b"conectix".to_vec(), vec![0; 504]].concat(),
+            "fixed size",
+        ),
+        ([vec![0; 100_000], b"koly".to_vec(), vec![0; 508]].concat(), "DMG"),
+        ([vec![0; 100_000], b"NER5".to_vec(), vec![0; 8]].concat(), "Nero"),
+        ([vec![b'a'; 257], b"ustar".to_vec()].concat(), "tar archive"),
+        // Neither properties nor a length of LZMA.
+        (b"\x5d\0\0\x80\x05\0\0\x10\0\0\0\0\0\0".to_vec(), "too few"),
+        (b"\x5d\0\0\x80\0\0\0\x10\0\0\0\0\x10\0".to_vec(), "too few"),
     ] {
         refused(&bytes, words);
     }
