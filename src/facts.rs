@@ -113,6 +113,9 @@ pub struct BootEntry {
     pub length: u64,
     /// The loader's own table of addresses, where there is a right one.
     pub info_table: Option<InfoTable>,
+    /// FAT volumes with EFI loaders in partitions of the image, by their first bytes.
+    #[serde(skip)]
+    pub inside: Vec<u64>,
 }
 
 /// The boot information table of isolinux and GRUB.
@@ -127,10 +130,23 @@ pub struct InfoTable {
 /// The master boot record.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MbrFacts {
-    /// Whether any of the first 440 bytes is not zero.
+    /// Whether there is code in the first 440 bytes.
     pub boot_code: bool,
+    /// What the code starts, where it is known to start nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts: Option<Starts>,
     /// The u32 at 440.
     pub disk_signature: u32,
+}
+
+/// What boot code starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Starts {
+    /// The one partition of the MBR that is active.
+    ActivePartition,
+    /// The one partition of the GPT that is marked as bootable by a BIOS (UEFI 5.3.3, bit 2).
+    LegacyBootable,
 }
 
 /// A GUID partition table.

@@ -49,6 +49,12 @@ pub enum Machine {
     Aa64,
     /// 01C2: ARM and Thumb, which UEFI 2.1.1 uses for 32-bit ARM.
     Arm,
+    /// 5064: 64-bit RISC-V.
+    RiscV64,
+    /// 6264: 64-bit LoongArch.
+    LoongArch64,
+    /// 0200: Itanium.
+    Ia64,
     /// Any other.
     Other(u16),
 }
@@ -60,6 +66,9 @@ impl Machine {
             0x014C => Self::Ia32,
             0xAA64 => Self::Aa64,
             0x01C2 => Self::Arm,
+            0x5064 => Self::RiscV64,
+            0x6264 => Self::LoongArch64,
+            0x0200 => Self::Ia64,
             code => Self::Other(code),
         }
     }
@@ -73,6 +82,9 @@ impl std::fmt::Display for Machine {
             Self::Ia32 => f.pad("ia32"),
             Self::Aa64 => f.pad("aa64"),
             Self::Arm => f.pad("arm"),
+            Self::RiscV64 => f.pad("riscv64"),
+            Self::LoongArch64 => f.pad("loongarch64"),
+            Self::Ia64 => f.pad("ia64"),
             Self::Other(code) => write!(f, "{code:#06x}"),
         }
     }

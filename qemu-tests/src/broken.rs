@@ -16,7 +16,7 @@ const ENTRY: usize = 128;
 pub type Break = fn(&mut [u8]);
 
 /// Each with its name.
-pub const BROKEN: [(&str, Break); 22] = [
+pub const BROKEN: [(&str, Break); 27] = [
     ("whole", |_| {}),
     ("El Torito erased", |image| {
         image[BOOT_RECORD + 7..BOOT_RECORD + SECTOR].fill(0)
@@ -37,6 +37,23 @@ pub const BROKEN: [(&str, Break); 22] = [
         let catalog = catalog(image);
         image[catalog + 0x66..catalog + 0x68].copy_from_slice(&[1, 0]);
     }),
+    ("UEFI entry for a BIOS", |image| {
+        let catalog = catalog(image);
+        image[catalog + 0x41] = 0;
+    }),
+    ("UEFI entry without a section header", |image| {
+        let catalog = catalog(image);
+        image.copy_within(catalog + 0x60..catalog + 0x80, catalog + 0x40);
+        image[catalog + 0x60..catalog + 0x80].fill(0);
+    }),
+    ("UEFI entry that its header does not count", |image| {
+        let catalog = catalog(image);
+        image[catalog + 0x42..catalog + 0x44].fill(0);
+    }),
+    ("UEFI entry counts 4", |image| {
+        let catalog = catalog(image);
+        image[catalog + 0x66..catalog + 0x68].copy_from_slice(&[4, 0]);
+    }),
     ("ESP outside the volume", |image| {
         let catalog = catalog(image);
         image[catalog + 0x66..catalog + 0x68].copy_from_slice(&[1, 0]);
@@ -46,6 +63,10 @@ pub const BROKEN: [(&str, Break); 22] = [
         image[16 * SECTOR + 84..16 * SECTOR + 88].copy_from_slice(&blocks.to_be_bytes());
     }),
     ("MBR without boot code", |image| image[..440].fill(0)),
+    ("driver descriptor without boot code", |image| {
+        image[..440].fill(0);
+        image[..8].copy_from_slice(b"ER\x02\0\0\0\x90\x90");
+    }),
     ("MBR without 55 AA", |image| image[510..512].fill(0)),
     ("protective slot at 0", |image| image[SLOTS + 8..SLOTS + 12].fill(0)),
     ("GPT erased", |image| erase_gpt(image)),

@@ -74,6 +74,18 @@ fn trials() -> Result<Vec<Trial>, String> {
         }));
     }
     missing.extend(suite::missing_inputs()?);
+    for name in ["mbr.bin", "gptmbr.bin"] {
+        trials.push(suite::trial(format!("hello: {name}"), missing.clone(), move || {
+            let code = fs::read(pins::load("qemu-tests")?.file(name)?).map_err(|e| e.to_string())?;
+            let change = |image: &mut [u8]| image[..code.len()].copy_from_slice(&code);
+            agree(
+                &format!("hello: {name}"),
+                Example::load("hello")?.image()?,
+                change,
+                "Power off",
+            )
+        }));
+    }
     let foreign: [(&str, &str, Break, &str); 4] = [
         ("grub-rescue", "grub-rescue.iso", |_| {}, "GRUB"),
         ("memtest86+", "memtest.iso", |_| {}, "Memtest86+"),
@@ -89,7 +101,7 @@ fn trials() -> Result<Vec<Trial>, String> {
 }
 
 /// Boots a changed copy of the image in every cell and compares with the verdicts of `check`.
-fn agree(name: &str, image: &Path, change: Break, mark: &str) -> Result<(), String> {
+fn agree(name: &str, image: &Path, change: impl Fn(&mut [u8]), mark: &str) -> Result<(), String> {
     let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
     let copy = dir.path().join("copy.iso");
     let mut bytes = fs::read(image).map_err(|e| format!("{}: {e}", image.display()))?;

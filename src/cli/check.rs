@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use isobuild::cell::Cell;
+use isobuild::check;
 use isobuild::digests;
 use isobuild::error::{Error, escape};
 use isobuild::facts::{Description, Verdict};
@@ -19,6 +20,9 @@ use super::{Check, print, print_json, show};
 struct Verdicts<'a> {
     cells: &'a [Verdict],
     faults: &'a [String],
+    /// Why no cell boots, if none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nothing_boots: Option<String>,
     /// With `--digests`: what is as the image says.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<&'a [String]>,
@@ -40,6 +44,7 @@ pub(super) fn run(arguments: &Check) -> Result<(), Error> {
         true => print_json(&Verdicts {
             cells: &facts.cells,
             faults: &facts.faults,
+            nothing_boots: check::why_nothing(&facts),
             verified: arguments.digests.then_some(&verified),
         })?,
         false => {

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 
-use isobuild::cell::Cell;
+use isobuild::cell::{Cell, Firmware};
+use isobuild::check;
 use isobuild::diagnostic::{Report, Severity};
 use isobuild::error::{Error, escape};
 use isobuild::extract;
-use isobuild::facts::{Description, Extent, Verdict};
+use isobuild::facts::{Description, Extent};
 use isobuild::text;
 
 /// A line on standard error. What becomes of it changes nothing: the exit code says how the run ended.
@@ -52,9 +53,10 @@ pub(super) fn built(output: &Path, facts: &Description) {
         .filter(|cell| cell.boots)
         .map(|cell| cell.cell.to_string())
         .collect();
-    let boots = match cells.is_empty() {
-        true => "a data image, nothing boots it".into(),
-        false => format!("boots {}", cells.join(", ")),
+    let boots = match check::why_nothing(facts) {
+        None => format!("boots {}", cells.join(", ")),
+        Some(why) if check::claims(facts) => format!("nothing boots it: {why}"),
+        Some(_) => "a data image, nothing boots it".into(),
     };
     tell(&format!("{}: {}, {boots}", escape(output), text::size(facts.size)));
 }
@@ -104,7 +106,7 @@ pub(super) fn picture(facts: &Description) -> String {
     boot_catalog(&mut out, facts);
     partitions(&mut out, facts);
     esp(&mut out, facts);
-    cells(&mut out, &facts.cells, &[]);
+    cells(&mut out, facts, &[]);
     lines(&mut out, "fault: ", &facts.faults);
     out
 }
@@ -112,7 +114,7 @@ pub(super) fn picture(facts: &Description) -> String {
 /// What boots the image and what is wrong with it; of the cells those too that are `required`.
 pub(super) fn verdicts(facts: &Description, verified: &[String], required: &[Cell]) -> String {
     let mut out = String::new();
-    cells(&mut out, &facts.cells, required);
+    cells(&mut out, facts, required);
     lines(&mut out, "", verified);
     lines(&mut out, "fault: ", &facts.faults);
     out.trim_start_matches('\n').to_owned()
@@ -259,22 +261,29 @@ fn esp(out: &mut String, facts: &Description) {
     }
 }
 
-/// Only what the image is for: a firmware that boots it from no medium is not listed unless that is required.
-fn cells(out: &mut String, cells: &[Verdict], required: &[Cell]) {
-    if !cells.iter().any(|cell| cell.boots) {
-        let _ = writeln!(out, "\nnothing boots this image");
-        if required.is_empty() {
-            return;
-        }
+/// Only what the image is for: a firmware that boots it from no medium is listed if that is required, if there is a loader for it, or, for a
+/// PC, if nothing boots an image that has a table or a catalog.
+fn cells(out: &mut String, facts: &Description, required: &[Cell]) {
+    let why = check::why_nothing(facts);
+    if let Some(why) = &why {
+        let _ = writeln!(out, "\nnothing boots this image: {}", text::visible(why.as_bytes()));
     }
-    let _ = writeln!(out, "\ncells");
-    for cell in cells {
-        let of_use = |other: &Verdict| {
-            (other.boots || required.contains(&other.cell)) && other.cell.firmware == cell.cell.firmware
-        };
-        if !cells.iter().any(of_use) {
-            continue;
-        }
+    let has_structure = !facts.partitions.is_empty() || facts.boot_catalog.is_some() || facts.mbr.is_some();
+    let is_listed = |firmware: Firmware| {
+        let of_firmware = facts.cells.iter().filter(|verdict| verdict.cell.firmware == firmware);
+        let mut of_use = of_firmware.filter(|verdict| verdict.boots || required.contains(&verdict.cell));
+        let is_pc = matches!(firmware, Firmware::Bios | Firmware::Uefi);
+        of_use.next().is_some() || check::has_loader(facts, firmware) || (why.is_some() && has_structure && is_pc)
+    };
+    let mut listed = facts
+        .cells
+        .iter()
+        .filter(|cell| is_listed(cell.cell.firmware))
+        .peekable();
+    if listed.peek().is_some() {
+        let _ = writeln!(out, "\ncells");
+    }
+    for cell in listed {
         let verdict = if cell.boots { "yes" } else { "no " };
         let _ = writeln!(out, "  {:<20} {verdict}  {}", cell.cell.to_string(), cell.reason);
     }

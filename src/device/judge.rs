@@ -4,6 +4,7 @@ use super::Error;
 use super::payload::{Payload, declared_size};
 use super::target::Target;
 use crate::cell::Medium;
+use crate::check;
 use crate::facts::Description;
 use crate::inspect::{self, InspectError};
 use crate::read_at::ReadAt;
@@ -68,10 +69,8 @@ fn of_cells(facts: &Description, medium: Medium) -> Starts {
     if cells.clone().any(|verdict| verdict.boots) {
         return Starts::Yes;
     }
-    let has_active = facts.partitions.iter().any(|partition| partition.active == Some(true));
-    let claims = !facts.el_torito.is_empty() || !facts.esp.is_empty() || has_active;
     match cells.next() {
-        Some(verdict) if claims => Starts::No(format!("{}: {}", verdict.cell, verdict.reason)),
+        Some(verdict) if check::claims(facts) => Starts::No(format!("{}: {}", verdict.cell, verdict.reason)),
         _ => Starts::Data,
     }
 }

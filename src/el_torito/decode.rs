@@ -87,12 +87,14 @@ pub fn decode(image: &dyn ReadAt, catalog: u64) -> Result<Decoded, Error> {
             break;
         }
     }
+    let length = (reader.next * RECORD as u64).next_multiple_of(SECTOR);
+    reader.unannounced(&mut sections, MAX_ENTRIES - entries);
     if last_header == Some(HEADER) {
         reader.fault("the last section header is 90, more headers follow, not 91".to_owned());
     }
     Ok(Decoded {
         catalog: Catalog { sections },
-        length: (reader.next * RECORD as u64).next_multiple_of(SECTOR),
+        length,
         checksum,
         valid: sum(&validation) == 0,
         faults: reader.faults,
@@ -159,6 +161,29 @@ impl Reader<'_> {
         let record = self.record_if(|kind| !matches!(kind, HEADER | FINAL_HEADER | EXTENSION))?;
         while self.record_if(|kind| kind == EXTENSION).is_some() {}
         Some(self.boot_entry(&record))
+    }
+
+    /// EDK2 looks at no header: it takes every record of the first sector that is marked bootable and has an address. What no header counts
+    /// goes to the section before.
+    fn unannounced(&mut self, sections: &mut [Section], most: usize) {
+        let records = (SECTOR / RECORD as u64).saturating_sub(self.next);
+        let mut found = 0;
+        for _ in 0..records {
+            let Ok(record) = self.record() else { return };
+            let has_address = record[8..12].iter().any(|&byte| byte != 0);
+            if record[0] != BOOTABLE || !has_address || found == most {
+                continue;
+            }
+            found += 1;
+            let entry = self.boot_entry(&record);
+            let number = self.next;
+            self.fault(format!(
+                "record {number} is a boot entry that no section header announces; EDK2 takes it, and other firmware need not"
+            ));
+            if let Some(section) = sections.last_mut() {
+                section.entries.push(entry);
+            }
+        }
     }
 
     /// Bits 4 to 7 of the media type are flags, of drivers in the image and of an extension behind the entry.

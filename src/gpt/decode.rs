@@ -40,6 +40,8 @@ pub struct Decoded {
     /// What is wrong, a sentence each: the field, its value, what it should be. Those about the backup start with
     /// "backup GPT: ".
     pub faults: Vec<String>,
+    /// What is not as UEFI wants it and is taken by every firmware.
+    pub remarks: Vec<String>,
     /// Byte offset and length of header, array, backup header and backup array, as found. Length 0: not found.
     pub regions: [(u64, u64); 4],
 }
@@ -63,7 +65,7 @@ pub fn decode(disk: &dyn ReadAt, sector_size: u64) -> Option<Decoded> {
         lba => Half::read(disk, sector_size, lba, "backup GPT"),
     };
 
-    let mut faults = Vec::new();
+    let (mut faults, mut remarks) = (Vec::new(), Vec::new());
     if !disk.size().is_multiple_of(sector_size) {
         faults.push(format!(
             "GPT: the disk has {} bytes; that is no multiple of its logical sector of {sector_size}",
@@ -73,7 +75,11 @@ pub fn decode(disk: &dyn ReadAt, sector_size: u64) -> Option<Decoded> {
     match &primary {
         Some(half) => {
             faults.extend_from_slice(&half.faults);
-            half.compare(&mut faults, "AlternateLBA", half.header.backup_lba, last_lba);
+            // So is every image on a larger disk, and EDK2 follows the field.
+            let is_there = backup.as_ref().is_some_and(|backup| backup.valid);
+            let is_found = half.valid && half.header.backup_lba == alternate && is_there;
+            let list = if is_found { &mut remarks } else { &mut faults };
+            half.compare(list, "AlternateLBA", half.header.backup_lba, last_lba);
         }
         None => faults.push("GPT: no header in LBA 1; the backup stands in".to_owned()),
     }
@@ -137,6 +143,7 @@ pub fn decode(disk: &dyn ReadAt, sector_size: u64) -> Option<Decoded> {
         valid,
         refused,
         faults,
+        remarks,
         regions,
     })
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::check;
 use crate::facts::{
-    BootCatalog, BootEntry, Counts, Description, Extent, GptFacts, Identifiers, InfoTable, MappedName, MbrFacts, What,
+    BootCatalog, BootEntry, Counts, Description, Extent, GptFacts, Identifiers, InfoTable, MappedName, What,
 };
 use crate::inspect;
 use crate::iso9660;
@@ -42,9 +42,9 @@ impl Plan<'_> {
             counts: self.counts(),
             boot_catalog: self.boot_catalog(&structures),
             el_torito: self.boot_entries()?,
-            mbr: self.tables.slots.map(|_| MbrFacts {
-                boot_code: self.has_boot_code(),
-                disk_signature: self.identity.number("disk"),
+            mbr: self.tables.slots.map(|_| {
+                let code = self.resolved.boot_code.unwrap_or([0; 440]);
+                inspect::mbr_facts(&code, self.identity.number("disk"))
             }),
             esp: self.esp_facts(),
             faults: self.esp_faults(),
@@ -53,6 +53,9 @@ impl Plan<'_> {
         facts.gpt = structures.gpt.iter().map(|gpt| gpt_facts(&gpt.header)).collect();
         facts.partitions = self.partition_facts();
         facts.warnings = self.warnings();
+        if check::needs_extents(&facts) {
+            facts.extents = self.extents();
+        }
         facts.cells = check::cells(&facts);
         Ok(facts)
     }
@@ -90,12 +93,6 @@ impl Plan<'_> {
             }
         }
         counts
-    }
-
-    fn has_boot_code(&self) -> bool {
-        self.resolved
-            .boot_code
-            .is_some_and(|code| code.iter().any(|&byte| byte != 0))
     }
 
     fn boot_catalog(&self, structures: &Structures) -> Option<BootCatalog> {
@@ -141,6 +138,7 @@ impl Plan<'_> {
                 self.size - span.offset,
             ),
             info_table,
+            inside: Vec::new(),
         })
     }
 

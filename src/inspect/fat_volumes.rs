@@ -2,10 +2,11 @@
 
 use crate::facts::{Description, EspFacts, Extent, LoaderFacts, What};
 use crate::fat;
+use crate::mbr;
 use crate::read_at::{ReadAt, Window};
 use crate::text;
 
-use super::{claim, loaders_in};
+use super::{claim, is_loader, loaders_in};
 
 /// How many FAT volumes are looked into: one a partition or boot entry, and nobody has more.
 const VOLUMES: usize = 16;
@@ -17,6 +18,14 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
         claims.extend(fat_extents(&contents, offset, number));
         facts.faults.extend(esp_faults(&contents, offset));
         let loaders = loaders_in(&contents, &window);
+        for entry in &mut facts.el_torito {
+            if partitions_in(image, entry.offset)
+                .iter()
+                .any(|&(inside, _)| inside == offset)
+            {
+                entry.inside.push(offset);
+            }
+        }
         facts.esp.push(esp_facts(offset, &contents, loaders));
     }
 }
@@ -40,11 +49,13 @@ pub(super) fn volumes<'i>(
     image: &'i dyn ReadAt,
     facts: &Description,
 ) -> impl Iterator<Item = (u64, Window<'i>, fat::Contents)> + use<'i> {
-    let volume = move |(offset, length)| {
-        let window = Window::new(image, offset, length);
-        Some((offset, window, fat::read(&window).ok()?))
+    let volume = move |candidate: Candidate| {
+        let window = Window::new(image, candidate.offset, candidate.length);
+        let contents = fat::read(&window).ok()?;
+        let is_wanted = !candidate.needs_loader || contents.entries.iter().any(|entry| is_loader(&entry.path));
+        is_wanted.then_some((candidate.offset, window, contents))
     };
-    candidates(facts).into_iter().filter_map(volume).take(VOLUMES)
+    candidates(image, facts).into_iter().filter_map(volume).take(VOLUMES)
 }
 
 /// What is wrong with the FAT volume that begins at `start`.
@@ -53,26 +64,59 @@ pub(crate) fn esp_faults(contents: &fat::Contents, start: u64) -> Vec<String> {
     notes.map(|note| format!("ESP at {start}: {note}")).collect()
 }
 
-/// Where a firmware would look: partitions of the ESP's type, then EFI boot images, then every other partition, since firmware takes a
-/// FAT volume by its contents.
-fn candidates(facts: &Description) -> Vec<(u64, u64)> {
+/// Where a FAT volume may begin.
+struct Candidate {
+    offset: u64,
+    length: u64,
+    /// It is a volume of no interest if there is no EFI loader in it: a BIOS' own floppy.
+    needs_loader: bool,
+}
+
+/// Where a firmware would look: partitions of the ESP's type, then boot images, then every other partition, since firmware takes a FAT
+/// volume by its contents. EDK2 takes the boot images of every platform and emulation, and the partitions inside them.
+fn candidates(image: &dyn ReadAt, facts: &Description) -> Vec<Candidate> {
     let of = |esp: bool, table: &'static str| {
         let partitions = facts.partitions.iter();
         let wanted = partitions.filter(move |p| (p.kind == "esp") == esp && p.table == table && p.length > 0);
-        wanted.map(|partition| (partition.start, partition.length))
+        wanted.map(|partition| (partition.start, partition.length, false))
     };
-    let entries = facts.el_torito.iter().filter(|entry| entry.platform == "uefi");
-    // How long an EFI image is, its own boot sector says best.
-    let entries = entries.map(|entry| (entry.offset, u64::MAX));
+    let entries = facts.el_torito.iter();
+    let entries = entries.flat_map(|entry| {
+        // How long an EFI image is, its own boot sector says best.
+        let itself = (entry.offset, u64::MAX, entry.platform != "uefi");
+        let inside = partitions_in(image, entry.offset).into_iter();
+        std::iter::once(itself).chain(inside.map(|(offset, length)| (offset, length, true)))
+    });
     let esps = of(true, "gpt").chain(of(true, "mbr"));
     let others = of(false, "gpt").chain(of(false, "mbr"));
-    let mut candidates: Vec<(u64, u64)> = Vec::new();
-    for candidate in esps.chain(entries).chain(others) {
-        if !candidates.iter().any(|known| known.0 == candidate.0) {
-            candidates.push(candidate);
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for (offset, length, needs_loader) in esps.chain(entries).chain(others) {
+        match candidates.iter_mut().find(|known| known.offset == offset) {
+            Some(known) => known.needs_loader &= needs_loader,
+            None => candidates.push(Candidate {
+                offset,
+                length,
+                needs_loader,
+            }),
         }
     }
     candidates
+}
+
+/// The partitions of the MBR at the start of a boot image, if it has one: offset in the image and length.
+fn partitions_in(image: &dyn ReadAt, start: u64) -> Vec<(u64, u64)> {
+    let mut sector = [0; 512];
+    // The sector at 0 is the image's own.
+    let read = start > 0 && image.read_exact_at(&mut sector, start).is_ok();
+    let slots = match mbr::decode(&sector) {
+        Some(mbr) if read => mbr.slots,
+        _ => return Vec::new(),
+    };
+    let used = slots
+        .iter()
+        .filter(|slot| slot.kind != 0 && slot.start > 0 && slot.length > 0);
+    let placed = used.map(|slot| (start + u64::from(slot.start) * 512, u64::from(slot.length) * 512));
+    placed.collect()
 }
 
 /// What the names in a FAT volume begin with; the first has the number 1.

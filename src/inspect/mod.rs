@@ -4,6 +4,7 @@
 //! read at all is an error.
 
 mod agreement;
+mod boot_code;
 mod fat_volumes;
 mod indexes;
 mod loaders;
@@ -25,6 +26,7 @@ use crate::read_at::ReadAt;
 use crate::udf;
 
 pub(crate) use agreement::compare;
+pub(crate) use boot_code::mbr_facts;
 pub(crate) use fat_volumes::{esp_facts, esp_faults, esp_name, fat_extents, fat_what};
 pub(crate) use indexes::{Index, Indexes, best, read as indexes};
 pub(crate) use loaders::{is_loader, loader_facts, loaders_in};

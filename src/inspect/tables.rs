@@ -3,12 +3,12 @@
 use std::io;
 
 use crate::apm;
-use crate::facts::{Description, Extent, GptFacts, MbrFacts, Partition, What};
+use crate::facts::{Description, Extent, GptFacts, Partition, What};
 use crate::gpt;
 use crate::mbr::{self, Slot};
 use crate::read_at::ReadAt;
 
-use super::claim;
+use super::{claim, mbr_facts};
 
 /// Adds what the partition tables say.
 pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec<Extent>) -> io::Result<()> {
@@ -16,10 +16,7 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
     image.read_exact_at(&mut sector, 0)?;
     if let Some(mbr) = mbr::decode(&sector) {
         claims.push(claim(0, 512, What::MasterBootRecord));
-        facts.mbr = Some(MbrFacts {
-            boot_code: mbr.boot_code.iter().any(|&byte| byte != 0),
-            disk_signature: mbr.disk_signature,
-        });
+        facts.mbr = Some(mbr_facts(&mbr.boot_code, mbr.disk_signature));
         for (index, slot) in mbr.slots.iter().enumerate() {
             facts.partitions.extend(mbr_partition(index, slot, 512));
         }
@@ -57,7 +54,21 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
                 ..gpt_partition(number, partition, sector_size)
             });
         }
-        facts.faults.extend(table.faults);
+        // Linux, Windows and EDK2 look at the MBR alone then: isohybrid leaves such a table beside a real one.
+        let is_ignored = table.valid && !is_protected(&sector) && facts.mbr.is_some();
+        match is_ignored {
+            true => {
+                let shown =
+                    |fault: String| format!("{fault} (nobody reads this GPT: no slot of type EE begins at LBA 1)");
+                facts
+                    .warnings
+                    .extend(table.faults.into_iter().chain(table.remarks).map(shown));
+            }
+            false => {
+                facts.faults.extend(table.faults);
+                facts.warnings.extend(table.remarks);
+            }
+        }
     }
     if let Some(map) = apm::read(image) {
         let length = (map.partitions.len() as u64 + 1) * map.block;

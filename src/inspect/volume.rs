@@ -272,6 +272,7 @@ fn boot_catalog(
                     length: table.length,
                     checksum: table.checksum,
                 }),
+                inside: Vec::new(),
             });
         }
     }

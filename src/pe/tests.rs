@@ -55,7 +55,9 @@ fn headers_say_what_firmware_can_start_it() {
         (0x10B, 0x014C, Machine::Ia32),
         (0x20B, 0xAA64, Machine::Aa64),
         (0x10B, 0x01C2, Machine::Arm),
-        (0x20B, 0x5064, Machine::Other(0x5064)),
+        (0x20B, 0x5064, Machine::RiscV64),
+        (0x20B, 0x6264, Machine::LoongArch64),
+        (0x20B, 0x9041, Machine::Other(0x9041)),
     ] {
         let pe = read(&program(magic, code, b".text\0\0\0", &[])).unwrap();
         let unsigned = Pe {

@@ -12,6 +12,8 @@ use crate::read_at::{FileAt, ReadAt};
 
 const CLUSTER: u64 = 64 * 1024;
 const CLUSTER_BITS: u32 = 16;
+/// No stick and no disk is smaller; a BIOS counts cylinders of up to 8 MiB, and finds none on what is smaller than one.
+const LEAST: u64 = 16 << 20;
 /// Entries of eight bytes in a table of one cluster.
 const ENTRIES: u64 = CLUSTER / 8;
 /// The cluster that an entry points at is referred to once, so that it is written in place.
@@ -33,7 +35,7 @@ impl Overlay {
     /// Makes the file. With `blank`, El Torito's boot record reads as zeros but for its first seven bytes: without `00 'CD001' 01`
     /// the volume descriptor set would end early, and GRUB then refuses the whole ISO.
     ///
-    /// The length that the machine sees is rounded up to logical sectors of 4096 bytes. The error for an image whose path has more than
+    /// The length that the machine sees is rounded up to logical sectors of 4096 bytes, and at least [`LEAST`]. The error for an image whose path has more than
     /// 1023 bytes is of the kind `InvalidFilename`.
     pub(super) fn create(path: &Path, image: &Path, blank: bool) -> io::Result<Self> {
         let image = std::fs::canonicalize(image)?;
@@ -44,7 +46,7 @@ impl Overlay {
         let opened = open(&image)?;
         let first = first_cluster(&opened, blank)?;
         let blanked = first.is_some();
-        let length = opened.size().next_multiple_of(4096);
+        let length = opened.size().next_multiple_of(4096).max(LEAST);
         let l1_entries = length.div_ceil(CLUSTER * ENTRIES).max(1);
         // Header, refcount table, refcount block, L1 table, L2 table, data.
         let clusters: u16 = if blanked { 6 } else { 4 };
