@@ -16,6 +16,9 @@ pub use uefi::{has_loader, needs_extents};
 pub fn cells(facts: &Description) -> Vec<Verdict> {
     let judge = |cell: Cell| {
         let judged = match cell.firmware {
+            _ if let Some(why) = menu_lacks(facts, cell.firmware) => {
+                Err(no(why, "a smaller initrd, or another firmware"))
+            }
             Firmware::Bios => bios(facts, cell.medium),
             firmware => uefi(facts, firmware, cell.medium),
         };
@@ -26,6 +29,16 @@ pub fn cells(facts: &Description) -> Vec<Verdict> {
         }
     };
     Cell::all().map(judge).collect()
+}
+
+/// Why a menu has no entry for a firmware that would start one otherwise.
+fn menu_lacks(facts: &Description, firmware: Firmware) -> Option<&str> {
+    let name = match firmware {
+        Firmware::SecureBoot => Firmware::Uefi.name(),
+        firmware => firmware.name(),
+    };
+    let menu = facts.menu.iter().find(|menu| menu.firmware == name)?;
+    menu.lacks.as_deref()
 }
 
 /// Why the cell boots, or why not.

@@ -46,6 +46,16 @@ impl Compression {
         }
     }
 
+    /// As people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Xz => "xz",
+            Self::Zstd => "zstd",
+            Self::Bzip2 => "bzip2",
+        }
+    }
+
     /// The bytes in a compressed file. Wrong ones are an error of the kind `InvalidData`, missing ones `UnexpectedEof`. `behind` learns
     /// how many bytes are behind the last member that are neither zeros nor a member.
     pub fn reader<'a>(self, source: impl BufRead + Send + 'a, behind: &Behind) -> Box<dyn Read + Send + 'a> {

@@ -44,10 +44,25 @@ pub struct Description {
     pub cells: Vec<Verdict>,
     /// What a person should know before using the image; of `inspect`, what else is in it and not described.
     pub warnings: Vec<String>,
+    /// What the built-in loader shows under each firmware. `plan` only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub menu: Vec<MenuFacts>,
     /// Names that an index cannot hold as they are. `plan` only.
     pub name_map: Vec<MappedName>,
     /// Structures that contradict their standard. `inspect` only; none in an image of ours.
     pub faults: Vec<String>,
+}
+
+/// The menu under one firmware.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MenuFacts {
+    /// `bios`, `uefi`, `uefi-ia32` or `uefi-aa64`.
+    pub firmware: String,
+    /// Titles of the entries that can be started there, in their order.
+    pub entries: Vec<String>,
+    /// Why none can be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<String>,
 }
 
 /// Identifiers of the volume, without their padding.

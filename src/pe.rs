@@ -33,6 +33,8 @@ pub struct Pe {
     pub signers: Vec<String>,
     /// It has a `.sbat` section, without which shim starts nothing.
     pub sbat: bool,
+    /// It has a `.initrd` section, which a unified kernel image gives its kernel.
+    pub initrd: bool,
     /// Other processors whose firmware can start it too, by an entry of their own in the section `.compat` (Linux,
     /// `arch/x86/boot/header.S`).
     pub compatible: Vec<Machine>,
@@ -135,6 +137,7 @@ pub fn read(file: &dyn ReadAt) -> Option<Pe> {
             .find(|&header| bytes(file, header).as_ref() == Some(name))
     };
     let sbat = section(b".sbat\0\0\0").is_some();
+    let initrd = section(b".initrd\0").is_some();
     let compatible = section(b".compat\0").map_or_else(Vec::new, |header| compatible(file, header));
     Some(Pe {
         machine,
@@ -142,6 +145,7 @@ pub fn read(file: &dyn ReadAt) -> Option<Pe> {
         signed: !signatures.is_empty(),
         signers,
         sbat,
+        initrd,
         compatible,
     })
 }

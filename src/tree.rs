@@ -112,6 +112,15 @@ pub enum Conflict {
     NotDirectory(NodeId),
 }
 
+/// Why a path leads nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// There is no such name.
+    Missing,
+    /// This link leads to no name of the tree, or back to itself.
+    Link(NodeId),
+}
+
 impl Tree {
     /// A tree of nothing but a root directory.
     pub fn new(root: Attributes) -> Self {
@@ -189,6 +198,40 @@ impl Tree {
         components
             .into_iter()
             .try_fold(ROOT, |node, name| self.child(node, name))
+    }
+
+    /// The node at `components` from the root, symbolic links followed: what they lead to, by their targets inside the tree.
+    pub fn follow(&self, components: &[&[u8]]) -> Result<NodeId, Lost> {
+        // As many as Linux follows.
+        const LINKS: usize = 40;
+        let mut left: Vec<Vec<u8>> = components.iter().rev().map(|name| name.to_vec()).collect();
+        let (mut at, mut links, mut through) = (ROOT, 0, None);
+        while let Some(name) = left.pop() {
+            match &name[..] {
+                b"" | b"." => continue,
+                b".." => {
+                    at = self.nodes[at].parent;
+                    continue;
+                }
+                _ => {}
+            }
+            let lost = through.map_or(Lost::Missing, Lost::Link);
+            let node = self.child(at, &name).ok_or(lost)?;
+            let Kind::Symlink(target) = &self.nodes[node].kind else {
+                at = node;
+                continue;
+            };
+            links += 1;
+            if links > LINKS {
+                return Err(Lost::Link(node));
+            }
+            through = Some(node);
+            if target.starts_with(b"/") {
+                at = ROOT;
+            }
+            left.extend(target.split(|&byte| byte == b'/').rev().map(<[u8]>::to_vec));
+        }
+        Ok(at)
     }
 
     /// Puts a new node under the directory `parent`.

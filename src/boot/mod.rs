@@ -4,9 +4,12 @@
 //! written into one of them, besides the boot information table, is the image's id in the BIOS boot image.
 
 pub mod kernel;
+mod title;
 
 use crate::pe::Machine;
 use std::ops::Range;
+
+pub use title::shows;
 
 /// The El Torito image for BIOS, which a stick's boot code starts too.
 pub const BIOS_IMAGE: &[u8] = include_bytes!("../../templates/images/bios.img");
@@ -50,8 +53,11 @@ pub const MOST_ENTRIES: usize = 64;
 /// The most bytes of a program for BIOS that is not in Linux's form: what the loader moves to 0x7C00.
 pub const LARGEST_PROGRAM: u64 = 96 << 10;
 
-/// The longest command line in bytes, Linux's own limit on x86.
+/// The longest command line in bytes where no header says it: Linux's own limit on 64-bit ARM.
 pub const LONGEST_COMMAND_LINE: usize = 2047;
+
+/// The longest command line in bytes that the loader for BIOS has room for.
+pub const LONGEST_BIOS_COMMAND_LINE: usize = 4096;
 
 /// An id that is not known yet.
 pub const NO_ID: &[u8; 32] = b"00000000000000000000000000000000";

@@ -106,6 +106,7 @@ pub(super) fn picture(facts: &Description) -> String {
     boot_catalog(&mut out, facts);
     partitions(&mut out, facts);
     esp(&mut out, facts);
+    menu(&mut out, facts);
     cells(&mut out, facts, &[]);
     lines(&mut out, "fault: ", &facts.faults);
     out
@@ -258,6 +259,26 @@ fn esp(out: &mut String, facts: &Description) {
                 loader.machine
             );
         }
+    }
+}
+
+/// What each firmware's menu shows.
+fn menu(out: &mut String, facts: &Description) {
+    if facts.menu.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\nmenu");
+    for menu in &facts.menu {
+        let entries: Vec<String> = menu
+            .entries
+            .iter()
+            .map(|title| text::visible(title.as_bytes()))
+            .collect();
+        let shown = match &menu.lacks {
+            Some(why) if entries.is_empty() => format!("nothing: {}", text::visible(why.as_bytes())),
+            _ => entries.join(", "),
+        };
+        let _ = writeln!(out, "  {:<10} {shown}", menu.firmware);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use isobuild::check;
 use isobuild::error::Error;
 use isobuild::facts::Description;
 use isobuild::image::{self, IsoTree};
@@ -94,6 +95,9 @@ fn common(mut facts: Description) -> Description {
     facts.sha256 = None;
     facts.warnings.clear();
     facts.name_map.clear();
+    facts.menu.clear();
+    // A plan knows why a menu starts nothing somewhere, and the image that it does not.
+    facts.cells = check::cells(&facts);
     facts.extents.iter_mut().for_each(|extent| extent.source = None);
     facts
 }

@@ -47,6 +47,7 @@ impl Plan<'_> {
                 inspect::mbr_facts(&code, self.identity.number("disk"))
             }),
             esp: self.esp_facts(),
+            menu: resolved.menu.clone(),
             faults: self.esp_faults(),
             ..Description::default()
         };

@@ -87,12 +87,16 @@ fn one_sided_apart(facts: Description) -> Description {
         .extents
         .into_iter()
         .map(|extent| Extent { source: None, ..extent });
-    Description {
+    let mut facts = Description {
         extents: extents.collect(),
         warnings: Vec::new(),
         name_map: Vec::new(),
+        menu: Vec::new(),
         ..facts
-    }
+    };
+    // A plan knows why a menu starts nothing somewhere, and the image that it does not.
+    facts.cells = crate::check::cells(&facts);
+    facts
 }
 
 fn extent<'d>(facts: &'d Description, path: &str) -> &'d Extent {

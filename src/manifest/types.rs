@@ -207,8 +207,9 @@ pub struct MenuEntry {
     pub cmdline: Option<Text>,
     /// A program that BIOS starts: host path or `iso:/...`.
     pub bios: Option<Text>,
-    /// A program that UEFI starts: host path or `iso:/...`.
-    pub efi: Option<Text>,
+    /// What UEFI starts: a program, or one for each processor; host paths or `iso:/...`.
+    #[serde(deserialize_with = "one_or_many")]
+    pub efi: Vec<Text>,
     /// What the loader does itself.
     pub action: Option<Spanned<Action>>,
 }

@@ -66,12 +66,14 @@ fn headers_say_what_firmware_can_start_it() {
             signed: false,
             signers: vec![],
             sbat: false,
+            initrd: false,
             compatible: vec![],
         };
         assert_eq!(pe, unsigned);
     }
     assert!(read(&program(0x20B, 0x8664, b".sbat\0\0\0", &[])).unwrap().sbat);
     assert!(!read(&program(0x20B, 0x8664, b".sbatlev", &[])).unwrap().sbat);
+    assert!(read(&program(0x20B, 0x8664, b".initrd\0", &[])).unwrap().initrd);
 }
 
 #[test]

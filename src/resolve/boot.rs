@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use crate::el_torito::{self, Emulation, Platform};
 use crate::error::Error;
+use crate::facts::MenuFacts;
 use crate::layout;
 use crate::manifest::{self, Bios, Entry, InfoTable, Spanned, Text, Uefi, image_path};
 use crate::read_at::ReadAt;
 use crate::source::Source;
-use crate::tree::{Kind, Patch, Patched, PayloadId};
+use crate::tree::{Kind, Lost, NodeId, Patch, Patched, PayloadId};
 use crate::{inspect, mbr};
 
 use super::host::read_whole;
@@ -22,6 +23,8 @@ pub(super) struct Parts {
     pub(super) images: Vec<BootImage>,
     pub(super) esp: Option<Esp>,
     pub(super) boot_code: Option<[u8; 440]>,
+    /// What the built-in loader shows under each firmware.
+    pub(super) menu: Vec<MenuFacts>,
     pub(super) boot_code_patch: Option<Patch>,
 }
 
@@ -42,6 +45,7 @@ impl Resolution<'_> {
             images: Vec::new(),
             esp: None,
             boot_code: None,
+            menu: Vec::new(),
             boot_code_patch: None,
         };
         let of_loader = match self.document.manifest.menu.is_empty() {
@@ -235,7 +239,7 @@ impl Resolution<'_> {
 
     /// The payload of a host path or of `iso:/...`.
     pub(super) fn reference(&mut self, text: &Text) -> Result<Option<PayloadId>, Error> {
-        let Some(path) = text.get_ref().strip_prefix("iso:") else {
+        if !text.get_ref().starts_with("iso:") {
             let path = self.host_path(text.get_ref());
             return match path.metadata() {
                 Ok(data) if data.is_file() => self.host.payload(&mut self.tree, &path, None, None),
@@ -249,22 +253,33 @@ impl Resolution<'_> {
                     Ok(None)
                 }
             };
-        };
-        let Ok(image) = image_path(path) else { return Ok(None) };
-        match self.tree.find(image.components.iter().map(String::as_bytes)) {
-            Some(node) => match self.tree.node(node).kind {
-                Kind::File(payload) => Ok(Some(payload)),
-                _ => {
-                    self.error(text, format!("{path} is not a file of the image"), "not a file");
-                    Ok(None)
-                }
-            },
-            None => {
+        }
+        let node = self.image_file(text);
+        Ok(node.and_then(|node| match self.tree.node(node).kind {
+            Kind::File(payload) => Some(payload),
+            _ => None,
+        }))
+    }
+
+    /// The file of the image that `iso:/...` names, symbolic links followed.
+    pub(super) fn image_file(&mut self, text: &Text) -> Option<NodeId> {
+        let path = text.get_ref().strip_prefix("iso:")?;
+        let image = image_path(path).ok()?;
+        let named: Vec<&[u8]> = image.components.iter().map(|name| name.as_bytes()).collect();
+        match self.tree.follow(&named) {
+            Ok(node) if matches!(self.tree.node(node).kind, Kind::File(_)) => return Some(node),
+            Ok(_) => self.error(text, format!("{path} is not a file of the image"), "not a file"),
+            Err(Lost::Missing) => {
                 let message = format!("{path} is not in the image: no [[files]] entry puts it there");
                 self.error(text, message, "not in the image");
-                Ok(None)
+            }
+            Err(Lost::Link(node)) => {
+                let link = crate::text::visible(&self.tree.path(node));
+                let message = format!("{path} is not in the image: the link {link} leads nowhere in it");
+                self.error(text, message, "leads nowhere");
             }
         }
+        None
     }
 }
 

@@ -1,8 +1,13 @@
 //! The built-in loader: the menu's files into the tree, the menu file, and the loader's own images.
 
-use crate::boot::{self, LARGEST_PROGRAM, kernel};
+mod initrd;
+mod program;
+mod words;
+
+use crate::boot;
 use crate::el_torito::{Emulation, Platform};
 use crate::error::Error;
+use crate::facts::MenuFacts;
 use crate::manifest::{Firmware, MenuEntry, Text};
 use crate::pe::Machine;
 use crate::source::Giver;
@@ -14,25 +19,6 @@ use super::{BootBytes, BootImage, Resolution};
 
 /// Key and value of each line of an entry in the menu file.
 type Lines = Vec<(&'static str, Vec<u8>)>;
-
-/// What an entry uses a file as.
-#[derive(Clone, Copy)]
-enum Role {
-    Kernel,
-    Bios,
-    Efi,
-}
-
-impl Role {
-    /// The key of the menu file.
-    fn key(self) -> &'static str {
-        match self {
-            Self::Kernel => "kernel",
-            Self::Bios => "bios",
-            Self::Efi => "efi",
-        }
-    }
-}
 
 /// Which firmware can start an entry, or is to be able to start the image, in the order of [`Firmware::ALL`].
 type Starts = [bool; Firmware::ALL.len()];
@@ -51,6 +37,7 @@ impl Resolution<'_> {
             serial: manifest.boot.serial.as_ref().map(|speed| *speed.get_ref()),
             entries: Vec::new(),
         };
+        self.warn_of_words();
         let mut starts = Vec::new();
         for (entry, title) in manifest.menu.iter().zip(titles()) {
             let (lines, by) = self.menu_entry(entry.get_ref())?;
@@ -61,6 +48,7 @@ impl Resolution<'_> {
             });
         }
         let image = self.firmware(&starts);
+        parts.menu = self.entries_by_firmware(image, &starts);
         for (entry, by) in menu.entries.iter_mut().zip(&starts) {
             entry.lines.extend(by.and_then(|by| limits(image, by)));
         }
@@ -124,6 +112,38 @@ impl Resolution<'_> {
         image
     }
 
+    /// What each firmware's menu shows. A firmware that is asked for and starts nothing of a menu with programs is an error; one that is not
+    /// asked for has no menu, and perhaps a reason.
+    fn entries_by_firmware(&mut self, image: Starts, starts: &[Option<Starts>]) -> Vec<MenuFacts> {
+        let manifest = &self.document.manifest;
+        let has_programs = starts.iter().flatten().next().is_some();
+        let mut menus = Vec::new();
+        for (at, firmware) in Firmware::ALL.into_iter().enumerate() {
+            let entries = manifest.menu.iter().zip(starts);
+            let shown = entries.filter(|(_, by)| image[at] && by.is_none_or(|by| by[at]));
+            let entries: Vec<String> = shown
+                .map(|(entry, _)| entry.get_ref().shown_title().to_owned())
+                .collect();
+            let starts_one = starts.iter().flatten().any(|by| by[at]);
+            if image[at] && has_programs && !starts_one {
+                let list = manifest.boot.firmware.as_ref();
+                let word = list.and_then(|list| list.get_ref().iter().find(|item| *item.get_ref() == firmware));
+                if let Some(word) = word {
+                    let message = format!("no [[menu]] entry can be started under {}", firmware.word());
+                    self.error(word, message, "starts nothing");
+                }
+            }
+            let reasons = self.lacks.iter().find(|(of, _)| *of == firmware);
+            menus.push(MenuFacts {
+                firmware: firmware.word().to_owned(),
+                entries,
+                lacks: reasons.map(|(_, reason)| reason.clone()).filter(|_| !starts_one),
+            });
+        }
+        menus.retain(|menu| !menu.entries.is_empty() || menu.lacks.is_some());
+        menus
+    }
+
     /// The lines of an entry, and who can start it; of an action nobody knows.
     fn menu_entry(&mut self, entry: &MenuEntry) -> Result<(Lines, Option<Starts>), Error> {
         let mut lines = Vec::new();
@@ -131,81 +151,49 @@ impl Resolution<'_> {
         if let Some(action) = &entry.action {
             lines.push(("action", action.get_ref().word().into()));
         }
-        let files = [
-            (Role::Kernel, &entry.kernel),
-            (Role::Bios, &entry.bios),
-            (Role::Efi, &entry.efi),
-        ];
-        for (role, path) in files {
-            let Some(path) = path else { continue };
-            if let Some((line, by)) = self.program(role, path, entry.cmdline.as_ref())? {
-                lines.push((role.key(), line));
-                let starts: &mut Starts = starts.get_or_insert_default();
-                starts.iter_mut().zip(by).for_each(|(one, other)| *one |= other);
-            }
+        let mut both = |lines: &mut Lines, key, (line, by): (Vec<u8>, Starts)| {
+            lines.push((key, line));
+            let starts: &mut Starts = starts.get_or_insert_default();
+            starts.iter_mut().zip(by).for_each(|(one, other)| *one |= other);
+        };
+        let initrds = self.initrds(entry)?;
+        if let Some(path) = &entry.kernel
+            && let Some(found) = self.kernel(path, entry, &initrds)?
+        {
+            both(&mut lines, "kernel", found);
         }
-        for path in &entry.initrd {
-            if let Some((_, line)) = self.boot_file(path)? {
-                lines.push(("initrd", line));
-            }
+        if let Some(path) = &entry.bios
+            && let Some(found) = self.bios_program(path)?
+        {
+            both(&mut lines, "bios", found);
         }
+        for (key, found) in self.efi_programs(&entry.efi)? {
+            both(&mut lines, key, found);
+        }
+        lines.extend(initrds.into_iter().map(|initrd| ("initrd", initrd.path)));
         if let Some(line) = &entry.cmdline {
             lines.push(("cmdline", line.get_ref().clone().into_bytes()));
         }
         Ok((lines, starts))
     }
 
-    /// A kernel or program: its path in the image, and who can start it. Which faults its header shows is said here.
-    fn program(
-        &mut self,
-        role: Role,
-        path: &Text,
-        command_line: Option<&Text>,
-    ) -> Result<Option<(Vec<u8>, Starts)>, Error> {
-        let Some((payload, place)) = self.boot_file(path)? else {
-            return Ok(None);
-        };
-        let (bytes, _) = self.open(payload)?;
-        let program = kernel::read(bytes.as_ref());
-        let length = self.tree.payload(payload).length;
-        let name = path.get_ref();
-        if let Some(message) = unfit(role, &program, length, name) {
-            self.error(path, message, "this file");
-            return Ok(None);
-        }
-        if let (Some(line), Some(limit)) = (command_line, program.command_line)
-            && line.get_ref().len() > limit
-        {
-            let message = format!(
-                "the command line has {} bytes; {name:?} takes {limit}",
-                line.get_ref().len()
-            );
-            self.error(line, message, "too long");
-        }
-        let starts = Firmware::ALL.map(|firmware| match (role, processor(firmware)) {
-            (Role::Kernel, None) => program.boot_protocol.is_some(),
-            (Role::Bios, processor) => processor.is_none(),
-            (Role::Efi, None) => false,
-            (Role::Kernel | Role::Efi, Some(machine)) => program.efi.contains(&machine),
-        });
-        Ok(Some((place, starts)))
-    }
-
-    /// A file of the menu: where `iso:/` says, else from the host to `/boot/NAME`.
+    /// A file of the menu: where `iso:/` leads, else from the host to `/boot/NAME`.
     fn boot_file(&mut self, path: &Text) -> Result<Option<(PayloadId, Vec<u8>)>, Error> {
         let Some(payload) = self.reference(path)? else {
             return Ok(None);
         };
-        if let Some(place) = path.get_ref().strip_prefix("iso:") {
-            let place = crate::manifest::image_path(place).map(|path| path.components.join("/"));
-            return Ok(place.ok().map(|place| (payload, format!("/{place}").into_bytes())));
+        Ok(self.boot_place(path, payload).map(|place| (payload, place)))
+    }
+
+    /// The path in the image of a file of the menu, where it is put if it comes from the host.
+    fn boot_place(&mut self, path: &Text, payload: PayloadId) -> Option<Vec<u8>> {
+        if path.get_ref().starts_with("iso:") {
+            return self.image_file(path).map(|node| self.tree.path(node));
         }
         let host = self.host_path(path.get_ref());
-        let Some(name) = host.file_name() else { return Ok(None) };
-        let name = name.as_encoded_bytes().to_vec();
-        Ok(self
-            .place_boot_file(path, &name, payload)
-            .map(|node| (payload, self.tree.path(node))))
+        let name = host.file_name()?.as_encoded_bytes().to_vec();
+        let node = self.place_boot_file(path, &name, payload)?;
+        Some(self.tree.path(node))
     }
 
     /// Puts a payload into `/boot` under a name, numbered if another file has it.
@@ -338,22 +326,4 @@ fn limits(image: Starts, entry: Starts) -> Option<(&'static str, Vec<u8>)> {
     };
     let some = image.iter().zip(entry).any(|(&image, entry)| image && !entry);
     some.then(|| ("firmware", words(entry).collect::<Vec<_>>().join(" ").into_bytes()))
-}
-
-/// Why the loader could not start a file of `length` bytes in this role.
-fn unfit(role: Role, program: &kernel::Program, length: u64, name: &str) -> Option<String> {
-    let machines = [Machine::X64, Machine::Ia32, Machine::Aa64];
-    Some(match (role, program.efi.first()) {
-        (Role::Kernel | Role::Efi, Some(machine)) if !machines.contains(machine) => {
-            format!("{name:?} is for {machine}, and the built-in loader is for x64, ia32 and aa64")
-        }
-        (Role::Kernel, None) if program.boot_protocol.is_none() => {
-            format!("{name:?} is not a Linux kernel: it has no header that a BIOS or UEFI loader could start")
-        }
-        (Role::Efi, None) => format!("{name:?} is not an EFI program"),
-        (Role::Bios, _) if program.boot_protocol.is_none() && length > LARGEST_PROGRAM => format!(
-            "{name:?} has {length} bytes and no Linux-style header; a program without one has {LARGEST_PROGRAM} at most"
-        ),
-        _ => return None,
-    })
 }

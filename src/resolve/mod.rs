@@ -21,7 +21,7 @@ use crate::archive::Decompressed;
 use crate::diagnostic::{Diagnostic, Label, Report, Severity};
 use crate::el_torito::{Emulation, Platform};
 use crate::error::Error;
-use crate::facts::{Extent, LoaderFacts};
+use crate::facts::{Extent, LoaderFacts, MenuFacts};
 use crate::iso9660::Identifiers;
 use crate::manifest::{self, DEFAULT_TIMESTAMP, DiskLayout, Document, Spanned};
 use crate::time::Timestamp;
@@ -71,6 +71,8 @@ pub struct Resolved {
     pub boot_code: Option<[u8; 440]>,
     /// What is patched into the boot code: the address of the first boot image.
     pub boot_code_patch: Option<Patch>,
+    /// What the built-in loader shows under each firmware.
+    pub menu: Vec<MenuFacts>,
     /// The profile of partition tables.
     pub layout: DiskLayout,
     /// What the user should know.
@@ -151,6 +153,8 @@ struct Resolution<'d> {
     decompressed: Vec<Decompressed>,
     /// Lists of digests that came out of archives.
     lists: Vec<stale::List>,
+    /// Firmware under which an entry does not start that would otherwise, and why.
+    lacks: Vec<(manifest::Firmware, String)>,
 }
 
 /// Reads what the manifest names.
@@ -187,6 +191,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         diagnostics: document.warnings.clone(),
         decompressed: Vec::new(),
         lists: Vec::new(),
+        lacks: Vec::new(),
     };
     resolution.host.set_output(&resolution.output);
     if resolution.host.is_output(&document.path) {
@@ -228,6 +233,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         esp: parts.esp,
         boot_code: parts.boot_code,
         boot_code_patch: parts.boot_code_patch,
+        menu: parts.menu,
         layout,
         report,
         decompressed: resolution.decompressed,

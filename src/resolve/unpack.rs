@@ -97,6 +97,26 @@ impl Resolution<'_> {
         }
     }
 
+    /// What is in a file of the host that is compressed by itself; none if that is wrong, which is reported.
+    pub(super) fn decompressed(&mut self, from: &Spanned<String>) -> Result<Option<PayloadId>, Error> {
+        let path = self.host_path(from.get_ref());
+        let Some((file, _)) = self.host.input(&path, None)? else {
+            return Ok(None);
+        };
+        match self.content_of(from, &path, file)? {
+            Some((Content::File(place), mut unpacking)) => match self.payload_of(&mut unpacking, place, false, b"")? {
+                Kind::File(payload) => Ok(Some(payload)),
+                _ => Ok(None),
+            },
+            Some(_) => {
+                let message = format!("{:?} is an archive, and not one file", from.get_ref());
+                self.error(from, message, "this file");
+                Ok(None)
+            }
+            None => Ok(None),
+        }
+    }
+
     fn add_entries(
         &mut self,
         entry: &Files,

@@ -15,7 +15,7 @@ use crate::iso9660;
 const TREE: &str = "[[files]]\nfrom = \"tree\"\nto = \"/\"\n";
 
 impl Host {
-    fn at(&self, name: &str) -> std::path::PathBuf {
+    pub(super) fn at(&self, name: &str) -> std::path::PathBuf {
         self.0.path().join(name)
     }
 

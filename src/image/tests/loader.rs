@@ -9,6 +9,10 @@ fn kernel(tail: u8) -> Vec<u8> {
     bytes[0x202..0x206].copy_from_slice(b"HdrS");
     bytes[0x206..0x208].copy_from_slice(&0x020f_u16.to_le_bytes());
     bytes[0x211] = 1;
+    bytes[0x1f1] = 1;
+    bytes[0x22c..0x230].copy_from_slice(&0x7fff_ffff_u32.to_le_bytes());
+    bytes[0x258..0x260].copy_from_slice(&0x100_0000_u64.to_le_bytes());
+    bytes[0x260..0x264].copy_from_slice(&0x200_0000_u32.to_le_bytes());
     bytes[0x238..0x23c].copy_from_slice(&100_u32.to_le_bytes());
     bytes.push(tail);
     bytes
@@ -28,7 +32,7 @@ fn mixed() -> Vec<u8> {
 fn with_kernel() -> Host {
     let host = host();
     host.put("vmlinuz", &kernel(1));
-    host.put("initrd.img", b"initrd");
+    host.put("initrd.img", b"070701");
     host
 }
 
@@ -179,15 +183,172 @@ fn an_entry_says_which_firmware_shows_it_where_not_all_do() {
 fn a_kernel_that_a_wanted_firmware_of_its_family_cannot_start_is_warned_of() {
     let host = with_kernel();
     host.put("arm", boot::EFI[2].2);
+    host.put("mixed", &mixed());
     let all = "[boot]\nfirmware = [\"bios\", \"uefi\", \"uefi-ia32\", \"uefi-aa64\"]\n";
-    let (facts, _) = host.build(&format!("{all}{MENU}[[menu]]\nkernel = \"arm\"\n"));
-    assert_eq!(facts.warnings, ["\"vmlinuz\" cannot be started under uefi-ia32"]);
+    let others = "[[menu]]\ntitle = \"ARM\"\nkernel = \"arm\"\n[[menu]]\ntitle = \"Mixed\"\nkernel = \"mixed\"\n";
+    let (facts, _) = host.build(&format!("{all}{MENU}{others}"));
+    let missed = |name: &str, firmware: &str| format!("{name:?} cannot be started under {firmware}");
+    assert_eq!(
+        facts.warnings,
+        [missed("vmlinuz", "uefi-ia32"), missed("mixed", "bios")]
+    );
+    let shown: Vec<_> = facts
+        .menu
+        .iter()
+        .map(|menu| (menu.firmware.as_str(), menu.entries.join(" ")))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("bios", "Boot".to_owned()),
+            ("uefi", "Boot Mixed".into()),
+            ("uefi-ia32", "Mixed".into()),
+            ("uefi-aa64", "ARM".into()),
+        ]
+    );
+    // One that would start nothing but what the loader does itself is an error.
+    let error = host.error(&format!("{all}{MENU}[[menu]]\naction = \"reboot\"\n"));
+    for firmware in ["uefi-ia32", "uefi-aa64"] {
+        let words = format!("no [[menu]] entry can be started under {firmware}");
+        assert!(error.contains(&words), "{error}");
+    }
+}
+
+/// The header says that an initrd may end with byte 0x7fff_ffff, and the kernel runs to byte 0x2ff_ffff.
+#[test]
+fn initrds_that_a_bios_has_no_room_for_take_it_away() {
+    let host = with_kernel();
+    host.put("second", b"070701");
+    let room: u64 = 0x8000_0000 - 0x300_0000;
+    let sparse = |length: u64| {
+        let file = std::fs::File::create(host.at("big.img")).unwrap();
+        std::io::Write::write_all(&mut &file, b"070701").unwrap();
+        file.set_len(length).unwrap();
+    };
+    let manifest =
+        "[[menu]]\nkernel = \"vmlinuz\"\ninitrd = [\"second\", \"big.img\"]\n[[menu]]\naction = \"reboot\"\n";
+    for (length, fits) in [(room - 8, true), (room - 7, false)] {
+        sparse(length);
+        let resolved = host.resolve(manifest).unwrap();
+        let iso = super::IsoTree::of(&resolved);
+        let facts = super::plan(&resolved, &iso).unwrap().describe().unwrap();
+        for verdict in facts
+            .cells
+            .iter()
+            .filter(|verdict| !verdict.cell.to_string().contains("4kn"))
+        {
+            let cell = verdict.cell.to_string();
+            match &cell[..5] {
+                "bios-" => assert_eq!(verdict.boots, fits, "{cell}: {}", verdict.reason),
+                "uefi-" if !cell.contains("ia32") && !cell.contains("aa64") => assert!(verdict.boots, "{cell}"),
+                _ => {}
+            }
+            if cell == "bios-usb" && !fits {
+                let (total, room) = ((room + 1).to_string(), room.to_string());
+                assert!(
+                    verdict.reason.contains(&total) && verdict.reason.contains(&room),
+                    "{}",
+                    verdict.reason
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_kernel_that_is_compressed_goes_into_the_image_as_it_starts() {
+    let host = with_kernel();
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    host.put("arm.gz", &gzip(boot::EFI[2].2));
+    host.put("text.gz", &gzip(b"not a kernel"));
+    let (facts, image) = host.build("[[menu]]\nkernel = \"arm.gz\"\n");
+    let placed = super::extent(&facts, "iso:/boot/arm.gz");
+    assert!(image[placed.offset as usize..].starts_with(boot::EFI[2].2));
+    assert_eq!(facts.menu[0].firmware, "uefi-aa64");
+    let error = host.error("[[menu]]\nkernel = \"text.gz\"\n");
+    assert!(
+        error.contains("compressed with gzip, and what is in it is not a Linux kernel"),
+        "{error}"
+    );
+    let inside = "[[files]]\nfrom = \"arm.gz\"\nto = \"/\"\n[[menu]]\nkernel = \"iso:/arm.gz\"\n";
+    assert!(host.error(inside).contains("no firmware starts it so"));
+}
+
+#[test]
+fn links_of_the_image_are_followed_to_what_is_started() {
+    let host = with_kernel();
+    let files = "[[files]]\nfrom = \"vmlinuz\"\nto = \"/boot/vmlinuz-6\"\n\
+                 [[files]]\nlink = \"../boot/vmlinuz-6\"\nto = \"/links/k\"\n[[files]]\nlink = \"/links/k\"\nto = \"/vmlinuz\"\n\
+                 [[files]]\nlink = \"/nowhere\"\nto = \"/lost\"\n[[files]]\nlink = \"loop\"\nto = \"/loop\"\n";
+    let (_, image) = host.build(&format!("{files}[[menu]]\nkernel = \"iso:/vmlinuz\"\n"));
+    assert_eq!(places(&image, b"kernel = /boot/vmlinuz-6\n").len(), 1);
+    for path in ["lost", "loop"] {
+        let error = host.error(&format!("{files}[[menu]]\nkernel = \"iso:/{path}\"\n"));
+        assert!(error.contains(&format!("the link /{path} leads nowhere")), "{error}");
+    }
+}
+
+#[test]
+fn programs_for_uefi_are_one_for_each_processor() {
+    let host = with_kernel();
+    host.put("mixed", &mixed());
+    for (name, (_, _, program)) in ["x64.efi", "ia32.efi", "aa64.efi"].into_iter().zip(boot::EFI) {
+        host.put(name, program);
+    }
+    let (facts, image) = host.build("[[menu]]\nefi = [\"x64.efi\", \"ia32.efi\"]\nbios = \"vmlinuz\"\n");
+    let lines = b"bios = /boot/vmlinuz\nefi-x64 = /boot/x64.efi\nefi-ia32 = /boot/ia32.efi\n";
+    assert_eq!(places(&image, lines).len(), 1);
+    assert_eq!(facts.menu.len(), 3);
+    let error = host.error("[[menu]]\nefi = [\"x64.efi\", \"mixed\"]\n");
+    assert!(error.contains("for the same processor as another"), "{error}");
+}
+
+/// Told where it cannot be meant so.
+#[test]
+fn the_habits_of_other_loaders_are_warned_of() {
+    let host = with_kernel();
+    let warned = |manifest: &str, words: &str| {
+        let (facts, _) = host.build(manifest);
+        let said = facts.warnings.iter().any(|warning| warning.contains(words));
+        assert!(said || words.is_empty(), "{words}: {:?}", facts.warnings);
+        assert!(!words.is_empty() || facts.warnings.is_empty(), "{:?}", facts.warnings);
+    };
+    let kernel = |more: &str| format!("[[menu]]\nkernel = \"vmlinuz\"\n{more}\n");
+    warned(
+        &kernel("cmdline = \"initrd=/x quiet\""),
+        "`initrd=` in the command line loads nothing",
+    );
+    warned(&kernel("cmdline = \"quiet\"\ninitrd = \"initrd.img\""), "");
+    warned(&kernel("cmdline = \"CDLABEL=A\\x20B\""), "TOML has made a character");
+    warned(&kernel("cmdline = 'CDLABEL=A\\x20B'"), "");
+    warned(
+        &kernel("title = \"\u{62a}\u{62b}\""),
+        "characters that the loader cannot show",
+    );
+    warned(&kernel("title = \"Gr\u{fc}\u{df}e\""), "");
+    warned(
+        &format!("{}{}", kernel(""), kernel("")),
+        "2 entries of the menu have the title \"Boot\"",
+    );
+    host.put("image.iso", b"no initrd");
+    warned(&kernel("initrd = \"image.iso\""), "the kernel will not unpack it");
 }
 
 #[test]
 fn what_the_loader_could_not_start_is_refused() {
     let host = with_kernel();
     host.put("text", b"not a kernel");
+    host.put("elf", b"\x7fELF\x02\x01\x01");
+    host.put("script", b"#!/bin/sh\n");
+    host.put("empty", b"");
+    let mut uki = boot::EFI_X64.to_vec();
+    let header = places(&uki, b".reloc\0\0")[0];
+    uki[header..header + 8].copy_from_slice(b".initrd\0");
+    host.put("uki", &uki);
     host.put("large", &vec![0; 100 << 10]);
     let mut arm = boot::EFI_X64.to_vec();
     arm[68..70].copy_from_slice(&0x01C2_u16.to_le_bytes());
@@ -208,6 +369,18 @@ fn what_the_loader_could_not_start_is_refused() {
         (
             "[[menu]]\nbios = \"large\"\n",
             "has 102400 bytes and no Linux-style header",
+        ),
+        ("[[menu]]\nbios = \"elf\"\n", "it is an ELF program"),
+        ("[[menu]]\nbios = \"script\"\n", "is a script"),
+        ("[[menu]]\nbios = \"empty\"\n", "is empty"),
+        ("[[menu]]\nbios = \"arm\"\n", "has no Linux-style header"),
+        (
+            "[[menu]]\nkernel = \"vmlinuz\"\ninitrd = \"empty\"\n",
+            "\"empty\" is empty",
+        ),
+        (
+            "[[menu]]\nkernel = \"uki\"\ninitrd = \"initrd.img\"\n",
+            "a unified kernel image with an initrd of its own",
         ),
         ("[[menu]]\nkernel = \"missing\"\n", "cannot use \"missing\""),
         ("[[menu]]\nkernel = \"iso:/missing\"\n", "/missing is not in the image"),

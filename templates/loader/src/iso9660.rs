@@ -47,7 +47,7 @@ pub fn find<D: Disk + ?Sized>(disk: &mut D, path: &[u8]) -> Result<Extent, Failu
     if found.continued {
         return Err(Failure::new()
             .bytes(path)
-            .text(" is too large: it is recorded in several extents."));
+            .text(" is recorded in several extents that do not follow each other."));
     }
     Ok(found.extent)
 }
@@ -91,6 +91,7 @@ fn search<D: Disk + ?Sized>(disk: &mut D, directory: Extent, name: &[u8]) -> Res
     let mut sector = [0; SECTOR];
     let mut continuations = Continuations::default();
     let mut at = 0;
+    let mut found: Option<Record> = None;
     while at < directory.length {
         disk.read(directory.offset + at, &mut sector)?;
         // §7.8.1.1: no record crosses a sector, and a length of zero ends a sector's records.
@@ -99,14 +100,24 @@ fn search<D: Disk + ?Sized>(disk: &mut D, directory: Extent, name: &[u8]) -> Res
             let Some((bytes, behind)) = rest.split_at_checked(usize::from(length)) else {
                 break;
             };
-            if is_named(disk, &mut continuations, bytes, name)? {
-                return Ok(Record::of(bytes));
+            let matches = is_named(disk, &mut continuations, bytes, name)?;
+            match (&mut found, Record::of(bytes).filter(|_| matches)) {
+                // §7.5.1: the records of a file of 4 GiB and more follow each other, and so do its extents in most images.
+                (Some(first), Some(next)) if first.extent.offset + first.extent.length == next.extent.offset => {
+                    first.extent.length += next.extent.length;
+                    first.continued = next.continued;
+                }
+                (Some(_), _) => return Ok(found),
+                (None, record) => found = record,
+            }
+            if found.as_ref().is_some_and(|found| !found.continued) {
+                return Ok(found);
             }
             rest = behind;
         }
         at += SECTOR as u64;
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// Whether a directory record has this name: its Rock Ridge name if it has one, else its identifier without regard to
@@ -302,6 +313,29 @@ mod tests {
             read(&mut volume, "/boot").unwrap_err(),
             "The boot medium holds no ISO 9660 volume."
         );
+    }
+
+    /// §10.1.7, bit 7: another record with the next section follows.
+    #[test]
+    fn sections_that_follow_each_other_are_one_file() {
+        let files: [(&str, &[u8]); 3] = [("d/a", &[1; SECTOR]), ("d/b", b"rest"), ("d/c", b"other")];
+        let mut volume = Volume::with(Names::Plain, &files);
+        let record = |volume: &Volume, name: &[u8]| {
+            let at = volume.bytes.windows(name.len()).position(|bytes| bytes == name).unwrap();
+            at - 33
+        };
+        let place = |volume: &Volume, at: usize| little_endian::<4>(&volume.bytes[at..], 2);
+        let (a, b) = (record(&volume, b"A;1"), record(&volume, b"B;1"));
+        assert_eq!(place(&volume, a) + 1, place(&volume, b));
+        volume.bytes[a + 25] = 0x80;
+        volume.bytes[b + 33] = b'A';
+        let whole = [&[1; SECTOR][..], b"rest"].concat();
+        assert_eq!(read(&mut volume, "/d/A"), Ok(whole));
+        assert_eq!(read(&mut volume, "/d/c").as_deref(), Ok(&b"other"[..]));
+        // Apart from each other.
+        let other = volume.bytes[record(&volume, b"C;1") + 2];
+        volume.bytes[b + 2] = other;
+        assert!(read(&mut volume, "/d/A").unwrap_err().contains("do not follow each other"));
     }
 
     #[test]

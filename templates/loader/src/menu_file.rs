@@ -142,9 +142,9 @@ impl<'a> Entry<'a> {
         value(self.lines, b"cmdline").unwrap_or(b"")
     }
 
-    /// The path of a program that UEFI starts.
-    pub fn efi(&self) -> Option<&'a [u8]> {
-        value(self.lines, b"efi")
+    /// The path of a program that UEFI starts: the one for a processor (`efi-x64`, `efi-ia32`, `efi-aa64`), else the only one.
+    pub fn efi(&self, own: &'static [u8]) -> Option<&'a [u8]> {
+        value(self.lines, own).or(value(self.lines, b"efi"))
     }
 
     /// The path of a program that BIOS starts.
@@ -261,13 +261,27 @@ mod tests {
         assert_eq!(entries[0].initrds().collect::<Vec<_>>(), [&b"/a"[..], b" b "]);
         assert_eq!(entries[0].command_line(), b"a=b  c");
         assert_eq!(
-            (entries[0].action(), entries[0].efi(), entries[0].bios()),
+            (entries[0].action(), entries[0].efi(b"efi-x64"), entries[0].bios()),
             (None, None, None)
         );
         assert_eq!(
             (entries[1].action(), entries[1].kernel()),
             (Some(Action::PowerOff), None)
         );
+    }
+
+    #[test]
+    fn a_program_may_be_for_one_processor() {
+        let menu = Menu::new(b"entry = x\nefi-x64 = /a\nefi-ia32 = /b\nentry = y\nefi = /c\n");
+        let by = |own| {
+            menu.entries()
+                .map(|entry| entry.efi(own).map(<[u8]>::to_vec))
+                .collect::<Vec<_>>()
+        };
+        let path = |path: &[u8]| Some(path.to_vec());
+        assert_eq!(by(b"efi-x64"), [path(b"/a"), path(b"/c")]);
+        assert_eq!(by(b"efi-ia32"), [path(b"/b"), path(b"/c")]);
+        assert_eq!(by(b"efi-aa64"), [None, path(b"/c")]);
     }
 
     #[test]

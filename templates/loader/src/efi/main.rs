@@ -120,7 +120,7 @@ impl Platform for Efi {
                 supported.is_some_and(|supported| supported & BOOT_TO_FIRMWARE_UI != 0)
             }
             Some(_) => true,
-            None => entry.is_for(FIRMWARE) && entry.kernel().or(entry.efi()).is_some(),
+            None => entry.is_for(FIRMWARE) && entry.kernel().or(entry.efi(start::OWN)).is_some(),
         }
     }
 

@@ -13,6 +13,15 @@ use isobuild_loader::linux::padded;
 use isobuild_loader::menu_file::Entry;
 use isobuild_loader::progress::Progress;
 
+/// The menu file's key for a program of this processor.
+pub(crate) const OWN: &[u8] = if cfg!(target_arch = "x86_64") {
+    b"efi-x64"
+} else if cfg!(target_arch = "x86") {
+    b"efi-ia32"
+} else {
+    b"efi-aa64"
+};
+
 /// Loads and starts an entry. It comes back only with the reason why that was impossible.
 pub(crate) fn start(
     firmware: Firmware,
@@ -22,7 +31,7 @@ pub(crate) fn start(
     command_line: &[u8],
     quiet: bool,
 ) -> Failure {
-    let Some(path) = entry.efi().or(entry.kernel()) else {
+    let Some(path) = entry.efi(OWN).or(entry.kernel()) else {
         return Failure::of("The entry names nothing that UEFI can start.");
     };
     // What is missing is told before anything is loaded.

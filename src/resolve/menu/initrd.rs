@@ -1,0 +1,99 @@
+//! The initrds of an entry.
+
+use crate::error::Error;
+use crate::manifest::MenuEntry;
+use crate::read_at::ReadAt;
+use crate::resolve::Resolution;
+
+/// An initrd in the image.
+pub(super) struct Initrd {
+    /// Where it is.
+    pub(super) path: Vec<u8>,
+    /// In bytes.
+    pub(super) length: u64,
+}
+
+impl Resolution<'_> {
+    /// Those of an entry, in their order. An empty one is an error, and one that no kernel knows is told.
+    pub(super) fn initrds(&mut self, entry: &MenuEntry) -> Result<Vec<Initrd>, Error> {
+        let mut initrds = Vec::new();
+        for named in &entry.initrd {
+            let Some((payload, path)) = self.boot_file(named)? else {
+                continue;
+            };
+            let length = self.tree.payload(payload).length;
+            let name = named.get_ref();
+            if length == 0 {
+                self.error(named, format!("{name:?} is empty"), "this initrd");
+                continue;
+            }
+            let (bytes, _) = self.open(payload)?;
+            if !is_known(bytes.as_ref()) {
+                let message = format!(
+                    "{name:?} begins neither as a cpio archive, nor as one that Linux decompresses, nor as a file system: the \
+                     kernel will not unpack it"
+                );
+                self.warn(named, message, "this initrd");
+            }
+            initrds.push(Initrd { path, length });
+        }
+        Ok(initrds)
+    }
+}
+
+/// Whether Linux would unpack it (init/initramfs.c, lib/decompress.c) or mount it (init/do_mounts_rd.c).
+fn is_known(bytes: &dyn ReadAt) -> bool {
+    const STARTS: [&[u8]; 11] = [
+        b"070701",
+        b"070702",
+        b"\x1f\x8b",
+        b"\x1f\x9e",
+        b"BZh",
+        b"\x5d\0\0",
+        b"\xfd7zXZ\0",
+        b"\x89LZO",
+        b"\x02\x21\x4c\x18",
+        b"\x28\xb5\x2f\xfd",
+        // Squashfs, which is mounted as it is.
+        b"hsqs",
+    ];
+    /// cramfs, romfs, erofs, minix and ext2, where each has its own.
+    const INSIDE: [(u64, &[u8]); 7] = [
+        (0, b"\x45\x3d\xcd\x28"),
+        (0x200, b"\x45\x3d\xcd\x28"),
+        (0, b"-rom1fs-"),
+        (0x400, b"\xe2\xe1\xf5\xe0"),
+        (0x410, b"\x7f\x13"),
+        (0x410, b"\x8f\x13"),
+        (0x438, b"\x53\xef"),
+    ];
+    let has = |at: u64, magic: &[u8]| {
+        let found = bytes.read_vec_at(at, magic.len() as u64);
+        found.is_ok_and(|found| found == magic)
+    };
+    STARTS.iter().any(|magic| has(0, magic)) || INSIDE.iter().any(|&(at, magic)| has(at, magic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_linux_takes_is_known_by_its_beginning() {
+        let at = |offset: usize, magic: &[u8]| [&vec![0; offset], magic, &[0; 64]].concat();
+        for known in [
+            at(0, b"070701"),
+            at(0, b"\x1f\x8b\x08"),
+            at(0, b"\x02\x21\x4c\x18"),
+            at(0, b"hsqs"),
+            at(0x438, b"\x53\xef"),
+            at(0x400, b"\xe2\xe1\xf5\xe0"),
+        ] {
+            assert!(is_known(&known));
+        }
+        // lz4's newer frame is not Linux's, and zeros are nobody's.
+        for unknown in [at(0, b"\x04\x22\x4d\x18"), at(0, b"ISO"), vec![0; 4096], b"07".to_vec()] {
+            assert!(!is_known(&unknown));
+        }
+    }
+}
