@@ -36,10 +36,49 @@ pub fn visible(bytes: &[u8]) -> String {
     text
 }
 
-/// Whether a terminal shows the character and nothing else happens.
+/// Whether a terminal shows the character and nothing else happens. What does happen otherwise: controls (C0, DEL, C1), marks and
+/// overrides of the direction of writing, ends of lines and paragraphs, and a mark that nobody sees.
 fn is_harmless(character: char) -> bool {
     !character.is_control()
-        && !matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        && !matches!(
+            character,
+            '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'
+                | '\u{2029}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{feff}'
+        )
+}
+
+/// A value as JSON for people and programs: what [`visible`] would not show as it is is an escape of JSON, of which a program makes the
+/// same character again.
+///
+/// # Errors
+/// When the value is none that JSON has.
+pub fn json(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
+    let plain = serde_json::to_string_pretty(value)?;
+    if plain
+        .chars()
+        .all(|character| is_harmless(character) || character == '\n')
+    {
+        return Ok(plain);
+    }
+    let mut json = String::with_capacity(plain.len());
+    for character in plain.chars() {
+        // Such a character can only stand inside a string; a line ends between values alone.
+        if is_harmless(character) || character == '\n' {
+            json.push(character);
+            continue;
+        }
+        let mut units = [0; 2];
+        for unit in character.encode_utf16(&mut units) {
+            json.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    Ok(json)
 }
 
 /// Whether the bytes can be one component of a path, and lead nowhere else.
@@ -91,6 +130,21 @@ mod tests {
         assert_eq!(lossless("\u{1b}[1m".as_bytes()), "\u{1b}[1m");
         assert_eq!(visible("\u{1b}[1m\u{202e}".as_bytes()), "\\u{1b}[1m\\u{202e}");
         assert_eq!(visible("grün\u{85}".as_bytes()), "grün\\u{85}");
+    }
+
+    #[test]
+    fn h18_no_text_moves_the_cursor_or_hides_what_it_says() {
+        for hidden in [
+            '\u{1b}', '\u{7f}', '\u{9b}', '\u{61c}', '\u{feff}', '\u{2028}', '\u{2029}', '\u{202e}', '\u{2066}',
+        ] {
+            let name = format!("a{hidden}b");
+            let shown = visible(name.as_bytes());
+            assert!(!shown.contains(hidden), "{shown}");
+            let json = json(&[&name]).unwrap();
+            assert!(!json.contains(hidden), "{json}");
+            assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap(), [name]);
+        }
+        assert_eq!(json(&["grün\n"]).unwrap(), "[\n  \"grün\\n\"\n]");
     }
 
     #[test]

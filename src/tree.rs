@@ -38,7 +38,7 @@ pub struct Node {
 }
 
 /// What a node is.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Children by name, in the order of their bytes: the order of the host's directory never shows.
     Directory(BTreeMap<Arc<[u8]>, NodeId>),
@@ -83,6 +83,22 @@ pub struct Payload {
     pub patched: Option<Patched>,
     /// Where the image's id stands in bytes that are in memory: 32 hexadecimal digits, zeros until the id is known.
     pub image_id: Option<usize>,
+    /// Its names are links to one file, and not files that happen to have the same bytes.
+    pub linked: bool,
+}
+
+impl Payload {
+    /// Bytes that nothing is filled into.
+    pub fn new(length: u64, source: Source, digest: [u8; 32]) -> Self {
+        Self {
+            length,
+            source,
+            digest,
+            patched: None,
+            image_id: None,
+            linked: false,
+        }
+    }
 }
 
 /// A boot image that is kept in memory, since its own address is written into it.
@@ -104,12 +120,23 @@ pub enum Patch {
 }
 
 /// Why a node cannot be put where it was asked for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
     /// Another node has this very path.
     Occupied(NodeId),
     /// A component of the path is not a directory.
     NotDirectory(NodeId),
+    /// A component of the path is a link, and not to a directory of the tree.
+    Link(NodeId),
+}
+
+impl Conflict {
+    /// What is in the way.
+    pub fn node(&self) -> NodeId {
+        match *self {
+            Self::Occupied(node) | Self::NotDirectory(node) | Self::Link(node) => node,
+        }
+    }
 }
 
 /// Why a path leads nowhere.
@@ -172,6 +199,11 @@ impl Tree {
     /// Asks for address fields in the payload `id`.
     pub fn set_patched(&mut self, id: PayloadId, patched: Patched) {
         self.payloads[id].patched = Some(patched);
+    }
+
+    /// Says that the names of a payload are links to one file.
+    pub fn set_linked(&mut self, id: PayloadId) {
+        self.payloads[id].linked = true;
     }
 
     /// Asks for the image's id in the payload `id`, at a byte of it.
@@ -262,13 +294,39 @@ impl Tree {
         Ok(id)
     }
 
-    /// The directory called `name` under `parent`, made with `implied` attributes where there is none.
+    /// Puts something else where a node is that is not a directory.
+    pub fn replace(&mut self, node: NodeId, kind: Kind, attributes: Attributes, origin: Option<u32>) {
+        let node = &mut self.nodes[node];
+        (node.kind, node.attributes, node.origin) = (kind, attributes, origin);
+    }
+
+    /// The directory called `name` under `parent`, made with `implied` attributes where there is none. A link to a directory of the tree is
+    /// gone through, as GNU tar's `--keep-directory-symlink` does: a system's `/lib` often is one.
     pub fn directory(&mut self, parent: NodeId, name: &[u8], implied: Attributes) -> Result<NodeId, Conflict> {
         match self.child(parent, name) {
             Some(id) if matches!(self.nodes[id].kind, Kind::Directory(_)) => Ok(id),
+            Some(id) if matches!(self.nodes[id].kind, Kind::Symlink(_)) => {
+                let path = self.path(id);
+                let components: Vec<&[u8]> = path.split(|&byte| byte == b'/').collect();
+                match self.follow(&components) {
+                    Ok(there) if matches!(self.nodes[there].kind, Kind::Directory(_)) => Ok(there),
+                    _ => Err(Conflict::Link(id)),
+                }
+            }
             Some(id) => Err(Conflict::NotDirectory(id)),
             None => self.insert(parent, name, Kind::Directory(BTreeMap::new()), implied, None),
         }
+    }
+
+    /// The directory at `path` under another one, all of it made where there is none.
+    pub fn directories<'p>(
+        &mut self,
+        from: NodeId,
+        path: impl IntoIterator<Item = &'p [u8]>,
+        implied: Attributes,
+    ) -> Result<NodeId, Conflict> {
+        path.into_iter()
+            .try_fold(from, |node, name| self.directory(node, name, implied))
     }
 
     /// Gives back the memory that was kept for more nodes and payloads.

@@ -1,16 +1,27 @@
 //! `isobuild build`
 
-use std::path::PathBuf;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
+use clap::CommandFactory as _;
+use clap::error::ErrorKind;
 use isobuild::error::Error;
 use isobuild::image::{self, IsoTree};
 use isobuild::write::Interrupt;
 use isobuild::{iso9660, manifest, resolve, text, write};
+use sha2::{Digest as _, Sha256};
 
 use super::progress::Progress;
-use super::{Build, environment, interrupt, print_json, show};
+use super::{Arguments, Build, environment, interrupt, print_json, show};
+
+/// The image goes to standard output.
+pub(super) const STANDARD_OUTPUT: &str = "-";
 
 pub(super) fn run(arguments: &Build) -> Result<(), Error> {
+    if arguments.json && arguments.output.as_deref() == Some(Path::new(STANDARD_OUTPUT)) {
+        let message = "`-o -` gives the image to standard output, and --json would stand in it";
+        Arguments::command().error(ErrorKind::ArgumentConflict, message).exit();
+    }
     build(arguments, &interrupt()?).map(drop)
 }
 
@@ -18,6 +29,14 @@ pub(super) fn run(arguments: &Build) -> Result<(), Error> {
 pub(super) fn build(arguments: &Build, interrupt: &Interrupt) -> Result<PathBuf, Error> {
     let progress = Progress::new("looking at the inputs", arguments.quiet);
     let document = manifest::load(&arguments.manifest)?;
+    let to_standard_output = arguments.output.as_deref() == Some(Path::new(STANDARD_OUTPUT));
+    if arguments.manifest == Path::new(manifest::STANDARD_INPUT)
+        && arguments.output.is_none()
+        && document.manifest.output.is_none()
+    {
+        let message = "a manifest from standard input has no name to call the image by: -o, or the key `output`";
+        return Err(Error::input(&arguments.manifest, message));
+    }
     let resolved = resolve::resolve(&document, &environment(arguments.output.clone()))?;
     let iso = IsoTree::of(&resolved);
     let planned = |error: image::PlanError| error.into_error(&document);
@@ -49,23 +68,58 @@ pub(super) fn build(arguments: &Build, interrupt: &Interrupt) -> Result<PathBuf,
         pass(&plan, &mut |bytes| summing.update(bytes))?;
         plan.implant(summing.finish());
     }
-    let pieces = plan.encode().map_err(planned)?;
-    progress.begin(plan.size());
-    let written = write::write(
-        &resolved.output,
-        plan.size(),
-        pieces,
-        arguments.json,
-        &mut |done| progress.update(done),
-        interrupt,
-    )?;
+    let sha256 = match &to_standard_output {
+        true => {
+            stream(&mut |take| pass(&plan, take))?;
+            None
+        }
+        false => {
+            let pieces = || plan.encode().map_err(planned);
+            match write::is_written(&resolved.output, plan.size(), pieces()?, interrupt)? {
+                true if arguments.json => {
+                    let mut sha256 = Sha256::new();
+                    pass(&plan, &mut |bytes| sha256.update(bytes))?;
+                    Some(sha256.finalize().into())
+                }
+                true => None,
+                false => {
+                    progress.begin(plan.size());
+                    let mut update = |done| progress.update(done);
+                    let (size, json) = (plan.size(), arguments.json);
+                    write::write(&resolved.output, size, pieces()?, json, &mut update, interrupt)?.sha256
+                }
+            }
+        }
+    };
     drop(progress);
     if arguments.json {
         facts = plan.describe().map_err(planned)?;
-        facts.sha256 = written.sha256.map(|digest| text::hex(&digest));
+        facts.sha256 = sha256.map(|digest: [u8; 32]| text::hex(&digest));
         print_json(&facts)?;
     } else if !arguments.quiet {
         show::built(&resolved.output, &facts);
     }
     Ok(resolved.output)
+}
+
+/// Takes the bytes of a pass.
+type Take<'a> = dyn FnMut(&[u8]) + 'a;
+
+/// Gives the bytes of a pass to standard output.
+fn stream(pass: &mut dyn FnMut(&mut Take<'_>) -> Result<(), Error>) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    let mut failed = None;
+    pass(&mut |bytes| {
+        if failed.is_none() {
+            failed = out.write_all(bytes).err();
+        }
+    })?;
+    match failed.map_or_else(|| out.flush(), Err) {
+        Ok(()) => Ok(()),
+        Err(source) => Err(Error::Io {
+            path: "standard output".into(),
+            action: "writing",
+            source,
+        }),
+    }
 }

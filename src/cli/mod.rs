@@ -34,6 +34,7 @@ use isobuild::cell::{Cell, Firmware, Medium};
 use isobuild::error::Error;
 use isobuild::manifest::{expression, memory};
 use isobuild::resolve::Environment;
+use isobuild::text;
 use isobuild::write::Interrupt;
 use regex::Regex;
 use serde::Serialize;
@@ -93,9 +94,9 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct Build {
-    /// The manifest.
+    /// The manifest, `-` for standard input.
     manifest: PathBuf,
-    /// The image to write [default: the manifest's `output`, else its name with `.iso`].
+    /// The image to write, `-` for standard output [default: the manifest's `output`, else its name with `.iso`].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Describe the image as JSON on standard output, with its SHA-256.
@@ -331,7 +332,7 @@ fn print(text: &str) -> Result<(), Error> {
 }
 
 fn print_json(value: &impl Serialize) -> Result<(), Error> {
-    let json = serde_json::to_string_pretty(value).map_err(|error| Error::Io {
+    let json = text::json(value).map_err(|error| Error::Io {
         path: "standard output".into(),
         action: "writing",
         source: error.into(),

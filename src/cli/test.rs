@@ -7,6 +7,7 @@ use isobuild::cell::Cell;
 use isobuild::error::{Error, escape};
 use isobuild::facts::Description;
 use isobuild::manifest::Expectations;
+use isobuild::text;
 use isobuild::vm::{Machine, Outcome, Report, Round, Skipped, round};
 
 use super::inspect::described;
@@ -131,7 +132,7 @@ fn write(directory: &Path, report: &Report, name: &str) -> Result<(), Error> {
     let failed = |path: PathBuf, action| move |source| Error::Io { path, action, source };
     fs::create_dir_all(directory).map_err(failed(directory.into(), "creating"))?;
     let json = directory.join("report.json");
-    let text = serde_json::to_string_pretty(report).map_err(|error| failed(json.clone(), "writing")(error.into()))?;
+    let text = text::json(report).map_err(|error| failed(json.clone(), "writing")(error.into()))?;
     fs::write(&json, text + "\n").map_err(failed(json, "writing"))?;
     let junit = directory.join("junit.xml");
     fs::write(&junit, report.junit(name)).map_err(failed(junit, "writing"))

@@ -145,6 +145,13 @@ impl Tree {
         for other in &indexes.all {
             let found = inspect::compare(&best, other);
             notes.extend(found.faults.into_iter().chain(found.remarks));
+            if let [first, more @ ..] = other.notes() {
+                let more = match more.len() {
+                    0 => String::new(),
+                    more => format!(" (and {more} more)"),
+                };
+                notes.push(format!("the {} tree, which is not read: {first}{more}", other.name()));
+            }
             let items = |(at, number)| Some((at, item_of(other, number)?));
             longer.extend(found.longer.into_iter().filter_map(items));
         }

@@ -25,7 +25,12 @@ pub struct Difference {
     /// Where those are, by the extents of the first image.
     pub bytes: Vec<Run>,
     /// What is wrong with the names of each image, or not shown by them.
+    #[serde(skip_serializing_if = "are_none")]
     pub notes: [Vec<String>; 2],
+}
+
+fn are_none(notes: &[Vec<String>; 2]) -> bool {
+    notes.iter().all(Vec::is_empty)
 }
 
 /// A fact that is another in the second image.

@@ -29,11 +29,20 @@ impl Identity {
             sum.bytes(text.as_bytes());
         }
         sum.number(resolved.timestamp.unix() as u64);
-        sum.number(
-            u64::from(resolved.rock_ridge) | u64::from(resolved.joliet) << 1 | u64::from(resolved.implant_md5) << 2,
-        );
-        sum.number(resolved.layout as u64);
+        for (name, value) in [
+            ("rock_ridge", resolved.rock_ridge),
+            ("joliet", resolved.joliet),
+            ("implant_md5", resolved.implant_md5),
+        ] {
+            sum.field(name, u64::from(value));
+        }
+        sum.bytes(b"sha256sums");
+        sum.number(u64::from(resolved.checksums.is_some()));
+        sum.bytes(b"layout");
+        sum.bytes(resolved.layout.word().as_bytes());
+        sum.bytes(b"boot_code");
         sum.bytes(resolved.boot_code.as_ref().map_or(&[], |code| code.as_slice()));
+        sum.field("boot_code_patch", patch(resolved.boot_code_patch));
         sum.tree(resolved);
         sum.boot(resolved);
         Self(sum.0.finalize().into())
@@ -75,6 +84,12 @@ impl Sum {
         self.0.update(value.to_le_bytes());
     }
 
+    /// A number with its name.
+    fn field(&mut self, name: &str, value: u64) {
+        self.bytes(name.as_bytes());
+        self.number(value);
+    }
+
     fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         self.0.update(bytes);
@@ -84,11 +99,7 @@ impl Sum {
         let payload = resolved.tree.payload(id);
         self.number(payload.length);
         self.0.update(payload.digest);
-        self.number(match payload.patched.as_ref().map(|patched| patched.patch) {
-            None => 0,
-            Some(Patch::Isolinux) => 1,
-            Some(Patch::Grub2) => 2,
-        });
+        self.number(patch(payload.patched.as_ref().map(|patched| patched.patch)));
     }
 
     fn tree(&mut self, resolved: &Resolved) {
@@ -131,12 +142,27 @@ impl Sum {
             Some(Esp::Image { payload, .. }) => self.payload(resolved, *payload),
         }
         for boot in &resolved.boot {
-            self.number(u64::from(boot.platform.code()));
-            self.number(u64::from(boot.load_segment) << 16 | u64::from(boot.sectors));
+            self.field("platform", u64::from(boot.platform.code()));
+            self.bytes(b"emulation");
+            self.bytes(boot.emulation.to_string().as_bytes());
+            self.field("system_type", u64::from(boot.system_type));
+            self.field("load_segment", u64::from(boot.load_segment));
+            self.field("load_sectors", u64::from(boot.sectors));
             match boot.image {
-                BootBytes::Esp => self.number(u64::MAX),
-                BootBytes::Payload(payload) => self.payload(resolved, payload),
+                BootBytes::Esp => self.bytes(b"ESP"),
+                BootBytes::Payload(payload) => {
+                    self.bytes(b"image");
+                    self.payload(resolved, payload);
+                }
             }
         }
+    }
+}
+
+fn patch(patch: Option<Patch>) -> u64 {
+    match patch {
+        None => 0,
+        Some(Patch::Isolinux) => 1,
+        Some(Patch::Grub2) => 2,
     }
 }

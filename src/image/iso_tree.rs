@@ -38,7 +38,7 @@ impl IsoTree {
         for (new, &old) in order.iter().enumerate() {
             let node = tree.node(old);
             match node.kind {
-                Kind::File(payload) => {
+                Kind::File(payload) if tree.payload(payload).linked => {
                     // Names of one file share a serial number, that of the first.
                     let serial = new as u32 + 1;
                     links.entry((payload, node.attributes)).or_insert((serial, 0)).1 += 1;

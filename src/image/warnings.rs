@@ -24,6 +24,7 @@ impl Plan<'_> {
         warnings.extend(self.long_names());
         warnings.extend(self.moved_dates());
         warnings.extend(self.left_out());
+        warnings.extend(self.long_targets());
         warnings.extend(self.cut_identifiers());
         warnings.extend(self.case_collisions());
         warnings.extend(self.mapped_names());
@@ -73,16 +74,47 @@ impl Plan<'_> {
         ))
     }
 
+    /// Links and devices, which Rock Ridge alone holds.
     fn left_out(&self) -> Option<String> {
-        let nodes = self.iso.tree.nodes.iter();
-        let only_rock_ridge =
-            nodes.filter(|node| !matches!(node.kind, iso9660::Kind::Directory | iso9660::Kind::File { .. }));
-        let count = if self.resolved.rock_ridge {
-            0
+        let mut kept = Vec::new();
+        for (node, number) in self.iso.tree.nodes.iter().zip(0..) {
+            if !matches!(node.kind, iso9660::Kind::Directory | iso9660::Kind::File { .. }) {
+                kept.push(number);
+            }
+        }
+        let (first, count) = (kept.first()?, kept.len());
+        let links = if count == 1 {
+            "link or device"
         } else {
-            only_rock_ridge.count()
+            "links or devices"
         };
-        (count > 0).then(|| format!("{count} links or devices are left out: only Rock Ridge can hold them"))
+        match (self.resolved.rock_ridge, self.resolved.joliet) {
+            (false, _) => Some(format!(
+                "{count} {links} are left out: only Rock Ridge can hold them; {} first",
+                self.shown(*first)
+            )),
+            (true, true) => Some(format!(
+                "{count} {links} are in the Rock Ridge tree alone: Joliet, which Windows reads, cannot hold them; {} first",
+                self.shown(*first)
+            )),
+            (true, false) => None,
+        }
+    }
+
+    /// xorriso does not list a link whose target is longer.
+    fn long_targets(&self) -> Option<String> {
+        const LONGEST: usize = 1024;
+        let nodes = self.iso.tree.nodes.iter().enumerate();
+        let mut long = nodes.filter(|(_, node)| {
+            let is_long = |target: &[u8]| self.resolved.rock_ridge && target.len() > LONGEST;
+            matches!(&node.kind, iso9660::Kind::Symlink { target } if is_long(target))
+        });
+        let (first, _) = long.next()?;
+        Some(format!(
+            "{} links have targets of more than {LONGEST} bytes, which not every reader takes: {} first",
+            1 + long.count(),
+            self.shown(first)
+        ))
     }
 
     /// The Joliet descriptor has the same fields in UCS-2.

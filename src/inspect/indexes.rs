@@ -154,7 +154,7 @@ impl Index {
     }
 
     /// As it is called in sentences.
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self.flavour() {
             Some(Flavour::RockRidge) => "Rock Ridge",
             Some(Flavour::Joliet) => "Joliet",
@@ -240,7 +240,8 @@ pub(crate) fn best(indexes: &[Index]) -> Option<usize> {
     let mut best = ranked.next()?;
     for at in ranked {
         let yields = indexes[best].is_damaged() || files[best] == 0 || indexes[best].flavour().is_none();
-        if yields && files[at] > files[best] {
+        // A name that no path can hold is there all the same.
+        if yields && files[at] > files[best] + indexes[best].left_out() {
             best = at;
         }
     }

@@ -30,11 +30,15 @@ use crate::error::Error;
 pub use trial::{Expectations, Send, Step, Test, Typed, memory};
 pub use types::*;
 pub use values::{
-    DEFAULT_TIMESTAMP, ImagePath, default_volume_id, expression, image_path, parse_size, source_date_epoch, timestamp,
+    DEFAULT_TIMESTAMP, ImagePath, default_volume_id, expression, image_path, of_a_shell, parse_size, source_date_epoch,
+    timestamp,
 };
 
 /// A manifest is written by hand or by a script; a longer one is another file given by mistake.
 const LONGEST: u64 = 64 << 20;
+
+/// The manifest comes from standard input; its paths are relative to the working directory.
+pub const STANDARD_INPUT: &str = "-";
 
 /// Errors of one run that are shown.
 const SHOWN: usize = 20;
@@ -68,7 +72,8 @@ pub fn load(path: &Path) -> Result<Document, Error> {
 /// # Errors
 /// Every fault at once, in the order of the text.
 pub fn parse(path: &Path, text: &str) -> Result<Document, Error> {
-    let text: Arc<str> = Arc::from(text);
+    // A file from Windows means the lines that its author sees: a script in it would not start otherwise.
+    let text: Arc<str> = Arc::from(text.replace("\r\n", "\n"));
     let (manifest, mut diagnostics) = parse::parse(&text);
     let mut expectations = Expectations::default();
     if let Some(manifest) = &manifest {
@@ -114,6 +119,9 @@ fn capped(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
 
 fn read(path: &Path) -> Result<String, Error> {
     let unusable = |error: std::io::Error| Error::input(path, error.to_string());
+    if path == Path::new(STANDARD_INPUT) {
+        return text_of(path, std::io::stdin().lock());
+    }
     let data = fs::metadata(path).map_err(unusable)?;
     if !data.is_file() {
         let what = if data.is_dir() {
@@ -126,8 +134,12 @@ fn read(path: &Path) -> Result<String, Error> {
             format!("a manifest is a TOML file, and this is {what}"),
         ));
     }
+    text_of(path, fs::File::open(path).map_err(unusable)?)
+}
+
+fn text_of(path: &Path, file: impl Read) -> Result<String, Error> {
+    let unusable = |error: std::io::Error| Error::input(path, error.to_string());
     let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(unusable)?;
     file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unusable)?;
     if bytes.len() as u64 > LONGEST {
         return Err(Error::input(

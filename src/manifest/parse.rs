@@ -83,18 +83,69 @@ fn wrong_type(message: &str, span: Range<usize>, text: &str) -> Diagnostic {
         let span = span.start..span.start + first_line;
         return Diagnostic::error(format!("the key {field} is missing"), span, "in this table");
     }
-    let error = Diagnostic::error(message, span, "");
+    if let Some((found, expected)) = message
+        .strip_prefix("invalid type: ")
+        .and_then(|rest| rest.split_once(", expected "))
+    {
+        return not_that_type(found, expected, span, text);
+    }
     let Some((variant, known)) = message
         .strip_prefix("unknown variant `")
         .and_then(|rest| rest.split_once('`'))
     else {
-        return error;
+        return Diagnostic::error(message, span, "");
     };
-    let words = known.split('`').skip(1).step_by(2);
-    match keys::nearest(variant, words) {
+    let words: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+    let listed: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+    let message = format!("{variant:?} is not one of {}", listed.join(", "));
+    let error = Diagnostic::error(message, span, "not a word of this key");
+    match keys::nearest(variant, words.into_iter()) {
         Some(near) => error.with_help(format!("did you mean \"{near}\"?")),
         None => error,
     }
+}
+
+/// A value of another type, in the words of TOML.
+fn not_that_type(found: &str, expected: &str, span: Range<usize>, text: &str) -> Diagnostic {
+    let (kind, _) = found.split_once(' ').unwrap_or((found, ""));
+    let of = |kind: &str| match kind {
+        "map" => "a table",
+        "sequence" => "a list",
+        "string" => "a string",
+        "integer" => "an integer",
+        "floating" => "a number with a fraction",
+        "boolean" => "true or false",
+        "unit" => "nothing",
+        "struct" => "a table",
+        _ => "a value",
+    };
+    let wanted = match expected {
+        "a sequence" => "a list".to_owned(),
+        "a map" => "a table".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        _ if expected.starts_with("struct ") => "a table".to_owned(),
+        "i64" | "u32" | "u64" | "i32" | "usize" => "an integer".to_owned(),
+        other => other.to_owned(),
+    };
+    let written = text.get(span.clone()).unwrap_or_default();
+    let name = written.trim_start_matches('[').split(']').next().unwrap_or_default();
+    if kind == "map" && expected == "a sequence" && written.starts_with('[') && !written.starts_with("[[") {
+        let message = format!("[{name}] is one table, and `{name}` is a list of tables");
+        let error = Diagnostic::error(message, span, "one pair of brackets");
+        return error.with_help(format!("write [[{name}]], once for each"));
+    }
+    if kind == "sequence" && wanted == "a table" && written.starts_with("[[") {
+        let name = written.trim_start_matches('[').split(']').next().unwrap_or_default();
+        let message = format!("[[{name}]] is a list of tables, and `{name}` is one table");
+        let error = Diagnostic::error(message, span, "two pairs of brackets");
+        return error.with_help(format!("write [{name}]"));
+    }
+    let shown = written.lines().next().unwrap_or_default();
+    let message = match shown.is_empty() || shown.len() > 40 {
+        true => format!("this is {}, and {wanted} is wanted here", of(kind)),
+        false => format!("{shown} is {}, and {wanted} is wanted here", of(kind)),
+    };
+    Diagnostic::error(message, span, "of another type")
 }
 
 /// Takes the innermost value that contains `span` out of the table. False if there is none.

@@ -109,12 +109,23 @@ pub struct Files {
     pub sha256: Option<Text>,
     /// Whether `from` is an archive whose entries go into the image, not the archive itself.
     pub unpack: Option<Spanned<bool>>,
+    /// Whether this entry may take the place of an earlier one.
+    pub replace: Option<Spanned<bool>>,
+    /// Whether links that lead out of `from` are taken as what they lead to; `false` keeps every link.
+    pub follow: Option<Spanned<bool>>,
+    /// Whether files are 0644 whatever the host says of them.
+    pub ignore_mode: Option<Spanned<bool>>,
 }
 
 impl Files {
     /// See [`Self::unpack`].
     pub fn unpack(&self) -> bool {
         self.unpack.as_ref().is_some_and(|unpack| *unpack.get_ref())
+    }
+
+    /// See [`Self::replace`].
+    pub fn replace(&self) -> bool {
+        self.replace.as_ref().is_some_and(|replace| *replace.get_ref())
     }
 }
 
@@ -128,6 +139,8 @@ pub enum Preserve {
     Owner,
     /// Modification time, to the second.
     Mtime,
+    /// Names of one file are names of one file in the image.
+    Hardlinks,
 }
 
 /// `[boot]`: what firmware starts.
@@ -407,4 +420,18 @@ pub enum DiskLayout {
     None,
     /// As universal, with a second GPT and a second ESP for media with logical sectors of 4096 bytes.
     MultiSector,
+}
+
+impl DiskLayout {
+    /// The word of the manifest.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Universal => "universal",
+            Self::Gpt => "gpt",
+            Self::Mbr => "mbr",
+            Self::Isohybrid => "isohybrid",
+            Self::None => "none",
+            Self::MultiSector => "multi-sector",
+        }
+    }
 }

@@ -26,6 +26,8 @@ pub struct ImagePath {
 /// # Errors
 /// What an image path cannot be, in words.
 pub fn image_path(text: &str) -> Result<ImagePath, String> {
+    // As other keys name what is in the image.
+    let text = text.strip_prefix("iso:").unwrap_or(text);
     if text.is_empty() {
         return Err("a path in the image cannot be empty".into());
     }
@@ -42,6 +44,20 @@ pub fn image_path(text: &str) -> Result<ImagePath, String> {
     }
     let directory = components.is_empty() || text.ends_with('/') || text.ends_with("/.");
     Ok(ImagePath { components, directory })
+}
+
+/// What a path says that a shell would have made another of: a manifest takes paths as they are.
+pub fn of_a_shell(path: &str) -> Option<&'static str> {
+    match path {
+        _ if path == "~" || path.starts_with("~/") => Some(
+            "`~` is a shell's word for your home directory; a manifest takes paths as they are, relative to its own directory",
+        ),
+        _ if path.contains('$') => Some("`$` names a variable in a shell; a manifest takes paths as they are"),
+        _ if path.contains(['*', '?', '[']) => Some(
+            "patterns such as `*` are a shell's; `from` takes one file or directory, and `exclude` leaves some of it out",
+        ),
+        _ => None,
+    }
 }
 
 /// Units of sizes: powers of 1024, and of 1000.

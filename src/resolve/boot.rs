@@ -242,14 +242,13 @@ impl Resolution<'_> {
         if !text.get_ref().starts_with("iso:") {
             let path = self.host_path(text.get_ref());
             return match path.metadata() {
-                Ok(data) if data.is_file() => self.host.payload(&mut self.tree, &path, None, None),
+                Ok(data) if data.is_file() => self.host.named(&mut self.tree, &path),
                 Ok(_) => {
                     self.error(text, format!("{:?} is not a regular file", text.get_ref()), "");
                     Ok(None)
                 }
                 Err(error) => {
-                    let message = format!("cannot use {:?}: {error}", text.get_ref());
-                    self.error(text, message, "this input");
+                    self.missing(text, &error);
                     Ok(None)
                 }
             };

@@ -4,7 +4,7 @@ use crate::manifest::{Spanned, image_path};
 use crate::sha256sum;
 use crate::source::Giver;
 use crate::text;
-use crate::tree::{Conflict, Kind, PayloadId, ROOT};
+use crate::tree::{Kind, PayloadId, ROOT};
 
 use super::Resolution;
 
@@ -32,10 +32,8 @@ impl Resolution<'_> {
         }
         let payload = self.host.inline(&mut self.tree, &bytes, Giver::List);
         let (name, parents) = to.components.split_last()?;
-        let mut parent = Ok(ROOT);
-        for directory in parents {
-            parent = parent.and_then(|parent| self.tree.directory(parent, directory.as_bytes(), self.implied));
-        }
+        let parents = parents.iter().map(String::as_bytes);
+        let parent = self.tree.directories(ROOT, parents, self.implied);
         let attributes = crate::tree::Attributes {
             mode: 0o644,
             ..self.implied
@@ -44,7 +42,8 @@ impl Resolution<'_> {
             self.tree
                 .insert(parent, name.as_bytes(), Kind::File(payload), attributes, None)
         });
-        if let Err(Conflict::Occupied(node) | Conflict::NotDirectory(node)) = added {
+        if let Err(conflict) = added {
+            let node = conflict.node();
             let taken = text::visible(&self.tree.path(node));
             self.error(
                 path,

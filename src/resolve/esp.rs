@@ -6,7 +6,7 @@ use crate::layout;
 use crate::manifest::{DiskLayout, Text, Uefi, image_path, parse_size};
 use crate::read_at::ReadAt;
 use crate::text;
-use crate::tree::{Conflict, Kind, PayloadId, ROOT};
+use crate::tree::{Kind, PayloadId, ROOT};
 use crate::{fat, inspect};
 
 use super::{Esp, Resolution};
@@ -106,24 +106,19 @@ impl Resolution<'_> {
         let Some((name, parents)) = path.split_last() else {
             return;
         };
-        let mut node = ROOT;
         let file = crate::tree::Attributes {
             mode: 0o644,
             ..self.implied
         };
-        let mut added = Ok(ROOT);
-        for parent in parents {
-            match self.tree.directory(node, parent.as_bytes(), self.implied) {
-                Ok(id) => node = id,
-                Err(conflict) => added = Err(conflict),
-            }
-        }
-        if added.is_ok() {
-            added = self.tree.insert(node, name.as_bytes(), Kind::File(payload), file, None);
-        }
+        let parents = parents.iter().map(String::as_bytes);
+        let parent = self.tree.directories(ROOT, parents, self.implied);
+        let added = parent.and_then(|parent| {
+            let kind = Kind::File(payload);
+            self.tree.insert(parent, name.as_bytes(), kind, file, None)
+        });
         let kept = match added {
             Ok(_) => return,
-            Err(Conflict::Occupied(node) | Conflict::NotDirectory(node)) => node,
+            Err(conflict) => conflict.node(),
         };
         if !matches!(self.tree.node(kept).kind, Kind::File(other) if other == payload) {
             let path = text::visible(&self.tree.path(kept));

@@ -14,6 +14,10 @@ use crate::source::{self, Giver, Source, Stamp};
 use crate::tree::{Payload, PayloadId, Tree};
 use crate::write;
 
+/// Equal files of so many bytes or more are stored once; smaller ones gain nothing by it. What the host's inodes look like does not count:
+/// a checkout with hard links and a copy of it are the same input.
+const SHARED: u64 = 64 << 10;
+
 /// Files below this enter the identity with all their bytes.
 const WHOLE: u64 = 1 << 20;
 
@@ -26,8 +30,12 @@ const NAMED: usize = 20;
 /// What is known of the host's files.
 #[derive(Debug)]
 pub(crate) struct Host {
-    /// A file is stored once, by device and inode, whatever names lead to it.
-    payloads: HashMap<(u64, u64), PayloadId>,
+    /// Names of one file, by device and inode, where links are kept.
+    links: HashMap<(u64, u64), PayloadId>,
+    /// What the manifest names by a path of the host, by that path: it is the same file however often it is named.
+    named: HashMap<PathBuf, PayloadId>,
+    /// Large files by their length: those of equal bytes are stored once.
+    large: HashMap<u64, Vec<PayloadId>>,
     /// The existing output, which must not be an input.
     output: Option<(u64, u64)>,
     /// Whether anything in the image carries its identity.
@@ -38,7 +46,9 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new(identified: bool) -> Self {
         Self {
-            payloads: HashMap::new(),
+            links: HashMap::new(),
+            named: HashMap::new(),
+            large: HashMap::new(),
             output: None,
             identified,
             unreadable: Vec::new(),
@@ -75,17 +85,29 @@ impl Host {
         Err(Error::input(path, message))
     }
 
+    /// The payload of a regular file that a key of the manifest names.
+    pub(crate) fn named(&mut self, tree: &mut Tree, path: &Path) -> Result<Option<PayloadId>, Error> {
+        if let Some(&known) = self.named.get(path) {
+            return Ok(Some(known));
+        }
+        let payload = self.payload(tree, path, None, None, false)?;
+        self.named.extend(payload.map(|payload| (path.to_owned(), payload)));
+        Ok(payload)
+    }
+
     /// The payload of the regular file at `path`; none when it is unreadable, which is noted. `expected` is what the directory
-    /// said of it, so that a file put in its place meanwhile is noticed.
+    /// said of it, so that a file put in its place meanwhile is noticed. Hard links are told from copies if they are kept.
     pub(crate) fn payload(
         &mut self,
         tree: &mut Tree,
         path: &Path,
         expected: Option<&Metadata>,
         sha256: Option<[u8; 32]>,
+        keep_links: bool,
     ) -> Result<Option<PayloadId>, Error> {
-        if let (Some(data), None) = (expected, sha256)
-            && let Some(&known) = self.payloads.get(&(data.dev(), data.ino()))
+        let key = |data: &Metadata| Some((data.dev(), data.ino())).filter(|_| keep_links && data.nlink() > 1);
+        if let (Some(key), None) = (expected.and_then(key), sha256)
+            && let Some(&known) = self.links.get(&key)
         {
             return Ok(Some(known));
         }
@@ -95,10 +117,6 @@ impl Host {
         if let Some(wanted) = sha256 {
             check_digest(&file, path, wanted)?;
         }
-        let key = (data.dev(), data.ino());
-        if let Some(&known) = self.payloads.get(&key) {
-            return Ok(Some(known));
-        }
         let source = Source::File {
             path: Arc::from(path),
             stamp: Stamp::of(&data),
@@ -106,7 +124,10 @@ impl Host {
             member: None,
         };
         let id = self.part(tree, &file, source, data.len(), sha256)?;
-        self.payloads.insert(key, id);
+        if let Some(key) = key(&data) {
+            tree.set_linked(id);
+            self.links.insert(key, id);
+        }
         Ok(Some(id))
     }
 
@@ -140,9 +161,10 @@ impl Host {
         Ok(Some((file, data)))
     }
 
-    /// The payload of `length` bytes of an open file, from where `source` says.
+    /// The payload of `length` bytes of an open file, from where `source` says. One of [`SHARED`] bytes or more that has the same bytes
+    /// as another is that one.
     pub(crate) fn part(
-        &self,
+        &mut self,
         tree: &mut Tree,
         file: &File,
         source: Source,
@@ -153,13 +175,18 @@ impl Host {
             Source::File { path, offset, .. } if self.identified => digest(file, path, (*offset, length), sha256)?,
             _ => [0; 32],
         };
-        Ok(tree.add_payload(Payload {
-            length,
-            source,
-            digest,
-            patched: None,
-            image_id: None,
-        }))
+        if length < SHARED {
+            return Ok(tree.add_payload(Payload::new(length, source, digest)));
+        }
+        let known = self.large.entry(length).or_default();
+        for &other in known.iter() {
+            if has_same_bytes(&tree.payload(other).source, &source, length)? {
+                return Ok(other);
+            }
+        }
+        let id = tree.add_payload(Payload::new(length, source, digest));
+        known.push(id);
+        Ok(id)
     }
 
     fn unopened<T>(&mut self, path: &Path, error: io::Error, listed: bool) -> Result<Option<T>, Error> {
@@ -176,13 +203,73 @@ impl Host {
     /// The payload of bytes that the manifest or a loader gives.
     pub(crate) fn inline(&self, tree: &mut Tree, bytes: &[u8], giver: Giver) -> PayloadId {
         let digest = if self.identified { whole_digest(bytes) } else { [0; 32] };
-        tree.add_payload(Payload {
-            length: bytes.len() as u64,
-            source: Source::Bytes(Arc::from(bytes), giver),
+        tree.add_payload(Payload::new(
+            bytes.len() as u64,
+            Source::Bytes(Arc::from(bytes), giver),
             digest,
-            patched: None,
-            image_id: None,
-        })
+        ))
+    }
+}
+
+/// Whether two contents of one length are the same. What is a hole in both is not read.
+pub(crate) fn has_same_bytes(a: &Source, b: &Source, length: u64) -> Result<bool, Error> {
+    const STEP: u64 = 1 << 18;
+    let (a, b) = (Content::open(a)?, Content::open(b)?);
+    let mut at = 0;
+    while at < length {
+        at = a.data_from(at, length).min(b.data_from(at, length));
+        let step = STEP.min(length - at) as usize;
+        if a.read(at, step)? != b.read(at, step)? {
+            return Ok(false);
+        }
+        at += step as u64;
+    }
+    Ok(true)
+}
+
+/// A content that is read.
+enum Content<'s> {
+    Bytes(&'s [u8]),
+    File { path: &'s Path, file: File, start: u64 },
+}
+
+impl<'s> Content<'s> {
+    fn open(source: &'s Source) -> Result<Self, Error> {
+        match source {
+            Source::Bytes(bytes, _) => Ok(Self::Bytes(bytes)),
+            Source::File { path, offset, .. } => Ok(Self::File {
+                path,
+                file: source::open(path).map_err(|source| reading(path, source))?,
+                start: *offset,
+            }),
+        }
+    }
+
+    /// Where the next byte is that may not be zero, from `at` on; `end` if there is none.
+    fn data_from(&self, at: u64, end: u64) -> u64 {
+        let Self::File { file, start, .. } = self else {
+            return at;
+        };
+        match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(start + at)) {
+            Ok(data) => data.saturating_sub(*start).clamp(at, end),
+            Err(rustix::io::Errno::NXIO) => end,
+            // A file system that cannot tell has data everywhere.
+            Err(_) => at,
+        }
+    }
+
+    fn read(&self, at: u64, length: usize) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes[at as usize..][..length].to_vec()),
+            Self::File { path, file, start } => {
+                let mut bytes = vec![0; length];
+                match file.read_exact_at(&mut bytes, start + at) {
+                    Ok(()) => Ok(bytes),
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(changed(path, "it shrank")),
+                    Err(error) => Err(reading(path, error)),
+                }
+            }
+        }
     }
 }
 

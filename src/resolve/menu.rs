@@ -8,7 +8,7 @@ use crate::boot;
 use crate::el_torito::{Emulation, Platform};
 use crate::error::Error;
 use crate::facts::MenuFacts;
-use crate::manifest::{Firmware, MenuEntry, Text};
+use crate::manifest::{Action, Firmware, MenuEntry, Text};
 use crate::pe::Machine;
 use crate::source::Giver;
 use crate::text;
@@ -120,7 +120,12 @@ impl Resolution<'_> {
         let mut menus = Vec::new();
         for (at, firmware) in Firmware::ALL.into_iter().enumerate() {
             let entries = manifest.menu.iter().zip(starts);
-            let shown = entries.filter(|(_, by)| image[at] && by.is_none_or(|by| by[at]));
+            let shown = entries.filter(|(entry, by)| {
+                let action = entry.get_ref().action.as_ref().map(|action| *action.get_ref());
+                // A BIOS has no call for its set-up.
+                let is_shown = action != Some(Action::FirmwareSetup) || firmware != Firmware::Bios;
+                image[at] && is_shown && by.is_none_or(|by| by[at])
+            });
             let entries: Vec<String> = shown
                 .map(|(entry, _)| entry.get_ref().shown_title().to_owned())
                 .collect();
@@ -224,7 +229,7 @@ impl Resolution<'_> {
                         return Some(node);
                     }
                 }
-                Err(Conflict::NotDirectory(_)) => break,
+                Err(Conflict::NotDirectory(_) | Conflict::Link(_)) => break,
             }
         }
         None
@@ -258,19 +263,17 @@ impl Resolution<'_> {
     /// Puts a file of the loader's own into the tree.
     fn place_own(&mut self, path: [&str; 3], payload: PayloadId) {
         let [directories @ .., name] = path;
-        let mut directories = directories.iter();
-        let parent = directories.try_fold(ROOT, |node, name| {
-            self.tree.directory(node, name.as_bytes(), self.implied)
-        });
+        let directories = directories.iter().map(|name| name.as_bytes());
+        let parent = self.tree.directories(ROOT, directories, self.implied);
         let attributes = self.of_loader();
         let added = parent.and_then(|parent| {
             let kind = Kind::File(payload);
             self.tree.insert(parent, name.as_bytes(), kind, attributes, None)
         });
-        if let Err(Conflict::Occupied(node) | Conflict::NotDirectory(node)) = added
+        if let Err(conflict) = added
             && let Some(first) = self.document.manifest.menu.first()
         {
-            let taken = text::visible(&self.tree.path(node));
+            let taken = text::visible(&self.tree.path(conflict.node()));
             let message = format!("{taken} of [[files]] stands where the loader puts /{}", path.join("/"));
             self.error(first, message, "needs that place");
         }

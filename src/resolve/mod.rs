@@ -194,6 +194,26 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         lacks: Vec::new(),
     };
     resolution.host.set_output(&resolution.output);
+    if let Some(help) = manifest::of_a_shell(&resolution.output.to_string_lossy())
+        && resolution
+            .output
+            .parent()
+            .is_some_and(|parent| !parent.as_os_str().is_empty() && !parent.exists())
+    {
+        return Err(Error::input(
+            &resolution.output,
+            format!("there is no such directory; {help}"),
+        ));
+    }
+    if manifest.files.is_empty() && !manifest.boots() {
+        resolution.diagnostics.push(Diagnostic {
+            severity: Severity::Warning,
+            message: "the image is empty: there is neither [[files]] nor [[menu]] nor a boot image in the manifest"
+                .into(),
+            labels: Vec::new(),
+            help: None,
+        });
+    }
     if resolution.host.is_output(&document.path) {
         return Err(Error::input(
             &resolution.output,
@@ -278,6 +298,8 @@ fn identifiers(document: &Document, output: &Path) -> Identifiers {
                 .as_ref()
                 .map(|text| PathBuf::from(text.get_ref()));
             let named = named.unwrap_or_else(|| match document.path.file_stem() {
+                // From standard input.
+                Some(stem) if stem == manifest::STANDARD_INPUT => PathBuf::from("image"),
                 Some(stem) => PathBuf::from(stem).with_added_extension("iso"),
                 None => output.to_path_buf(),
             });
@@ -299,6 +321,11 @@ impl Resolution<'_> {
     /// Reports a fault of a value and goes on, so that one run shows them all.
     fn error<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, label: &str) {
         self.say(Severity::Error, at, message.into(), label, None);
+    }
+
+    /// The same with what to do.
+    fn error_with<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, label: &str, help: &str) {
+        self.say(Severity::Error, at, message.into(), label, Some(help.into()));
     }
 
     fn warn<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, label: &str) {

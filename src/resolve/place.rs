@@ -4,12 +4,13 @@ use std::path::Path;
 
 use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::error::Error;
-use crate::manifest::{Files, Spanned, image_path};
+use crate::manifest::{self, Files, Spanned, image_path};
 use crate::source::Giver;
 use crate::text;
-use crate::tree::{Attributes, Conflict, Kind, NodeId, ROOT};
+use crate::tree::{Attributes, Conflict, Kind, NodeId, PayloadId, ROOT};
 
 use super::Resolution;
+use super::host::has_same_bytes;
 use super::rules::Rules;
 use super::walk::Exclude;
 
@@ -53,7 +54,7 @@ impl Resolution<'_> {
         let data = match path.metadata() {
             Ok(data) => data,
             Err(error) => {
-                self.error(from, format!("cannot use {:?}: {error}", from.get_ref()), "this input");
+                self.missing(from, &error);
                 return Ok(());
             }
         };
@@ -82,11 +83,24 @@ impl Resolution<'_> {
             .sha256
             .as_ref()
             .and_then(|digits| text::sha256_from_hex(digits.get_ref()));
-        let payload = self.host.payload(&mut self.tree, &path, None, sha256)?;
+        let payload = self
+            .host
+            .payload(&mut self.tree, &path, None, sha256, rules.preserve_links)?;
         if let Some(payload) = payload {
             self.add_leaf(entry, &to, Kind::File(payload), rules.host(&data), rules);
         }
         Ok(())
+    }
+
+    /// Reports an input that cannot be used, and what may have been meant.
+    pub(super) fn missing(&mut self, text: &Spanned<String>, error: &std::io::Error) {
+        let message = format!("cannot use {:?}: {error}", text.get_ref());
+        match manifest::of_a_shell(text.get_ref()) {
+            Some(help) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.error_with(text, message, "this input", help)
+            }
+            _ => self.error(text, message, "this input"),
+        }
     }
 
     /// A single file leaves nothing out.
@@ -151,20 +165,14 @@ impl Resolution<'_> {
     /// Where the output lies below the directory `source`, if it does.
     fn output_inside(&self, source: &Path) -> Option<std::path::PathBuf> {
         let source = source.canonicalize().ok()?;
-        let parent = match self.output.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let mut existing = parent;
+        let output = std::path::absolute(&self.output).ok()?;
+        let mut existing = output.parent()?;
         while !existing.exists() {
             existing = existing.parent()?;
         }
-        let base = match existing.as_os_str().is_empty() {
-            true => Path::new(".").canonicalize().ok()?,
-            false => existing.canonicalize().ok()?,
-        };
-        let rest = self.output.strip_prefix(existing).ok()?;
-        base.join(rest).strip_prefix(&source).ok().map(Path::to_path_buf)
+        let rest = output.strip_prefix(existing).ok()?;
+        let whole = existing.canonicalize().ok()?.join(rest);
+        whole.strip_prefix(&source).ok().map(Path::to_path_buf)
     }
 
     /// The image directory at `path`, made where it is not there; a component that is something else is reported.
@@ -179,17 +187,13 @@ impl Resolution<'_> {
         directory: NodeId,
         path: impl IntoIterator<Item = &'p [u8]>,
     ) -> Option<NodeId> {
-        let mut node = directory;
-        for name in path {
-            match self.tree.directory(node, name, self.implied) {
-                Ok(id) => node = id,
-                Err(conflict) => {
-                    self.report_conflict(entry, &conflict);
-                    return None;
-                }
+        match self.tree.directories(directory, path, self.implied) {
+            Ok(node) => Some(node),
+            Err(conflict) => {
+                self.report_conflict(entry, &conflict);
+                None
             }
         }
-        Some(node)
     }
 
     pub(super) fn add_leaf(
@@ -211,17 +215,62 @@ impl Resolution<'_> {
         let Some(parent) = self.directory(entry, parents) else {
             return;
         };
-        let added = self.tree.insert(parent, name, kind, attributes, Some(rules.origin));
-        if let Err(conflict) = added {
-            self.report_conflict(entry, &conflict);
+        self.add_node(entry, (parent, name), kind, attributes, rules);
+    }
+
+    /// Puts a leaf under a directory. What is there already may be the very same, or give way to an entry that says `replace`.
+    pub(super) fn add_node(
+        &mut self,
+        entry: &Files,
+        (parent, name): (NodeId, &[u8]),
+        kind: Kind,
+        attributes: Attributes,
+        rules: &Rules,
+    ) {
+        let added = self
+            .tree
+            .insert(parent, name, kind.clone(), attributes, Some(rules.origin));
+        match added {
+            Ok(_) => {}
+            Err(Conflict::Occupied(node)) if self.is_same(node, &kind, attributes) => {}
+            Err(Conflict::Occupied(node))
+                if entry.replace() && !matches!(self.tree.node(node).kind, Kind::Directory(_)) =>
+            {
+                self.tree.replace(node, kind, attributes, Some(rules.origin));
+            }
+            Err(conflict) => self.report_conflict(entry, &conflict),
         }
     }
 
-    /// Two entries that want the same path: both places are shown.
+    /// Whether what is put there is what is there: bytes, mode, owner and time.
+    fn is_same(&self, node: NodeId, kind: &Kind, attributes: Attributes) -> bool {
+        let there = self.tree.node(node);
+        there.attributes == attributes
+            && match (&there.kind, kind) {
+                (Kind::File(a), Kind::File(b)) => a == b || self.have_same_bytes(*a, *b),
+                (Kind::Symlink(a), Kind::Symlink(b)) => a == b,
+                (a, b) => matches!((a, b), (Kind::Device { .. }, Kind::Device { .. })) && a == b,
+            }
+    }
+
+    fn have_same_bytes(&self, a: PayloadId, b: PayloadId) -> bool {
+        let (a, b) = (self.tree.payload(a), self.tree.payload(b));
+        a.length == b.length && has_same_bytes(&a.source, &b.source, a.length).unwrap_or(false)
+    }
+
+    /// Two entries that want the same path: both places are shown, and the ways out.
     pub(super) fn report_conflict(&mut self, entry: &Files, conflict: &Conflict) {
-        let (node, message) = match conflict {
-            Conflict::Occupied(node) => (*node, "is put into the image twice"),
-            Conflict::NotDirectory(node) => (*node, "is not a directory"),
+        let node = conflict.node();
+        let (message, help) = match conflict {
+            Conflict::Occupied(_) => (
+                "is put into the image twice, and not with the same bytes, mode, owner and time",
+                Some("`exclude` leaves it out of one of the two; `replace = true` lets the later entry take its place"),
+            ),
+            Conflict::NotDirectory(_) => ("is not a directory", None),
+            Conflict::Link(_) => (
+                "is a link that does not lead to a directory of the image, and a file is put below it",
+                None,
+            ),
         };
         let path = text::visible(&self.tree.path(node));
         let mut labels = vec![Label {
@@ -233,7 +282,7 @@ impl Resolution<'_> {
             severity: Severity::Error,
             message: format!("{path} {message}"),
             labels,
-            help: None,
+            help: help.map(str::to_owned),
         });
     }
 }

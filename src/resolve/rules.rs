@@ -15,6 +15,10 @@ pub(super) struct Rules {
     pub(super) preserve_mode: bool,
     preserve_owner: bool,
     preserve_mtime: bool,
+    /// Hard links of the host are links of the image.
+    pub(super) preserve_links: bool,
+    /// The host's x bit does not count.
+    ignore_mode: bool,
     timestamp: Timestamp,
 }
 
@@ -37,6 +41,8 @@ impl Rules {
             preserve_mode: preserve(Preserve::Mode),
             preserve_owner: preserve(Preserve::Owner),
             preserve_mtime: preserve(Preserve::Mtime),
+            preserve_links: preserve(Preserve::Hardlinks),
+            ignore_mode: entry.ignore_mode.as_ref().is_some_and(|ignore| *ignore.get_ref()),
             timestamp,
         }
     }
@@ -71,7 +77,8 @@ impl Rules {
     pub(super) fn given(&self, given: Given) -> Attributes {
         let own = given.attributes;
         let is_directory = given.directory;
-        let normal = match own.mode & 0o100 != 0 || is_directory {
+        let is_program = own.mode & 0o100 != 0 && !self.ignore_mode;
+        let normal = match is_program || is_directory {
             true => 0o755,
             false => 0o644,
         };

@@ -245,6 +245,8 @@ impl Resolution<'_> {
         if (linked || place.length > 0)
             && let Some(&known) = unpacking.payloads.get(&key)
         {
+            // Names of one place are links of it, in an image too.
+            self.tree.set_linked(known);
             return Ok(Kind::File(known));
         }
         let holder = unpacking.holder(place);
@@ -281,9 +283,7 @@ impl Resolution<'_> {
             return;
         };
         let attributes = attributes(archived, rules);
-        if let Err(conflict) = self.tree.insert(parent, name, kind, attributes, Some(rules.origin)) {
-            self.report_conflict(entry, &conflict);
-        }
+        self.add_node(entry, (parent, name), kind, attributes, rules);
     }
 }
 

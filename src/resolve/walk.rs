@@ -87,6 +87,20 @@ struct Pending {
     relative: PathBuf,
     node: NodeId,
     depth: usize,
+    /// Where it goes is a link to a directory, which keeps its own attributes.
+    through_link: bool,
+}
+
+/// What becomes of a link.
+enum Led {
+    /// It stays a link.
+    Kept,
+    /// It is taken for the file that it leads to.
+    File(Metadata),
+    /// It is taken for the directory that it leads to.
+    Directory,
+    /// It cannot be meant; that is reported.
+    Refused,
 }
 
 impl Resolution<'_> {
@@ -105,6 +119,7 @@ impl Resolution<'_> {
             relative: PathBuf::new(),
             node,
             depth: 0,
+            through_link: false,
         }];
         while let Some(directory) = pending.pop() {
             if directory.depth > DEPTH {
@@ -117,8 +132,10 @@ impl Resolution<'_> {
                     continue;
                 }
             };
-            self.tree
-                .set_attributes(directory.node, rules.host(&before), rules.origin);
+            if !directory.through_link {
+                self.tree
+                    .set_attributes(directory.node, rules.host(&before), rules.origin);
+            }
             let names = match names(&directory.path) {
                 Ok(names) => names,
                 Err(error) => {
@@ -147,21 +164,38 @@ impl Resolution<'_> {
                             relative,
                             node,
                             depth: directory.depth + 1,
+                            through_link: self.tree.node(node).parent != directory.node,
                         }),
                         Err(conflict) => self.report_conflict(entry, &conflict),
                     }
                     continue;
                 }
+                let mut data = data;
+                if data.is_symlink() {
+                    match self.link(from, &path, &relative, entry)? {
+                        Led::Kept => {}
+                        Led::File(there) => data = there,
+                        Led::Directory => {
+                            match self.tree.directory(directory.node, name, self.implied) {
+                                Ok(node) => pending.push(Pending {
+                                    path,
+                                    relative,
+                                    node,
+                                    depth: directory.depth + 1,
+                                    through_link: self.tree.node(node).parent != directory.node,
+                                }),
+                                Err(conflict) => self.report_conflict(entry, &conflict),
+                            }
+                            continue;
+                        }
+                        Led::Refused => continue,
+                    }
+                }
                 let Some(kind) = self.leaf(&path, &data, rules, &mut skipped)? else {
                     continue;
                 };
                 let attributes = rules.host(&data);
-                let added = self
-                    .tree
-                    .insert(directory.node, name, kind, attributes, Some(rules.origin));
-                if let Err(conflict) = added {
-                    self.report_conflict(entry, &conflict);
-                }
+                self.add_node(entry, (directory.node, name), kind, attributes, rules);
             }
             let after = directory.path.metadata();
             let after = after.map_err(|_| changed(&directory.path, "it vanished"))?;
@@ -174,6 +208,59 @@ impl Resolution<'_> {
         Ok(())
     }
 
+    /// What becomes of a symbolic link below `from`. One that a build sandbox has made leads to the file itself outside, by its own path: as
+    /// a link it would lead nowhere on the machine that reads the image, and taken for the file it would be a guess.
+    fn link(&mut self, from: &Path, path: &Path, relative: &Path, entry: &Files) -> Result<Led, Error> {
+        const OF_THE_SYSTEM: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
+        let target = path.read_link().map_err(|_| changed(path, "it is no link any more"))?;
+        let follow = entry.follow.as_ref().map(|follow| *follow.get_ref());
+        let Ok(there) = path.metadata() else {
+            return Ok(Led::Kept);
+        };
+        if follow == Some(true) {
+            let canonical = |path: &Path| {
+                path.canonicalize().map_err(|source| Error::Io {
+                    path: path.into(),
+                    action: "reading",
+                    source,
+                })
+            };
+            let to = canonical(path)?;
+            if to.starts_with(canonical(from)?) {
+                return Ok(Led::Kept);
+            }
+            if !there.is_dir() {
+                return Ok(Led::File(there));
+            }
+            if canonical(path.parent().unwrap_or(path))?.starts_with(&to) {
+                return Err(Error::input(
+                    path,
+                    "leads to a directory that it is in itself, and cannot be followed",
+                ));
+            }
+            return Ok(Led::Directory);
+        }
+        let inside = target.strip_prefix("/").map(|below| from.join(below));
+        let is_of_sandbox = follow.is_none()
+            && target.is_absolute()
+            && inside.is_ok_and(|inside| inside.symlink_metadata().is_err())
+            && !OF_THE_SYSTEM.iter().any(|system| target.starts_with(system))
+            && target.ends_with(relative);
+        if !is_of_sandbox {
+            return Ok(Led::Kept);
+        }
+        if let Some(from) = &entry.from {
+            let message = format!(
+                "{} is a link to {}, as build sandboxes make them: it would lead nowhere in the image",
+                escape(path),
+                escape(&target)
+            );
+            let help = "`follow = true` takes what it leads to, `follow = false` keeps the link";
+            self.error_with(from, message, "in this input", help);
+        }
+        Ok(Led::Refused)
+    }
+
     /// What is no directory. FIFOs and sockets have no content to keep, and opening one could wait for ever.
     fn leaf(
         &mut self,
@@ -184,7 +271,9 @@ impl Resolution<'_> {
     ) -> Result<Option<Kind>, Error> {
         let kind = data.file_type();
         if kind.is_file() {
-            let payload = self.host.payload(&mut self.tree, path, Some(data), None)?;
+            let payload = self
+                .host
+                .payload(&mut self.tree, path, Some(data), None, rules.preserve_links)?;
             return Ok(payload.map(Kind::File));
         }
         if kind.is_symlink() {

@@ -20,6 +20,7 @@ mod input;
 mod interrupt;
 mod output;
 mod pipeline;
+mod unchanged;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ use pipeline::{Feed, Writer};
 use sha2::{Digest as _, Sha256};
 
 pub use interrupt::Interrupt;
+pub use unchanged::is_written;
 
 /// Bytes at a place in the image.
 #[derive(Clone, Debug)]

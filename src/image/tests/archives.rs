@@ -147,7 +147,7 @@ fn a5_a6_nothing_goes_through_a_link_and_nothing_is_there_twice() {
     for (entries, words) in [
         (
             &[link, (EntryType::Regular, "out/passwd", "x")][..],
-            "/out is not a directory",
+            "/out is a link that does not lead to a directory of the image",
         ),
         (&[(EntryType::Directory, "x", ""), (EntryType::Regular, "x", "2")], "/x"),
         (

@@ -220,7 +220,8 @@ fn t7_links_share_an_extent_and_special_files_are_told_and_not_opened() {
             .success()
     );
     let _socket = UnixListener::bind(host.at("tree/socket")).unwrap();
-    let resolved = host.resolve(TREE).unwrap();
+    let kept = &format!("{TREE}preserve = [\"hardlinks\"]\n");
+    let resolved = host.resolve(kept).unwrap();
     let iso = IsoTree::of(&resolved);
     let posix = |name: &[u8]| {
         let node = iso.tree.nodes.iter().find(|node| *node.name == *name).unwrap();
@@ -229,9 +230,142 @@ fn t7_links_share_an_extent_and_special_files_are_told_and_not_opened() {
     assert_eq!(posix(b"a"), posix(b"hard"));
     assert_eq!((posix(b"a").1, posix(b"c").1), (2, 1));
     assert_ne!(posix(b"a").0, posix(b"c").0);
-    let (facts, _) = host.build(TREE);
+    let (facts, _) = host.build(kept);
     assert_eq!(extent(&facts, "iso:/a").paths, ["iso:/a", "iso:/hard"]);
+    // Links are no input otherwise.
+    let (facts, linked) = host.build(TREE);
+    assert_eq!(extent(&facts, "iso:/a").paths, ["iso:/a"]);
+    fs::remove_file(host.at("tree/hard")).unwrap();
+    fs::copy(host.at("tree/a"), host.at("tree/hard")).unwrap();
+    assert!(host.build(TREE).1 == linked);
     assert!(has(&facts.warnings, "left out 2 special files") && has(&facts.warnings, "tree/fifo first"));
+}
+
+/// By content alone, from 64 KiB on.
+#[test]
+fn equal_files_are_stored_once_if_they_are_large() {
+    let host = host();
+    let large: Vec<u8> = (0..70_000u32).map(|number| number as u8).collect();
+    let mut other = large.clone();
+    other[69_999] ^= 1;
+    for (name, bytes) in [
+        ("l1", &large[..]),
+        ("l2", &large),
+        ("l3", &other),
+        ("s1", &large[..65_535]),
+        ("s2", &large[..65_535]),
+    ] {
+        host.put(&format!("tree/{name}"), bytes);
+    }
+    let (facts, image) = host.build(TREE);
+    assert_eq!(extent(&facts, "iso:/l1").paths, ["iso:/l1", "iso:/l2"]);
+    for alone in ["l3", "s1", "s2"] {
+        let path = format!("iso:/{alone}");
+        assert_eq!(extent(&facts, &path).paths, [path.as_str()]);
+    }
+    // They are two files that share their bytes, and not links.
+    let volume = iso9660::read_descriptors(&image).unwrap();
+    let primary = volume.iter().find_map(|(_, descriptor)| match descriptor {
+        iso9660::Descriptor::Volume(volume) => Some(volume),
+        _ => None,
+    });
+    let walk = iso9660::walk(&image, primary.unwrap()).unwrap();
+    let posix = |path: &[u8]| {
+        walk.entries
+            .iter()
+            .find(|entry| entry.path == path)
+            .unwrap()
+            .posix
+            .unwrap()
+    };
+    assert_eq!((posix(b"/l1").links, posix(b"/l2").links), (1, 1));
+    assert_ne!(posix(b"/l1").serial, posix(b"/l2").serial);
+}
+
+#[test]
+fn the_same_file_from_two_sources_is_one_and_another_needs_a_word() {
+    let host = host();
+    for directory in ["one", "two"] {
+        host.put(&format!("{directory}/same"), b"same");
+        std::os::unix::fs::symlink("same", host.at(&format!("{directory}/link"))).unwrap();
+    }
+    let both = "[[files]]\nfrom = \"one\"\nto = \"/\"\n[[files]]\nfrom = \"two\"\nto = \"iso:/\"\n";
+    let (facts, _) = host.build(both);
+    assert_eq!((facts.counts.files, facts.counts.symlinks), (1, 1));
+    host.put("two/same", b"else");
+    let error = host.error(both);
+    assert!(error.contains("/same is put into the image twice"), "{error}");
+    assert!(
+        error.contains("`exclude`") && error.contains("`replace = true`"),
+        "{error}"
+    );
+    let (facts, image) = host.build(&format!("{both}replace = true\n"));
+    assert!(image[extent(&facts, "iso:/same").offset as usize..].starts_with(b"else"));
+    // The mode counts as the bytes do.
+    host.put("two/same", b"same");
+    fs::set_permissions(host.at("two/same"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(host.error(both).contains("/same is put into the image twice"));
+    host.build(&format!("{both}ignore_mode = true\n"));
+}
+
+#[test]
+fn a_link_to_a_directory_is_gone_through_inside_the_image() {
+    let host = host();
+    host.put("root/usr/lib/x", b"x");
+    host.put("over/lib/firmware/fw.bin", b"fw");
+    let link = |target: &str| {
+        let _ = fs::remove_file(host.at("root/lib"));
+        std::os::unix::fs::symlink(target, host.at("root/lib")).unwrap();
+    };
+    let both = "[[files]]\nfrom = \"root\"\nto = \"/\"\n[[files]]\nfrom = \"over\"\nto = \"/\"\n";
+    for target in ["usr/lib", "/usr/lib", "./usr/../usr/lib/"] {
+        link(target);
+        let (facts, _) = host.build(both);
+        assert_eq!(extent(&facts, "iso:/usr/lib/firmware/fw.bin").length, 2, "{target}");
+        assert_eq!(facts.counts.symlinks, 1);
+    }
+    // To a file, to nothing, and in a circle.
+    for target in ["usr/lib/x", "/nowhere", "lib"] {
+        link(target);
+        let error = host.error(both);
+        assert!(
+            error.contains("/lib is a link that does not lead to a directory"),
+            "{target}: {error}"
+        );
+    }
+}
+
+/// What bazel's sandboxes and others put in place of inputs.
+#[test]
+fn links_of_a_build_sandbox_are_not_taken_silently() {
+    let host = host();
+    host.put("store/pkg/etc/motd", b"hello");
+    fs::create_dir_all(host.at("sandbox/etc")).unwrap();
+    std::os::unix::fs::symlink(host.at("store/pkg/etc/motd"), host.at("sandbox/etc/motd")).unwrap();
+    std::os::unix::fs::symlink("/bin/true", host.at("sandbox/true")).unwrap();
+    let manifest = |follow: &str| format!("[[files]]\nfrom = \"sandbox\"\nto = \"/\"\n{follow}");
+    let error = host.error(&manifest(""));
+    assert!(
+        error.contains("as build sandboxes make them") && error.contains("`follow = true`"),
+        "{error}"
+    );
+    let (facts, image) = host.build(&manifest("follow = true\n"));
+    assert!(image[extent(&facts, "iso:/etc/motd").offset as usize..].starts_with(b"hello"));
+    let (facts, _) = host.build(&manifest("follow = false\n"));
+    assert_eq!((facts.counts.files, facts.counts.symlinks), (0, 2));
+}
+
+#[test]
+fn what_a_shell_would_have_changed_is_said() {
+    let host = host();
+    for (from, words) in [
+        ("~/x", "home directory"),
+        ("$HOME/x", "a variable"),
+        ("*.txt", "patterns"),
+    ] {
+        let error = host.error(&format!("[[files]]\nfrom = {from:?}\nto = \"/\"\n"));
+        assert!(error.contains(words), "{from}: {error}");
+    }
 }
 
 #[test]
@@ -246,7 +380,10 @@ fn t9_what_no_block_number_reaches_is_refused_before_a_byte_is_written() {
     );
     // All together count.
     file.set_len(5 << 40).unwrap();
-    fs::File::create(host.at("tree/too")).unwrap().set_len(5 << 40).unwrap();
+    fs::File::create(host.at("tree/too"))
+        .unwrap()
+        .set_len((5 << 40) + 1)
+        .unwrap();
     assert!(host.error(TREE).contains("8796093020160 bytes at most"));
 }
 

@@ -15,8 +15,9 @@ fuzz_target!(|input: &[u8]| {
         None => with_right_sums(input.to_vec()),
     };
     let spool = Spool::new(bytes.size());
-    let Ok(Content::Entries(entries)) = archive::read(&bytes, &spool) else {
-        return;
+    let entries = match archive::read(&bytes, &spool).map(|archive| archive.content) {
+        Ok(Content::Entries(entries)) => entries,
+        _ => return,
     };
     let held = match spool.into_file() {
         Some(decompressed) => decompressed.file().metadata().expect("the file is open").len(),

@@ -5,7 +5,8 @@ use super::super::super::{Error, Flavour, SECTOR, SYSTEM_AREA, VolumeKind};
 use super::super::{Session, sessions, walk};
 
 /// The paths of each session.
-fn read(image: &Vec<u8>) -> Vec<Vec<String>> {
+fn read(image: &[u8]) -> Vec<Vec<String>> {
+    let image = &image.to_vec();
     let paths = |session: &Session| {
         let walk = walk(image, session.volume(VolumeKind::Primary).unwrap()).unwrap();
         super::paths(&walk)

@@ -1,0 +1,102 @@
+//! Whether an image is there already: then nothing is written, and what depends on its time and its inode is not built again.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::input::Input;
+use super::{Error, Interrupt, Piece, PieceSource, io_error};
+
+/// What is compared at once.
+const STEP: usize = 1 << 18;
+
+/// Whether `target` is a file that has the bytes of an image; it is on the disk then. Where it differs first, the comparison ends.
+///
+/// # Errors
+/// When a source cannot be read, or has changed since the image was planned. A target that cannot be read is another one.
+pub fn is_written<'a>(
+    target: &Path,
+    size: u64,
+    pieces: impl Iterator<Item = Piece<'a>>,
+    interrupt: &Interrupt,
+) -> Result<bool, Error> {
+    let opened = || -> io::Result<Option<File>> {
+        let metadata = std::fs::metadata(target)?;
+        if !metadata.is_file() || metadata.len() != size {
+            return Ok(None);
+        }
+        File::open(target).map(Some)
+    };
+    let Ok(Some(file)) = opened() else {
+        return Ok(false);
+    };
+    let mut there = There {
+        file,
+        at: 0,
+        found: vec![0; STEP],
+    };
+    let mut wanted = vec![0; STEP];
+    for piece in pieces {
+        interrupt.check()?;
+        if !there.is_zero(piece.offset) {
+            return Ok(false);
+        }
+        match piece.source {
+            PieceSource::Bytes(bytes) => {
+                if !bytes.chunks(STEP).all(|bytes| there.is_next(bytes)) {
+                    return Ok(false);
+                }
+            }
+            PieceSource::File { path, stamp, offset } => {
+                let input = Input::open(path, stamp)?;
+                let mut done = 0;
+                while done < piece.length {
+                    interrupt.check()?;
+                    let length = (piece.length - done).min(STEP as u64) as usize;
+                    let length = input.read(&mut wanted[..length], offset + done)?;
+                    if !there.is_next(&wanted[..length]) {
+                        return Ok(false);
+                    }
+                    done += length as u64;
+                }
+                input.close()?;
+            }
+        }
+    }
+    if !there.is_zero(size) {
+        return Ok(false);
+    }
+    there.file.sync_all().map_err(io_error(target, "sync", None))?;
+    Ok(true)
+}
+
+/// The file that is there, read from its first byte to its last.
+struct There {
+    file: File,
+    at: u64,
+    found: Vec<u8>,
+}
+
+impl There {
+    /// Whether these bytes come next.
+    fn is_next(&mut self, wanted: &[u8]) -> bool {
+        let found = &mut self.found[..wanted.len()];
+        let read = self.file.read_exact_at(found, self.at);
+        self.at += wanted.len() as u64;
+        read.is_ok() && found == wanted
+    }
+
+    /// Whether there are zeros up to `end`.
+    fn is_zero(&mut self, end: u64) -> bool {
+        while self.at < end {
+            let length = (end - self.at).min(STEP as u64) as usize;
+            let found = &mut self.found[..length];
+            if self.file.read_exact_at(found, self.at).is_err() || found.iter().any(|&byte| byte != 0) {
+                return false;
+            }
+            self.at += length as u64;
+        }
+        true
+    }
+}
