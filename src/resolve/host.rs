@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +23,9 @@ const WHOLE: u64 = 1 << 20;
 
 /// Of larger ones this much at either end.
 const EDGE: u64 = 64 << 10;
+
+/// The longest file that the kernel makes up: those of /sys are a page, of 64 KiB at most.
+const MADE_UP: u64 = 64 << 10;
 
 /// How many unreadable inputs are named.
 const NAMED: usize = 20;
@@ -158,6 +161,7 @@ impl Host {
         if self.output == Some((data.dev(), data.ino())) {
             return Err(Error::input(path, "is the output itself; write the image elsewhere"));
         }
+        check_length(&file, path, &data)?;
         Ok(Some((file, data)))
     }
 
@@ -209,6 +213,29 @@ impl Host {
             digest,
         ))
     }
+}
+
+/// A file that the kernel makes up while it is read, as those of /proc and /sys, has a length that says nothing. It takes no blocks; so
+/// does a file that is one hole, which holds what it says.
+fn check_length(file: &File, path: &Path, data: &Metadata) -> Result<(), Error> {
+    if data.blocks() > 0 || data.len() > MADE_UP {
+        return Ok(());
+    }
+    let mut bytes = Vec::new();
+    let mut reader = file;
+    let read = reader.by_ref().take(data.len() + 1).read_to_end(&mut bytes);
+    read.and_then(|_| reader.rewind())
+        .map_err(|source| reading(path, source))?;
+    if bytes.len() as u64 == data.len() {
+        return Ok(());
+    }
+    let says = data.len();
+    Err(Error::input(
+        path,
+        format!(
+            "is said to hold {says} bytes and gives another number, as files of /proc and /sys do; take a copy that `cat` has made of it"
+        ),
+    ))
 }
 
 /// Whether two contents of one length are the same. What is a hole in both is not read.

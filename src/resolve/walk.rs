@@ -16,6 +16,9 @@ use super::Resolution;
 use super::host::changed;
 use super::rules::Rules;
 
+/// Room for the names of a file's extended attributes, in bytes.
+const NAMES: usize = 4096;
+
 /// Directories may nest this deep, on any host.
 const DEPTH: usize = 1024;
 
@@ -113,7 +116,7 @@ impl Resolution<'_> {
         rules: &Rules,
         entry: &Files,
     ) -> Result<(), Error> {
-        let mut skipped = Vec::new();
+        let (mut skipped, mut attributed) = (Vec::new(), Vec::new());
         let mut pending = vec![Pending {
             path: from.into(),
             relative: PathBuf::new(),
@@ -157,7 +160,20 @@ impl Resolution<'_> {
                     continue;
                 }
                 let name = name.as_bytes();
-                if data.is_dir() {
+                if rules.preserve_mode && has_more(&path) {
+                    attributed.push(path.clone());
+                }
+                let mut data = data;
+                let mut is_directory = data.is_dir();
+                if data.is_symlink() {
+                    match self.link(from, &path, &relative, entry)? {
+                        Led::Kept => {}
+                        Led::File(there) => data = there,
+                        Led::Directory => is_directory = true,
+                        Led::Refused => continue,
+                    }
+                }
+                if is_directory {
                     match self.tree.directory(directory.node, name, self.implied) {
                         Ok(node) => pending.push(Pending {
                             path,
@@ -169,27 +185,6 @@ impl Resolution<'_> {
                         Err(conflict) => self.report_conflict(entry, &conflict),
                     }
                     continue;
-                }
-                let mut data = data;
-                if data.is_symlink() {
-                    match self.link(from, &path, &relative, entry)? {
-                        Led::Kept => {}
-                        Led::File(there) => data = there,
-                        Led::Directory => {
-                            match self.tree.directory(directory.node, name, self.implied) {
-                                Ok(node) => pending.push(Pending {
-                                    path,
-                                    relative,
-                                    node,
-                                    depth: directory.depth + 1,
-                                    through_link: self.tree.node(node).parent != directory.node,
-                                }),
-                                Err(conflict) => self.report_conflict(entry, &conflict),
-                            }
-                            continue;
-                        }
-                        Led::Refused => continue,
-                    }
                 }
                 let Some(kind) = self.leaf(&path, &data, rules, &mut skipped)? else {
                     continue;
@@ -205,6 +200,7 @@ impl Resolution<'_> {
             }
         }
         self.warn_skipped(entry, &skipped);
+        self.warn_attributed(entry, &attributed);
         Ok(())
     }
 
@@ -305,6 +301,21 @@ impl Resolution<'_> {
         }
     }
 
+    fn warn_attributed(&mut self, entry: &Files, attributed: &[PathBuf]) {
+        let (Some(first), Some(from)) = (attributed.first(), &entry.from) else {
+            return;
+        };
+        let message = format!(
+            "the image does not hold the extended attributes of {} (capabilities, access control lists or a user's own), {} first",
+            match attributed.len() {
+                1 => "1 file".to_owned(),
+                count => format!("{count} files"),
+            },
+            escape(first)
+        );
+        self.warn(from, message, "in this input");
+    }
+
     pub(super) fn warn_skipped(&mut self, entry: &Files, skipped: &[PathBuf]) {
         let Some(first) = skipped.first() else { return };
         let count = skipped.len();
@@ -318,6 +329,21 @@ impl Resolution<'_> {
             self.warn(from, message, "in this input");
         }
     }
+}
+
+/// Whether a file has rights or attributes besides its mode that a copy of it should have: capabilities, access control lists, and what
+/// its owner has noted. Labels of SELinux do not count: where they are used every file has one, and the system that the files come to
+/// gives its own.
+fn has_more(path: &Path) -> bool {
+    let mut names = Vec::with_capacity(NAMES);
+    // Where there are none to be had, as on a file system without them, there is nothing to lose; more than fit are some.
+    let listed = rustix::fs::llistxattr(path, rustix::buffer::spare_capacity(&mut names));
+    if listed == Err(rustix::io::Errno::RANGE) {
+        return true;
+    }
+    names.split(|&byte| byte == 0).any(|name| {
+        name == b"security.capability" || name.starts_with(b"system.posix_acl_") || name.starts_with(b"user.")
+    })
 }
 
 /// Names in a directory in the order of their bytes.

@@ -335,6 +335,60 @@ fn a_link_to_a_directory_is_gone_through_inside_the_image() {
     }
 }
 
+/// The kernel makes these up while they are read, and says 0 bytes or a page of them. A file that is one hole says what is so.
+#[test]
+fn a_file_whose_length_says_nothing_is_refused() {
+    let host = host();
+    let manifest = |from: &str| format!("[[files]]\nfrom = {from:?}\nto = \"/\"\n");
+    for (from, says) in [
+        ("/proc/version", "0 bytes"),
+        ("/sys/kernel/uevent_seqnum", "4096 bytes"),
+    ] {
+        let error = host.error(&manifest(from));
+        assert!(
+            error.contains(&format!("is said to hold {says} and gives another number")),
+            "{error}"
+        );
+    }
+    fs::File::create(host.at("hole")).unwrap().set_len(5000).unwrap();
+    host.put("nothing", b"");
+    let both = manifest("hole") + &manifest("nothing");
+    let (facts, _) = host.build(&both);
+    assert_eq!(extent(&facts, "iso:/hole").length, 5000);
+}
+
+#[test]
+fn attributes_that_no_image_holds_are_told_where_all_is_to_be_kept() {
+    let host = host();
+    let set = |name: &str, attribute: &str, value: &[u8]| {
+        let none = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(host.at(name), attribute, value, none).map_err(|error| format!("{attribute}: {error}"))
+    };
+    // The second revision of linux/posix_acl_xattr.h: a tag, rights and a number each of the owner, user 1, the group, the mask and others.
+    let mut list = vec![2, 0, 0, 0];
+    for (tag, id) in [(1, u32::MAX), (2, 1), (4, u32::MAX), (0x10, u32::MAX), (0x20, u32::MAX)] {
+        list.extend([tag, 0, 4, 0]);
+        list.extend(id.to_le_bytes());
+    }
+    // The second revision of linux/capability.h: CAP_NET_RAW, permitted and effective.
+    let mut capability = [0; 20];
+    capability[..8].copy_from_slice(&[1, 0, 0, 2, 0, 0x20, 0, 0]);
+    host.put("tree/ping", b"");
+    host.put("tree/noted", b"");
+    set("tree/noted", "system.posix_acl_access", &list).unwrap();
+    match rustix::process::geteuid().is_root() {
+        true => set("tree/ping", "security.capability", &capability).unwrap(),
+        // Only root may give a capability.
+        false => set("tree/ping", "system.posix_acl_access", &list).unwrap(),
+    }
+    assert!(host.warnings(TREE).is_empty());
+    let warnings = host.warnings(&format!("{TREE}preserve = [\"mode\"]\n"));
+    let words =
+        "does not hold the extended attributes of 2 files (capabilities, access control lists or a user's own), ";
+    assert!(warnings.len() == 1 && has(&warnings, words), "{warnings:?}");
+    assert!(warnings[0].contains("tree/noted first"));
+}
+
 /// What bazel's sandboxes and others put in place of inputs.
 #[test]
 fn links_of_a_build_sandbox_are_not_taken_silently() {
