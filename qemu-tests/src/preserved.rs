@@ -19,7 +19,7 @@ const FILES: [(&str, u32, u64); 6] = [
 
 /// The table of a manifest that keeps all of the tree `from`, at `to`.
 pub fn manifest(from: &str, to: &str) -> String {
-    format!("[[files]]\nfrom = \"{from}\"\nto = \"{to}\"\npreserve = [\"mode\", \"owner\", \"mtime\"]\n")
+    format!("[[files]]\nfrom = \"{from}\"\nto = \"{to}\"\npreserve = [\"mode\", \"owner\", \"mtime\", \"hardlinks\"]\n")
 }
 
 /// Makes the tree at `tree`, which is not there. `plain` has a second name and a link to it.

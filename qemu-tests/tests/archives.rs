@@ -152,7 +152,7 @@ fn same(&(line, _, keeps, without): &Packer) -> Result<(), String> {
         return Err(format!("{}: {}", line, String::from_utf8_lossy(&packed.stderr)));
     }
     let preserve = match keeps {
-        Keeps::All | Keeps::Since1970 | Keeps::SmallOwners => "\"mode\", \"owner\", \"mtime\"",
+        Keeps::All | Keeps::Since1970 | Keeps::SmallOwners => "\"mode\", \"owner\", \"mtime\", \"hardlinks\"",
         Keeps::ModeAndTime => "\"mode\", \"mtime\"",
         Keeps::Content => "",
     };

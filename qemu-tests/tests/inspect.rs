@@ -72,7 +72,7 @@ fn described(image: &Path) -> Result<Value, String> {
 }
 
 /// The keys that only one of them can know.
-const ONE_SIDED: [&str; 4] = ["source", "sha256", "warnings", "name_map"];
+const ONE_SIDED: [&str; 5] = ["source", "sha256", "warnings", "name_map", "menu"];
 
 /// Both ways, over every other key; and every byte of ours is part of something with a name.
 fn agree(manifest: &Path, image: &Path) -> Result<(), String> {

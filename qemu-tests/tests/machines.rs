@@ -1,5 +1,7 @@
 //! `test`: what it says of machines that boot, hang and end, and what it leaves behind.
 
+use qemu_tests::initramfs::Initramfs;
+use qemu_tests::linux;
 use qemu_tests::verbs::{Bench, MENU, OTHERS, PC};
 use qemu_tests::{hash, pins, suite, workspace};
 use serde_json::Value;
@@ -22,6 +24,12 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
         other_processors();
         Ok(())
     }));
+    let missing = [suite::missing_inputs()?, suite::missing(PC)].concat();
+    trials.push(suite::trial(
+        "a network card, a disk and arguments".to_owned(),
+        missing,
+        equipped,
+    ));
     Ok(trials)
 }
 
@@ -32,6 +40,7 @@ const TESTS: &[suite::ProgramTest] = &[
     ("d19 a guest ends without the mark", PC, ends),
     ("d19 a loader that is not there", PC, no_loader),
     ("d19 a loader's last words are on the screen alone", PC, last_words),
+    ("a loader that gives up", PC, gives_up),
     ("what must not be shown", PC, must_not),
     ("a key that is not there", PC, no_such_key),
     ("a signal ends a test and its machines", PC, interrupted),
@@ -62,7 +71,19 @@ fn passes() {
     assert_eq!(names, ["bios-cd", "uefi-usb"]);
     for cell in cells {
         let keys: Vec<&String> = cell.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["cell", "log", "passed", "reason", "screenshot", "seconds"]);
+        let wanted = [
+            "cell",
+            "command",
+            "firmware",
+            "log",
+            "mend",
+            "passed",
+            "reason",
+            "repeat",
+            "screenshot",
+            "seconds",
+        ];
+        assert_eq!(keys, wanted);
         assert_eq!(cell["passed"], true);
         assert!(cell["reason"].as_str().unwrap().starts_with("shows \""), "{cell}");
         assert!(bench.text(cell["log"].as_str().unwrap()).contains("Free memory"));
@@ -189,6 +210,83 @@ fn last_words() {
         " s: ISOLINUX does not find itself",
         "screen: isolinux.bin missing",
     ]);
+}
+
+/// The BIOS has jumped to it, and it asks for the next device by interrupt 18h: that is not "nothing to start".
+fn gives_up() {
+    let bench = Bench::new("[boot.bios]\nimage = \"code.bin\"\n");
+    fs::write(bench.path("code.bin"), b"\xcd\x18").unwrap();
+    let said = bench.run("test m.toml --cell bios-cd --expect login: --timeout 240 --json");
+    assert_eq!(said.code, Some(5), "{said:#?}");
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    let cell = &report["cells"][0];
+    let reason = cell["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("what the firmware has started has given up"),
+        "{reason}"
+    );
+    let firmware = cell["firmware"].as_array().unwrap();
+    assert!(
+        firmware.iter().any(|line| line == "Booting from 0000:7c00"),
+        "{firmware:?}"
+    );
+    assert_eq!(cell["mend"], Value::Null);
+    // What the rules know of a cell that cannot boot is there too.
+    let said = bench.run("test m.toml --cell uefi-cd --timeout 240 --json");
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    let mend = report["cells"][0]["mend"].as_str().unwrap();
+    assert!(mend.contains("boot.uefi") || mend.contains("BOOTX64.EFI"), "{mend}");
+}
+
+/// Linux finds the card, a disk of its size that takes what is written to it, and the generator of random numbers that an argument
+/// brings: the devices 1, 2 and 4 of virtio (OASIS VIRTIO 1.2 §5).
+fn equipped() -> Result<(), String> {
+    const MODULES: [&str; 6] = [
+        "virtio_ring",
+        "virtio",
+        "virtio_pci_legacy_dev",
+        "virtio_pci_modern_dev",
+        "virtio_pci",
+        "virtio_blk",
+    ];
+    let inputs = pins::load("qemu-tests")?;
+    let init = linux::preamble(&MODULES)
+        + "echo written > /dev/vda\nsync\n\
+           say $(cat /sys/bus/virtio/devices/*/device) of $(cat /sys/block/vda/size) sectors, $(head -n 1 /dev/vda)\n"
+        + linux::end();
+    let bench = Bench::new(
+        "[[menu]]\nkernel = \"vmlinuz\"\ninitrd = \"initrd\"\ncmdline = \"console=ttyS0\"\n\
+         [test]\ncells = [\"bios-cd\"]\nexpect = \"isobuild-test: .*\"\ntimeout = 240\nmemory = \"256MiB\"\n\
+         network = true\ndisks = [\"8GiB\"]\nqemu = [\"-device\", \"virtio-rng-pci\"]\n",
+    );
+    fs::write(
+        bench.path("initrd"),
+        Initramfs::new(&inputs, "", &MODULES, &init)?.finish(),
+    )
+    .map_err(|e| e.to_string())?;
+    fs::copy(inputs.file("vmlinuz")?, bench.path("vmlinuz")).map_err(|e| e.to_string())?;
+    let said = bench.run("test m.toml --json");
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    let cell = &report["cells"][0];
+    let mut found: Vec<&str> = cell["reason"].as_str().unwrap().split([' ', '"']).collect();
+    found.sort_unstable();
+    for word in ["0x0001", "0x0002", "0x0004", "16777216", "written"] {
+        assert!(found.contains(&word), "{word}: {cell}");
+    }
+    let repeat = cell["repeat"].as_str().unwrap();
+    let wanted = " --memory 256MiB --network --disk 8589934592 --qemu=-device --qemu=virtio-rng-pci";
+    assert!(repeat.ends_with(wanted), "{repeat}");
+    // What it says to type starts the same machine.
+    let arguments = repeat.strip_prefix("isobuild ").unwrap();
+    let line = bench.run(&format!("{arguments} --serial --print")).out;
+    for part in ["virtio-net-pci", "file.size=8589934592", "virtio-rng-pci", "-m 256M"] {
+        assert!(
+            line.contains(part) && cell["command"].as_str().unwrap().contains(part),
+            "{part}: {line}"
+        );
+    }
+    Ok(())
 }
 
 fn must_not() {

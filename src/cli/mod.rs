@@ -32,7 +32,7 @@ use clap::{Args, Parser, Subcommand};
 
 use isobuild::cell::{Cell, Firmware, Medium};
 use isobuild::error::Error;
-use isobuild::manifest::{expression, memory};
+use isobuild::manifest::{Hardware, disk, expression, memory};
 use isobuild::resolve::Environment;
 use isobuild::text;
 use isobuild::write::Interrupt;
@@ -204,12 +204,43 @@ struct Run {
     /// Sit at its serial port, in this terminal [default elsewhere].
     #[arg(long)]
     serial: bool,
-    /// The machine's memory [default: the manifest's, else 512MiB].
-    #[arg(long, value_name = "SIZE", value_parser = memory)]
-    memory: Option<u64>,
+    #[command(flatten)]
+    hardware: Equipment,
     /// Print QEMU's command line with the image itself, El Torito included, and start nothing.
     #[arg(long)]
     print: bool,
+}
+
+/// What a machine has besides the image. What is said here comes before what the manifest says.
+#[derive(Debug, Args)]
+struct Equipment {
+    /// The machine's memory [default: the manifest's, else 512MiB].
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory: Option<u64>,
+    /// Give it a network card, behind which QEMU plays a router.
+    #[arg(long)]
+    network: bool,
+    /// Give it an empty disk that is gone when it is, such as 8GiB; may be repeated.
+    #[arg(long, value_name = "SIZE", value_parser = disk)]
+    disk: Vec<u64>,
+    /// An argument for QEMU, a word, such as `--qemu=-cpu --qemu=max`; may be repeated.
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    qemu: Vec<String>,
+}
+
+impl Equipment {
+    fn over(&self, manifest: Hardware) -> Hardware {
+        Hardware {
+            memory: self.memory.unwrap_or(manifest.memory),
+            network: self.network || manifest.network,
+            disks: if self.disk.is_empty() {
+                manifest.disks
+            } else {
+                self.disk.clone()
+            },
+            qemu: [manifest.qemu, self.qemu.clone()].concat(),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -228,9 +259,8 @@ struct Test {
     /// Seconds that a cell may take [default: 60].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: Option<u64>,
-    /// The machine's memory [default: 512MiB].
-    #[arg(long, value_name = "SIZE", value_parser = memory)]
-    memory: Option<u64>,
+    #[command(flatten)]
+    hardware: Equipment,
     /// How many machines run at a time [default: as many as there are processors, and memory is free for].
     #[arg(short, long, value_name = "NUMBER")]
     jobs: Option<NonZeroUsize>,

@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Run) -> Result<(), Error> {
     let (accelerator, sentence) = Accelerator::choose(&qemu, cell.firmware);
     let machine = Machine::new(cell.firmware)
         .accelerator(accelerator)
-        .memory(arguments.memory.unwrap_or(expectations.memory))
+        .hardware(&arguments.hardware.over(expectations.hardware))
         .interrupt(&interrupt);
     let seat = match (arguments.gui, arguments.serial) {
         (true, _) => Seat::Window,

@@ -20,8 +20,8 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
     let expectations = with(expectations, arguments);
     let facts = described(&image, None)?;
     let (cells, skipped) = match &expectations.cells {
-        Some(cells) => (cells.clone(), Vec::new()),
-        None => those_that_boot(&facts),
+        Some(cells) => installed(cells.iter().copied(), true),
+        None => installed(those_that_boot(&facts), false),
     };
     let stem = image.file_stem().unwrap_or_default();
     let directory = arguments
@@ -33,22 +33,31 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
         cells: &cells,
         expectations: &expectations,
         directory: &directory,
-        jobs: arguments.jobs.unwrap_or_else(|| round::jobs(expectations.memory)),
+        jobs: arguments
+            .jobs
+            .unwrap_or_else(|| round::jobs(expectations.hardware.memory)),
         interrupt: &interrupt,
     };
     let mut printed = Ok(());
-    let cells = round.run(&mut show::tell, &mut |outcome| {
+    let mut cells = round.run(&mut show::tell, &mut |outcome| {
         if !arguments.json && printed.is_ok() {
-            printed = print(&line(&image, &facts, outcome));
+            printed = print(&line(&facts, outcome));
         }
     })?;
     printed?;
+    for outcome in &mut cells {
+        outcome.mend =
+            refused(&facts, outcome.cell).and_then(|reason| Some(reason.split_once("; mend: ")?.1.to_owned()));
+    }
     let report = Report { cells, skipped };
     write(&directory, &report, &stem.to_string_lossy())?;
     match arguments.json {
         true => print_json(&report)?,
         false => {
-            let skipped = |one: &Skipped| format!("{:22} skipped          {}\n", one.cell.to_string(), one.reason);
+            let skipped = |one: &Skipped| {
+                let word = if one.asked { "not tried" } else { "skipped" };
+                format!("{:22} {word:16} {}\n", one.cell.to_string(), one.reason)
+            };
             print(&report.skipped.iter().map(skipped).collect::<String>())?;
             print(&format!(
                 "logs, pictures, junit.xml and report.json: {}\n",
@@ -68,25 +77,33 @@ fn with(manifest: Expectations, arguments: &Test) -> Expectations {
         expect: arguments.expect.clone().or(manifest.expect),
         fail: [manifest.fail, arguments.fail.clone()].concat(),
         timeout: arguments.timeout.unwrap_or(manifest.timeout),
-        memory: arguments.memory.unwrap_or(manifest.memory),
+        hardware: arguments.hardware.over(manifest.hardware),
         send: manifest.send,
     }
 }
 
-/// The cells that boot by the rules, and those of them whose firmware is not installed.
-fn those_that_boot(facts: &Description) -> (Vec<Cell>, Vec<Skipped>) {
-    let boots = facts
-        .cells
-        .iter()
-        .filter(|verdict| verdict.boots)
-        .map(|verdict| verdict.cell);
+/// The cells that boot by the rules.
+fn those_that_boot(facts: &Description) -> impl Iterator<Item = Cell> {
+    let boots = facts.cells.iter().filter(|verdict| verdict.boots);
+    boots.map(|verdict| verdict.cell)
+}
+
+/// Why a cell does not boot by the rules.
+fn refused(facts: &Description, cell: Cell) -> Option<&str> {
+    let verdict = facts.cells.iter().find(|verdict| verdict.cell == cell)?;
+    (!verdict.boots).then_some(&verdict.reason)
+}
+
+/// Cells whose machines are installed, and those whose are not.
+fn installed(all: impl Iterator<Item = Cell>, asked: bool) -> (Vec<Cell>, Vec<Skipped>) {
     let mut cells = Vec::new();
     let mut skipped = Vec::new();
-    for cell in boots {
+    for cell in all {
         match Machine::installed(cell.firmware) {
             Ok(_) => cells.push(cell),
             Err(error) => skipped.push(Skipped {
                 cell,
+                asked,
                 reason: error.to_string(),
             }),
         }
@@ -95,7 +112,7 @@ fn those_that_boot(facts: &Description) -> (Vec<Cell>, Vec<Skipped>) {
 }
 
 /// What is seen of a cell; of one that failed, all that helps to find out why.
-fn line(image: &Path, facts: &Description, outcome: &Outcome) -> String {
+fn line(facts: &Description, outcome: &Outcome) -> String {
     let word = if outcome.passed { "passed" } else { "FAILED" };
     let reason = isobuild::text::visible(outcome.reason.as_bytes());
     let mut out = format!(
@@ -119,11 +136,10 @@ fn line(image: &Path, facts: &Description, outcome: &Outcome) -> String {
             Err(why) => out += &format!("    no picture: {why}\n"),
         }
         // The rules know more of what is missing than the firmware says.
-        let verdict = facts.cells.iter().find(|verdict| verdict.cell == outcome.cell);
-        if let Some(verdict) = verdict.filter(|verdict| !verdict.boots) {
-            out += &format!("    check: {}\n", isobuild::text::visible(verdict.reason.as_bytes()));
+        if let Some(reason) = refused(facts, outcome.cell) {
+            out += &format!("    check: {}\n", isobuild::text::visible(reason.as_bytes()));
         }
-        out += &format!("    repeat: {}\n", outcome.repeat(image));
+        out += &format!("    repeat: {}\n", outcome.repeat);
     }
     out
 }
@@ -138,15 +154,26 @@ fn write(directory: &Path, report: &Report, name: &str) -> Result<(), Error> {
     fs::write(&junit, report.junit(name)).map_err(failed(junit, "writing"))
 }
 
+/// A cell that failed comes first; one that was asked for and cannot be tried is no verdict on the image.
 fn judge(image: &Path, report: &Report) -> Result<(), Error> {
     let image = escape(image);
     match (report.cells.len(), report.failures()) {
         (0, _) if report.skipped.is_empty() => Err(Error::Verdict(format!(
             "{image}: there is nothing to boot; `isobuild check` says why"
         ))),
-        (0, _) => Err(Error::Verdict(format!("{image}: no cell could be tried"))),
-        (_, 0) => Ok(()),
-        (1, _) => Err(Error::Verdict(format!("{image}: the test has failed"))),
-        (all, failures) => Err(Error::Verdict(format!("{image}: {failures} of {all} cells failed"))),
+        (1, 1) => Err(Error::Verdict(format!("{image}: the test has failed"))),
+        (all, failures @ 1..) => Err(Error::Verdict(format!("{image}: {failures} of {all} cells failed"))),
+        (tried, 0) => {
+            let untried = || report.skipped.iter().filter(|one| one.asked || tried == 0);
+            match untried().next() {
+                None => Ok(()),
+                Some(first) => Err(Error::Failed(format!(
+                    "{image}: {} of {} cells could not be tried: {}",
+                    untried().count(),
+                    tried + report.skipped.len(),
+                    first.reason
+                ))),
+            }
+        }
     }
 }

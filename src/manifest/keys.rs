@@ -23,7 +23,9 @@ const TABLES: [Table; 11] = [
     },
     Table {
         path: "test",
-        keys: &["cells", "expect", "fail", "timeout", "memory", "send"],
+        keys: &[
+            "cells", "expect", "fail", "timeout", "memory", "network", "disks", "qemu", "send",
+        ],
         later: &[],
     },
     Table {

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Report, Severity};
 use crate::error::Error;
 
-pub use trial::{Expectations, Send, Step, Test, Typed, memory};
+pub use trial::{Expectations, Hardware, Send, Step, Test, Typed, disk, memory};
 pub use types::*;
 pub use values::{
     DEFAULT_TIMESTAMP, ImagePath, default_volume_id, expression, image_path, of_a_shell, parse_size, source_date_epoch,

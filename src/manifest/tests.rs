@@ -300,7 +300,7 @@ fn nothing_of_a_manifest_steers_the_terminal() {
 #[test]
 fn a_test_is_what_it_says_or_the_default() {
     let default = good("").expectations;
-    assert_eq!((default.timeout, default.memory), (60, 512));
+    assert_eq!((default.timeout, default.hardware.memory), (60, 512));
     assert!(default.cells.is_none() && default.expect.is_none() && default.send.is_empty());
     let text = "[test]\ncells = [\"bios-cd\", \"uefi-usb\"]\nexpect = \"^login:$\"\nfail = [\"Oops\"]\ntimeout = 5\nmemory = \"1GiB\"\n\
         [[test.send]]\nafter = \"boot:\"\ntext = \"linux\\r\"\n[[test.send]]\nkeys = [\"down\", \"ret\"]\n";
@@ -308,7 +308,21 @@ fn a_test_is_what_it_says_or_the_default() {
     let cells: Vec<String> = meant.cells.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(cells, ["bios-cd", "uefi-usb"]);
     assert!(meant.expect.unwrap().is_match("some\nlogin:\n"));
-    assert_eq!((meant.fail.len(), meant.timeout, meant.memory), (1, 5, 1024));
+    assert_eq!((meant.fail.len(), meant.timeout, meant.hardware.memory), (1, 5, 1024));
+    assert_eq!(
+        meant.hardware,
+        Hardware {
+            memory: 1024,
+            ..Hardware::default()
+        }
+    );
+    let text = "[test]\nnetwork = true\ndisks = [\"8GiB\", \"1MiB\"]\nqemu = [\"-cpu\", \"max\"]\n";
+    let hardware = good(text).expectations.hardware;
+    assert_eq!(
+        (hardware.network, hardware.disks),
+        (true, vec![8_589_934_592, 1_048_576])
+    );
+    assert_eq!(hardware.qemu, ["-cpu", "max"]);
     let [first, second] = meant.send.as_slice() else {
         panic!()
     };
@@ -327,6 +341,11 @@ fn a_test_that_means_nothing_is_refused() {
         ("timeout = 0", "in 0 s"),
         ("memory = \"1MB\"", "no whole number of MiB"),
         ("memory = \"8MiB\"", "at least 16 MiB"),
+        ("disks = [\"0\"]", "is none"),
+        ("disks = [\"1000\"]", "no whole number of sectors of 4096 bytes"),
+        ("disks = [\"9000PiB\"]", "9000PiB"),
+        ("disks = [8]", "8 is an integer, and a string is wanted here"),
+        ("network = \"user\"", "is wanted here"),
         ("[[test.send]]\nafter = \"x\"", "either `text`"),
         ("[[test.send]]\ntext = \"x\"\nkeys = [\"ret\"]", "either `text`"),
         ("[[test.send]]\nkeys = [\"Ret urn\"]", "no name of a key"),

@@ -24,6 +24,12 @@ pub struct Test {
     pub timeout: Option<Spanned<u64>>,
     /// The machine's memory, such as `"512MiB"`, the default.
     pub memory: Option<Text>,
+    /// Whether the machine has a network card, behind which QEMU plays the network. Default false.
+    pub network: bool,
+    /// Empty disks besides the image, such as `"8GiB"`, which are gone when the machine is.
+    pub disks: Vec<Text>,
+    /// Arguments of QEMU's besides.
+    pub qemu: Vec<String>,
     /// What is typed, in order.
     pub send: Vec<Spanned<Send>>,
 }
@@ -51,10 +57,23 @@ pub struct Expectations {
     pub fail: Vec<Regex>,
     /// Seconds that a cell may take.
     pub timeout: u64,
-    /// The machine's memory in MiB.
-    pub memory: u64,
+    /// The machine that it boots in.
+    pub hardware: Hardware,
     /// What is typed, in order.
     pub send: Vec<Step>,
+}
+
+/// What a machine has besides its firmware and the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hardware {
+    /// Its memory in MiB.
+    pub memory: u64,
+    /// Whether it has a network card, behind which QEMU plays the network.
+    pub network: bool,
+    /// The sizes in bytes of its empty disks.
+    pub disks: Vec<u64>,
+    /// Arguments of QEMU's besides, word by word.
+    pub qemu: Vec<String>,
 }
 
 /// What is typed when something has been shown.
@@ -82,8 +101,19 @@ impl Default for Expectations {
             expect: None,
             fail: Vec::new(),
             timeout: 60,
-            memory: 512,
+            hardware: Hardware::default(),
             send: Vec::new(),
+        }
+    }
+}
+
+impl Default for Hardware {
+    fn default() -> Self {
+        Self {
+            memory: 512,
+            network: false,
+            disks: Vec::new(),
+            qemu: Vec::new(),
         }
     }
 }
@@ -97,6 +127,19 @@ pub fn memory(text: &str) -> Result<u64, String> {
         bytes if bytes % (1 << 20) != 0 => Err(format!("{text:?} is no whole number of MiB")),
         bytes if bytes < 16 << 20 => Err("a machine has at least 16 MiB of memory".into()),
         bytes => Ok(bytes >> 20),
+    }
+}
+
+/// The size of an empty disk in bytes.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn disk(text: &str) -> Result<u64, String> {
+    match parse_size(text)? {
+        0 => Err("a disk of 0 bytes is none".into()),
+        bytes if bytes % 4096 != 0 => Err(format!("{text:?} is no whole number of sectors of 4096 bytes")),
+        bytes if i64::try_from(bytes).is_err() => Err(format!("{text:?} is more than QEMU can address")),
+        bytes => Ok(bytes),
     }
 }
 
@@ -120,12 +163,7 @@ impl Test {
                 .timeout
                 .as_ref()
                 .map_or(default.timeout, |timeout| *timeout.get_ref()),
-            memory: self.memory.as_ref().map_or(default.memory, |text| {
-                memory(text.get_ref()).unwrap_or_else(|message| {
-                    faults.push(Diagnostic::error(message, text.span(), ""));
-                    default.memory
-                })
-            }),
+            hardware: self.hardware(&mut faults),
             send: self
                 .send
                 .iter()
@@ -145,6 +183,20 @@ impl Test {
             ));
         }
         (meant, faults)
+    }
+
+    fn hardware(&self, faults: &mut Vec<Diagnostic>) -> Hardware {
+        let mut read = |text: &Text, parse: fn(&str) -> Result<u64, String>| {
+            let fault = |message| faults.push(Diagnostic::error(message, text.span(), ""));
+            parse(text.get_ref()).map_err(fault).ok()
+        };
+        let memory = self.memory.as_ref().and_then(|text| read(text, memory));
+        Hardware {
+            memory: memory.unwrap_or(Hardware::default().memory),
+            network: self.network,
+            disks: self.disks.iter().filter_map(|text| read(text, disk)).collect(),
+            qemu: self.qemu.clone(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::log;
+use crate::cell::Firmware;
 
 /// What a firmware, a loader or a kernel says when it goes no further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +14,19 @@ pub struct Mark {
     /// What stands before it in its line, where others say the same.
     before: &'static str,
     /// What it means, in words.
-    pub meaning: &'static str,
+    meaning: &'static str,
+    /// Whether the firmware says it that has nothing to start, any more or at all.
+    nothing: bool,
+}
+
+impl Mark {
+    /// What it means, in words. `started` is whether the firmware has started something of the medium before.
+    pub fn meaning(&self, started: bool) -> &'static str {
+        match self.nothing && started {
+            true => "what the firmware has started has given up, and the firmware finds nothing else",
+            false => self.meaning,
+        }
+    }
 }
 
 /// The marks that are known. What comes first says more than what it leads to.
@@ -22,56 +35,67 @@ pub const MARKS: [Mark; 11] = [
         text: "Security Violation",
         before: "BdsDxe: failed to",
         meaning: "Secure Boot has refused the loader: nobody whom this firmware knows has signed it",
+        nothing: false,
     },
     Mark {
         text: "Access Denied",
         before: "BdsDxe: failed to",
         meaning: "Secure Boot has refused the loader: nobody whom this firmware knows has signed it",
+        nothing: false,
     },
     Mark {
         text: "isolinux.bin missing or corrupt",
         before: "",
         meaning: "ISOLINUX does not find itself: the image has no boot information table in it, or is not a disc here",
+        nothing: false,
     },
     Mark {
         text: "grub rescue>",
         before: "",
         meaning: "GRUB does not find its modules: its prefix or the search for it names what is not in the image",
+        nothing: false,
     },
     Mark {
         text: "grub>",
         before: "",
         meaning: "GRUB does not find its configuration, and waits for commands",
+        nothing: false,
     },
     Mark {
         text: "No bootable option or device",
         before: "",
         meaning: "the firmware finds nothing to start",
+        nothing: true,
     },
     Mark {
         text: "BdsDxe: failed to load",
         before: "",
         meaning: "the firmware finds no loader on the medium: no \\EFI\\BOOT\\BOOT*.EFI of its kind on an ESP that it sees",
+        nothing: false,
     },
     Mark {
         text: "UEFI Interactive Shell",
         before: "",
         meaning: "the firmware finds nothing to start, and has started its own shell",
+        nothing: true,
     },
     Mark {
         text: "No bootable device",
         before: "",
         meaning: "the BIOS finds nothing to start",
+        nothing: true,
     },
     Mark {
         text: "Boot failed: not a bootable",
         before: "",
         meaning: "the BIOS finds a medium without boot code: no El Torito entry for it, or no 55 AA at the end of the MBR",
+        nothing: true,
     },
     Mark {
         text: "Kernel panic",
         before: "",
         meaning: "the kernel has started, and gives up",
+        nothing: false,
     },
 ];
 
@@ -86,6 +110,21 @@ pub fn known<'a>(said: impl IntoIterator<Item = &'a str>) -> Option<Mark> {
         })
     };
     MARKS.into_iter().find(is_said)
+}
+
+/// Whether the firmware has started something of the medium's, by its own words on the serial port or in its log.
+pub(super) fn is_started(firmware: Firmware, serial: &str, log: &str) -> bool {
+    match firmware {
+        // The address that it jumps to.
+        Firmware::Bios => {
+            let mut said = log.lines().filter_map(|line| line.strip_prefix("Booting from "));
+            said.any(|place| place.starts_with(|c: char| c.is_ascii_hexdigit()) && place.contains(':'))
+        }
+        _ => {
+            let mut started = serial.lines().filter(|line| line.contains("BdsDxe: starting Boot"));
+            started.any(|line| !line.contains("EFI Internal Shell"))
+        }
+    }
 }
 
 /// A machine that did not do what it should.
@@ -151,6 +190,23 @@ impl fmt::Display for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A BIOS that has jumped to a loader did find something.
+    #[test]
+    fn a_loader_that_gave_up_is_not_nothing() {
+        let nothing = known(["", "No bootable device.\n"]).unwrap();
+        assert!(nothing.meaning(false).contains("finds nothing to start"));
+        assert!(nothing.meaning(true).contains("has given up"));
+        let jumped = "Booting from DVD/CD...\nBooting from 0000:7c00\n";
+        assert!(is_started(Firmware::Bios, "", jumped));
+        assert!(!is_started(
+            Firmware::Bios,
+            "",
+            "Booting from Hard Disk...\nBoot failed: not a bootable disk\n"
+        ));
+        let panic = known(["Kernel panic - not syncing"]).unwrap();
+        assert_eq!(panic.meaning(true), panic.meaning(false));
+    }
 
     #[test]
     fn the_mark_that_says_most_is_the_reason() {

@@ -59,7 +59,8 @@ impl Guest {
             let reason = if let Some(mark) = mark {
                 // What it goes on to say is part of the error.
                 sleep(Duration::from_millis(500));
-                format!("the machine says {:?}: {}", mark.text, mark.meaning)
+                let started = failure::is_started(self.firmware, &serial, &firmware);
+                format!("the machine says {:?}: {}", mark.text, mark.meaning(started))
             } else if let Some(status) = exited {
                 format!("QEMU ended: {status}")
             } else if self.started.elapsed() > self.deadline {

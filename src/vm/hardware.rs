@@ -1,5 +1,5 @@
-//! The parts of a machine as arguments of QEMU's: no default devices, no network card (its boot ROM would hide an image that does
-//! not boot), and nothing that a run leaves behind in firmware or on a medium.
+//! The parts of a machine as arguments of QEMU's: no default devices, no network card unless it is asked for, and none with a boot ROM
+//! (it would hide an image that does not boot), and nothing that a run leaves behind in firmware or on a medium.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -92,6 +92,19 @@ impl Arguments {
         }
         let turn = turn.map(|turn| format!(",bootindex={turn}")).unwrap_or_default();
         self.add(["-device", &format!("{},drive=m{number}{turn}", numbered(device))]);
+    }
+
+    /// An empty disk, which firmware tries last. What is written to it is a file of QEMU's own, which is gone with the machine.
+    pub(super) fn empty_disk(&mut self, number: usize, size: u64) {
+        let empty = "format=raw,snapshot=on,file.driver=null-co,file.read-zeroes=on";
+        self.add(["-drive", &format!("if=none,id=e{number},{empty},file.size={size}")]);
+        self.add(["-device", &format!("virtio-blk-pci,drive=e{number}")]);
+    }
+
+    /// A network card without its boot ROM, behind which QEMU plays a router: 10.0.2.15 by DHCP, 10.0.2.2 the host.
+    pub(super) fn network(&mut self) {
+        self.add(["-netdev", "user,id=n0"]);
+        self.add(["-device", "virtio-net-pci,netdev=n0,romfile="]);
     }
 
     /// The line for a shell.

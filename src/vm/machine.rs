@@ -15,6 +15,7 @@ use super::terminal::Terminal;
 use super::words::option;
 use super::{Error, child};
 use crate::cell::{Firmware, Medium};
+use crate::manifest::Hardware;
 use crate::write::Interrupt;
 
 /// How long a guest may take before a wait gives up, if nobody says: several times what the slowest takes on a busy machine.
@@ -28,6 +29,8 @@ pub struct Machine {
     drives: Vec<Drive>,
     kernel: Option<(PathBuf, PathBuf, String)>,
     memory: u64,
+    network: bool,
+    disks: Vec<u64>,
     terminal: bool,
     deadline: Duration,
     variables: Option<PathBuf>,
@@ -53,6 +56,8 @@ impl Machine {
             drives: Vec::new(),
             kernel: None,
             memory: 1024,
+            network: false,
+            disks: Vec::new(),
             terminal: false,
             deadline: DEADLINE,
             variables: None,
@@ -101,6 +106,15 @@ impl Machine {
     /// With so many MiB of memory.
     pub fn memory(mut self, mib: u64) -> Self {
         self.memory = mib;
+        self
+    }
+
+    /// With what a test's machine has.
+    pub fn hardware(mut self, hardware: &Hardware) -> Self {
+        self.memory = hardware.memory;
+        self.network = hardware.network;
+        self.disks.extend(&hardware.disks);
+        self.extra.extend(hardware.qemu.iter().cloned());
         self
     }
 
@@ -153,6 +167,12 @@ impl Machine {
             // A kernel that QEMU itself starts takes the first place.
             let turn = Some(number).filter(|_| self.kernel.is_none());
             arguments.drive(number, drive, self.firmware, turn);
+        }
+        for (number, &size) in self.disks.iter().enumerate() {
+            arguments.empty_disk(number, size);
+        }
+        if self.network {
+            arguments.network();
         }
         if let Some((kernel, initrd, cmdline)) = &self.kernel {
             arguments.add_path("-kernel", "", kernel);

@@ -12,7 +12,7 @@ use crate::cell::Cell;
 pub struct Report {
     /// What has come of each cell.
     pub cells: Vec<Outcome>,
-    /// The cells that were not asked for and cannot be tried here.
+    /// The cells that cannot be tried here.
     pub skipped: Vec<Skipped>,
 }
 
@@ -21,6 +21,8 @@ pub struct Report {
 pub struct Skipped {
     /// What was not booted.
     pub cell: Cell,
+    /// Whether it was asked for, by the manifest or on the command line.
+    pub asked: bool,
     /// Why.
     pub reason: String,
 }
@@ -37,9 +39,10 @@ impl Report {
         let name = escaped(name);
         let seconds: f64 = self.cells.iter().map(|outcome| outcome.seconds).sum();
         let (tests, failures) = (self.cells.len() + self.skipped.len(), self.failures());
-        let skipped = self.skipped.len();
+        let errors = self.skipped.iter().filter(|cell| cell.asked).count();
+        let skipped = self.skipped.len() - errors;
         let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
-        let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\"");
+        let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"");
         // Writing to a string does not fail.
         let _ = writeln!(out, "<testsuite name=\"{name}\" {counts} time=\"{seconds:.3}\">");
         let case = |cell, seconds| format!("<testcase classname=\"{name}\" name=\"{cell}\" time=\"{seconds:.3}\">");
@@ -48,8 +51,6 @@ impl Report {
             if let Some(failure) = &outcome.failure {
                 let (reason, all) = (escaped(&outcome.reason), escaped(&failure.to_string()));
                 let _ = write!(out, "<failure message=\"{reason}\">{all}</failure>");
-            } else if !outcome.passed {
-                let _ = write!(out, "<failure message=\"{}\"/>", escaped(&outcome.reason));
             } else {
                 let _ = write!(out, "<system-out>{}</system-out>", escaped(&outcome.reason));
             }
@@ -57,11 +58,9 @@ impl Report {
         }
         for skipped in &self.skipped {
             let reason = escaped(&skipped.reason);
-            let _ = writeln!(
-                out,
-                "{}<skipped message=\"{reason}\"/></testcase>",
-                case(skipped.cell, 0.0)
-            );
+            let element = if skipped.asked { "error" } else { "skipped" };
+            let case = case(skipped.cell, 0.0);
+            let _ = writeln!(out, "{case}<{element} message=\"{reason}\"/></testcase>");
         }
         out.push_str("</testsuite>\n</testsuites>\n");
         out
@@ -89,25 +88,51 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vm::Failure;
 
     #[test]
     fn what_a_machine_says_does_not_break_the_xml() {
         let cell = "bios-cd".parse().unwrap();
-        let failed = Outcome::untried(cell, "says \"<x>\" & \u{1b}\nmore".into());
-        let skipped = vec![Skipped {
-            cell: "uefi-usb".parse().unwrap(),
+        let reason = "says \"<x>\" & \u{1b}\nmore".to_owned();
+        let failed = Outcome {
+            cell,
+            passed: false,
+            reason: reason.clone(),
+            seconds: 0.0,
+            log: None,
+            screenshot: None,
+            command: "qemu".into(),
+            firmware: Vec::new(),
+            mend: None,
+            repeat: String::new(),
+            failure: Some(Failure {
+                reason,
+                command: "qemu".into(),
+                screen: Err("none".into()),
+                rows: vec!["a<b".into()],
+                logs: "/nowhere/at/all".into(),
+            }),
+        };
+        let skipped = [("uefi-usb", false), ("uefi-cd", true)].map(|(cell, asked)| Skipped {
+            cell: cell.parse().unwrap(),
+            asked,
             reason: "no firmware".into(),
-        }];
+        });
         let report = Report {
             cells: vec![failed],
-            skipped,
+            skipped: skipped.into(),
         };
         let xml = report.junit("a<b");
         assert!(xml.contains(
-            "<testsuite name=\"a&lt;b\" tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"1\" time=\"0.000\">"
+            "<testsuite name=\"a&lt;b\" tests=\"3\" failures=\"1\" errors=\"1\" skipped=\"1\" time=\"0.000\">"
         ));
         assert!(
-            xml.contains("message=\"says &quot;&lt;x&gt;&quot; &amp; \u{fffd}&#10;more\"/></testcase>"),
+            xml.contains("message=\"says &quot;&lt;x&gt;&quot; &amp; \u{fffd}&#10;more\">")
+                && xml.contains("screen: a&lt;b</failure>"),
+            "{xml}"
+        );
+        assert!(
+            xml.contains("name=\"uefi-cd\" time=\"0.000\"><error message=\"no firmware\"/>"),
             "{xml}"
         );
         assert!(

@@ -38,7 +38,7 @@ impl Round<'_> {
     /// Boots every cell. `accelerated` hears what runs each kind of machine, `done` of each outcome, in the order of the cells.
     ///
     /// # Errors
-    /// The first of [`Trial::run`]. What lacks a firmware is an outcome.
+    /// A program or a firmware that a cell needs is not installed, and nothing has been tried; or the first of [`Trial::run`].
     pub fn run(
         &self,
         accelerated: &mut dyn FnMut(&str),
@@ -47,13 +47,7 @@ impl Round<'_> {
         let mut trials = Vec::new();
         let mut chosen: BTreeMap<&str, Accelerator> = BTreeMap::new();
         for &cell in self.cells {
-            let qemu = match Machine::installed(cell.firmware) {
-                Ok(qemu) => qemu,
-                Err(error) => {
-                    trials.push(Err(Outcome::untried(cell, error.to_string())));
-                    continue;
-                }
-            };
+            let qemu = Machine::installed(cell.firmware)?;
             let kind = match cell.firmware {
                 Firmware::UefiAa64 => "aarch64",
                 _ => "x86-64",
@@ -63,23 +57,19 @@ impl Round<'_> {
                 accelerated(&format!("{kind}: {sentence}"));
                 accelerator
             });
-            trials.push(Ok(Trial {
+            trials.push(Trial {
                 image: self.image,
                 cell,
                 expectations: self.expectations,
                 accelerator,
                 directory: self.directory.join(cell.to_string()),
                 interrupt: self.interrupt,
-            }));
+            });
         }
         self.run_all(trials, done)
     }
 
-    fn run_all(
-        &self,
-        trials: Vec<Result<Trial<'_>, Outcome>>,
-        done: &mut dyn FnMut(&Outcome),
-    ) -> Result<Vec<Outcome>, Error> {
+    fn run_all(&self, trials: Vec<Trial<'_>>, done: &mut dyn FnMut(&Outcome)) -> Result<Vec<Outcome>, Error> {
         let queue = Mutex::new(trials.into_iter().enumerate());
         let (finished, outcomes) = mpsc::channel();
         thread::scope(|scope| {
@@ -89,7 +79,7 @@ impl Round<'_> {
                     loop {
                         let next = queue.lock().ok().and_then(|mut queue| queue.next());
                         let Some((number, trial)) = next else { break };
-                        let outcome = trial.map_or_else(Ok, |trial| trial.run());
+                        let outcome = trial.run();
                         let failed = outcome.is_err();
                         // When nobody listens any more, another one has failed.
                         if finished.send((number, outcome)).is_err() || failed {
@@ -119,10 +109,15 @@ pub fn jobs(memory: u64) -> NonZeroUsize {
     let free = std::fs::read_to_string("/proc/meminfo")
         .ok()
         .and_then(|text| available(&text));
+    together(processors.get(), free, memory)
+}
+
+/// As many as there are processors and `free` MiB of memory for, if that is known.
+fn together(processors: usize, free: Option<u64>, memory: u64) -> NonZeroUsize {
     let fit = free.map_or(usize::MAX, |free| {
         usize::try_from(free / (memory + OVERHEAD)).unwrap_or(usize::MAX)
     });
-    NonZeroUsize::new(fit).map_or(NonZeroUsize::MIN, |fit| fit.min(processors))
+    NonZeroUsize::new(fit.min(processors)).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Linux's estimate of what can be used without swapping, in MiB.
@@ -143,6 +138,13 @@ mod tests {
             Some(2048)
         );
         assert_eq!(available("MemTotal: 1 kB\n"), None);
-        assert_eq!(jobs(u64::MAX / 2).get(), usize::from(cfg!(target_os = "linux")).max(1));
+        // No host has memory for two of these.
+        if cfg!(target_os = "linux") {
+            assert_eq!(jobs(u64::MAX / 2).get(), 1);
+        }
+        assert_eq!(together(4, Some(3 * (512 + OVERHEAD)), 512).get(), 3);
+        assert_eq!(together(2, Some(3 * (512 + OVERHEAD)), 512).get(), 2);
+        assert_eq!(together(4, Some(0), 512).get(), 1);
+        assert_eq!(together(4, None, 512).get(), 4);
     }
 }

@@ -10,10 +10,14 @@ use super::failure::Failure;
 use super::machine::Machine;
 use super::medium::Scratch;
 use super::watch::Watch;
+use super::words::shell_word;
 use super::{Error, LOGS};
 use crate::cell::Cell;
-use crate::manifest::Expectations;
+use crate::manifest::{Expectations, Hardware};
 use crate::write::Interrupt;
+
+/// How much of the firmware's words the report holds.
+const FIRMWARE_LINES: usize = 50;
 
 /// The name of the picture among the logs.
 const SCREEN: &str = "screen.png";
@@ -50,35 +54,17 @@ pub struct Outcome {
     pub log: Option<PathBuf>,
     /// The last picture of the screen.
     pub screenshot: Option<PathBuf>,
-    /// The machine's command line and the ends of its logs.
+    /// The command line that started the machine.
+    pub command: String,
+    /// The last lines of what the firmware has said.
+    pub firmware: Vec<String>,
+    /// What would mend a cell that cannot boot by the rules, where they know.
+    pub mend: Option<String>,
+    /// The command that repeats it by hand.
+    pub repeat: String,
+    /// The ends of its logs.
     #[serde(skip)]
     pub failure: Option<Failure>,
-}
-
-impl Outcome {
-    /// A cell that could not be tried, though it was asked for.
-    pub fn untried(cell: Cell, reason: String) -> Self {
-        Self {
-            cell,
-            passed: false,
-            reason,
-            seconds: 0.0,
-            log: None,
-            screenshot: None,
-            failure: None,
-        }
-    }
-
-    /// The command that repeats it by hand.
-    pub fn repeat(&self, image: &Path) -> String {
-        let Cell { firmware, medium } = self.cell;
-        let image = super::words::shell_word(image.as_os_str());
-        format!(
-            "isobuild run {image} --firmware {} --as {}",
-            firmware.name(),
-            medium.name()
-        )
-    }
 }
 
 impl Trial<'_> {
@@ -97,7 +83,7 @@ impl Trial<'_> {
         let machine = Machine::new(self.cell.firmware)
             .scratch(&medium)
             .accelerator(self.accelerator)
-            .memory(self.expectations.memory)
+            .hardware(&self.expectations.hardware)
             .interrupt(self.interrupt)
             // So that there is a picture of what ends by itself too.
             .with(&["-action", "shutdown=pause"])
@@ -124,6 +110,37 @@ impl Trial<'_> {
         Ok(self.outcome(passed, age, Failure { reason, ..seen }))
     }
 
+    /// The command that shows the same machine to a person. What is typed and what is expected they do themselves.
+    fn repeat(&self) -> String {
+        let word = |word: &str| shell_word(word.as_ref());
+        let Cell { firmware, medium } = self.cell;
+        let image = shell_word(self.image.as_os_str());
+        let mut line = format!(
+            "isobuild run {image} --firmware {} --as {}",
+            firmware.name(),
+            medium.name()
+        );
+        let Hardware {
+            memory,
+            network,
+            disks,
+            qemu,
+        } = &self.expectations.hardware;
+        if *memory != Hardware::default().memory {
+            line += &format!(" --memory {memory}MiB");
+        }
+        if *network {
+            line += " --network";
+        }
+        line.extend(disks.iter().map(|size| format!(" --disk {size}")));
+        line.extend(
+            qemu.iter()
+                .map(|argument| word(&format!("--qemu={argument}")))
+                .map(|word| format!(" {word}")),
+        );
+        line
+    }
+
     fn outcome(&self, passed: bool, age: Duration, seen: Failure) -> Outcome {
         let [serial, ..] = LOGS;
         Outcome {
@@ -133,6 +150,10 @@ impl Trial<'_> {
             seconds: age.as_secs_f64(),
             log: Some(self.directory.join(serial)),
             screenshot: seen.screen.clone().ok(),
+            command: seen.command.clone(),
+            firmware: seen.firmware(FIRMWARE_LINES),
+            mend: None,
+            repeat: self.repeat(),
             failure: Some(seen).filter(|_| !passed),
         }
     }

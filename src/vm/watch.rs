@@ -46,27 +46,6 @@ impl Shown {
         }
     }
 
-    /// Whether the firmware has started something of the medium's, by its own words.
-    fn is_started(&self, firmware: Firmware) -> bool {
-        match firmware {
-            // The address that it jumps to.
-            Firmware::Bios => {
-                let mut said = self
-                    .firmware
-                    .lines()
-                    .filter_map(|line| line.strip_prefix("Booting from "));
-                said.any(|place| place.starts_with(|c: char| c.is_ascii_hexdigit()) && place.contains(':'))
-            }
-            _ => {
-                let mut started = self
-                    .serial
-                    .lines()
-                    .filter(|line| line.contains("BdsDxe: starting Boot"));
-                started.any(|line| !line.contains("EFI Internal Shell"))
-            }
-        }
-    }
-
     /// The last words, of whoever had them.
     fn last(&self) -> String {
         let said = [
@@ -106,7 +85,9 @@ impl<'a> Watch<'a> {
                 self.type_on(guest, &shown)?;
             }
             let age = guest.age();
-            self.started = self.started.or_else(|| shown.is_started(self.firmware).then_some(age));
+            self.started = self
+                .started
+                .or_else(|| failure::is_started(self.firmware, &shown.serial, &shown.firmware).then_some(age));
             let known = failure::known([shown.serial.as_str(), &shown.screen, &shown.firmware]);
             self.marked = self.marked.or(known.map(|mark| (mark, age)));
             if let Some(reason) = self.passes(&shown, age) {
@@ -161,7 +142,8 @@ impl<'a> Watch<'a> {
         }
         if let Some((mark, at)) = self.marked.filter(|(_, at)| end.is_some() || age > *at + GRACE) {
             let seconds = at.as_secs_f64();
-            return Some(format!("says {:?} after {seconds:.1} s: {}", mark.text, mark.meaning));
+            let meaning = mark.meaning(self.started.is_some());
+            return Some(format!("says {:?} after {seconds:.1} s: {meaning}", mark.text));
         }
         let seconds = self.expectations.timeout;
         match end {
