@@ -141,20 +141,58 @@ fn run_at_once(threads: usize, trials: Result<Vec<Trial>, String>) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(threads));
     match trials {
-        Ok(mut trials) => {
-            if arguments.filter.is_none() && std::env::var_os(FULL_VARIABLE).is_none() {
-                let all = trials.len();
-                trials.retain(|trial| !FULL.contains(&trial.name()));
-                match all - trials.len() {
-                    0 => {}
-                    left => eprintln!("{left} long tests are left to `cargo xtask ci --full`"),
-                }
-            }
-            libtest_mimic::run(&arguments, trials).exit_code()
+        Ok(trials) if trials.is_empty() => {
+            eprintln!("error: this program has no tests");
+            ExitCode::FAILURE
+        }
+        Ok(trials) => {
+            let full = arguments.filter.is_some() || std::env::var_os(FULL_VARIABLE).is_some();
+            let trials = trials
+                .into_iter()
+                .map(|trial| match full || !FULL.contains(&trial.name()) {
+                    true => trial,
+                    false => {
+                        eprintln!(
+                            "skipped: {}: it is long, and `cargo xtask ci --full` runs it",
+                            trial.name()
+                        );
+                        trial.with_ignored_flag(true)
+                    }
+                });
+            libtest_mimic::run(&arguments, trials.collect()).exit_code()
         }
         Err(reason) => {
             eprintln!("error: {reason}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    #[test]
+    fn every_test_program_is_one_of_the_package() {
+        let package = workspace::root().join("qemu-tests");
+        let manifest = fs::read_to_string(package.join("Cargo.toml")).unwrap();
+        let manifest: toml::Table = manifest.parse().unwrap();
+        let programs = manifest["test"].as_array().unwrap().iter();
+        let named: BTreeSet<String> = programs
+            .map(|program| {
+                assert_eq!(program["harness"].as_bool(), Some(false), "{program}");
+                program["name"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        let files = fs::read_dir(package.join("tests"))
+            .unwrap()
+            .map(|file| file.unwrap().path());
+        let sources = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+        let there: BTreeSet<String> = sources
+            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(named, there);
     }
 }

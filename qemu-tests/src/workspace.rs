@@ -1,6 +1,8 @@
 //! Where things are: the repository, its examples, cargo's target directory and the binary under test.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 /// The root of the repository.
 pub fn root() -> PathBuf {
@@ -16,19 +18,52 @@ pub fn target() -> PathBuf {
     }
 }
 
-/// The program under test: `$ISOBUILD`, else the release build. A debug build is ten times slower over an installer.
+/// The program under test: `$ISOBUILD`, else the release build, which is made first if cargo has started the tests. A debug build is ten
+/// times slower over an installer.
 pub fn isobuild() -> Result<PathBuf, String> {
+    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    PROGRAM.get_or_init(program).clone()
+}
+
+fn program() -> Result<PathBuf, String> {
     let path = match std::env::var_os("ISOBUILD") {
         Some(path) => root().join(path),
-        None => target().join("release/isobuild"),
+        None => {
+            build()?;
+            target().join("release/isobuild")
+        }
     };
-    if path.is_file() {
-        return Ok(path);
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(format!(
+            "{} does not exist: run cargo build --release, or set ISOBUILD",
+            path.display()
+        )),
     }
-    Err(format!(
-        "{} does not exist: run cargo build --release, or set ISOBUILD",
-        path.display()
-    ))
+}
+
+/// A test of a program that is older than its sources would tell of another program.
+fn build() -> Result<(), String> {
+    let Some(cargo) = std::env::var_os("CARGO") else {
+        return Ok(());
+    };
+    let mut cargo = Command::new(cargo);
+    cargo.args([
+        "build",
+        "--release",
+        "--locked",
+        "--quiet",
+        "--package",
+        "isobuild",
+        "--bin",
+        "isobuild",
+    ]);
+    let output = cargo.current_dir(root()).output();
+    let output = output.map_err(|error| format!("cargo: {error}"))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
 }
 
 /// The names of the directories under `examples` that hold a manifest, in order.

@@ -241,6 +241,132 @@ mod tests {
         }
     }
 
+    /// A key of a table, a value for it, and what the value is called where it has been read.
+    type Read = (&'static str, &'static str, &'static str, &'static str);
+
+    const VALUES: [Read; 65] = [
+        ("", "output", r#""m-output""#, r#""m-output""#),
+        ("", "volume_id", r#""m-volume_id""#, r#""m-volume_id""#),
+        ("iso", "system_id", r#""m-system_id""#, r#""m-system_id""#),
+        ("iso", "volume_set_id", r#""m-volume_set_id""#, r#""m-volume_set_id""#),
+        ("iso", "publisher_id", r#""m-publisher_id""#, r#""m-publisher_id""#),
+        ("iso", "preparer_id", r#""m-preparer_id""#, r#""m-preparer_id""#),
+        (
+            "iso",
+            "application_id",
+            r#""m-application_id""#,
+            r#""m-application_id""#,
+        ),
+        ("iso", "sha256sums", r#""m-sha256sums""#, r#""m-sha256sums""#),
+        ("iso", "timestamp", "1999-12-31T00:00:00Z", "year: 1999"),
+        ("iso", "rock_ridge", "false", "rock_ridge: false"),
+        ("iso", "joliet", "false", "joliet: false"),
+        ("iso", "implant_md5", "true", "implant_md5: true"),
+        ("files", "from", r#""m-from""#, r#""m-from""#),
+        ("files", "text", r#""m-text""#, r#""m-text""#),
+        ("files", "link", r#""m-link""#, r#""m-link""#),
+        ("files", "sha256", r#""m-sha256""#, r#""m-sha256""#),
+        ("files", "to", r#""/m-to""#, r#""/m-to""#),
+        ("files", "exclude", r#"["m-exclude"]"#, r#""m-exclude""#),
+        ("files", "mode", "4711", "4711"),
+        ("files", "uid", "4711", "4711"),
+        ("files", "gid", "4711", "4711"),
+        ("files", "preserve", r#"["hardlinks"]"#, "Hardlinks"),
+        ("files", "unpack", "true", "true"),
+        ("files", "replace", "true", "true"),
+        ("files", "follow", "true", "true"),
+        ("files", "ignore_mode", "true", "true"),
+        ("boot", "loader", r#""builtin""#, "Builtin"),
+        ("boot", "firmware", r#"["uefi-ia32"]"#, "UefiIa32"),
+        ("boot", "timeout", "4711", "4711"),
+        ("boot", "default", r#""m-default""#, r#""m-default""#),
+        ("boot", "serial", "4711", "4711"),
+        ("boot.bios", "image", r#""m-image""#, r#""m-image""#),
+        ("boot.bios", "emulation", r#""floppy-2.88""#, "Floppy"),
+        ("boot.bios", "load_sectors", "4711", "4711"),
+        ("boot.bios", "load_segment", "4711", "4711"),
+        ("boot.bios", "info_table", r#""grub2""#, "Grub2"),
+        ("boot.entry", "image", r#""m-image""#, r#""m-image""#),
+        ("boot.entry", "emulation", r#""floppy-2.88""#, "Floppy"),
+        ("boot.entry", "load_sectors", "4711", "4711"),
+        ("boot.entry", "load_segment", "4711", "4711"),
+        ("boot.entry", "info_table", r#""grub2""#, "Grub2"),
+        ("boot.entry", "platform", "239", "239"),
+        ("boot.bios", "mbr", r#""m-mbr""#, r#""m-mbr""#),
+        ("boot.uefi", "image", r#""m-image""#, r#""m-image""#),
+        ("boot.uefi", "size", r#""m-size""#, r#""m-size""#),
+        ("boot.uefi", "files", r#"{ "/EFI/M" = "m-files" }"#, r#""m-files""#),
+        ("menu", "title", r#""m-title""#, r#""m-title""#),
+        ("menu", "kernel", r#""m-kernel""#, r#""m-kernel""#),
+        ("menu", "initrd", r#""m-initrd""#, r#""m-initrd""#),
+        ("menu", "cmdline", r#""m-cmdline""#, r#""m-cmdline""#),
+        ("menu", "bios", r#""m-bios""#, r#""m-bios""#),
+        ("menu", "efi", r#""m-efi""#, r#""m-efi""#),
+        ("menu", "action", r#""firmware-setup""#, "FirmwareSetup"),
+        ("disk", "layout", r#""gpt""#, "Gpt"),
+        ("test", "cells", r#"["bios-cd"]"#, "medium: Cd"),
+        ("test", "expect", r#""m-expect""#, r#""m-expect""#),
+        ("test", "memory", r#""m-memory""#, r#""m-memory""#),
+        ("test", "fail", r#"["m-fail"]"#, r#""m-fail""#),
+        ("test", "timeout", "4711", "4711"),
+        ("test", "network", "true", "network: true"),
+        ("test", "disks", r#"["m-disks"]"#, r#""m-disks""#),
+        ("test", "qemu", r#"["m-qemu"]"#, r#""m-qemu""#),
+        ("test.send", "after", r#""m-after""#, r#""m-after""#),
+        ("test.send", "text", r#""m-text""#, r#""m-text""#),
+        ("test.send", "keys", r#"["m-keys"]"#, r#""m-keys""#),
+    ];
+
+    /// What is read, without the places.
+    fn read(path: &str, lines: &[String]) -> String {
+        let head = match path {
+            "" => String::new(),
+            "menu" | "files" | "boot.entry" | "test.send" => format!("[[{path}]]\n"),
+            path => format!("[{path}]\n"),
+        };
+        let text = head + &lines.join("\n");
+        let table = DeTable::parse(&text).unwrap();
+        let manifest = Manifest::deserialize(toml::Deserializer::from(table)).unwrap();
+        let places = regex::Regex::new(r"span: \d+\.\.\d+").unwrap();
+        places.replace_all(&format!("{manifest:?}"), "").into_owned()
+    }
+
+    #[test]
+    fn the_value_of_every_key_is_read() {
+        for (path, key, value, shown) in VALUES {
+            // What a table has to have besides.
+            let needed: &[(&str, &str)] = match path {
+                "files" => &[("to", "\"/\"")],
+                "boot.entry" => &[("platform", "0"), ("image", "\"x\"")],
+                _ => &[],
+            };
+            let needed = needed.iter().filter(|(other, _)| *other != key);
+            let mut lines: Vec<String> = needed.map(|(key, value)| format!("{key} = {value}")).collect();
+            lines.push(format!("{key} = {value}"));
+            let with = read(path, &lines).matches(shown).count();
+            // What a table has to have cannot be left out; its values are like no others.
+            let is_needed = ["to", "platform"].contains(&key) || (path, key) == ("boot.entry", "image");
+            let without = match is_needed {
+                true => 0,
+                false => read(path, &lines[..lines.len() - 1]).matches(shown).count(),
+            };
+            assert!(with > without, "[{path}] {key} = {value}");
+        }
+        for table in TABLES {
+            let is_table = |key: &str| {
+                let path = [table.path, key].join(".");
+                TABLES.iter().any(|other| other.path == path.trim_start_matches('.'))
+            };
+            let leaves: Vec<&str> = table.keys.iter().copied().filter(|key| !is_table(key)).collect();
+            for leaf in leaves {
+                let rows = VALUES
+                    .iter()
+                    .filter(|(path, key, ..)| (*path, *key) == (table.path, leaf));
+                assert_eq!(rows.count(), 1, "[{}] {leaf}", table.path);
+            }
+        }
+    }
+
     #[test]
     fn a_slip_of_the_pen_finds_its_word() {
         let words = ["volume_id", "output", "to"];
