@@ -321,7 +321,11 @@ mod tests {
         let files: [(&str, &[u8]); 3] = [("d/a", &[1; SECTOR]), ("d/b", b"rest"), ("d/c", b"other")];
         let mut volume = Volume::with(Names::Plain, &files);
         let record = |volume: &Volume, name: &[u8]| {
-            let at = volume.bytes.windows(name.len()).position(|bytes| bytes == name).unwrap();
+            let at = volume
+                .bytes
+                .windows(name.len())
+                .position(|bytes| bytes == name)
+                .unwrap();
             at - 33
         };
         let place = |volume: &Volume, at: usize| little_endian::<4>(&volume.bytes[at..], 2);
@@ -335,7 +339,11 @@ mod tests {
         // Apart from each other.
         let other = volume.bytes[record(&volume, b"C;1") + 2];
         volume.bytes[b + 2] = other;
-        assert!(read(&mut volume, "/d/A").unwrap_err().contains("do not follow each other"));
+        assert!(
+            read(&mut volume, "/d/A")
+                .unwrap_err()
+                .contains("do not follow each other")
+        );
     }
 
     #[test]
