@@ -90,6 +90,13 @@ fn start<P: Platform + ?Sized>(
     let mut text = [0; LONGEST];
     let mut command_line = entry.command_line();
     if let Choice::Edit(_) = choice {
+        if command_line.len() > LONGEST {
+            return Err(Failure::of("The command line has ")
+                .number(command_line.len() as u64)
+                .text(" bytes, and the editor holds ")
+                .number(LONGEST as u64)
+                .text(": the entry can only be started as it is."));
+        }
         let mut editor = Editor::new(command_line);
         if !editor.edit(platform.console(), title, entry.title) {
             return Ok(());
@@ -228,6 +235,17 @@ mod tests {
         let (told, _) = told(&MENU[b"timeout = 0\n".len()..], &keys);
         let told: Vec<_> = told.iter().filter(|line| *line != "clear").collect();
         assert_eq!(told, ["PowerOff", "Live: ab", "PowerOff"]);
+    }
+
+    #[test]
+    fn a_command_line_that_the_editor_would_cut_is_not_edited() {
+        let menu = |length: usize| std::format!("entry = Live\nkernel = /k\ncmdline = {}\n", "a".repeat(length));
+        let edited = [Key::Character('e'), Key::Enter, Key::Enter, Key::Enter];
+        let (first, _) = told(menu(2047).as_bytes(), &edited);
+        assert!(first.iter().any(|line| line.starts_with("Live: aaa")));
+        let (second, text) = told(menu(2048).as_bytes(), &edited[..1]);
+        assert!(!second.iter().any(|line| line.starts_with("Live")), "{second:?}");
+        assert!(text.contains("The command line has 2048 bytes"), "{text}");
     }
 
     #[test]
