@@ -39,6 +39,7 @@
 //! - `look.rs`: `ls` and `cat` give every name and byte back, of our images and of Debian's.
 //! - `diff.rs`: what differs between two images, and that nothing does.
 //! - `extract.rs`: names, bytes and attributes come out whole, and into one directory alone.
+//! - `others_images.rs`: relocated directories and sessions as genisoimage and xorriso write them.
 //! - `udf.rs`: volumes that Linux and genisoimage have written, of every revision and kind of partition.
 //! - `mutations.rs`: ten thousand damaged images, and what `inspect` reads and takes of memory for each.
 //! - `fat_volumes.rs`, `gpt_tables.rs`: fsck.vfat, mtools and the fdisks over volumes and tables of every kind.
