@@ -274,6 +274,14 @@ pub struct Verdict {
     pub reason: String,
 }
 
+/// What the names in a FAT volume begin with; the first has the number 1.
+pub(crate) fn esp_name(number: usize) -> String {
+    match number {
+        1 => "esp:".to_owned(),
+        _ => format!("esp{number}:"),
+    }
+}
+
 /// A name that an index had to change.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MappedName {

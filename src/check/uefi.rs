@@ -2,7 +2,7 @@
 
 use super::{Judged, No, no};
 use crate::cell::{Firmware, Medium};
-use crate::facts::{BootEntry, Description, EspFacts, LoaderFacts, Partition};
+use crate::facts::{BootEntry, Description, EspFacts, LoaderFacts, Partition, esp_name};
 
 /// Certificate authorities whose signatures firmware accepts as it is sold.
 const AUTHORITIES: [&str; 4] = [
@@ -182,11 +182,7 @@ fn is_within(facts: &Description, volume: &EspFacts, loader: &LoaderFacts) -> Re
         .position(|one| one.offset == volume.offset)
         .unwrap_or(0)
         + 1;
-    let path = format!(
-        "{}{}",
-        crate::inspect::esp_name(number),
-        crate::text::lossless(loader.path.as_bytes())
-    );
+    let path = format!("{}{}", esp_name(number), crate::text::lossless(loader.path.as_bytes()));
     let extents = facts.extents.iter().filter(|extent| extent.paths.contains(&path));
     let needed = extents.map(|extent| extent.offset + extent.length).max();
     match needed {

@@ -1,6 +1,6 @@
 //! FAT volumes that firmware can reach, by partition or by boot catalog.
 
-use crate::facts::{Description, EspFacts, Extent, LoaderFacts, What};
+use crate::facts::{Description, EspFacts, Extent, LoaderFacts, What, esp_name};
 use crate::fat;
 use crate::mbr;
 use crate::read_at::{ReadAt, Window};
@@ -117,14 +117,6 @@ fn partitions_in(image: &dyn ReadAt, start: u64) -> Vec<(u64, u64)> {
         .filter(|slot| slot.kind != 0 && slot.start > 0 && slot.length > 0);
     let placed = used.map(|slot| (start + u64::from(slot.start) * 512, u64::from(slot.length) * 512));
     placed.collect()
-}
-
-/// What the names in a FAT volume begin with; the first has the number 1.
-pub(crate) fn esp_name(number: usize) -> String {
-    match number {
-        1 => "esp:".to_owned(),
-        _ => format!("esp{number}:"),
-    }
 }
 
 /// The extents of a FAT volume of this number that begins at `start`.

@@ -4,7 +4,7 @@ use crate::iso9660::{self, EntryKind, Flavour, Session, VolumeKind, Walk};
 use crate::read_at::ReadAt;
 use crate::udf::{self, Kind, Volume};
 
-use super::{InspectError, udf_volume};
+use super::{InspectError, recognise};
 
 /// What one index says.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(crate) type Number = Option<usize>;
 /// # Errors
 /// When there is no index, or there are not so many sessions.
 pub(crate) fn read(image: &dyn ReadAt, number: Number) -> Result<Indexes, InspectError> {
-    let announced = udf_volume::is_announced(image)?;
+    let announced = recognise::has_udf(image)?;
     let sessions = match iso9660::sessions(image) {
         Err(iso9660::Error::NotIso9660(_)) if announced => Vec::new(),
         sessions => sessions?,

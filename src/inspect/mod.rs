@@ -27,7 +27,7 @@ use crate::udf;
 
 pub(crate) use agreement::compare;
 pub(crate) use boot_code::mbr_facts;
-pub(crate) use fat_volumes::{esp_facts, esp_faults, esp_name, fat_extents, fat_what};
+pub(crate) use fat_volumes::{esp_facts, esp_faults, fat_extents, fat_what};
 pub(crate) use indexes::{Index, Indexes, best, read as indexes};
 pub(crate) use loaders::{is_loader, loader_facts, loaders_in};
 pub(crate) use recognise::{START, other, other_end, refuse};
@@ -130,7 +130,7 @@ pub fn fat_volumes(image: &dyn ReadAt) -> Result<impl Iterator<Item = (u64, fat:
     let (mut facts, mut claims) = (Description::default(), Vec::new());
     tables::read(image, &mut facts, &mut claims)?;
     let sessions = match iso9660::sessions(image) {
-        Err(iso9660::Error::NotIso9660(_)) if udf_volume::is_announced(image)? => Vec::new(),
+        Err(iso9660::Error::NotIso9660(_)) if recognise::has_udf(image)? => Vec::new(),
         sessions => sessions?,
     };
     volume::boot_catalogs(image, &sessions, &mut facts, &mut claims);

@@ -227,6 +227,11 @@ pub(crate) fn refuse(image: &dyn ReadAt) -> Result<(), InspectError> {
 /// Sectors of the volume recognition sequence (ECMA-167 2/8.4) that are looked at.
 const SEQUENCE: u64 = 64;
 
+/// Whether the image says that it holds UDF.
+pub(super) fn has_udf(image: &dyn ReadAt) -> io::Result<bool> {
+    Ok(udf_sequence(image)?.is_some())
+}
+
 /// Byte offset and length of the descriptors that announce UDF, if it is announced.
 pub(super) fn udf_sequence(image: &dyn ReadAt) -> io::Result<Option<(u64, u64)>> {
     // ECMA-167 2/8.3: a descriptor begins a sector, where sectors are longer than itself.

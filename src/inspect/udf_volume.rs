@@ -1,7 +1,6 @@
 //! The UDF volume as facts.
 
 use std::collections::BTreeMap;
-use std::io;
 
 use crate::facts::{Description, Extent, What};
 use crate::read_at::ReadAt;
@@ -10,11 +9,6 @@ use crate::udf::{self, Kind, Volume};
 
 use super::indexes::{Index, Indexes};
 use super::{InspectError, claim, recognise};
-
-/// Whether the image says that it holds UDF.
-pub(super) fn is_announced(image: &dyn ReadAt) -> io::Result<bool> {
-    Ok(recognise::udf_sequence(image)?.is_some())
-}
 
 /// Adds what the UDF volume says, if there is one.
 pub(super) fn read(

@@ -1,6 +1,6 @@
 //! The ESP in the words of a plan.
 
-use crate::facts::{EspFacts, Extent, What};
+use crate::facts::{EspFacts, Extent, What, esp_name};
 use crate::image::esp::{LABEL, SECTOR_SIZES};
 use crate::image::{Plan, Span};
 use crate::inspect;
@@ -59,7 +59,7 @@ impl Plan<'_> {
             for (key, (path, payload)) in files.iter().enumerate() {
                 let at = volume.fat.file_offset(key).map(|at| volume.span.offset + at);
                 if *payload == id && at == Some(offset) {
-                    let name = inspect::esp_name(number);
+                    let name = esp_name(number);
                     paths.push(format!("{name}/{}", text::lossless(path.join("/").as_bytes())));
                 }
             }
