@@ -62,7 +62,7 @@ pub struct Slot {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Error {
     /// Slots count logical sectors.
-    #[error("{bytes} bytes are no multiple of the logical sector of {sector} bytes")]
+    #[error("{bytes} bytes are not a multiple of the logical sector of {sector} bytes")]
     Unaligned {
         /// The start or the length.
         bytes: u64,

@@ -57,7 +57,7 @@ fn is_harmless(character: char) -> bool {
 /// same character again.
 ///
 /// # Errors
-/// When the value is none that JSON has.
+/// When JSON cannot express the value.
 pub fn json(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
     let plain = serde_json::to_string_pretty(value)?;
     if plain

@@ -102,7 +102,7 @@ impl Archive<'_, '_> {
             self.has_end = false;
             if !header.is_one() {
                 return Err(wrong(format!(
-                    "is damaged: at byte {} there is no header of tar: its sum is wrong",
+                    "is damaged: the header at byte {} has a wrong checksum",
                     self.at
                 )));
             }
@@ -231,7 +231,7 @@ impl Archive<'_, '_> {
             }
             other => {
                 return Err(wrong(format!(
-                    "has {shown:?} of type {:?}, which is none of POSIX, GNU or Solaris",
+                    "has the entry {shown:?} of type {:?}: POSIX, GNU and Solaris do not define that type",
                     char::from(other)
                 )));
             }

@@ -67,11 +67,11 @@ fn finds_partition(facts: &Description, starts: Option<Starts>) -> Result<(), No
     match marked {
         1 => Ok(()),
         0 => Err(no(
-            format!("the MBR's boot code starts the {of}, and there is none"),
+            format!("the MBR's boot code starts the {of}, but the image has no such partition"),
             "such a partition, or boot code that starts the image (`boot.bios.mbr`)",
         )),
         many => Err(no(
-            format!("the MBR's boot code starts the {of}, and there are {many}"),
+            format!("the MBR's boot code starts the {of}, but the image has {many} of them"),
             "one such partition",
         )),
     }

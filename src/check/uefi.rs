@@ -59,7 +59,7 @@ pub(super) fn uefi(facts: &Description, firmware: Firmware, medium: Medium) -> J
     };
     if loader.machine != machine {
         let why = format!(
-            "{way} with {}, which is no {machine} program: its machine is {}",
+            "{way} with {}, which is not a program for {machine}: its machine is {}",
             loader.path, loader.machine
         );
         return Err(no(why, format!("a loader for {machine} of that name")));

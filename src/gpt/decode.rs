@@ -68,7 +68,7 @@ pub fn decode(disk: &dyn ReadAt, sector_size: u64) -> Option<Decoded> {
     let (mut faults, mut remarks) = (Vec::new(), Vec::new());
     if !disk.size().is_multiple_of(sector_size) {
         faults.push(format!(
-            "GPT: the disk has {} bytes; that is no multiple of its logical sector of {sector_size}",
+            "GPT: the disk has {} bytes, which is not a multiple of its logical sector of {sector_size}",
             disk.size()
         ));
     }

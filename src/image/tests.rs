@@ -1,10 +1,14 @@
 //! Manifests to images in memory: identity, the order of the image, what is stored once, and that `inspect` reads back what `plan` says.
+//!
+//! The names begin with the row of the list of bad inputs: `m` a manifest, `t` a tree, `f` a limit of a format.
 
 mod archives;
 mod boot;
 mod inputs;
+mod links;
 mod loader;
 mod multi_sector;
+mod names;
 
 use std::fs;
 use std::path::Path;
@@ -16,6 +20,9 @@ use crate::manifest::parse;
 use crate::resolve::{Environment, resolve};
 use crate::write::{Interrupt, write};
 
+/// The tree directory at the root of the image.
+const TREE: &str = "[[files]]\nfrom = \"tree\"\nto = \"/\"\n";
+
 /// A host directory with files that manifests name.
 pub(crate) struct Host(tempfile::TempDir);
 
@@ -26,6 +33,15 @@ impl Host {
             host.put(name, content);
         }
         host
+    }
+
+    fn at(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The warnings of a manifest's image, on one line each.
+    fn warnings(&self, manifest: &str) -> Vec<String> {
+        self.build(manifest).0.warnings
     }
 
     fn put(&self, name: &str, content: &[u8]) {

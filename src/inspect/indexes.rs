@@ -91,7 +91,7 @@ impl Indexes {
 
     fn udf(&mut self, image: &dyn ReadAt, announced: bool) -> Result<(), InspectError> {
         let no_anchor = || {
-            let fault = "UDF is announced, and there is no anchor of it (ECMA-167 3/8.4.2.1)";
+            let fault = "the image says that it has UDF, but UDF's anchor is missing (ECMA-167 3/8.4.2.1)";
             InspectError::NotAnImage(fault.into())
         };
         let fault = match udf::read(image).map_err(InspectError::from) {

@@ -62,7 +62,7 @@ pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
 /// The same of a session, counted from 1, the oldest. What firmware looks at does not depend on it.
 ///
 /// # Errors
-/// When there is no such session, too.
+/// Also when the image has no such session.
 pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Description, InspectError> {
     recognise::refuse(image)?;
     let mut facts = Description {

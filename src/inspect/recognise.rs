@@ -157,7 +157,7 @@ fn is_lzma(start: &[u8]) -> bool {
     fits && dictionary >= 4096 && (is_power(dictionary) || (dictionary.is_multiple_of(3) && is_power(dictionary / 3)))
 }
 
-/// Text is no image: every image has zeros, or boot code.
+/// A file that is text is not an image: an image begins with zeros or with boot code.
 fn text_of(start: &[u8]) -> Option<&'static str> {
     // The last character may be cut.
     let text = match str::from_utf8(start) {

@@ -176,7 +176,7 @@ fn h23_what_is_not_described_is_named() {
     }
     let faults = read(&bridge).faults;
     assert!(
-        faults.iter().any(|fault| fault.contains("there is no anchor")),
+        faults.iter().any(|fault| fault.contains("UDF's anchor is missing")),
         "{faults:?}"
     );
 }
@@ -223,5 +223,5 @@ fn h24_what_is_no_image_is_named() {
     for (number, id) in [b"\0BEA01\x01", b"\0NSR03\x01", b"\0TEA01\x01"].into_iter().enumerate() {
         udf = with(&udf, sector(16 + number as u64), id);
     }
-    refused(&udf, "UDF is announced, and there is no anchor");
+    refused(&udf, "UDF's anchor is missing");
 }

@@ -145,7 +145,7 @@ fn not_that_type(found: &str, expected: &str, span: Range<usize>, text: &str) ->
         true => format!("this is {}, and {wanted} is wanted here", of(kind)),
         false => format!("{shown} is {}, and {wanted} is wanted here", of(kind)),
     };
-    Diagnostic::error(message, span, "of another type")
+    Diagnostic::error(message, span, "this value has the wrong type")
 }
 
 /// Takes the innermost value that contains `span` out of the table. False if there is none.

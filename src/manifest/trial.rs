@@ -124,7 +124,7 @@ impl Default for Hardware {
 /// What is wrong with it, in words.
 pub fn memory(text: &str) -> Result<u64, String> {
     match parse_size(text)? {
-        bytes if bytes % (1 << 20) != 0 => Err(format!("{text:?} is no whole number of MiB")),
+        bytes if bytes % (1 << 20) != 0 => Err(format!("{text:?} is not a whole number of MiB")),
         bytes if bytes < 16 << 20 => Err("a machine has at least 16 MiB of memory".into()),
         bytes => Ok(bytes >> 20),
     }
@@ -136,8 +136,10 @@ pub fn memory(text: &str) -> Result<u64, String> {
 /// What is wrong with it, in words.
 pub fn disk(text: &str) -> Result<u64, String> {
     match parse_size(text)? {
-        0 => Err("a disk of 0 bytes is none".into()),
-        bytes if bytes % 4096 != 0 => Err(format!("{text:?} is no whole number of sectors of 4096 bytes")),
+        0 => Err("a disk needs more than 0 bytes".into()),
+        bytes if bytes % 4096 != 0 => Err(format!(
+            "{text:?} is not a multiple of 4096 bytes, the size of a sector"
+        )),
         bytes if i64::try_from(bytes).is_err() => Err(format!("{text:?} is more than QEMU can address")),
         bytes => Ok(bytes),
     }

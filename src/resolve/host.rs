@@ -272,7 +272,7 @@ impl<'s> Content<'s> {
         }
     }
 
-    /// Where the next byte is that may not be zero, from `at` on; `end` if there is none.
+    /// The first place from `at` on whose byte can be other than zero. `end` if all bytes up to there are zero.
     fn data_from(&self, at: u64, end: u64) -> u64 {
         let Self::File { file, start, .. } = self else {
             return at;

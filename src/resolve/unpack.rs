@@ -306,7 +306,7 @@ impl Unpacking {
         }
     }
 
-    /// What became of a file of the archive: none if there is none, none inside if it is left out.
+    /// The payload of a file of the archive. `None` if the archive has no such file, `Some(None)` if it was left out.
     pub(super) fn unpacked(&self, path: &[u8]) -> Option<Option<PayloadId>> {
         let place = self.files.get(path)?;
         let payload = self.payloads.get(&(place.spooled, place.offset, place.length));

@@ -208,7 +208,7 @@ impl Resolution<'_> {
     /// a link it would lead nowhere on the machine that reads the image, and taken for the file it would be a guess.
     fn link(&mut self, from: &Path, path: &Path, relative: &Path, entry: &Files) -> Result<Led, Error> {
         const OF_THE_SYSTEM: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
-        let target = path.read_link().map_err(|_| changed(path, "it is no link any more"))?;
+        let target = path.read_link().map_err(|_| changed(path, "it was a link before"))?;
         let follow = entry.follow.as_ref().map(|follow| *follow.get_ref());
         let Ok(there) = path.metadata() else {
             return Ok(Led::Kept);
@@ -273,7 +273,7 @@ impl Resolution<'_> {
             return Ok(payload.map(Kind::File));
         }
         if kind.is_symlink() {
-            let target = path.read_link().map_err(|_| changed(path, "it is no link any more"))?;
+            let target = path.read_link().map_err(|_| changed(path, "it was a link before"))?;
             return Ok(Some(Kind::Symlink(target.as_os_str().as_bytes().into())));
         }
         let block = kind.is_block_device();
@@ -336,7 +336,7 @@ impl Resolution<'_> {
 /// gives its own.
 fn has_more(path: &Path) -> bool {
     let mut names = Vec::with_capacity(NAMES);
-    // Where there are none to be had, as on a file system without them, there is nothing to lose; more than fit are some.
+    // An error means that the file system has no attributes, so none can be lost. Names that do not fit are still names.
     let listed = rustix::fs::llistxattr(path, rustix::buffer::spare_capacity(&mut names));
     if listed == Err(rustix::io::Errno::RANGE) {
         return true;

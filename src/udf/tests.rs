@@ -202,7 +202,7 @@ fn h15_what_lies_is_noted_and_ends() {
     noted(&simple(&[name("file", 5, 0)]), "there is no file entry");
     noted(
         &simple(&[name("again", 1, 0)]),
-        "the directory /again is at the place of another",
+        "the directory /again has the same place as another directory",
     );
 
     let mut chain = simple(&[name("file", 2, 0)]);

@@ -114,7 +114,7 @@ impl Walker<'_> {
                 self.left_out += 1;
                 let shown = text::visible(&child);
                 self.notes
-                    .add(format!("{shown} is no name that a path can hold; it is left out"));
+                    .add(format!("{shown} cannot be part of a path; it is left out"));
             }
         });
         if let Some(fault) = fault {
@@ -146,7 +146,7 @@ impl Walker<'_> {
                 let directory = known.kind == Kind::Directory;
                 if directory {
                     self.notes.add(format!(
-                        "the directory {} is at the place of another",
+                        "the directory {} has the same place as another directory",
                         text::visible(&path)
                     ));
                 }

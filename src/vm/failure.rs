@@ -15,7 +15,7 @@ pub struct Mark {
     before: &'static str,
     /// What it means, in words.
     meaning: &'static str,
-    /// Whether the firmware says it that has nothing to start, any more or at all.
+    /// Whether the firmware says this after it has found nothing to start.
     nothing: bool,
 }
 

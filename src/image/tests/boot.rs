@@ -1,4 +1,4 @@
-//! Boot catalogs with everything that El Torito has.
+//! Boot catalogs with everything that El Torito has, tables at the limits of their formats, and an ESP that is there already.
 
 use super::*;
 
@@ -81,4 +81,66 @@ fn an_input_of_another_digest_is_refused() {
         "[[files]]\nfrom = \"tree\"\nto = \"/\"\nsha256 = \"{right}\"\n"
     ));
     assert!(directory.contains("`sha256` is for a single file"), "{directory}");
+}
+
+#[test]
+fn f2_load_sizes_that_no_bios_could_count_are_refused() {
+    let host = host();
+    let size = |length: u64| {
+        fs::File::create(host.at("bios.bin")).unwrap().set_len(length).unwrap();
+    };
+    size(65_535 * 512 + 1);
+    let error = host.error("[boot.bios]\nimage = \"bios.bin\"\n");
+    assert!(
+        error.contains("33553921 bytes is too large") && error.contains("El Torito §2.2"),
+        "{error}"
+    );
+    size(65_535 * 512);
+    host.build("[boot.bios]\nimage = \"bios.bin\"\nload_sectors = 65535\n");
+    let error = host.error("[boot.bios]\nimage = \"bios.bin\"\nload_sectors = 65536\n");
+    assert!(error.contains("manifest.toml:3:16"), "{error}");
+    let error = host.error("[boot.bios]\nimage = \"bios.bin\"\nload_sectors = 0\n");
+    assert!(error.contains("manifest.toml:3:16"), "{error}");
+}
+
+#[test]
+fn f6_the_backup_gpt_ends_the_image_whatever_its_length() {
+    let host = host();
+    for length in [0, 1, 511, 512, 2047, 2049, 100_001] {
+        fs::write(host.at("tree/a"), vec![7; length]).unwrap();
+        let (facts, bytes) = host.build(&format!("{BOOT}{TREE}"));
+        assert!(facts.size.is_multiple_of(2048) && facts.size == bytes.len() as u64);
+        assert!(bytes[bytes.len() - 512..].starts_with(b"EFI PART"));
+        assert_eq!((facts.gpt.len(), facts.faults.len()), (1, 0));
+    }
+}
+
+#[test]
+fn a_ready_esp_goes_in_as_it_is_and_is_looked_into() {
+    let host = host();
+    let (facts, image) = host.build(BOOT);
+    let esp = &facts.esp[0];
+    let mut volume = image[esp.offset as usize..][..esp.length as usize].to_vec();
+    host.put("esp.img", &volume);
+    let ready = "[boot.uefi]\nimage = \"esp.img\"\n";
+    let (facts, image) = host.build(ready);
+    assert!(facts.warnings.is_empty(), "{:?}", facts.warnings);
+    assert_eq!(extent(&facts, "esp:/EFI/BOOT/BOOTX64.EFI").length, 9000);
+    assert_eq!(facts.esp[0].loaders[0].path, "/EFI/BOOT/BOOTX64.EFI");
+    assert!(image[facts.esp[0].offset as usize..].starts_with(&volume));
+    // One entry of the second table differs from the first.
+    let tables = facts.extents.iter().find(|extent| extent.what == What::FatTable2);
+    volume[(tables.unwrap().offset - facts.esp[0].offset) as usize + 5] ^= 1;
+    host.put("esp.img", &volume);
+    let (facts, _) = host.build(ready);
+    assert!(
+        has(&facts.warnings, "the FAT volume is damaged: allocation table 2 differs"),
+        "{:?}",
+        facts.warnings
+    );
+    volume.truncate(volume.len() / 2);
+    host.put("esp.img", &volume);
+    assert!(host.error(ready).contains("this image is cut short"));
+    host.put("esp.img", &[0; 65536]);
+    assert!(host.error(ready).contains("is not a FAT volume"));
 }

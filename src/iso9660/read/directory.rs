@@ -37,7 +37,7 @@ impl Walker<'_> {
         }
         if !directory.length.is_multiple_of(SECTOR) {
             self.notes.add(format!(
-                "the length of the directory {} is no multiple of {SECTOR}",
+                "the length of the directory {} is not a multiple of {SECTOR}",
                 shown(path)
             ));
         }
@@ -124,7 +124,7 @@ impl Walker<'_> {
         let target_is_whole = read.target.as_ref().is_none_or(|target| !target.contains(&0));
         if !text::is_component(&name) || !target_is_whole {
             let why = match target_is_whole {
-                true => "is no name that a path can hold",
+                true => "cannot be part of a path",
                 false => "is a link to a name with a NUL, which no path can hold",
             };
             let (name, parent) = (text::visible(&name), shown(parent));
@@ -220,7 +220,7 @@ impl Walker<'_> {
         }
         if !self.seen.insert(offset) {
             self.notes.add(format!(
-                "the directory {} is at the place of another",
+                "the directory {} has the same place as another directory",
                 shown(&entry.path)
             ));
             return None;

@@ -29,7 +29,7 @@ impl Walker<'_> {
         };
         let Some(record) = Raw::parse(&bytes).filter(|record| record.identifier == [0]) else {
             self.notes.add(format!(
-                "{} was moved to {offset}, where there is no directory: what is in it is lost",
+                "{} was moved to {offset}, but no directory is there: its contents are lost",
                 shown(&entry.path)
             ));
             self.walk.left_out += 1;

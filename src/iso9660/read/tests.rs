@@ -114,7 +114,7 @@ fn h4_a_directory_is_read_once_wherever_it_is_named() {
     let at = find(&volume.bytes, &block, volume.nodes[1] as usize);
     put(&mut volume, at, &both_u32((root / SECTOR) as u32));
     let walk = bounded(&volume);
-    noted(&walk, "the directory /a/b is at the place of another");
+    noted(&walk, "the directory /a/b has the same place as another directory");
     assert_eq!(paths(&walk), ["/", "/a", "/a/b"]);
 }
 
@@ -132,7 +132,7 @@ fn record(volume: &Volume, identifier: &[u8]) -> usize {
 fn h5_a_directory_is_as_long_as_the_image_at_most() {
     for (length, words) in [
         (u32::MAX - 2047, "the directory /a ends behind the image"),
-        (2049, "the length of the directory /a is no multiple of 2048"),
+        (2049, "the length of the directory /a is not a multiple of 2048"),
     ] {
         let mut volume = volume(&tree(&["a/", "a/b"]), Flavour::RockRidge);
         let at = record(&volume, b"A");

@@ -70,12 +70,12 @@ fn h4_child_links_that_lead_nowhere_or_back_are_said() {
     let root = both_u32((volume.nodes[0] / SECTOR) as u32);
     put(&mut volume, cl + 4, &root);
     let walk = bounded(&volume);
-    noted(&walk, "the directory /a/x is at the place of another");
+    noted(&walk, "the directory /a/x has the same place as another directory");
     noted(&walk, "/rr_moved/m was moved there and nothing says from where");
     for block in [0, u32::MAX, (volume.nodes[5] / SECTOR) as u32] {
         put(&mut volume, cl + 4, &both_u32(block));
         let walk = bounded(&volume);
-        noted(&walk, "where there is no directory: what is in it is lost");
+        noted(&walk, "but no directory is there: its contents are lost");
         assert_eq!(walk.left_out, 1);
         assert!(paths(&walk).contains(&"/rr_moved/m/leaf".into()), "{:?}", paths(&walk));
     }
