@@ -13,6 +13,15 @@ const POINTS_TO: &str = " -> ";
 /// Modules for a USB host, in the order in which they need each other.
 pub const USB_MODULES: [&str; 4] = ["usb-common", "usbcore", "xhci-hcd", "xhci-pci"];
 
+/// Modules for a bus of virtio, in that order too.
+pub const VIRTIO_MODULES: [&str; 5] = [
+    "virtio_ring",
+    "virtio",
+    "virtio_pci_legacy_dev",
+    "virtio_pci_modern_dev",
+    "virtio_pci",
+];
+
 /// Modules that the driver of SCSI disks needs, in that order too.
 pub const CHECKSUM_MODULES: [&str; 7] = [
     "crct10dif_common",

@@ -25,12 +25,7 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
 }
 
 /// In the order in which they need each other, behind those of [`linux`].
-const MODULES: [&str; 14] = [
-    "virtio_ring",
-    "virtio",
-    "virtio_pci_legacy_dev",
-    "virtio_pci_modern_dev",
-    "virtio_pci",
+const MODULES: [&str; 9] = [
     "cdrom",
     "dm-mod",
     "md-mod",
@@ -105,7 +100,13 @@ umount /mnt
 
 fn initramfs(inputs: &Inputs, image: &[u8]) -> Result<Vec<u8>, String> {
     let scsi = linux::load(&SCSI).replace("scsi_mod.ko", "scsi_mod.ko scan=manual");
-    let modules = [&linux::USB_MODULES[..], &linux::CHECKSUM_MODULES, &MODULES].concat();
+    let modules = [
+        &linux::USB_MODULES[..],
+        &linux::CHECKSUM_MODULES,
+        &linux::VIRTIO_MODULES,
+        &MODULES,
+    ]
+    .concat();
     let script = format!("{}{scsi}{SCRIPT}{}", linux::preamble(&modules), linux::end());
     let mut archive = Initramfs::new(
         inputs,

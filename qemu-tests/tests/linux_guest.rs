@@ -87,16 +87,7 @@ impl Subject {
 
 /// In the order in which they need each other. The driver of the disc is loaded once the disk is gone, so that the label
 /// leads to one of them at a time.
-const MODULES: [&str; 8] = [
-    "virtio_ring",
-    "virtio",
-    "virtio_pci_legacy_dev",
-    "virtio_pci_modern_dev",
-    "virtio_pci",
-    "cdrom",
-    "nls_utf8",
-    "isofs",
-];
+const MODULES: [&str; 3] = ["cdrom", "nls_utf8", "isofs"];
 const DISK_MODULES: [&str; 1] = ["virtio_blk"];
 const DISC_MODULES: [&str; 4] = ["scsi_common", "scsi_mod", "virtio_scsi", "sr_mod"];
 
@@ -108,7 +99,7 @@ const WAYS: [(&str, &str); 3] = [
 ];
 
 fn script(label: &str) -> String {
-    let mut text = linux::preamble(&MODULES);
+    let mut text = linux::preamble(&[&linux::VIRTIO_MODULES[..], &MODULES].concat());
     for (modules, device) in [(&DISK_MODULES[..], "/dev/vda"), (&DISC_MODULES[..], "/dev/sr0")] {
         text += &linux::load(modules);
         // A disc is probed while the script goes on.
@@ -125,7 +116,7 @@ fn script(label: &str) -> String {
 }
 
 fn initramfs(inputs: &Inputs, label: &str) -> Result<Vec<u8>, String> {
-    let modules = [&MODULES[..], &DISK_MODULES, &DISC_MODULES].concat();
+    let modules = [&linux::VIRTIO_MODULES[..], &MODULES, &DISK_MODULES, &DISC_MODULES].concat();
     Ok(Initramfs::new(inputs, "", &modules, &script(label))?.finish())
 }
 

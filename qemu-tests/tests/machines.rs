@@ -241,16 +241,9 @@ fn gives_up() {
 /// Linux finds the card, a disk of its size that takes what is written to it, and the generator of random numbers that an argument
 /// brings: the devices 1, 2 and 4 of virtio (OASIS VIRTIO 1.2 §5).
 fn equipped() -> Result<(), String> {
-    const MODULES: [&str; 6] = [
-        "virtio_ring",
-        "virtio",
-        "virtio_pci_legacy_dev",
-        "virtio_pci_modern_dev",
-        "virtio_pci",
-        "virtio_blk",
-    ];
+    let modules = [&linux::VIRTIO_MODULES[..], &["virtio_blk"]].concat();
     let inputs = pins::load("qemu-tests")?;
-    let init = linux::preamble(&MODULES)
+    let init = linux::preamble(&modules)
         + "echo written > /dev/vda\nsync\n\
            say $(cat /sys/bus/virtio/devices/*/device) of $(cat /sys/block/vda/size) sectors, $(head -n 1 /dev/vda)\n"
         + linux::end();
@@ -261,7 +254,7 @@ fn equipped() -> Result<(), String> {
     );
     fs::write(
         bench.path("initrd"),
-        Initramfs::new(&inputs, "", &MODULES, &init)?.finish(),
+        Initramfs::new(&inputs, "", &modules, &init)?.finish(),
     )
     .map_err(|e| e.to_string())?;
     fs::copy(inputs.file("vmlinuz")?, bench.path("vmlinuz")).map_err(|e| e.to_string())?;

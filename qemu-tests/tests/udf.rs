@@ -88,17 +88,7 @@ touch -d "2001-02-03 04:05:06" length-2047
 cd /
 "#;
 
-const MODULES: [&str; 9] = [
-    "virtio_ring",
-    "virtio",
-    "virtio_pci_legacy_dev",
-    "virtio_pci_modern_dev",
-    "virtio_pci",
-    "virtio_blk",
-    "cdrom",
-    "crc-itu-t",
-    "udf",
-];
+const MODULES: [&str; 4] = ["virtio_blk", "cdrom", "crc-itu-t", "udf"];
 
 fn filled(inputs: &Inputs) -> Result<(), String> {
     let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
@@ -121,7 +111,7 @@ fn device(number: usize) -> String {
 
 /// Fills the volumes in `dir`, and says what Linux then reads in them.
 fn guest(dir: &Path, inputs: &Inputs) -> Result<String, String> {
-    let mut script = linux::preamble(&MODULES);
+    let mut script = linux::preamble(&[&linux::VIRTIO_MODULES[..], &MODULES].concat());
     for number in 0..VOLUMES.len() {
         let device = device(number);
         script += &format!("mount -t udf {device} /mnt || say failed\n{WRITE}umount /mnt\n");
@@ -138,7 +128,7 @@ fn guest(dir: &Path, inputs: &Inputs) -> Result<String, String> {
     archive.file("busybox", &file("busybox")?);
     archive.file("init", script.as_bytes());
     archive.directory("modules");
-    for module in MODULES {
+    for module in linux::VIRTIO_MODULES.into_iter().chain(MODULES) {
         archive.file(&format!("modules/{module}.ko"), &file(&format!("{module}.ko"))?);
     }
     let initrd = dir.join("initrd");

@@ -78,10 +78,8 @@ fn of_cells(facts: &Description, medium: Medium) -> Starts {
 /// A disk image without a volume that covers it.
 fn of_disk(head: &[u8]) -> Starts {
     match has_table(head) {
-        true => Starts::Unknown("it is an image of a disk with partitions, which are not looked into".into()),
-        false => {
-            Starts::Unknown("nothing is in it that is known here: no partition table, no ISO 9660 and no UDF".into())
-        }
+        true => Starts::Unknown("it is an image of a disk, and nobody has looked into its partitions".into()),
+        false => Starts::Unknown("it has no partition table, no ISO 9660 and no UDF".into()),
     }
 }
 
@@ -121,10 +119,10 @@ mod tests {
     #[test]
     fn of_a_compressed_image_the_tables_are_known() {
         let mut head = vec![0; 1 << 20];
-        assert!(matches!(by_head(&head), Starts::Unknown(why) if why.contains("nothing is in it")));
+        assert!(matches!(by_head(&head), Starts::Unknown(why) if why.contains("no partition table, no ISO 9660")));
         head[510..512].copy_from_slice(&[0x55, 0xaa]);
         head[450] = 0x0c;
-        assert!(matches!(by_head(&head), Starts::Unknown(why) if why.contains("a disk with partitions")));
+        assert!(matches!(by_head(&head), Starts::Unknown(why) if why.contains("its partitions")));
         head[0x8000..0x8006].copy_from_slice(b"\x01CD001");
         head[0x8050..0x8054].copy_from_slice(&1536u32.to_le_bytes());
         assert_eq!(by_head(&head), Starts::Yes);

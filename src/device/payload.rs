@@ -126,17 +126,14 @@ impl Payload {
         if head.is_empty() {
             return Err(Error::image(path, "there is nothing in it"));
         }
-        // Who made something that is an image and something else knows why.
-        let is_volume = head.get(0x8001..).is_some_and(|at| at.starts_with(b"CD001"));
-        let start = head.get(..inspect::START as usize).unwrap_or(&head);
-        let mut other = inspect::other(start).filter(|_| !is_volume);
+        let mut end = Vec::new();
+        // The end of what is compressed is known when all of it has been read.
         if compression.is_none() {
-            let mut end = vec![0; length.min(512) as usize];
+            end.resize(length.min(512) as usize, 0);
             file.read_exact_at(&mut end, length.saturating_sub(512))
                 .map_err(unreadable)?;
-            other = other.or_else(|| inspect::other_end(&end));
         }
-        if let Some(what) = other {
+        if let Some(what) = inspect::not_an_image(&head, &end) {
             return Err(Error::image(path, what));
         }
         Ok(Self {

@@ -1,4 +1,4 @@
-//! What an image is that is no plain ISO 9660 image, and what else is in one.
+//! What a file is that is not an ISO 9660 image, and what else an image holds.
 
 use std::io;
 
@@ -10,32 +10,32 @@ use super::InspectError;
 /// How much of a file's start shows what it is.
 pub(crate) const START: u64 = 4096;
 
-/// What a file has at an offset that is not an image, or holds one in another form, and what to say of it.
-const OTHERS: [(usize, &[u8], &str); 33] = [
-    (0, b"\x1f\x8b", "it is compressed with gzip; decompress it first"),
-    (0, b"\xfd7zXZ\0", "it is compressed with xz; decompress it first"),
-    (
-        0,
-        b"\x28\xb5\x2f\xfd",
-        "it is compressed with zstd; decompress it first",
-    ),
-    (0, b"BZh", "it is compressed with bzip2; decompress it first"),
-    (
-        0,
-        b"\x04\x22\x4d\x18",
-        "it is compressed with lz4; decompress it first (lz4 -d)",
-    ),
-    (0, b"LZIP", "it is compressed with lzip; decompress it first (lzip -d)"),
-    (
-        0,
-        b"\x1f\x9d",
-        "it is compressed with compress (.Z); decompress it first (gzip -d)",
-    ),
-    (
-        0,
-        b"\x89LZO\0\r\n\x1a\n",
-        "it is compressed with lzop; decompress it first (lzop -d)",
-    ),
+/// What compressed files begin with, what has compressed them, and what decompresses them.
+const COMPRESSED: [(&[u8], &str, &str); 8] = [
+    (b"\x1f\x8b", "gzip", "gzip -d"),
+    (b"\xfd7zXZ\0", "xz", "xz -d"),
+    (b"\x28\xb5\x2f\xfd", "zstd", "zstd -d"),
+    (b"BZh", "bzip2", "bzip2 -d"),
+    (b"\x04\x22\x4d\x18", "lz4", "lz4 -d"),
+    (b"LZIP", "lzip", "lzip -d"),
+    (b"\x1f\x9d", "compress (.Z)", "gzip -d"),
+    (b"\x89LZO\0\r\n\x1a\n", "lzop", "lzop -d"),
+];
+
+/// What disks of virtual machines have at an offset, and how their form is called.
+const DISKS: [(usize, &[u8], &str); 8] = [
+    (0, b"QFI\xfb", "qcow2"),
+    (0, b"KDMV", "VMDK"),
+    (0, b"COWD", "VMDK"),
+    (0, b"vhdxfile", "VHDX"),
+    (0, b"conectix", "VHD"),
+    (64, b"\x7f\x10\xda\xbe", "VDI"),
+    (0, b"WithoutFreeSpace", "Parallels"),
+    (0, b"WithouFreSpacExt", "Parallels"),
+];
+
+/// What other files have at an offset, and what to say of them.
+const OTHERS: [(usize, &[u8], &str); 17] = [
     (0, b"PK\x03\x04", "it is a ZIP archive; unpack it first (unzip)"),
     (0, b"7z\xbc\xaf\x27\x1c", "it is a 7z archive; unpack it first (7z x)"),
     (0, b"Rar!\x1a\x07", "it is a RAR archive; unpack it first"),
@@ -49,48 +49,8 @@ const OTHERS: [(usize, &[u8], &str); 33] = [
     ),
     (
         0,
-        b"QFI\xfb",
-        "it is a qcow2 disk; convert it first (qemu-img convert -O raw)",
-    ),
-    (
-        0,
-        b"KDMV",
-        "it is a VMDK disk; convert it first (qemu-img convert -O raw)",
-    ),
-    (
-        0,
-        b"COWD",
-        "it is a VMDK disk; convert it first (qemu-img convert -O raw)",
-    ),
-    (
-        0,
         b"# Disk DescriptorFile",
         "it describes a VMDK disk, which is in other files",
-    ),
-    (
-        0,
-        b"vhdxfile",
-        "it is a VHDX disk; convert it first (qemu-img convert -O raw)",
-    ),
-    (
-        0,
-        b"conectix",
-        "it is a VHD disk; convert it first (qemu-img convert -O raw)",
-    ),
-    (
-        64,
-        b"\x7f\x10\xda\xbe",
-        "it is a VDI disk; convert it first (qemu-img convert -O raw)",
-    ),
-    (
-        0,
-        b"WithoutFreeSpace",
-        "it is a Parallels disk; convert it first (qemu-img convert -O raw)",
-    ),
-    (
-        0,
-        b"WithouFreSpacExt",
-        "it is a Parallels disk; convert it first (qemu-img convert -O raw)",
     ),
     (
         0,
@@ -126,22 +86,46 @@ const AT_THE_END: [(u64, &[u8], &str); 4] = [
 /// ECMA-130 §14.1: the synchronisation field that a raw sector begins with.
 pub(super) const RAW: &[u8] = b"\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0";
 
-/// What to say of a file that begins so, if it is not an image.
-pub(crate) fn other(start: &[u8]) -> Option<&'static str> {
-    let has = |&(offset, magic, _): &(usize, &[u8], &str)| start.get(offset..).is_some_and(|at| at.starts_with(magic));
-    let known = OTHERS.iter().find(|other| has(other)).map(|&(_, _, what)| what);
-    known
-        .or_else(|| is_lzma(start).then_some("it is compressed with LZMA; decompress it first (xz -d)"))
-        .or_else(|| text_of(start))
+/// What to say of a file that is not an image, by its first bytes (those of the first volume descriptor too) and by its last 512. An image may be
+/// something else at once, on purpose.
+pub(crate) fn not_an_image(head: &[u8], end: &[u8]) -> Option<String> {
+    let identifier = head.get(SYSTEM_AREA as usize + 1..).unwrap_or_default();
+    if identifier.starts_with(b"CD001") || identifier.starts_with(b"BEA01") {
+        return None;
+    }
+    other(head).or_else(|| at_the_end(end))
 }
 
-/// The same of the last bytes of a file.
-pub(crate) fn other_end(end: &[u8]) -> Option<&'static str> {
+/// What to say of a file that begins so, if it is not an image.
+pub(crate) fn other(head: &[u8]) -> Option<String> {
+    let start = head.get(..START as usize).unwrap_or(head);
+    let has = |offset: usize, magic: &[u8]| start.get(offset..).is_some_and(|at| at.starts_with(magic));
+    let compressed = COMPRESSED.iter().find(|&&(magic, ..)| has(0, magic));
+    if let Some((_, by, program)) = compressed {
+        return Some(format!("it is compressed with {by}; decompress it first ({program})"));
+    }
+    if is_lzma(start) {
+        return Some("it is compressed with LZMA; decompress it first (xz -d)".into());
+    }
+    if let Some((_, _, form)) = DISKS.iter().find(|&&(offset, magic, _)| has(offset, magic)) {
+        return Some(format!(
+            "it is a {form} disk; convert it first (qemu-img convert -O raw)"
+        ));
+    }
+    let known = OTHERS.iter().find(|&&(offset, magic, _)| has(offset, magic));
+    known
+        .map(|&(_, _, what)| what)
+        .or_else(|| text_of(start))
+        .map(str::to_owned)
+}
+
+/// The same by the last 512 bytes.
+fn at_the_end(end: &[u8]) -> Option<String> {
     let has = |&&(from_end, magic, _): &&(u64, &[u8], &str)| {
         let at = end.len().checked_sub(from_end as usize);
         at.and_then(|at| end.get(at..)).is_some_and(|at| at.starts_with(magic))
     };
-    AT_THE_END.iter().find(has).map(|&(_, _, what)| what)
+    AT_THE_END.iter().find(has).map(|&(_, _, what)| what.to_owned())
 }
 
 /// LZMA alone has no magic number: the usual properties, a power of two or one and a half for the dictionary, and a length that is unknown
@@ -205,19 +189,14 @@ fn torrent(start: &[u8]) -> Option<&'static str> {
 /// Names what an image is when it is not an ISO 9660 image.
 pub(crate) fn refuse(image: &dyn ReadAt) -> Result<(), InspectError> {
     let size = image.size();
-    let refused = |message: &str| Err(InspectError::NotAnImage(message.to_owned()));
-    let start = image.read_vec_at(0, size.min(START))?;
+    let refused = |message: String| Err(InspectError::NotAnImage(message));
+    let head = image.read_vec_at(0, size.min(SYSTEM_AREA + SECTOR))?;
     let end = image.read_vec_at(size.saturating_sub(512), size.min(512))?;
-    let mut identifier = [0; 5];
-    // Who made something that is an image and something else knows why.
-    let is_volume = size > SYSTEM_AREA + SECTOR
-        && image.read_exact_at(&mut identifier, SYSTEM_AREA + 1).is_ok()
-        && matches!(&identifier, b"CD001" | b"BEA01");
-    if let Some(what) = other(&start).or_else(|| other_end(&end)).filter(|_| !is_volume) {
+    if let Some(what) = not_an_image(&head, &end) {
         return refused(what);
     }
     if size < SYSTEM_AREA + SECTOR {
-        return refused(&format!(
+        return refused(format!(
             "{size} bytes are too few for an ISO 9660 image, which begins with 32 KiB of system area"
         ));
     }

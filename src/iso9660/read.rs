@@ -44,6 +44,21 @@ pub struct Walk {
     pub remarks: Vec<String>,
 }
 
+impl Walk {
+    /// These entries, and nothing else to say of them.
+    pub fn new(flavour: Flavour, entries: Vec<Entry>) -> Self {
+        Self {
+            entries,
+            left_out: 0,
+            flavour,
+            continuations: Vec::new(),
+            emptied: Vec::new(),
+            notes: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
+}
+
 /// Follows a hierarchy from its root. A primary one is read by Rock Ridge if it has that, else by identifier.
 ///
 /// # Errors
@@ -72,15 +87,7 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor) -> Result<Walk, Error
         limits: Limits::new(image.size()),
         notes: Notes::default(),
         torn: 0,
-        walk: Walk {
-            entries: Vec::new(),
-            left_out: 0,
-            flavour,
-            continuations: Vec::new(),
-            emptied: Vec::new(),
-            notes: Vec::new(),
-            remarks: Vec::new(),
-        },
+        walk: Walk::new(flavour, Vec::new()),
     };
     if root.length == 0 {
         walker

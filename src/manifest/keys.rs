@@ -218,18 +218,29 @@ mod tests {
     use super::super::types::Manifest;
     use super::*;
 
+    /// The head of a table, and the lines that it cannot be without: a key and its value.
+    fn head(path: &str) -> (String, &'static [(&'static str, &'static str)]) {
+        match path {
+            "" => (String::new(), &[]),
+            "menu" | "test.send" => (format!("[[{path}]]\n"), &[]),
+            "files" => ("[[files]]\n".into(), &[("to", "\"/\"")]),
+            "boot.entry" => ("[[boot.entry]]\n".into(), &[("platform", "0"), ("image", "\"x\"")]),
+            path => (format!("[{path}]\n"), &[]),
+        }
+    }
+
+    /// A manifest with one table, which has what it cannot be without and this line.
+    fn manifest(path: &str, key: &str, line: &str) -> Result<Manifest, toml::de::Error> {
+        let (mut text, needed) = head(path);
+        let needed = needed.iter().filter(|(other, _)| *other != key);
+        text.extend(needed.map(|(key, value)| format!("{key} = {value}\n")));
+        text += line;
+        Manifest::deserialize(toml::Deserializer::from(DeTable::parse(&text).unwrap()))
+    }
+
     /// serde's own list of a table's keys, from the error about one that is unknown.
     fn keys_of(path: &str) -> Vec<String> {
-        let text = match path {
-            "" => "?? = 1".replace("??", "_"),
-            "menu" => "[[menu]]\n_ = 1".into(),
-            "test.send" => "[[test.send]]\n_ = 1".into(),
-            "files" => "[[files]]\nto = \"/\"\n_ = 1".into(),
-            "boot.entry" => "[[boot.entry]]\nplatform = 0\nimage = \"x\"\n_ = 1".into(),
-            path => format!("[{path}]\n_ = 1"),
-        };
-        let table = DeTable::parse(&text).unwrap();
-        let error = Manifest::deserialize(toml::Deserializer::from(table)).unwrap_err();
+        let error = manifest(path, "_", "_ = 1").unwrap_err();
         let list = error.message().split_once("expected ").unwrap().1;
         list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     }
@@ -241,32 +252,36 @@ mod tests {
         }
     }
 
-    /// A key of a table, a value for it, and what the value is called where it has been read.
-    type Read = (&'static str, &'static str, &'static str, &'static str);
-
-    const VALUES: [Read; 65] = [
-        ("", "output", r#""m-output""#, r#""m-output""#),
-        ("", "volume_id", r#""m-volume_id""#, r#""m-volume_id""#),
-        ("iso", "system_id", r#""m-system_id""#, r#""m-system_id""#),
-        ("iso", "volume_set_id", r#""m-volume_set_id""#, r#""m-volume_set_id""#),
-        ("iso", "publisher_id", r#""m-publisher_id""#, r#""m-publisher_id""#),
-        ("iso", "preparer_id", r#""m-preparer_id""#, r#""m-preparer_id""#),
+    /// Keys whose value is a text, by table.
+    const TEXTS: [(&str, &[&str]); 10] = [
+        ("", &["output", "volume_id"]),
         (
             "iso",
-            "application_id",
-            r#""m-application_id""#,
-            r#""m-application_id""#,
+            &[
+                "system_id",
+                "volume_set_id",
+                "publisher_id",
+                "preparer_id",
+                "application_id",
+                "sha256sums",
+            ],
         ),
-        ("iso", "sha256sums", r#""m-sha256sums""#, r#""m-sha256sums""#),
+        ("files", &["from", "text", "link", "to", "sha256"]),
+        ("boot", &["default"]),
+        ("boot.bios", &["image", "mbr"]),
+        ("boot.uefi", &["image", "size"]),
+        ("boot.entry", &["image"]),
+        ("menu", &["title", "kernel", "initrd", "cmdline", "bios", "efi"]),
+        ("test", &["expect", "memory"]),
+        ("test.send", &["after", "text"]),
+    ];
+
+    /// The others: table, key, a value, and what the value is called where it has been read.
+    const VALUES: [(&str, &str, &str, &str); 36] = [
         ("iso", "timestamp", "1999-12-31T00:00:00Z", "year: 1999"),
         ("iso", "rock_ridge", "false", "rock_ridge: false"),
         ("iso", "joliet", "false", "joliet: false"),
         ("iso", "implant_md5", "true", "implant_md5: true"),
-        ("files", "from", r#""m-from""#, r#""m-from""#),
-        ("files", "text", r#""m-text""#, r#""m-text""#),
-        ("files", "link", r#""m-link""#, r#""m-link""#),
-        ("files", "sha256", r#""m-sha256""#, r#""m-sha256""#),
-        ("files", "to", r#""/m-to""#, r#""/m-to""#),
         ("files", "exclude", r#"["m-exclude"]"#, r#""m-exclude""#),
         ("files", "mode", "4711", "4711"),
         ("files", "uid", "4711", "4711"),
@@ -279,90 +294,62 @@ mod tests {
         ("boot", "loader", r#""builtin""#, "Builtin"),
         ("boot", "firmware", r#"["uefi-ia32"]"#, "UefiIa32"),
         ("boot", "timeout", "4711", "4711"),
-        ("boot", "default", r#""m-default""#, r#""m-default""#),
         ("boot", "serial", "4711", "4711"),
-        ("boot.bios", "image", r#""m-image""#, r#""m-image""#),
         ("boot.bios", "emulation", r#""floppy-2.88""#, "Floppy"),
         ("boot.bios", "load_sectors", "4711", "4711"),
         ("boot.bios", "load_segment", "4711", "4711"),
         ("boot.bios", "info_table", r#""grub2""#, "Grub2"),
-        ("boot.entry", "image", r#""m-image""#, r#""m-image""#),
         ("boot.entry", "emulation", r#""floppy-2.88""#, "Floppy"),
         ("boot.entry", "load_sectors", "4711", "4711"),
         ("boot.entry", "load_segment", "4711", "4711"),
         ("boot.entry", "info_table", r#""grub2""#, "Grub2"),
         ("boot.entry", "platform", "239", "239"),
-        ("boot.bios", "mbr", r#""m-mbr""#, r#""m-mbr""#),
-        ("boot.uefi", "image", r#""m-image""#, r#""m-image""#),
-        ("boot.uefi", "size", r#""m-size""#, r#""m-size""#),
         ("boot.uefi", "files", r#"{ "/EFI/M" = "m-files" }"#, r#""m-files""#),
-        ("menu", "title", r#""m-title""#, r#""m-title""#),
-        ("menu", "kernel", r#""m-kernel""#, r#""m-kernel""#),
-        ("menu", "initrd", r#""m-initrd""#, r#""m-initrd""#),
-        ("menu", "cmdline", r#""m-cmdline""#, r#""m-cmdline""#),
-        ("menu", "bios", r#""m-bios""#, r#""m-bios""#),
-        ("menu", "efi", r#""m-efi""#, r#""m-efi""#),
         ("menu", "action", r#""firmware-setup""#, "FirmwareSetup"),
         ("disk", "layout", r#""gpt""#, "Gpt"),
         ("test", "cells", r#"["bios-cd"]"#, "medium: Cd"),
-        ("test", "expect", r#""m-expect""#, r#""m-expect""#),
-        ("test", "memory", r#""m-memory""#, r#""m-memory""#),
         ("test", "fail", r#"["m-fail"]"#, r#""m-fail""#),
         ("test", "timeout", "4711", "4711"),
         ("test", "network", "true", "network: true"),
         ("test", "disks", r#"["m-disks"]"#, r#""m-disks""#),
         ("test", "qemu", r#"["m-qemu"]"#, r#""m-qemu""#),
-        ("test.send", "after", r#""m-after""#, r#""m-after""#),
-        ("test.send", "text", r#""m-text""#, r#""m-text""#),
         ("test.send", "keys", r#"["m-keys"]"#, r#""m-keys""#),
     ];
 
-    /// What is read, without the places.
-    fn read(path: &str, lines: &[String]) -> String {
-        let head = match path {
-            "" => String::new(),
-            "menu" | "files" | "boot.entry" | "test.send" => format!("[[{path}]]\n"),
-            path => format!("[{path}]\n"),
-        };
-        let text = head + &lines.join("\n");
-        let table = DeTable::parse(&text).unwrap();
-        let manifest = Manifest::deserialize(toml::Deserializer::from(table)).unwrap();
-        let places = regex::Regex::new(r"span: \d+\.\.\d+").unwrap();
-        places.replace_all(&format!("{manifest:?}"), "").into_owned()
+    /// How often something stands in what was read.
+    fn count(manifest: &Manifest, shown: &str) -> usize {
+        let spans = regex::Regex::new(r"span: \d+\.\.\d+").unwrap();
+        spans.replace_all(&format!("{manifest:?}"), "").matches(shown).count()
+    }
+
+    fn is_read(path: &str, key: &str, value: &str, shown: &str) {
+        let with = manifest(path, key, &format!("{key} = {value}")).unwrap();
+        // A table without what it needs cannot be read; no other value is called as that of such a key is.
+        let without = manifest(path, key, "").map_or(0, |without| count(&without, shown));
+        assert!(count(&with, shown) > without, "[{path}] {key} = {value}");
     }
 
     #[test]
     fn the_value_of_every_key_is_read() {
-        for (path, key, value, shown) in VALUES {
-            // What a table has to have besides.
-            let needed: &[(&str, &str)] = match path {
-                "files" => &[("to", "\"/\"")],
-                "boot.entry" => &[("platform", "0"), ("image", "\"x\"")],
-                _ => &[],
-            };
-            let needed = needed.iter().filter(|(other, _)| *other != key);
-            let mut lines: Vec<String> = needed.map(|(key, value)| format!("{key} = {value}")).collect();
-            lines.push(format!("{key} = {value}"));
-            let with = read(path, &lines).matches(shown).count();
-            // What a table has to have cannot be left out; its values are like no others.
-            let is_needed = ["to", "platform"].contains(&key) || (path, key) == ("boot.entry", "image");
-            let without = match is_needed {
-                true => 0,
-                false => read(path, &lines[..lines.len() - 1]).matches(shown).count(),
-            };
-            assert!(with > without, "[{path}] {key} = {value}");
+        for (path, keys) in TEXTS {
+            for key in keys {
+                let text = format!("\"the text of {key}\"");
+                is_read(path, key, &text, &text);
+            }
         }
+        for (path, key, value, shown) in VALUES {
+            is_read(path, key, value, shown);
+        }
+        let texts = TEXTS
+            .iter()
+            .flat_map(|(path, keys)| keys.iter().map(move |key| (*path, *key)));
+        let looked_for: Vec<_> = texts.chain(VALUES.map(|(path, key, ..)| (path, key))).collect();
         for table in TABLES {
-            let is_table = |key: &str| {
+            for key in table.keys {
                 let path = [table.path, key].join(".");
-                TABLES.iter().any(|other| other.path == path.trim_start_matches('.'))
-            };
-            let leaves: Vec<&str> = table.keys.iter().copied().filter(|key| !is_table(key)).collect();
-            for leaf in leaves {
-                let rows = VALUES
-                    .iter()
-                    .filter(|(path, key, ..)| (*path, *key) == (table.path, leaf));
-                assert_eq!(rows.count(), 1, "[{}] {leaf}", table.path);
+                let is_table = TABLES.iter().any(|other| other.path == path.trim_start_matches('.'));
+                let times = looked_for.iter().filter(|one| **one == (table.path, *key)).count();
+                assert_eq!(times, usize::from(!is_table), "[{}] {key}", table.path);
             }
         }
     }

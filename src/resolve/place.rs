@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::manifest::{self, Files, Spanned, image_path};
 use crate::source::Giver;
 use crate::text;
-use crate::tree::{Attributes, Conflict, Kind, NodeId, PayloadId, ROOT};
+use crate::tree::{Attributes, Conflict, Kind, NodeId, ROOT};
 
 use super::Resolution;
 use super::host::has_same_bytes;
@@ -38,7 +38,7 @@ impl Resolution<'_> {
             (None, Some(link)) => (Kind::Symlink(link.get_ref().as_bytes().into()), 0o777),
             (None, None) => return Ok(()),
         };
-        self.add_leaf(entry, &components, kind, rules.inline(mode), &rules);
+        self.add_leaf(entry, &components, kind, rules.inline(mode), &rules)?;
         Ok(())
     }
 
@@ -87,7 +87,7 @@ impl Resolution<'_> {
             .host
             .payload(&mut self.tree, &path, None, sha256, rules.preserve_links)?;
         if let Some(payload) = payload {
-            self.add_leaf(entry, &to, Kind::File(payload), rules.host(&data), rules);
+            self.add_leaf(entry, &to, Kind::File(payload), rules.host(&data), rules)?;
         }
         Ok(())
     }
@@ -203,19 +203,19 @@ impl Resolution<'_> {
         kind: Kind,
         attributes: Attributes,
         rules: &Rules,
-    ) {
+    ) -> Result<(), Error> {
         let Some((name, parents)) = path.split_last() else {
             self.error(
                 &entry.to,
                 "a file needs a name of its own",
                 "this is the root directory",
             );
-            return;
+            return Ok(());
         };
         let Some(parent) = self.directory(entry, parents) else {
-            return;
+            return Ok(());
         };
-        self.add_node(entry, (parent, name), kind, attributes, rules);
+        self.add_node(entry, (parent, name), kind, attributes, rules)
     }
 
     /// Puts a leaf under a directory. What is there already may be the very same, or give way to an entry that says `replace`.
@@ -226,13 +226,13 @@ impl Resolution<'_> {
         kind: Kind,
         attributes: Attributes,
         rules: &Rules,
-    ) {
+    ) -> Result<(), Error> {
         let added = self
             .tree
             .insert(parent, name, kind.clone(), attributes, Some(rules.origin));
         match added {
             Ok(_) => {}
-            Err(Conflict::Occupied(node)) if self.is_same(node, &kind, attributes) => {}
+            Err(Conflict::Occupied(node)) if self.is_same(node, &kind, attributes)? => {}
             Err(Conflict::Occupied(node))
                 if entry.replace() && !matches!(self.tree.node(node).kind, Kind::Directory(_)) =>
             {
@@ -240,22 +240,23 @@ impl Resolution<'_> {
             }
             Err(conflict) => self.report_conflict(entry, &conflict),
         }
+        Ok(())
     }
 
     /// Whether what is put there is what is there: bytes, mode, owner and time.
-    fn is_same(&self, node: NodeId, kind: &Kind, attributes: Attributes) -> bool {
+    fn is_same(&self, node: NodeId, kind: &Kind, attributes: Attributes) -> Result<bool, Error> {
         let there = self.tree.node(node);
-        there.attributes == attributes
-            && match (&there.kind, kind) {
-                (Kind::File(a), Kind::File(b)) => a == b || self.have_same_bytes(*a, *b),
-                (Kind::Symlink(a), Kind::Symlink(b)) => a == b,
-                (a, b) => matches!((a, b), (Kind::Device { .. }, Kind::Device { .. })) && a == b,
+        if there.attributes != attributes {
+            return Ok(false);
+        }
+        match (&there.kind, kind) {
+            (Kind::File(a), Kind::File(b)) if a != b => {
+                let (a, b) = (self.tree.payload(*a), self.tree.payload(*b));
+                Ok(a.length == b.length && has_same_bytes(&a.source, &b.source, a.length)?)
             }
-    }
-
-    fn have_same_bytes(&self, a: PayloadId, b: PayloadId) -> bool {
-        let (a, b) = (self.tree.payload(a), self.tree.payload(b));
-        a.length == b.length && has_same_bytes(&a.source, &b.source, a.length).unwrap_or(false)
+            (Kind::Directory(_), _) => Ok(false),
+            (there, kind) => Ok(there == kind),
+        }
     }
 
     /// Two entries that want the same path: both places are shown, and the ways out.

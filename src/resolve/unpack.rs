@@ -90,7 +90,7 @@ impl Resolution<'_> {
                 let name = path.file_stem().unwrap_or_default().as_bytes();
                 let inside = [to, &[name]].concat();
                 let kind = self.payload_of(&mut unpacking, place, false, b"")?;
-                self.add_leaf(entry, if into { &inside } else { to }, kind, rules.host(&data), rules);
+                self.add_leaf(entry, if into { &inside } else { to }, kind, rules.host(&data), rules)?;
                 Ok(())
             }
             None => Ok(()),
@@ -143,7 +143,7 @@ impl Resolution<'_> {
                 continue;
             }
             match self.archived(from, &mut unpacking, archived, place, rules)? {
-                Some(kind) => self.add_archived(entry, root, archived, kind, rules),
+                Some(kind) => self.add_archived(entry, root, archived, kind, rules)?,
                 None => skipped.push(PathBuf::from(OsStr::from_bytes(&archived.path))),
             }
         }
@@ -274,16 +274,23 @@ impl Resolution<'_> {
         }
     }
 
-    fn add_archived(&mut self, entry: &Files, root: NodeId, archived: &Entry, kind: Kind, rules: &Rules) {
+    fn add_archived(
+        &mut self,
+        entry: &Files,
+        root: NodeId,
+        archived: &Entry,
+        kind: Kind,
+        rules: &Rules,
+    ) -> Result<(), Error> {
         let (parents, name) = match archived.path.iter().rposition(|&byte| byte == b'/') {
             Some(slash) => (&archived.path[..slash], &archived.path[slash + 1..]),
             None => (&b""[..], &archived.path[..]),
         };
         let Some(parent) = self.directory_below(entry, root, components(parents)) else {
-            return;
+            return Ok(());
         };
         let attributes = attributes(archived, rules);
-        self.add_node(entry, (parent, name), kind, attributes, rules);
+        self.add_node(entry, (parent, name), kind, attributes, rules)
     }
 }
 

@@ -190,7 +190,7 @@ impl Resolution<'_> {
                     continue;
                 };
                 let attributes = rules.host(&data);
-                self.add_node(entry, (directory.node, name), kind, attributes, rules);
+                self.add_node(entry, (directory.node, name), kind, attributes, rules)?;
             }
             let after = directory.path.metadata();
             let after = after.map_err(|_| changed(&directory.path, "it vanished"))?;

@@ -24,15 +24,7 @@ fn file(path: &str, offset: u64, length: u64) -> Entry {
 
 fn index(flavour: Flavour, entries: Vec<Entry>) -> Index {
     let root = entry("/", EntryKind::Directory, &[(40_960, 2048)]);
-    Index::Iso(Walk {
-        entries: std::iter::once(root).chain(entries).collect(),
-        left_out: 0,
-        flavour,
-        continuations: Vec::new(),
-        emptied: Vec::new(),
-        notes: Vec::new(),
-        remarks: Vec::new(),
-    })
+    Index::Iso(Walk::new(flavour, std::iter::once(root).chain(entries).collect()))
 }
 
 fn rock_ridge(entries: Vec<Entry>) -> Index {
