@@ -45,6 +45,7 @@
 //! - `fat_volumes.rs`, `gpt_tables.rs`: fsck.vfat, mtools and the fdisks over volumes and tables of every kind.
 //! - `examples.rs`: golden plan and digest, and the same bytes from another place and user.
 //! - `inspect.rs`: what it says of ours is what `plan` said, of Debian's is what others find, and of no image is why not.
+//! - `words.rs`: the words that `plan` and `inspect` share, against the bytes of the standards.
 //!
 //! A new example is tested by its directory alone.
 

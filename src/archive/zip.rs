@@ -36,14 +36,14 @@ pub(super) fn entries(input: &Input) -> Result<(Vec<Entry>, Vec<String>), Error>
     let mut warnings = Vec::new();
     if directory.repeated > 0 {
         warnings.push(format!(
-            "has {} entries whose name a later one has; the last one is taken",
+            "has {} entries whose names come again later; the last entry of a name is taken",
             directory.repeated
         ));
     }
     let entries = match directory.declared {
         Some(declared) if declared != directory.count => {
             warnings.push(format!(
-                "has {} entries and says that they are {declared}; all are taken",
+                "has {} entries, but its end record counts {declared}; all are taken",
                 directory.count
             ));
             archived(input, &directory.counted(input.bytes, offset)?)?

@@ -125,7 +125,7 @@ impl Indexes {
             .collect();
         (count > 1).then(|| {
             format!(
-                "there are {count} sessions ({}); what is read is session {}, and --session chooses another",
+                "there are {count} sessions ({}); session {} is read, and --session reads another",
                 all.join(", "),
                 self.session + 1
             )

@@ -233,7 +233,7 @@ fn check_length(file: &File, path: &Path, data: &Metadata) -> Result<(), Error> 
     Err(Error::input(
         path,
         format!(
-            "is said to hold {says} bytes and gives another number, as files of /proc and /sys do; take a copy that `cat` has made of it"
+            "says that it has {says} bytes, but reading it gives another number, as with files of /proc and /sys; copy it with `cat` and use the copy"
         ),
     ))
 }

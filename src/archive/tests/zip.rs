@@ -98,7 +98,9 @@ fn a7_entries_that_the_end_record_does_not_count_are_read_and_said() {
         assert_eq!(paths(&archive), ["file0", "file1", "file2"], "{count}");
         assert_eq!(
             warnings(&archive),
-            [format!("has 3 entries and says that they are {count}; all are taken")]
+            [format!(
+                "has 3 entries, but its end record counts {count}; all are taken"
+            )]
         );
     }
     let mut archive = whole.clone();
@@ -132,7 +134,7 @@ fn more_entries_than_sixteen_bits_count_are_read() {
     archive.extend([0, 0]);
     let paths = paths(&archive);
     assert_eq!((paths.len(), paths[65_539].as_str()), (65_540, "65539"));
-    assert!(warnings(&archive)[0].contains("65540 entries and says that they are 4"));
+    assert!(warnings(&archive)[0].contains("65540 entries, but its end record counts 4"));
 }
 
 #[test]
@@ -170,7 +172,7 @@ fn of_entries_with_one_name_the_last_is_taken_and_the_others_are_counted() {
     assert_eq!(paths(&archive), ["file0", "file2"]);
     assert_eq!(
         warnings(&archive),
-        ["has 1 entries whose name a later one has; the last one is taken"]
+        ["has 1 entries whose names come again later; the last entry of a name is taken"]
     );
 }
 

@@ -102,7 +102,7 @@ fn a_file_whose_length_says_nothing_is_refused() {
     ] {
         let error = host.error(&manifest(from));
         assert!(
-            error.contains(&format!("is said to hold {says} and gives another number")),
+            error.contains(&format!("says that it has {says}, but reading it gives another number")),
             "{error}"
         );
     }
