@@ -20,6 +20,11 @@ const TESTS: &[suite::ProgramTest] = &[
     ("sessions of xorriso", &["xorriso"], sessions_of_xorriso),
     ("a partition offset is no session", &["xorriso"], partition_offset),
     (
+        "a GPT with an entry for basic data",
+        &["xorriso", "mformat"],
+        basic_data,
+    ),
+    (
         "a file of more than 4 GiB by UDF and by sections",
         &["genisoimage"],
         large,
@@ -100,6 +105,8 @@ fn are_sessions(place: &Path, image: &str) {
     assert_eq!(isobuild(place, &["cat", image, "/one", "--session", "1"], 0).0, "first");
     let (listed, _) = isobuild(place, &["ls", image, "--session", "1"], 0);
     assert!(listed.contains("one") && !listed.contains("two"), "{listed}");
+    // What every reader accepts is no fault.
+    isobuild(place, &["check", image], 0);
 }
 
 fn two_trees() -> TempDir {
@@ -159,6 +166,44 @@ fn partition_offset() {
     assert!(listed.contains("one") && listed.contains("two"), "{listed}");
     assert!(!said.contains("session"), "{said}");
     assert_eq!(isobuild(place.path(), &["cat", "offset.iso", "/one"], 0).0, "second");
+}
+
+/// isohybrid's GPT has two overlapping entries for basic data. Its MBR has no slot of type EE, so that nobody reads that GPT (UEFI 5.2.3):
+/// `check` warns of it, and finds no fault.
+fn basic_data() {
+    let place = two_trees();
+    run("mformat", &["-C", "-f", "2880", "-i", "b/efi.img", "::"], place.path());
+    fs::write(place.path().join("b/bios.img"), [0xEB; 4096]).unwrap();
+    fs::write(place.path().join("mbr"), [0xEB; 432]).unwrap();
+    let line = [
+        "-as",
+        "mkisofs",
+        "-quiet",
+        "-R",
+        "-isohybrid-mbr",
+        "mbr",
+        "-b",
+        "bios.img",
+        "-c",
+        "boot.cat",
+        "-no-emul-boot",
+        "-boot-load-size",
+        "4",
+        "-boot-info-table",
+        "-eltorito-alt-boot",
+        "-e",
+        "efi.img",
+        "-no-emul-boot",
+        "-isohybrid-gpt-basdat",
+        "-o",
+        "basdat.iso",
+        "b",
+    ];
+    run("xorriso", &line, place.path());
+    let (_, said) = isobuild(place.path(), &["check", "basdat.iso"], 0);
+    assert!(said.contains("nobody reads this GPT"), "{said}");
+    let (facts, _) = isobuild(place.path(), &["inspect", "--json", "basdat.iso"], 0);
+    assert_eq!(facts.matches("\"type\": \"basic-data\"").count(), 2, "{facts}");
 }
 
 /// ISO 9660 of level 3 holds it in two sections (ECMA-119 §6.5.1), UDF in several allocations. A hole costs nothing to write.

@@ -225,3 +225,65 @@ fn h24_what_is_no_image_is_named() {
     }
     refused(&udf, "UDF's anchor is missing");
 }
+
+/// A program of PE for a machine, as far as its header (PE §3.1 to §3.4).
+fn program(machine: u16) -> Vec<u8> {
+    let mut file = vec![0; 512];
+    file[..2].copy_from_slice(b"MZ");
+    file[0x3C] = 0x40;
+    file[0x40..0x44].copy_from_slice(b"PE\0\0");
+    file[0x44..0x46].copy_from_slice(&machine.to_le_bytes());
+    // An optional header of PE32+ with the subsystem of an EFI application.
+    file[0x54] = 0xF0;
+    file[0x58..0x5A].copy_from_slice(&[0x0B, 2]);
+    file[0x58 + 68] = 10;
+    file
+}
+
+#[test]
+fn nothing_boots_it_and_the_reason_is_said() {
+    let host = Host::new(&[
+        ("riscv", &program(0x5064)),
+        ("loong", &program(0x6264)),
+        ("text", b"no program"),
+    ]);
+    let in_esp = |name: &str, file: &str| format!("[boot.uefi]\nfiles = {{ \"/EFI/BOOT/{name}\" = {file:?} }}\n");
+    for (manifest, words) in [
+        (in_esp("BOOTRISCV64.EFI", "riscv"), "in the ESP is for riscv64"),
+        (in_esp("BOOTLOONGARCH64.EFI", "loong"), "in the ESP is for loongarch64"),
+        (in_esp("BOOTX64.EFI", "text"), "in the ESP is not an EFI program"),
+        (
+            "[[files]]\nfrom = \"riscv\"\nto = \"/EFI/BOOT/BOOTX64.EFI\"\n".to_owned(),
+            "iso:/EFI/BOOT/BOOTX64.EFI is in the tree, where firmware does not look",
+        ),
+        (
+            "[[files]]\ntext = \"\"\nto = \"/data\"\n".to_owned(),
+            "there is no boot catalog, no partition with a loader and no boot code in it",
+        ),
+    ] {
+        let facts = read(&host.build(&manifest).1);
+        let why = crate::check::why_nothing(&facts).unwrap_or_default();
+        assert!(why.contains(words), "{words}: {why}");
+    }
+}
+
+/// What is cut off or overwritten in one index is told beside all that the others hold.
+#[test]
+fn h7_a_damaged_joliet_tree_or_a_directory_that_is_cut_is_a_fault() {
+    let image = image();
+    let joliet = (16..24)
+        .map(sector)
+        .find(|&at| image[at as usize..].starts_with(b"\x02CD001"))
+        .unwrap();
+    // The root's record: its place in both orders of bytes (ECMA-119 §9.1.3), far behind the end.
+    let mut place = 0x00FF_FFFFu32.to_le_bytes().to_vec();
+    place.extend(0x00FF_FFFFu32.to_be_bytes());
+    faulty(&with(&image, joliet + 156 + 2, &place), "directory");
+    assert_eq!(
+        read(&with(&image, joliet + 156 + 2, &place)).counts,
+        read(&image).counts
+    );
+    // Nothing is left of the tree but its descriptors and tables.
+    let facts = read(&image[..sector(25) as usize]);
+    assert!(!facts.faults.is_empty() && facts.size == sector(25));
+}

@@ -7,6 +7,10 @@ use crate::diagnostic::Diagnostic;
 use crate::el_torito::Platform;
 use crate::text::sha256_from_hex;
 
+/// Labels that programs look for as they stand, in spite of ECMA-119: cloud-init's NoCloud and OpenStack's configuration drive, Proxmox VE's
+/// automatic installation, Ignition and Combustion.
+const LABELS: [&str; 5] = ["cidata", "config-2", "proxmox-ais", "ignition", "combustion"];
+
 /// `stat` has twelve permission bits.
 const MODES: u32 = 0o7777;
 
@@ -60,6 +64,7 @@ impl Checks<'_> {
         let is_d_character = |letter: char| matches!(letter, 'A'..='Z' | '0'..='9' | '_');
         if let Some(volume) = &manifest.volume_id
             && !volume.get_ref().chars().all(is_d_character)
+            && !LABELS.contains(&volume.get_ref().as_str())
         {
             let message = "volume_id is written as it stands; ECMA-119 §9.4.7 has A-Z, 0-9 and _ alone";
             self.diagnostics

@@ -194,6 +194,9 @@ fn m7_identifiers_are_written_as_they_stand_or_refused() {
         &["holds 128"],
     );
     assert!(good(&format!("volume_id = \"{}\"", "V".repeat(32))).warnings.is_empty());
+    for label in ["cidata", "config-2"] {
+        assert!(good(&format!("volume_id = {label:?}")).warnings.is_empty(), "{label}");
+    }
     let document = good("volume_id = \"my data\"");
     let [warning] = &document.warnings[..] else {
         panic!("{:?}", document.warnings)
