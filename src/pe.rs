@@ -235,4 +235,4 @@ fn bytes<const N: usize>(file: &dyn ReadAt, offset: u64) -> Option<[u8; N]> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

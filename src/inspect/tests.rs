@@ -4,6 +4,7 @@ use crate::facts::Description;
 use crate::image::tests::Host;
 use crate::inspect::inspect;
 use crate::iso9660::SECTOR;
+use crate::pe::tests::program;
 use crate::read_at::Window;
 
 /// An image with all that there is: files, links, an ESP, two boot entries, MBR and GPT.
@@ -226,25 +227,11 @@ fn h24_what_is_no_image_is_named() {
     refused(&udf, "UDF's anchor is missing");
 }
 
-/// A program of PE for a machine, as far as its header (PE §3.1 to §3.4).
-fn program(machine: u16) -> Vec<u8> {
-    let mut file = vec![0; 512];
-    file[..2].copy_from_slice(b"MZ");
-    file[0x3C] = 0x40;
-    file[0x40..0x44].copy_from_slice(b"PE\0\0");
-    file[0x44..0x46].copy_from_slice(&machine.to_le_bytes());
-    // An optional header of PE32+ with the subsystem of an EFI application.
-    file[0x54] = 0xF0;
-    file[0x58..0x5A].copy_from_slice(&[0x0B, 2]);
-    file[0x58 + 68] = 10;
-    file
-}
-
 #[test]
 fn nothing_boots_it_and_the_reason_is_said() {
     let host = Host::new(&[
-        ("riscv", &program(0x5064)),
-        ("loong", &program(0x6264)),
+        ("riscv", &program(0x20B, 0x5064, b".text\0\0\0", b"")),
+        ("loong", &program(0x20B, 0x6264, b".text\0\0\0", b"")),
         ("text", b"no program"),
     ]);
     let in_esp = |name: &str, file: &str| format!("[boot.uefi]\nfiles = {{ \"/EFI/BOOT/{name}\" = {file:?} }}\n");

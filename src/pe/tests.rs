@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// A PE32+ or PE32 image with one section and, if asked for, a certificate table at byte 1024.
-fn program(magic: u16, machine: u16, section: &[u8; 8], certificates: &[u8]) -> Vec<u8> {
+pub(crate) fn program(magic: u16, machine: u16, section: &[u8; 8], certificates: &[u8]) -> Vec<u8> {
     let directories = if magic == 0x20B { 112 } else { 96 };
     let optional_size = directories + 16 * 8;
     let mut file = vec![0; 1024];

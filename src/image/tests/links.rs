@@ -157,3 +157,37 @@ fn links_of_a_build_sandbox_are_not_taken_silently() {
     let (facts, _) = host.build(&manifest("follow = false\n"));
     assert_eq!((facts.counts.files, facts.counts.symlinks), (0, 2));
 }
+
+#[test]
+fn targets_that_not_every_reader_takes_are_counted() {
+    let host = host();
+    symlink("t".repeat(1024), host.at("tree/short")).unwrap();
+    assert!(host.warnings(&format!("[iso]\njoliet = false\n{TREE}")).is_empty());
+    symlink("t".repeat(1025), host.at("tree/long")).unwrap();
+    let warnings = host.warnings(&format!("[iso]\njoliet = false\n{TREE}"));
+    assert!(
+        warnings.len() == 1 && has(&warnings, "more than 1024 bytes"),
+        "{warnings:?}"
+    );
+    // Joliet has no links at all.
+    let warnings = host.warnings(TREE);
+    assert!(
+        has(&warnings, "2 links or devices are in the Rock Ridge tree alone"),
+        "{warnings:?}"
+    );
+}
+
+/// The ESP's files are shown in the tree too, where nothing else is in the way; what is goes on to be shown.
+#[test]
+fn a_file_in_the_way_of_the_esps_stays_and_the_others_are_shown() {
+    let host = host();
+    let files = "[boot.uefi.files]\n\"/EFI/a\" = \"tree/a\"\n\"/EFI/z\" = \"tree/b/c\"\n\
+                 [[files]]\ntext = \"mine\"\nto = \"/EFI/a\"\n";
+    let (facts, image) = host.build(files);
+    assert!(has(
+        &facts.warnings,
+        "/EFI/a of [[files]] stays in the ISO tree; the ESP holds another"
+    ));
+    assert!(image[extent(&facts, "iso:/EFI/a").offset as usize..].starts_with(b"mine"));
+    assert!(image[extent(&facts, "iso:/EFI/z").offset as usize..].starts_with(b"c"));
+}

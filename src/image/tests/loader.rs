@@ -278,6 +278,25 @@ fn a_kernel_that_is_compressed_goes_into_the_image_as_it_starts() {
     assert!(host.error(inside).contains("no firmware starts it so"));
 }
 
+/// Linux, drivers/firmware/efi/libstub/zboot-header.S: an EFI program that unpacks the kernel itself. It has no header of a boot protocol.
+#[test]
+fn an_arm64_kernel_in_an_efi_program_goes_in_as_it_is() {
+    let host = with_kernel();
+    let mut zboot = crate::pe::tests::program(0x20B, 0xAA64, b".text\0\0\0", b"");
+    zboot[4..8].copy_from_slice(b"zimg");
+    zboot[24..28].copy_from_slice(b"gzip");
+    host.put("zboot", &zboot);
+    let (facts, image) = host.build("[[menu]]\nkernel = \"zboot\"\n");
+    let placed = super::extent(&facts, "iso:/boot/zboot");
+    assert!(image[placed.offset as usize..].starts_with(&zboot));
+    let entries: Vec<_> = facts
+        .menu
+        .iter()
+        .map(|menu| (menu.firmware.as_str(), menu.entries.len()))
+        .collect();
+    assert_eq!(entries, [("uefi-aa64", 1)]);
+}
+
 #[test]
 fn links_of_the_image_are_followed_to_what_is_started() {
     let host = with_kernel();
