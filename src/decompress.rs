@@ -1,7 +1,7 @@
 //! Compressed files as the bytes in them: gzip, xz, zstd and bzip2, by what the file begins with.
 //!
-//! Files of several members are read to their last. What is behind that is padding if it is zeros, and counted if not. Decoders take at most [`MEMORY`]; every check sum that a format has is
-//! compared.
+//! Files of several members are read to their last. What is behind that is padding if it is zeros, and counted if not. Decoders take at
+//! most [`MEMORY`]; every check sum that a format has is compared.
 
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;

@@ -5,8 +5,8 @@ use crate::text;
 /// Hexadecimal digits of a SHA-256.
 pub const DIGITS: usize = 64;
 
-/// The line for a path without a leading slash, and where in it the digest is to be. A path with a backslash, a newline or a carriage return is written as
-/// `sha256sum` does: behind a backslash that starts the line.
+/// The line for a path without a leading slash, and where in it the digest is to be. A path with a backslash, a newline or a carriage
+/// return is written as `sha256sum` does: behind a backslash that starts the line.
 pub fn line(path: &[u8]) -> (Vec<u8>, usize) {
     let escaped = path.iter().any(|byte| matches!(byte, b'\\' | b'\n' | b'\r'));
     let mut line = if escaped { b"\\".to_vec() } else { Vec::new() };

@@ -194,7 +194,8 @@ fn attributes<R: Read>(file: &ZipFile<R>, shown: &str) -> Result<Entry, Error> {
     })
 }
 
-/// By Info-ZIP's extended timestamp, which is in UTC, else by the entry's own date. No date of a zip is before 1980: the timestamp is taken as unsigned.
+/// By Info-ZIP's extended timestamp, which is in UTC, else by the entry's own date. No date of a zip is before 1980: the timestamp is taken
+/// as unsigned.
 fn mtime<R: Read>(file: &ZipFile<R>) -> Timestamp {
     let extended = file.extra_data_fields().find_map(|field| match field {
         ExtraField::ExtendedTimestamp(stamp) => stamp.mod_time(),

@@ -86,8 +86,8 @@ const AT_THE_END: [(u64, &[u8], &str); 4] = [
 /// ECMA-130 §14.1: the synchronisation field that a raw sector begins with.
 pub(super) const RAW: &[u8] = b"\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0";
 
-/// What to say of a file that is not an image, by its first bytes (those of the first volume descriptor too) and by its last 512. An image may be
-/// something else at once, on purpose.
+/// What to say of a file that is not an image, by its first bytes (those of the first volume descriptor too) and by its last 512. An image
+/// may be something else at once, on purpose.
 pub(crate) fn not_an_image(head: &[u8], end: &[u8]) -> Option<String> {
     let identifier = head.get(SYSTEM_AREA as usize + 1..).unwrap_or_default();
     if identifier.starts_with(b"CD001") || identifier.starts_with(b"BEA01") {

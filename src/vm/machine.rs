@@ -229,7 +229,8 @@ impl Machine {
         }
     }
 
-    /// Starts it with nobody at it. Its logs go to the directory `logs`: `serial.log`, `firmware.log` of what SeaBIOS and OVMF try, `qemu.log`.
+    /// Starts it with nobody at it. Its logs go to the directory `logs`: `serial.log`, `firmware.log` of what SeaBIOS and OVMF try,
+    /// `qemu.log`.
     pub fn start(self, logs: &Path) -> Result<Guest, Error> {
         let qemu = qemu(self.firmware)?;
         // In the system's directory: the path of a socket has at most 107 bytes.

@@ -35,8 +35,8 @@ impl Overlay {
     /// Makes the file. With `blank`, El Torito's boot record reads as zeros but for its first seven bytes: without `00 'CD001' 01`
     /// the volume descriptor set would end early, and GRUB then refuses the whole ISO.
     ///
-    /// The length that the machine sees is rounded up to logical sectors of 4096 bytes, and at least [`LEAST`]. The error for an image whose path has more than
-    /// 1023 bytes is of the kind `InvalidFilename`.
+    /// The length that the machine sees is rounded up to logical sectors of 4096 bytes, and at least [`LEAST`]. The error for an image
+    /// whose path has more than 1023 bytes is of the kind `InvalidFilename`.
     pub(super) fn create(path: &Path, image: &Path, blank: bool) -> io::Result<Self> {
         let image = std::fs::canonicalize(image)?;
         let name = image.as_os_str().as_bytes();

@@ -208,7 +208,8 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// The reading thread, and the writing one while there is something to write: everything from the first look at the target to the `fsync` of its directory.
+/// The reading thread, and the writing one while there is something to write: everything from the first look at the target to the `fsync`
+/// of its directory.
 fn run<'a>(
     target: &Path,
     size: u64,

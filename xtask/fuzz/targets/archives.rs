@@ -1,4 +1,5 @@
-//! Any bytes as an archive, or, behind [`SPARSE`], what they stand for: an ISO image is long. What its entries are said to be lies in it, and their paths lead nowhere else.
+//! Any bytes as an archive, or, behind [`SPARSE`], what they stand for: an ISO image is long. What its entries are said to be lies in it,
+//! and their paths lead nowhere else.
 
 #![no_main]
 
