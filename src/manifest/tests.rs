@@ -356,7 +356,7 @@ fn a_test_that_means_nothing_is_refused() {
         ("network = \"user\"", "is wanted here"),
         ("[[test.send]]\nafter = \"x\"", "either `text`"),
         ("[[test.send]]\ntext = \"x\"\nkeys = [\"ret\"]", "either `text`"),
-        ("[[test.send]]\nkeys = [\"Ret urn\"]", "no name of a key"),
+        ("[[test.send]]\nkeys = [\"Ret urn\"]", "not the name of a key"),
         ("[[test.send]]\nkey = [\"ret\"]", "did you mean `keys`"),
     ] {
         shows(&format!("[test]\n{line}"), &[said]);

@@ -209,7 +209,7 @@ impl Send {
             (Some(text), true) => Typed::Text(text.get_ref().clone()),
             (None, false) => {
                 for key in self.keys.iter().filter(|key| !is_key(key.get_ref())) {
-                    let message = format!("{:?} is no name of a key", key.get_ref());
+                    let message = format!("{:?} is not the name of a key", key.get_ref());
                     let help = "QEMU's names are a to z, 0 to 9, ret, esc, spc, tab, up, down, left, right, f1 to f12";
                     faults.push(Diagnostic::error(message, key.span(), "").with_help(help));
                 }
