@@ -34,8 +34,10 @@ const DISKS: [(usize, &[u8], &str); 8] = [
     (0, b"WithouFreSpacExt", "Parallels"),
 ];
 
+const CPIO: &str = "it is a cpio archive, as an initrd is, not an image";
+
 /// What other files have at an offset, and what to say of them.
-const OTHERS: [(usize, &[u8], &str); 17] = [
+const OTHERS: [(usize, &[u8], &str); 22] = [
     (0, b"PK\x03\x04", "it is a ZIP archive; unpack it first (unzip)"),
     (0, b"7z\xbc\xaf\x27\x1c", "it is a 7z archive; unpack it first (7z x)"),
     (0, b"Rar!\x1a\x07", "it is a RAR archive; unpack it first"),
@@ -63,6 +65,11 @@ const OTHERS: [(usize, &[u8], &str); 17] = [
     (0, b"\x7fELF", "it is an ELF program, not an image"),
     (0, b"\x89PNG\r\n\x1a\n", "it is a picture, not an image of a disk"),
     (0, b"\xff\xd8\xff", "it is a picture, not an image of a disk"),
+    (0, b"xar!", "it is a XAR archive; unpack it first"),
+    (0, b"070701", CPIO),
+    (0, b"070702", CPIO),
+    (0, b"070707", CPIO),
+    (0, b"\xc7\x71", CPIO),
     (257, b"ustar", "it is a tar archive; unpack it first (tar xf)"),
     (
         0,
@@ -93,7 +100,33 @@ pub(crate) fn not_an_image(head: &[u8], end: &[u8]) -> Option<String> {
     if identifier.starts_with(b"CD001") || identifier.starts_with(b"BEA01") {
         return None;
     }
-    other(head).or_else(|| at_the_end(end))
+    let what = other(head).or_else(|| program(head).or_else(|| signature(head)).map(str::to_owned));
+    what.or_else(|| at_the_end(end))
+}
+
+/// A PE image or a Linux kernel, unless it is a disk with a GPT that begins so.
+fn program(head: &[u8]) -> Option<&'static str> {
+    let has = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|at| at.starts_with(magic));
+    if has(512, b"EFI PART") || has(4096, b"EFI PART") {
+        return None;
+    }
+    // The Linux x86 boot protocol: "HdrS" at 0x202.
+    if has(0x202, b"HdrS") {
+        return Some("it is a Linux kernel, not an image; a manifest with it in [[menu]] makes one");
+    }
+    // PE format, "MS-DOS Stub": the file offset of the PE signature is at 0x3C.
+    let at = head.get(0x3c..)?.first_chunk().map(|&at| u32::from_le_bytes(at))?;
+    (has(0, b"MZ") && has(at as usize, b"PE\0\0")).then_some("it is an EFI or a Windows program, not an image")
+}
+
+/// RFC 9580 §4.2 and §5.2: a signature packet of version 4 in the old format, which is the whole file.
+fn signature(file: &[u8]) -> Option<&'static str> {
+    let (length, version) = match *file.first_chunk()? {
+        [0x88, length, version, _] => (2 + usize::from(length), version),
+        [0x89, high, low, version] => (3 + usize::from(u16::from_be_bytes([high, low])), version),
+        _ => return None,
+    };
+    (version == 4 && file.len() == length).then_some("it is the signature of a file, not an image")
 }
 
 /// What to say of a file that begins so, if it is not an image.
@@ -143,6 +176,9 @@ fn is_lzma(start: &[u8]) -> bool {
 
 /// A file that is text is not an image: an image begins with zeros or with boot code.
 fn text_of(start: &[u8]) -> Option<&'static str> {
+    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+        return Some("it is text in UTF-16, not an image");
+    }
     // The last character may be cut.
     let text = match str::from_utf8(start) {
         Ok(text) => text,

@@ -182,6 +182,12 @@ fn h23_what_is_not_described_is_named() {
     );
 }
 
+/// An MS-DOS program whose header leads to `signature`.
+fn dos(signature: &[u8]) -> Vec<u8> {
+    let header = with(&with(&vec![0; 100_000], 0, b"MZ"), 0x3c, &[0x80, 0, 0, 0]);
+    with(&header, 0x80, signature)
+}
+
 #[test]
 fn h24_what_is_no_image_is_named() {
     for (bytes, words) in [
@@ -214,6 +220,25 @@ fn h24_what_is_no_image_is_named() {
         ([vec![0; 100_000], b"koly".to_vec(), vec![0; 508]].concat(), "DMG"),
         ([vec![0; 100_000], b"NER5".to_vec(), vec![0; 8]].concat(), "Nero"),
         ([vec![b'a'; 257], b"ustar".to_vec()].concat(), "tar archive"),
+        (b"xar!\0\x1c".to_vec(), "XAR archive"),
+        (b"070701".repeat(20), "cpio archive"),
+        (b"\xc7\x71\x01\x02".to_vec(), "cpio archive"),
+        (b"\xff\xfeh\0i\0".to_vec(), "text in UTF-16"),
+        (dos(b"PE\0\0"), "an EFI or a Windows program"),
+        (
+            [vec![0; 0x202], b"HdrS".to_vec(), vec![0; 60_000]].concat(),
+            "a Linux kernel",
+        ),
+        // What `gpg --detach-sign` writes: the length, version 4, a document's signature.
+        (
+            [&[0x89, 0x02, 0x33, 4, 0], &[7; 0x231][..]].concat(),
+            "signature of a file",
+        ),
+        ([&[0x88, 0x75, 4, 0], &[7; 0x73][..]].concat(), "signature of a file"),
+        ([&[0x88, 0x75, 4, 0], &[7; 0x74][..]].concat(), "too few"),
+        // Boot code may begin as a program of DOS does.
+        (dos(b"NE\0\0"), "no ISO 9660 volume"),
+        (with(&dos(b"PE\0\0"), 512, b"EFI PART"), "no ISO 9660 volume"),
         // Neither properties nor a length of LZMA.
         (b"\x5d\0\0\x80\x05\0\0\x10\0\0\0\0\0\0".to_vec(), "too few"),
         (b"\x5d\0\0\x80\0\0\0\x10\0\0\0\0\x10\0".to_vec(), "too few"),

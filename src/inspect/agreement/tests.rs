@@ -58,6 +58,21 @@ fn names_that_had_to_be_changed_are_no_disagreement() {
 }
 
 #[test]
+fn an_empty_file_in_place_of_a_link_is_no_disagreement() {
+    let link = |path| entry(path, EntryKind::Symlink(b"x".into()), &[]);
+    let better = rock_ridge(vec![link("/a"), link("/b"), file("/c", 0, 0)]);
+    let empty = |paths: &[&str]| joliet(paths.iter().map(|path| file(path, 0, 0)).collect());
+    assert_eq!(
+        compare(&better, &empty(&["/a", "/b", "/c"])).remarks,
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        compare(&better, &empty(&["/a", "/b", "/c", "/d"])).remarks,
+        ["the Joliet tree has 4 empty files and the Rock Ridge tree 1"]
+    );
+}
+
+#[test]
 fn two_lengths_are_a_fault_and_the_longer_is_named() {
     // By the place of the content, where the names are not the same; by the name, where one has no content.
     let better = rock_ridge(vec![
@@ -114,7 +129,7 @@ fn what_the_other_names_alone_is_said() {
         [
             "the Joliet tree names 2 files that the Rock Ridge tree does not name: joliet:/second name of a",
             "the Joliet tree names 1 file that the Rock Ridge tree has at another place: joliet:/moved",
-            "the Joliet tree has 1 empty files and the Rock Ridge tree 0",
+            "the Joliet tree has 1 empty file and the Rock Ridge tree 0",
             "the Joliet tree has 2 directories and the Rock Ridge tree 1",
         ]
     );
