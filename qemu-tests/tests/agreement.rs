@@ -86,8 +86,9 @@ fn trials() -> Result<Vec<Trial>, String> {
             )
         }));
     }
-    let foreign: [(&str, &str, Break, &str); 4] = [
+    let foreign: [(&str, &str, Break, &str); 5] = [
         ("grub-rescue", "grub-rescue.iso", |_| {}, "GRUB"),
+        ("grub-rescue: driver descriptor", "grub-rescue.iso", as_with_hfs, "GRUB"),
         ("memtest86+", "memtest.iso", |_| {}, "Memtest86+"),
         ("ipxe", "ipxe.iso", |_| {}, "iPXE"),
         ("memtest86+: no loader", "memtest.iso", without_loader, "Memtest86+"),
@@ -98,6 +99,12 @@ fn trials() -> Result<Vec<Trial>, String> {
         }));
     }
     Ok(trials)
+}
+
+/// The boot code begins as grub-mkrescue writes it for an image with HFS+: a driver descriptor that is code, as far as the jump at 26.
+fn as_with_hfs(image: &mut [u8]) {
+    image[..8].copy_from_slice(b"ER\x08\0\xeb\x02\xff\xff");
+    image[8..26].fill(0x90);
 }
 
 /// Boots a changed copy of the image in every cell and compares with the verdicts of `check`.

@@ -76,7 +76,7 @@ enum Verb {
     Extract(Extract),
     /// Boot an image in QEMU, and sit at it. The image stays as it is.
     Run(Run),
-    /// Boot an image in QEMU, cell by cell, and see whether it shows what it has to. The exit code is 5 if it does not.
+    /// Boot an image in QEMU, cell by cell, and see whether it shows what it has to. The exit code is 5 if it does not, and 3 if QEMU or a firmware is missing.
     Test(Test),
     /// List the disks that an image may be written to, and why the others are refused.
     Devices(devices::Devices),

@@ -12,12 +12,14 @@ pub(crate) fn mbr_facts(code: &[u8; 440], disk_signature: u32) -> MbrFacts {
 }
 
 /// Inside Macintosh: Devices, 3-12: a driver descriptor record begins with `ER`, has its number of drivers at 16, and eight bytes for each
-/// behind that. As code the two letters do no harm, so that some writers have both.
+/// behind that. As code the two letters do no harm, so that some writers have both: grub-mkrescue writes no-operations from 8 to 26, over the number.
 fn is_code(code: &[u8; 440]) -> bool {
     let behind = match code {
         [b'E', b'R', ..] => {
             let drivers = usize::from(u16::from_be_bytes([code[16], code[17]]));
-            (18 + 8 * drivers).min(code.len())
+            let behind = 18 + 8 * drivers;
+            // More than the sector holds are none.
+            if behind <= 512 { behind.min(code.len()) } else { 18 }
         }
         _ => 0,
     };
@@ -63,8 +65,18 @@ mod tests {
                 code(&[(0, b"ER\x08\0\0\0\x04\xb0"), (16, &[0, 1, 0, 0, 0, 64, 0, 1, 0, 1])]),
                 false,
             ),
-            // As grub-mkrescue and isohybrid write it: the code goes on behind the descriptor.
+            // As isohybrid writes it: the code goes on behind the descriptor.
             (code(&[(0, b"ER\x08\0\0\0\x90\x90"), (32, b"\x33\xed\xfa")]), true),
+            // As grub-mkrescue writes it, to the jump at 26 and the code behind the BIOS parameter block.
+            (
+                code(&[
+                    (0, b"ER\x08\0\xeb\x02\xff\xff"),
+                    (8, &[0x90; 18]),
+                    (26, b"\xeb\x49\x24\x12"),
+                    (117, b"\xea\x79\x7c\0\0"),
+                ]),
+                true,
+            ),
         ] {
             assert_eq!(mbr_facts(&bytes, 0).boot_code, wanted);
         }
