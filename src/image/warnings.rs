@@ -83,18 +83,18 @@ impl Plan<'_> {
             }
         }
         let (first, count) = (kept.first()?, kept.len());
-        let links = if count == 1 {
-            "link or device"
+        let links_are = if count == 1 {
+            "link or device is"
         } else {
-            "links or devices"
+            "links or devices are"
         };
         match (self.resolved.rock_ridge, self.resolved.joliet) {
             (false, _) => Some(format!(
-                "{count} {links} are left out: only Rock Ridge can hold them; {} first",
+                "{count} {links_are} left out: only Rock Ridge can hold them; {} first",
                 self.shown(*first)
             )),
             (true, true) => Some(format!(
-                "{count} {links} are in the Rock Ridge tree alone: Joliet, which Windows reads, cannot hold them; {} first",
+                "{count} {links_are} in the Rock Ridge tree alone: Joliet, which Windows reads, cannot hold them; {} first",
                 self.shown(*first)
             )),
             (true, false) => None,

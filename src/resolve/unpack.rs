@@ -144,6 +144,8 @@ impl Resolution<'_> {
             }
             match self.archived(from, &mut unpacking, archived, place, rules)? {
                 Some(kind) => self.add_archived(entry, root, archived, kind, rules)?,
+                // It is an error already.
+                None if matches!(archived.kind, archive::Kind::Link(_)) => {}
                 None => skipped.push(PathBuf::from(OsStr::from_bytes(&archived.path))),
             }
         }
@@ -220,7 +222,9 @@ impl Resolution<'_> {
             }
             (archive::Kind::Link(target), None) => {
                 let (path, target) = (text::visible(&archived.path), text::visible(target));
-                let message = format!("the hard link {path} is to {target}, which is no file before it in the archive");
+                let message = format!(
+                    "the hard link {path} is to {target}, and no file of that name comes before it in the archive"
+                );
                 self.error(from, message, "this archive");
                 Ok(None)
             }
