@@ -18,8 +18,8 @@ fn is_code(code: &[u8; 440]) -> bool {
         [b'E', b'R', ..] => {
             let drivers = usize::from(u16::from_be_bytes([code[16], code[17]]));
             let behind = 18 + 8 * drivers;
-            // More than the sector holds are none.
-            if behind <= 512 { behind.min(code.len()) } else { 18 }
+            // More than the sector holds are none. What genisoimage leaves there is anything, as far as 32.
+            if behind <= 512 { behind.min(code.len()) } else { 32 }
         }
         _ => 0,
     };
@@ -63,6 +63,14 @@ mod tests {
             // One driver at block 64.
             (
                 code(&[(0, b"ER\x08\0\0\0\x04\xb0"), (16, &[0, 1, 0, 0, 0, 64, 0, 1, 0, 1])]),
+                false,
+            ),
+            // As genisoimage -hfs -part wrote it.
+            (
+                code(&[
+                    (0, b"ER\x02\0\0\0\x06\xe4\0\x01\0\x01\x1e\x7f"),
+                    (16, b"\x30\x6c\x0b\xfc\x2f\x56\0\0\x30\x6c\x0b\xfc\x2f\x56"),
+                ]),
                 false,
             ),
             // As isohybrid writes it: the code goes on behind the descriptor.
