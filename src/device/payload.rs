@@ -134,7 +134,7 @@ impl Payload {
                 .map_err(unreadable)?;
         }
         if let Some(what) = inspect::not_an_image(&head, &end) {
-            return Err(Error::image(path, what));
+            return Err(Error::image(path, what.to_string()));
         }
         Ok(Self {
             path: path.to_owned(),

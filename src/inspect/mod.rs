@@ -30,7 +30,7 @@ pub(crate) use boot_code::mbr_facts;
 pub(crate) use fat_volumes::{esp_facts, esp_faults, fat_extents, fat_what};
 pub(crate) use indexes::{Index, Indexes, best, read as indexes};
 pub(crate) use loaders::{is_loader, loader_facts, loaders_in};
-pub(crate) use recognise::{START, not_an_image, other, refuse};
+pub(crate) use recognise::{START, by_start, not_an_image, refuse};
 pub(crate) use tables::{gpt_partition, mbr_partition};
 pub(crate) use volume::{boot_length, hard_disk_length};
 

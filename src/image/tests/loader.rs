@@ -389,7 +389,10 @@ fn what_the_loader_could_not_start_is_refused() {
             "[[menu]]\nbios = \"large\"\n",
             "has 102400 bytes and no Linux-style header",
         ),
-        ("[[menu]]\nbios = \"elf\"\n", "it is an ELF program"),
+        (
+            "[[menu]]\nbios = \"elf\"\n",
+            "is an ELF program, not a program for a BIOS",
+        ),
         ("[[menu]]\nbios = \"script\"\n", "is a script"),
         ("[[menu]]\nbios = \"empty\"\n", "is empty"),
         ("[[menu]]\nbios = \"arm\"\n", "has no Linux-style header"),

@@ -168,7 +168,7 @@ impl Resolution<'_> {
             None if length > LARGEST_PROGRAM => Some(format!(
                 "{name:?} has {length} bytes and no Linux-style header; a program without one has {LARGEST_PROGRAM} at most"
             )),
-            None => inspect::other(&head).map(|what| format!("{name:?} is not a program for a BIOS: {what}")),
+            None => inspect::by_start(&head).map(|it| format!("{name:?} is {}, not a program for a BIOS", it.what)),
         };
         if let Some(message) = message {
             self.error(path, message, "this file");
