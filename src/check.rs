@@ -22,10 +22,15 @@ pub fn cells(facts: &Description) -> Vec<Verdict> {
             Firmware::Bios => bios(facts, cell.medium),
             firmware => uefi(facts, firmware, cell.medium),
         };
+        let (boots, reason, mend) = match judged {
+            Ok(why) => (true, why, None),
+            Err(no) => (false, format!("{}; mend: {}", no.why, no.mend), Some(no.mend)),
+        };
         Verdict {
             cell,
-            boots: judged.is_ok(),
-            reason: judged.unwrap_or_else(|no| format!("{}; mend: {}", no.why, no.mend)),
+            boots,
+            reason,
+            mend,
         }
     };
     Cell::all().map(judge).collect()

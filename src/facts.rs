@@ -270,11 +270,14 @@ pub struct Verdict {
     pub cell: Cell,
     /// By the rules of the firmware; no promise about a kernel.
     pub boots: bool,
-    /// Why.
+    /// Why, and how to mend it.
     pub reason: String,
+    /// The mend alone. `None` if the cell boots.
+    #[serde(skip)]
+    pub mend: Option<String>,
 }
 
-/// What the names in a FAT volume begin with; the first has the number 1.
+/// The prefix of names in a FAT volume. The first volume has the number 1.
 pub(crate) fn esp_name(number: usize) -> String {
     match number {
         1 => "esp:".to_owned(),

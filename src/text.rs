@@ -36,8 +36,8 @@ pub fn visible(bytes: &[u8]) -> String {
     text
 }
 
-/// Whether a terminal shows the character and nothing else happens. What does happen otherwise: controls (C0, DEL, C1), marks and
-/// overrides of the direction of writing, ends of lines and paragraphs, and a mark that nobody sees.
+/// Whether a terminal only shows the character. Harmful are controls (C0, DEL, C1), marks and overrides of the direction of writing,
+/// separators of lines and paragraphs, and the invisible byte order mark.
 fn is_harmless(character: char) -> bool {
     !character.is_control()
         && !matches!(
@@ -53,8 +53,8 @@ fn is_harmless(character: char) -> bool {
         )
 }
 
-/// A value as JSON for people and programs: what [`visible`] would not show as it is is an escape of JSON, of which a program makes the
-/// same character again.
+/// A value as JSON for people and programs. JSON's escapes stand for the characters that [`visible`] would replace, so a program reads the
+/// same characters.
 ///
 /// # Errors
 /// When JSON cannot express the value.
@@ -68,7 +68,7 @@ pub fn json(value: &impl serde::Serialize) -> Result<String, serde_json::Error> 
     }
     let mut json = String::with_capacity(plain.len());
     for character in plain.chars() {
-        // Such a character can only stand inside a string; a line ends between values alone.
+        // Only a string can contain such a character. A line ends only between values.
         if is_harmless(character) || character == '\n' {
             json.push(character);
             continue;

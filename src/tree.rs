@@ -83,12 +83,12 @@ pub struct Payload {
     pub patched: Option<Patched>,
     /// Where the image's id stands in bytes that are in memory: 32 hexadecimal digits, zeros until the id is known.
     pub image_id: Option<usize>,
-    /// Its names are links to one file, and not files that happen to have the same bytes.
+    /// Whether its names are links to one file. Otherwise they are files that have the same bytes.
     pub linked: bool,
 }
 
 impl Payload {
-    /// Bytes that nothing is filled into.
+    /// A payload whose bytes are stored as they are.
     pub fn new(length: u64, source: Source, digest: [u8; 32]) -> Self {
         Self {
             length,
@@ -126,12 +126,12 @@ pub enum Conflict {
     Occupied(NodeId),
     /// A component of the path is not a directory.
     NotDirectory(NodeId),
-    /// A component of the path is a link, and not to a directory of the tree.
+    /// A component of the path is a link that does not lead to a directory of the tree.
     Link(NodeId),
 }
 
 impl Conflict {
-    /// What is in the way.
+    /// The node that is in the way.
     pub fn node(&self) -> NodeId {
         match *self {
             Self::Occupied(node) | Self::NotDirectory(node) | Self::Link(node) => node,
@@ -201,7 +201,7 @@ impl Tree {
         self.payloads[id].patched = Some(patched);
     }
 
-    /// Says that the names of a payload are links to one file.
+    /// Marks the names of a payload as links to one file.
     pub fn set_linked(&mut self, id: PayloadId) {
         self.payloads[id].linked = true;
     }
@@ -294,14 +294,14 @@ impl Tree {
         Ok(id)
     }
 
-    /// Puts something else where a node is that is not a directory.
+    /// Changes what a node is. The node must not be a directory.
     pub fn replace(&mut self, node: NodeId, kind: Kind, attributes: Attributes, origin: Option<u32>) {
         let node = &mut self.nodes[node];
         (node.kind, node.attributes, node.origin) = (kind, attributes, origin);
     }
 
-    /// The directory called `name` under `parent`, made with `implied` attributes where there is none. A link to a directory of the tree is
-    /// gone through, as GNU tar's `--keep-directory-symlink` does: a system's `/lib` often is one.
+    /// Finds the directory `name` under `parent`, or creates it with the attributes `implied`. The function follows a symbolic link to a
+    /// directory of the tree, as GNU tar's `--keep-directory-symlink` does: a system's `/lib` is often such a link.
     pub fn directory(&mut self, parent: NodeId, name: &[u8], implied: Attributes) -> Result<NodeId, Conflict> {
         match self.child(parent, name) {
             Some(id) if matches!(self.nodes[id].kind, Kind::Directory(_)) => Ok(id),
@@ -318,7 +318,7 @@ impl Tree {
         }
     }
 
-    /// The directory at `path` under another one, all of it made where there is none.
+    /// Finds the directory at `path` under `from`, and creates each directory on the way that is missing.
     pub fn directories<'p>(
         &mut self,
         from: NodeId,

@@ -13,7 +13,7 @@ const POINTS_TO: &str = " -> ";
 /// Modules for a USB host, in the order in which they need each other.
 pub const USB_MODULES: [&str; 4] = ["usb-common", "usbcore", "xhci-hcd", "xhci-pci"];
 
-/// Modules for a bus of virtio, in that order too.
+/// The modules of the virtio bus, in that order too.
 pub const VIRTIO_MODULES: [&str; 5] = [
     "virtio_ring",
     "virtio",

@@ -18,8 +18,8 @@ pub fn target() -> PathBuf {
     }
 }
 
-/// The program under test: `$ISOBUILD`, else the release build, which is made first if cargo has started the tests. A debug build is ten
-/// times slower over an installer.
+/// The program under test: `$ISOBUILD`, else the release build. If cargo runs the tests, it is built first. A debug build would take ten times
+/// as long for an installer.
 pub fn isobuild() -> Result<PathBuf, String> {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     PROGRAM.get_or_init(program).clone()
@@ -42,7 +42,7 @@ fn program() -> Result<PathBuf, String> {
     }
 }
 
-/// A test of a program that is older than its sources would tell of another program.
+/// Builds the program, so that no test runs an older one.
 fn build() -> Result<(), String> {
     let Some(cargo) = std::env::var_os("CARGO") else {
         return Ok(());

@@ -101,7 +101,7 @@ fn trials() -> Result<Vec<Trial>, String> {
     Ok(trials)
 }
 
-/// The boot code begins as grub-mkrescue writes it for an image with HFS+: a driver descriptor that is code, as far as the jump at 26.
+/// Lets the boot code begin as grub-mkrescue's does for an image with HFS+: with a driver descriptor that leads, as code, to the jump at 26.
 fn as_with_hfs(image: &mut [u8]) {
     image[..8].copy_from_slice(b"ER\x08\0\xeb\x02\xff\xff");
     image[8..26].fill(0x90);

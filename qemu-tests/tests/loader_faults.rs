@@ -151,7 +151,7 @@ fn one_read_fails(system: &System, cell: Cell) -> Result<(), String> {
 /// A sector of the initrd that is gone: the sentence names its byte, then there is the menu again, and the entry beside it boots.
 fn a_sector_is_lost(system: &System, cell: Cell) -> Result<(), String> {
     let mut other = fs::read(system.path("initrd.img")).map_err(|e| e.to_string())?;
-    // Of the same bytes it would be stored at the same place. Zeros end an archive.
+    // Equal files are stored once, so this one must differ. Zeros may follow the end of an archive.
     other.extend([0; 512]);
     system.put("other.img", &other)?;
     let manifest = "[boot]\ntimeout = 1\n[[menu]]\ntitle = \"Lost\"\nkernel = \"vmlinuz\"\ninitrd = \"initrd.img\"\n\

@@ -212,7 +212,7 @@ fn last_words() {
     ]);
 }
 
-/// The BIOS has jumped to it, and it asks for the next device by interrupt 18h: that is not "nothing to start".
+/// The BIOS jumps to a program, which gives up by interrupt 18h. That is not "nothing to start".
 fn gives_up() {
     let bench = Bench::new("[boot.bios]\nimage = \"code.bin\"\n");
     fs::write(bench.path("code.bin"), b"\xcd\x18").unwrap();
@@ -231,7 +231,7 @@ fn gives_up() {
         "{firmware:?}"
     );
     assert_eq!(cell["mend"], Value::Null);
-    // What the rules know of a cell that cannot boot is there too.
+    // The report also has the mend that `check` knows.
     let said = bench.run("test m.toml --cell uefi-cd --timeout 240 --json");
     let report: Value = serde_json::from_str(&said.out).unwrap();
     let mend = report["cells"][0]["mend"].as_str().unwrap();
@@ -270,7 +270,7 @@ fn equipped() -> Result<(), String> {
     let repeat = cell["repeat"].as_str().unwrap();
     let wanted = " --memory 256MiB --network --disk 8589934592 --qemu=-device --qemu=virtio-rng-pci";
     assert!(repeat.ends_with(wanted), "{repeat}");
-    // What it says to type starts the same machine.
+    // The command that the report prints starts the same machine.
     let arguments = repeat.strip_prefix("isobuild ").unwrap();
     let line = bench.run(&format!("{arguments} --serial --print")).out;
     for part in ["virtio-net-pci", "file.size=8589934592", "virtio-rng-pci", "-m 256M"] {

@@ -28,7 +28,7 @@ const TESTS: &[suite::ProgramTest] = &[
     ("an image is built when something is newer", PC, rebuilt),
 ];
 
-/// A cell that cannot be tried is no verdict on the image, and nothing at all is no success; each names the package.
+/// A cell that cannot be tried is not a verdict on the image. If no cell can be tried, that is not a success. Each message names the package.
 fn no_qemu() {
     let bench = Bench::new(MENU);
     let run = |line: &str| {
@@ -106,7 +106,7 @@ fn no_firmware() {
             .current_dir(bench.directory.path());
         said(command)
     };
-    // What can be tried is tried all the same, and a failure of it says more than what is missing.
+    // The other cells are tried all the same, and their failure decides the exit code.
     let some = without(UEFI, "test m.toml --cell uefi-usb --cell bios-cd --expect Power.off");
     assert_eq!(some.code, Some(3), "{some:#?}");
     some.has(&[

@@ -1,5 +1,5 @@
-//! The words that `plan` and `inspect` share, against the bytes that a standard has where they say it is: were a word wrong on both sides,
-//! they would agree all the same.
+//! Compares the words that `plan` and `inspect` share with the bytes that a standard demands. If both sides used the same wrong word, they
+//! would still agree with each other.
 
 use qemu_tests::example::Example;
 use qemu_tests::{inside, suite, workspace};
@@ -24,7 +24,7 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
     Ok(trials)
 }
 
-/// What begins an extent of this name, at an offset in it. ECMA-119 §8.1 and §9.4, Joliet §1.3 (by the escape sequence, §9.5.1), El Torito 2.0
+/// The bytes at an offset in each extent of a name. ECMA-119 §8.1 and §9.4, Joliet §1.3 (by the escape sequence, §9.5.1), El Torito 2.0
 /// figure 7, UEFI 5.2.1 and 5.3.2, Microsoft's FAT specification §3.1 and §4 (the media byte begins a table).
 const BEGIN: [(&str, usize, &[u8]); 16] = [
     ("master boot record", 510, b"\x55\xaa"),
@@ -46,7 +46,7 @@ const BEGIN: [(&str, usize, &[u8]); 16] = [
     ("FAT file system information", 0, b"RRaA"),
 ];
 
-/// Extents whose beginning is told by other fields, or by their owner alone.
+/// Extents that have no fixed bytes at their beginning.
 const BY_FIELDS: [&str; 11] = [
     "boot image",
     "GPT partition entry array",
@@ -312,7 +312,7 @@ fn volumes(image: &Image) -> Result<(), String> {
     Ok(())
 }
 
-/// What the examples do not have: every emulation and platform, an MBR alone, and the three types of FAT.
+/// The examples lack these: every emulation and platform, an MBR alone, and the three types of FAT.
 fn every_kind() {
     let place = tempfile::tempdir_in(workspace::target()).unwrap();
     let mut words = BTreeSet::new();

@@ -27,7 +27,7 @@ pub(super) fn is_one(start: &[u8]) -> bool {
 pub(super) fn entries(input: &Input) -> Result<(Vec<Entry>, Vec<String>), Error> {
     let opened = open(input.bytes)?;
     let (start, offset) = match opened.is_empty() {
-        // The record at the end counts no entries, so none was looked for.
+        // The end record counts no entries, so the library did not look for any.
         true => (directory::start(input.bytes).map_err(Error::of)?, 0),
         false => (opened.central_directory_start(), opened.offset()),
     };

@@ -14,12 +14,18 @@ use sha2::{Digest as _, Sha256};
 use super::progress::Progress;
 use super::{Arguments, Build, environment, interrupt, print_json, show};
 
-/// The image goes to standard output.
+/// The path that means standard output.
 pub(super) const STANDARD_OUTPUT: &str = "-";
 
+impl Build {
+    fn is_to_standard_output(&self) -> bool {
+        self.output.as_deref() == Some(Path::new(STANDARD_OUTPUT))
+    }
+}
+
 pub(super) fn run(arguments: &Build) -> Result<(), Error> {
-    if arguments.json && arguments.output.as_deref() == Some(Path::new(STANDARD_OUTPUT)) {
-        let message = "`-o -` gives the image to standard output, and --json would stand in it";
+    if arguments.json && arguments.is_to_standard_output() {
+        let message = "`-o -` writes the image to standard output, and --json would mix with it";
         Arguments::command().error(ErrorKind::ArgumentConflict, message).exit();
     }
     build(arguments, &interrupt()?).map(drop)
@@ -29,12 +35,11 @@ pub(super) fn run(arguments: &Build) -> Result<(), Error> {
 pub(super) fn build(arguments: &Build, interrupt: &Interrupt) -> Result<PathBuf, Error> {
     let progress = Progress::new("looking at the inputs", arguments.quiet);
     let document = manifest::load(&arguments.manifest)?;
-    let to_standard_output = arguments.output.as_deref() == Some(Path::new(STANDARD_OUTPUT));
     if arguments.manifest == Path::new(manifest::STANDARD_INPUT)
         && arguments.output.is_none()
         && document.manifest.output.is_none()
     {
-        let message = "a manifest from standard input has no name to call the image by: -o, or the key `output`";
+        let message = "a manifest from standard input has no name, so the image needs one: -o, or the key `output`";
         return Err(Error::input(&arguments.manifest, message));
     }
     let resolved = resolve::resolve(&document, &environment(arguments.output.clone()))?;
@@ -68,27 +73,22 @@ pub(super) fn build(arguments: &Build, interrupt: &Interrupt) -> Result<PathBuf,
         pass(&plan, &mut |bytes| summing.update(bytes))?;
         plan.implant(summing.finish());
     }
-    let sha256 = match &to_standard_output {
-        true => {
-            stream(&mut |take| pass(&plan, take))?;
+    let sha256 = if arguments.is_to_standard_output() {
+        stream(&mut |take| pass(&plan, take))?;
+        None
+    } else {
+        let pieces = || plan.encode().map_err(planned);
+        if !write::is_written(&resolved.output, plan.size(), pieces()?, interrupt)? {
+            progress.begin(plan.size());
+            let mut update = |done| progress.update(done);
+            let (size, json) = (plan.size(), arguments.json);
+            write::write(&resolved.output, size, pieces()?, json, &mut update, interrupt)?.sha256
+        } else if arguments.json {
+            let mut sha256 = Sha256::new();
+            pass(&plan, &mut |bytes| sha256.update(bytes))?;
+            Some(sha256.finalize().into())
+        } else {
             None
-        }
-        false => {
-            let pieces = || plan.encode().map_err(planned);
-            match write::is_written(&resolved.output, plan.size(), pieces()?, interrupt)? {
-                true if arguments.json => {
-                    let mut sha256 = Sha256::new();
-                    pass(&plan, &mut |bytes| sha256.update(bytes))?;
-                    Some(sha256.finalize().into())
-                }
-                true => None,
-                false => {
-                    progress.begin(plan.size());
-                    let mut update = |done| progress.update(done);
-                    let (size, json) = (plan.size(), arguments.json);
-                    write::write(&resolved.output, size, pieces()?, json, &mut update, interrupt)?.sha256
-                }
-            }
         }
     };
     drop(progress);
@@ -105,7 +105,7 @@ pub(super) fn build(arguments: &Build, interrupt: &Interrupt) -> Result<PathBuf,
 /// Takes the bytes of a pass.
 type Take<'a> = dyn FnMut(&[u8]) + 'a;
 
-/// Gives the bytes of a pass to standard output.
+/// Writes the bytes of a pass to standard output.
 fn stream(pass: &mut dyn FnMut(&mut Take<'_>) -> Result<(), Error>) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     let mut failed = None;

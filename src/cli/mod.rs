@@ -76,7 +76,8 @@ enum Verb {
     Extract(Extract),
     /// Boot an image in QEMU, and sit at it. The image stays as it is.
     Run(Run),
-    /// Boot an image in QEMU, cell by cell, and see whether it shows what it has to. The exit code is 5 if it does not, and 3 if QEMU or a firmware is missing.
+    /// Boot an image in QEMU, cell by cell, and see whether it shows what it has to. The exit code is 5 if it does not, and 3 if QEMU or a
+    /// firmware is missing.
     Test(Test),
     /// List the disks that an image may be written to, and why the others are refused.
     Devices(devices::Devices),
@@ -211,19 +212,19 @@ struct Run {
     print: bool,
 }
 
-/// What a machine has besides the image. What is said here comes before what the manifest says.
+/// What a machine has besides the image. These options override the manifest.
 #[derive(Debug, Args)]
 struct Equipment {
     /// The machine's memory [default: the manifest's, else 512MiB].
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory: Option<u64>,
-    /// Give it a network card, behind which QEMU plays a router.
+    /// Give the machine a network card. QEMU acts as its router.
     #[arg(long)]
     network: bool,
-    /// Give it an empty disk that is gone when it is, such as 8GiB; may be repeated.
+    /// Give the machine a temporary empty disk of this size, such as 8GiB; may be repeated.
     #[arg(long, value_name = "SIZE", value_parser = disk)]
     disk: Vec<u64>,
-    /// An argument for QEMU, a word, such as `--qemu=-cpu --qemu=max`; may be repeated.
+    /// Pass one word to QEMU, such as `--qemu=-cpu --qemu=max`; may be repeated.
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     qemu: Vec<String>,
 }

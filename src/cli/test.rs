@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use isobuild::cell::Cell;
 use isobuild::error::{Error, escape};
-use isobuild::facts::Description;
+use isobuild::facts::{Description, Verdict};
 use isobuild::manifest::Expectations;
 use isobuild::text;
 use isobuild::vm::{Machine, Outcome, Report, Round, Skipped, round};
@@ -46,8 +46,7 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
     })?;
     printed?;
     for outcome in &mut cells {
-        outcome.mend =
-            refused(&facts, outcome.cell).and_then(|reason| Some(reason.split_once("; mend: ")?.1.to_owned()));
+        outcome.mend = verdict(&facts, outcome.cell).and_then(|verdict| verdict.mend.clone());
     }
     let report = Report { cells, skipped };
     write(&directory, &report, &stem.to_string_lossy())?;
@@ -82,19 +81,17 @@ fn with(manifest: Expectations, arguments: &Test) -> Expectations {
     }
 }
 
-/// The cells that boot by the rules.
+/// The cells that boot by the rules of `check`.
 fn those_that_boot(facts: &Description) -> impl Iterator<Item = Cell> {
     let boots = facts.cells.iter().filter(|verdict| verdict.boots);
     boots.map(|verdict| verdict.cell)
 }
 
-/// Why a cell does not boot by the rules.
-fn refused(facts: &Description, cell: Cell) -> Option<&str> {
-    let verdict = facts.cells.iter().find(|verdict| verdict.cell == cell)?;
-    (!verdict.boots).then_some(&verdict.reason)
+fn verdict(facts: &Description, cell: Cell) -> Option<&Verdict> {
+    facts.cells.iter().find(|verdict| verdict.cell == cell)
 }
 
-/// Cells whose machines are installed, and those whose are not.
+/// Divides cells into those whose QEMU and firmware are installed and the rest.
 fn installed(all: impl Iterator<Item = Cell>, asked: bool) -> (Vec<Cell>, Vec<Skipped>) {
     let mut cells = Vec::new();
     let mut skipped = Vec::new();
@@ -136,8 +133,8 @@ fn line(facts: &Description, outcome: &Outcome) -> String {
             Err(why) => out += &format!("    no picture: {why}\n"),
         }
         // The rules know more of what is missing than the firmware says.
-        if let Some(reason) = refused(facts, outcome.cell) {
-            out += &format!("    check: {}\n", isobuild::text::visible(reason.as_bytes()));
+        if let Some(refused) = verdict(facts, outcome.cell).filter(|verdict| !verdict.boots) {
+            out += &format!("    check: {}\n", text::visible(refused.reason.as_bytes()));
         }
         out += &format!("    repeat: {}\n", outcome.repeat);
     }
@@ -154,7 +151,8 @@ fn write(directory: &Path, report: &Report, name: &str) -> Result<(), Error> {
     fs::write(&junit, report.junit(name)).map_err(failed(junit, "writing"))
 }
 
-/// A cell that failed comes first; one that was asked for and cannot be tried is no verdict on the image.
+/// The error of the run. A failed cell is a verdict on the image. A cell that could not be tried is not, and counts if it was asked for or
+/// nothing else was tried.
 fn judge(image: &Path, report: &Report) -> Result<(), Error> {
     let image = escape(image);
     match (report.cells.len(), report.failures()) {

@@ -78,7 +78,7 @@ fn of_cells(facts: &Description, medium: Medium) -> Starts {
 /// A disk image without a volume that covers it.
 fn of_disk(head: &[u8]) -> Starts {
     match has_table(head) {
-        true => Starts::Unknown("it is an image of a disk, and nobody has looked into its partitions".into()),
+        true => Starts::Unknown("it is an image of a disk, and isobuild does not read its partitions".into()),
         false => Starts::Unknown("it has no partition table, no ISO 9660 and no UDF".into()),
     }
 }

@@ -127,7 +127,7 @@ impl Payload {
             return Err(Error::image(path, "there is nothing in it"));
         }
         let mut end = Vec::new();
-        // The end of what is compressed is known when all of it has been read.
+        // The end of a compressed image is not known yet.
         if compression.is_none() {
             end.resize(length.min(512) as usize, 0);
             file.read_exact_at(&mut end, length.saturating_sub(512))

@@ -74,15 +74,13 @@ impl Plan<'_> {
         ))
     }
 
-    /// Links and devices, which Rock Ridge alone holds.
+    /// Only Rock Ridge holds links and devices.
     fn left_out(&self) -> Option<String> {
-        let mut kept = Vec::new();
-        for (node, number) in self.iso.tree.nodes.iter().zip(0..) {
-            if !matches!(node.kind, iso9660::Kind::Directory | iso9660::Kind::File { .. }) {
-                kept.push(number);
-            }
-        }
-        let (first, count) = (kept.first()?, kept.len());
+        let nodes = self.iso.tree.nodes.iter().enumerate();
+        let mut links =
+            nodes.filter(|(_, node)| !matches!(node.kind, iso9660::Kind::Directory | iso9660::Kind::File { .. }));
+        let (first, _) = links.next()?;
+        let (first, count) = (self.shown(first), 1 + links.count());
         let links_are = if count == 1 {
             "link or device is"
         } else {
@@ -90,18 +88,16 @@ impl Plan<'_> {
         };
         match (self.resolved.rock_ridge, self.resolved.joliet) {
             (false, _) => Some(format!(
-                "{count} {links_are} left out: only Rock Ridge can hold them; {} first",
-                self.shown(*first)
+                "{count} {links_are} left out: only Rock Ridge can hold them; {first} first"
             )),
             (true, true) => Some(format!(
-                "{count} {links_are} in the Rock Ridge tree alone: Joliet, which Windows reads, cannot hold them; {} first",
-                self.shown(*first)
+                "{count} {links_are} in the Rock Ridge tree alone: Joliet, which Windows reads, cannot hold them; {first} first"
             )),
             (true, false) => None,
         }
     }
 
-    /// xorriso does not list a link whose target is longer.
+    /// xorriso does not list a link with a longer target.
     fn long_targets(&self) -> Option<String> {
         const LONGEST: usize = 1024;
         let nodes = self.iso.tree.nodes.iter().enumerate();

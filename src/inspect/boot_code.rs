@@ -11,14 +11,15 @@ pub(crate) fn mbr_facts(code: &[u8; 440], disk_signature: u32) -> MbrFacts {
     }
 }
 
-/// Inside Macintosh: Devices, 3-12: a driver descriptor record begins with `ER`, has its number of drivers at 16, and eight bytes for each
-/// behind that. As code the two letters do no harm, so that some writers have both: grub-mkrescue writes no-operations from 8 to 26, over the number.
+/// Inside Macintosh: Devices, 3-12: a driver descriptor record begins with `ER`, holds the number of drivers at offset 16, and has eight bytes
+/// for each driver from 18. As instructions the two letters are harmless, so some writers put code behind them. grub-mkrescue fills bytes 8
+/// to 26 with no-operations, the number included.
 fn is_code(code: &[u8; 440]) -> bool {
     let behind = match code {
         [b'E', b'R', ..] => {
             let drivers = usize::from(u16::from_be_bytes([code[16], code[17]]));
             let behind = 18 + 8 * drivers;
-            // More than the sector holds are none. What genisoimage leaves there is anything, as far as 32.
+            // The sector cannot hold so many drivers, so this is not their number. genisoimage leaves random bytes before offset 32.
             if behind <= 512 { behind.min(code.len()) } else { 32 }
         }
         _ => 0,

@@ -240,7 +240,7 @@ pub(crate) fn best(indexes: &[Index]) -> Option<usize> {
     let mut best = ranked.next()?;
     for at in ranked {
         let yields = indexes[best].is_damaged() || files[best] == 0 || indexes[best].flavour().is_none();
-        // A name that no path can hold is there all the same.
+        // Names that no path can hold count too.
         if yields && files[at] > files[best] + indexes[best].left_out() {
             best = at;
         }

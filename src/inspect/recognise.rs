@@ -1,4 +1,4 @@
-//! What a file is that is not an ISO 9660 image, and what else an image holds.
+//! Recognises files that are not ISO 9660 images, and what else an image holds.
 
 use std::{fmt, io};
 

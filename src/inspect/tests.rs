@@ -236,7 +236,7 @@ fn h24_what_is_no_image_is_named() {
         ),
         ([&[0x88, 0x75, 4, 0], &[7; 0x73][..]].concat(), "signature of a file"),
         ([&[0x88, 0x75, 4, 0], &[7; 0x74][..]].concat(), "too few"),
-        // Boot code may begin as a program of DOS does.
+        // Boot code may begin like a DOS program.
         (dos(b"NE\0\0"), "no ISO 9660 volume"),
         (with(&dos(b"PE\0\0"), 512, b"EFI PART"), "no ISO 9660 volume"),
         // Neither properties nor a length of LZMA.
@@ -279,7 +279,7 @@ fn nothing_boots_it_and_the_reason_is_said() {
     }
 }
 
-/// What is cut off or overwritten in one index is told beside all that the others hold.
+/// Damage in one index is reported, and everything that the others hold is shown.
 #[test]
 fn h7_a_damaged_joliet_tree_or_a_directory_that_is_cut_is_a_fault() {
     let image = image();
@@ -295,7 +295,7 @@ fn h7_a_damaged_joliet_tree_or_a_directory_that_is_cut_is_a_fault() {
         read(&with(&image, joliet + 156 + 2, &place)).counts,
         read(&image).counts
     );
-    // Nothing is left of the tree but its descriptors and tables.
+    // Only the tree's descriptors and tables are left.
     let facts = read(&image[..sector(25) as usize]);
     assert!(!facts.faults.is_empty() && facts.size == sector(25));
 }

@@ -45,7 +45,7 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// These entries, and nothing else to say of them.
+    /// A walk that found these entries and nothing else.
     pub fn new(flavour: Flavour, entries: Vec<Entry>) -> Self {
         Self {
             entries,

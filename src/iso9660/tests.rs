@@ -346,7 +346,7 @@ fn no_changed_byte_makes_the_reader_fall_or_loop() {
                         }
                     }
                 }
-                // The root directory is where it was, whatever has become of the descriptor.
+                // The change of the descriptor does not move the root directory.
                 if let Ok(walk) = walk(&damaged, &descriptor) {
                     assert!(walk.entries.len() < 200 && walk.notes.len() <= 101);
                 }

@@ -7,8 +7,8 @@ use crate::diagnostic::Diagnostic;
 use crate::el_torito::Platform;
 use crate::text::sha256_from_hex;
 
-/// Labels that programs look for as they stand, in spite of ECMA-119: cloud-init's NoCloud and OpenStack's configuration drive, Proxmox VE's
-/// automatic installation, Ignition and Combustion.
+/// Labels that other programs demand, although ECMA-119 has no lower case: cloud-init's NoCloud and OpenStack's configuration drive, Proxmox
+/// VE's automatic installation, Ignition and Combustion.
 const LABELS: [&str; 5] = ["cidata", "config-2", "proxmox-ais", "ignition", "combustion"];
 
 /// `stat` has twelve permission bits.

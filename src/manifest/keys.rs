@@ -218,7 +218,7 @@ mod tests {
     use super::super::types::Manifest;
     use super::*;
 
-    /// The head of a table, and the lines that it cannot be without: a key and its value.
+    /// The head of a table, and the keys that it must have, with values.
     fn head(path: &str) -> (String, &'static [(&'static str, &'static str)]) {
         match path {
             "" => (String::new(), &[]),
@@ -229,7 +229,7 @@ mod tests {
         }
     }
 
-    /// A manifest with one table, which has what it cannot be without and this line.
+    /// Reads a manifest with one table, which has the keys that it must have and this line.
     fn manifest(path: &str, key: &str, line: &str) -> Result<Manifest, toml::de::Error> {
         let (mut text, needed) = head(path);
         let needed = needed.iter().filter(|(other, _)| *other != key);
@@ -276,7 +276,7 @@ mod tests {
         ("test.send", &["after", "text"]),
     ];
 
-    /// The others: table, key, a value, and what the value is called where it has been read.
+    /// The other keys: table, key, a value, and how `Debug` shows that value.
     const VALUES: [(&str, &str, &str, &str); 36] = [
         ("iso", "timestamp", "1999-12-31T00:00:00Z", "year: 1999"),
         ("iso", "rock_ridge", "false", "rock_ridge: false"),
@@ -316,7 +316,7 @@ mod tests {
         ("test.send", "keys", r#"["m-keys"]"#, r#""m-keys""#),
     ];
 
-    /// How often something stands in what was read.
+    /// Counts a text in what `Debug` shows of a manifest.
     fn count(manifest: &Manifest, shown: &str) -> usize {
         let spans = regex::Regex::new(r"span: \d+\.\.\d+").unwrap();
         spans.replace_all(&format!("{manifest:?}"), "").matches(shown).count()
@@ -324,7 +324,7 @@ mod tests {
 
     fn is_read(path: &str, key: &str, value: &str, shown: &str) {
         let with = manifest(path, key, &format!("{key} = {value}")).unwrap();
-        // A table without what it needs cannot be read; no other value is called as that of such a key is.
+        // Without the key the text must occur less often. If the table must have the key, the manifest is an error and the count is 0.
         let without = manifest(path, key, "").map_or(0, |without| count(&without, shown));
         assert!(count(&with, shown) > without, "[{path}] {key} = {value}");
     }

@@ -72,7 +72,7 @@ pub fn load(path: &Path) -> Result<Document, Error> {
 /// # Errors
 /// Every fault at once, in the order of the text.
 pub fn parse(path: &Path, text: &str) -> Result<Document, Error> {
-    // A file from Windows means the lines that its author sees: a script in it would not start otherwise.
+    // Editors on Windows end lines with CR LF. A script in a multi-line string would not start with the CR.
     let text: Arc<str> = Arc::from(text.replace("\r\n", "\n"));
     let (manifest, mut diagnostics) = parse::parse(&text);
     let mut expectations = Expectations::default();

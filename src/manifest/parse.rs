@@ -105,7 +105,7 @@ fn wrong_type(message: &str, span: Range<usize>, text: &str) -> Diagnostic {
     }
 }
 
-/// A value of another type, in the words of TOML.
+/// The error about a value of another type. serde's names of types become TOML's.
 fn not_that_type(found: &str, expected: &str, span: Range<usize>, text: &str) -> Diagnostic {
     let (kind, _) = found.split_once(' ').unwrap_or((found, ""));
     let of = |kind: &str| match kind {
@@ -128,14 +128,15 @@ fn not_that_type(found: &str, expected: &str, span: Range<usize>, text: &str) ->
         other => other.to_owned(),
     };
     let written = text.get(span.clone()).unwrap_or_default();
+    let is_list = written.starts_with("[[");
+    let is_table = written.starts_with('[') && !is_list;
     let name = written.trim_start_matches('[').split(']').next().unwrap_or_default();
-    if kind == "map" && expected == "a sequence" && written.starts_with('[') && !written.starts_with("[[") {
+    if kind == "map" && wanted == "a list" && is_table {
         let message = format!("[{name}] is one table, and `{name}` is a list of tables");
         let error = Diagnostic::error(message, span, "one pair of brackets");
         return error.with_help(format!("write [[{name}]], once for each"));
     }
-    if kind == "sequence" && wanted == "a table" && written.starts_with("[[") {
-        let name = written.trim_start_matches('[').split(']').next().unwrap_or_default();
+    if kind == "sequence" && wanted == "a table" && is_list {
         let message = format!("[[{name}]] is a list of tables, and `{name}` is one table");
         let error = Diagnostic::error(message, span, "two pairs of brackets");
         return error.with_help(format!("write [{name}]"));

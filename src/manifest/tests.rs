@@ -89,7 +89,7 @@ fn a_manifest_of_many_tables_is_good() {
 fn m1_empty_bom_and_crlf_are_fine() {
     good("");
     good("\u{feff}volume_id = \"A\"\r\n\r\n[iso]\r\njoliet = false\r\n");
-    // Windows ends a line so; what a text says is what its author sees.
+    // Editors on Windows end lines so.
     let document = good("[[files]]\r\nto = \"/x\"\r\ntext = \"\"\"\r\na\r\nb\r\n\"\"\"\r\n");
     let text = document.manifest.files[0].get_ref().text.as_ref().unwrap();
     assert_eq!(text.get_ref(), "a\nb\n");

@@ -24,11 +24,11 @@ pub struct Test {
     pub timeout: Option<Spanned<u64>>,
     /// The machine's memory, such as `"512MiB"`, the default.
     pub memory: Option<Text>,
-    /// Whether the machine has a network card, behind which QEMU plays the network. Default false.
+    /// Whether the machine has a network card. QEMU acts as its router. Default false.
     pub network: bool,
-    /// Empty disks besides the image, such as `"8GiB"`, which are gone when the machine is.
+    /// Sizes of temporary empty disks, such as `"8GiB"`.
     pub disks: Vec<Text>,
-    /// Arguments of QEMU's besides.
+    /// More arguments for QEMU, one word each.
     pub qemu: Vec<String>,
     /// What is typed, in order.
     pub send: Vec<Spanned<Send>>,
@@ -57,7 +57,7 @@ pub struct Expectations {
     pub fail: Vec<Regex>,
     /// Seconds that a cell may take.
     pub timeout: u64,
-    /// The machine that it boots in.
+    /// The machine that boots the image.
     pub hardware: Hardware,
     /// What is typed, in order.
     pub send: Vec<Step>,
@@ -68,11 +68,11 @@ pub struct Expectations {
 pub struct Hardware {
     /// Its memory in MiB.
     pub memory: u64,
-    /// Whether it has a network card, behind which QEMU plays the network.
+    /// Whether it has a network card. QEMU acts as its router.
     pub network: bool,
     /// The sizes in bytes of its empty disks.
     pub disks: Vec<u64>,
-    /// Arguments of QEMU's besides, word by word.
+    /// More arguments for QEMU, one word each.
     pub qemu: Vec<String>,
 }
 

@@ -111,9 +111,9 @@ pub struct Files {
     pub unpack: Option<Spanned<bool>>,
     /// Whether this entry may take the place of an earlier one.
     pub replace: Option<Spanned<bool>>,
-    /// Whether links that lead out of `from` are taken as what they lead to; `false` keeps every link.
+    /// `true` follows links that lead out of `from`, `false` keeps every link. Without it, a link of a build sandbox is an error.
     pub follow: Option<Spanned<bool>>,
-    /// Whether files are 0644 whatever the host says of them.
+    /// Whether files get mode 0644 even if the host's owner may execute them.
     pub ignore_mode: Option<Spanned<bool>>,
 }
 
@@ -139,7 +139,7 @@ pub enum Preserve {
     Owner,
     /// Modification time, to the second.
     Mtime,
-    /// Names of one file are names of one file in the image.
+    /// Hard links.
     Hardlinks,
 }
 
@@ -423,7 +423,7 @@ pub enum DiskLayout {
 }
 
 impl DiskLayout {
-    /// The word of the manifest.
+    /// The word for it in a manifest.
     pub fn word(self) -> &'static str {
         match self {
             Self::Universal => "universal",

@@ -26,7 +26,7 @@ pub struct ImagePath {
 /// # Errors
 /// What an image path cannot be, in words.
 pub fn image_path(text: &str) -> Result<ImagePath, String> {
-    // As other keys name what is in the image.
+    // Other keys name files of the image so.
     let text = text.strip_prefix("iso:").unwrap_or(text);
     if text.is_empty() {
         return Err("a path in the image cannot be empty".into());
@@ -46,7 +46,7 @@ pub fn image_path(text: &str) -> Result<ImagePath, String> {
     Ok(ImagePath { components, directory })
 }
 
-/// What a path says that a shell would have made another of: a manifest takes paths as they are.
+/// Explains a path that only a shell would expand. A manifest takes paths as they are.
 pub fn of_a_shell(path: &str) -> Option<&'static str> {
     match path {
         _ if path == "~" || path.starts_with("~/") => Some(

@@ -14,8 +14,8 @@ use crate::source::{self, Giver, Source, Stamp};
 use crate::tree::{Payload, PayloadId, Tree};
 use crate::write;
 
-/// Equal files of so many bytes or more are stored once; smaller ones gain nothing by it. What the host's inodes look like does not count:
-/// a checkout with hard links and a copy of it are the same input.
+/// Equal files of at least this many bytes are stored once. Smaller ones would gain nothing. The host's inodes do not count: a checkout with
+/// hard links and a copy of it give the same image.
 const SHARED: u64 = 64 << 10;
 
 /// Files below this enter the identity with all their bytes.
@@ -24,7 +24,7 @@ const WHOLE: u64 = 1 << 20;
 /// Of larger ones this much at either end.
 const EDGE: u64 = 64 << 10;
 
-/// The longest file that the kernel makes up: those of /sys are a page, of 64 KiB at most.
+/// The greatest length that a file of the kernel's own reports: in /sys it is a page, which has 64 KiB at most.
 const MADE_UP: u64 = 64 << 10;
 
 /// How many unreadable inputs are named.
@@ -33,11 +33,11 @@ const NAMED: usize = 20;
 /// What is known of the host's files.
 #[derive(Debug)]
 pub(crate) struct Host {
-    /// Names of one file, by device and inode, where links are kept.
+    /// Files whose hard links are kept, by device and inode.
     links: HashMap<(u64, u64), PayloadId>,
-    /// What the manifest names by a path of the host, by that path: it is the same file however often it is named.
+    /// Files that a key of the manifest names, by path. A file that is named twice is one payload.
     named: HashMap<PathBuf, PayloadId>,
-    /// Large files by their length: those of equal bytes are stored once.
+    /// Files of [`SHARED`] bytes or more, by length. Equal ones are stored once.
     large: HashMap<u64, Vec<PayloadId>>,
     /// The existing output, which must not be an input.
     output: Option<(u64, u64)>,
@@ -99,7 +99,7 @@ impl Host {
     }
 
     /// The payload of the regular file at `path`; none when it is unreadable, which is noted. `expected` is what the directory
-    /// said of it, so that a file put in its place meanwhile is noticed. Hard links are told from copies if they are kept.
+    /// said of it, so that a file put in its place meanwhile is noticed. With `keep_links` hard links of the host become hard links of the image.
     pub(crate) fn payload(
         &mut self,
         tree: &mut Tree,
@@ -165,8 +165,8 @@ impl Host {
         Ok(Some((file, data)))
     }
 
-    /// The payload of `length` bytes of an open file, from where `source` says. One of [`SHARED`] bytes or more that has the same bytes
-    /// as another is that one.
+    /// The payload of `length` bytes of an open file, from where `source` says. If the length is [`SHARED`] or more and an earlier payload has
+    /// the same bytes, the result is that one.
     pub(crate) fn part(
         &mut self,
         tree: &mut Tree,
@@ -215,8 +215,8 @@ impl Host {
     }
 }
 
-/// A file that the kernel makes up while it is read, as those of /proc and /sys, has a length that says nothing. It takes no blocks; so
-/// does a file that is one hole, which holds what it says.
+/// Refuses a file whose length is not true. The kernel makes the files of /proc and /sys while they are read, so it cannot know their
+/// lengths. Such a file takes no blocks. A file that is one hole takes none either, so the bytes are counted.
 fn check_length(file: &File, path: &Path, data: &Metadata) -> Result<(), Error> {
     if data.blocks() > 0 || data.len() > MADE_UP {
         return Ok(());
@@ -238,7 +238,7 @@ fn check_length(file: &File, path: &Path, data: &Metadata) -> Result<(), Error> 
     ))
 }
 
-/// Whether two contents of one length are the same. What is a hole in both is not read.
+/// Whether two contents of the same length are equal. A hole in both is not read.
 pub(crate) fn has_same_bytes(a: &Source, b: &Source, length: u64) -> Result<bool, Error> {
     const STEP: u64 = 1 << 18;
     let (a, b) = (Content::open(a)?, Content::open(b)?);
@@ -272,7 +272,7 @@ impl<'s> Content<'s> {
         }
     }
 
-    /// The first place from `at` on whose byte can be other than zero. `end` if all bytes up to there are zero.
+    /// The first offset from `at` on whose byte may not be zero, or `end` if all bytes before it are zero.
     fn data_from(&self, at: u64, end: u64) -> u64 {
         let Self::File { file, start, .. } = self else {
             return at;

@@ -122,7 +122,7 @@ impl Resolution<'_> {
             let entries = manifest.menu.iter().zip(starts);
             let shown = entries.filter(|(entry, by)| {
                 let action = entry.get_ref().action.as_ref().map(|action| *action.get_ref());
-                // A BIOS has no call for its set-up.
+                // No call of a BIOS starts its set-up.
                 let is_shown = action != Some(Action::FirmwareSetup) || firmware != Firmware::Bios;
                 image[at] && is_shown && by.is_none_or(|by| by[at])
             });

@@ -323,7 +323,7 @@ impl Resolution<'_> {
         self.say(Severity::Error, at, message.into(), label, None);
     }
 
-    /// The same with what to do.
+    /// Reports an error with advice.
     fn error_with<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, label: &str, help: &str) {
         self.say(Severity::Error, at, message.into(), label, Some(help.into()));
     }

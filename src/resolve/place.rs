@@ -92,7 +92,7 @@ impl Resolution<'_> {
         Ok(())
     }
 
-    /// Reports an input that cannot be used, and what may have been meant.
+    /// Reports an input that cannot be used. If the path looks like one for a shell, the help says so.
     pub(super) fn missing(&mut self, text: &Spanned<String>, error: &std::io::Error) {
         let message = format!("cannot use {:?}: {error}", text.get_ref());
         match manifest::of_a_shell(text.get_ref()) {
@@ -218,7 +218,7 @@ impl Resolution<'_> {
         self.add_node(entry, (parent, name), kind, attributes, rules)
     }
 
-    /// Puts a leaf under a directory. What is there already may be the very same, or give way to an entry that says `replace`.
+    /// Puts a leaf under a directory. If that name exists, the two must be the same, or the entry must say `replace`.
     pub(super) fn add_node(
         &mut self,
         entry: &Files,
@@ -243,7 +243,7 @@ impl Resolution<'_> {
         Ok(())
     }
 
-    /// Whether what is put there is what is there: bytes, mode, owner and time.
+    /// Whether a node already has these bytes, mode, owner and time.
     fn is_same(&self, node: NodeId, kind: &Kind, attributes: Attributes) -> Result<bool, Error> {
         let there = self.tree.node(node);
         if there.attributes != attributes {
@@ -259,7 +259,7 @@ impl Resolution<'_> {
         }
     }
 
-    /// Two entries that want the same path: both places are shown, and the ways out.
+    /// Reports that two entries want the same path, with both places and the ways out.
     pub(super) fn report_conflict(&mut self, entry: &Files, conflict: &Conflict) {
         let node = conflict.node();
         let (message, help) = match conflict {

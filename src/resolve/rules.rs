@@ -15,9 +15,9 @@ pub(super) struct Rules {
     pub(super) preserve_mode: bool,
     preserve_owner: bool,
     preserve_mtime: bool,
-    /// Hard links of the host are links of the image.
+    /// Whether hard links of the host become hard links of the image.
     pub(super) preserve_links: bool,
-    /// The host's x bit does not count.
+    /// Whether to ignore the host's x bit.
     ignore_mode: bool,
     timestamp: Timestamp,
 }

@@ -144,7 +144,7 @@ impl Resolution<'_> {
             }
             match self.archived(from, &mut unpacking, archived, place, rules)? {
                 Some(kind) => self.add_archived(entry, root, archived, kind, rules)?,
-                // It is an error already.
+                // The error has been reported.
                 None if matches!(archived.kind, archive::Kind::Link(_)) => {}
                 None => skipped.push(PathBuf::from(OsStr::from_bytes(&archived.path))),
             }
@@ -249,7 +249,7 @@ impl Resolution<'_> {
         if (linked || place.length > 0)
             && let Some(&known) = unpacking.payloads.get(&key)
         {
-            // Names of one place are links of it, in an image too.
+            // Two names of one place in the archive are hard links, and stay so in the image.
             self.tree.set_linked(known);
             return Ok(Kind::File(known));
         }

@@ -16,7 +16,7 @@ use super::Resolution;
 use super::host::changed;
 use super::rules::Rules;
 
-/// Room for the names of a file's extended attributes, in bytes.
+/// The size in bytes of the buffer for the names of a file's extended attributes.
 const NAMES: usize = 4096;
 
 /// Directories may nest this deep, on any host.
@@ -90,19 +90,19 @@ struct Pending {
     relative: PathBuf,
     node: NodeId,
     depth: usize,
-    /// Where it goes is a link to a directory, which keeps its own attributes.
+    /// Whether `node` was reached through a link in the image. Then the directory keeps its own attributes.
     through_link: bool,
 }
 
-/// What becomes of a link.
-enum Led {
-    /// It stays a link.
+/// What a link of the host becomes in the image.
+enum Link {
+    /// A link.
     Kept,
-    /// It is taken for the file that it leads to.
+    /// The file that it leads to.
     File(Metadata),
-    /// It is taken for the directory that it leads to.
+    /// The directory that it leads to.
     Directory,
-    /// It cannot be meant; that is reported.
+    /// Nothing: an error has been reported.
     Refused,
 }
 
@@ -160,17 +160,17 @@ impl Resolution<'_> {
                     continue;
                 }
                 let name = name.as_bytes();
-                if rules.preserve_mode && has_more(&path) {
+                if rules.preserve_mode && has_extended_attributes(&path) {
                     attributed.push(path.clone());
                 }
                 let mut data = data;
                 let mut is_directory = data.is_dir();
                 if data.is_symlink() {
                     match self.link(from, &path, &relative, entry)? {
-                        Led::Kept => {}
-                        Led::File(there) => data = there,
-                        Led::Directory => is_directory = true,
-                        Led::Refused => continue,
+                        Link::Kept => {}
+                        Link::File(there) => data = there,
+                        Link::Directory => is_directory = true,
+                        Link::Refused => continue,
                     }
                 }
                 if is_directory {
@@ -204,37 +204,18 @@ impl Resolution<'_> {
         Ok(())
     }
 
-    /// What becomes of a symbolic link below `from`. One that a build sandbox has made leads to the file itself outside, by its own path: as
-    /// a link it would lead nowhere on the machine that reads the image, and taken for the file it would be a guess.
-    fn link(&mut self, from: &Path, path: &Path, relative: &Path, entry: &Files) -> Result<Led, Error> {
+    /// Decides what a symbolic link below `from` becomes. A build sandbox puts links in place of its inputs: each leads out of `from` to a
+    /// path that ends as its own does. Kept, such a link would lead nowhere on the machine that reads the image, and to follow it would be a
+    /// guess, so it is an error unless `follow` decides.
+    fn link(&mut self, from: &Path, path: &Path, relative: &Path, entry: &Files) -> Result<Link, Error> {
         const OF_THE_SYSTEM: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
         let target = path.read_link().map_err(|_| changed(path, "it was a link before"))?;
         let follow = entry.follow.as_ref().map(|follow| *follow.get_ref());
         let Ok(there) = path.metadata() else {
-            return Ok(Led::Kept);
+            return Ok(Link::Kept);
         };
         if follow == Some(true) {
-            let canonical = |path: &Path| {
-                path.canonicalize().map_err(|source| Error::Io {
-                    path: path.into(),
-                    action: "reading",
-                    source,
-                })
-            };
-            let to = canonical(path)?;
-            if to.starts_with(canonical(from)?) {
-                return Ok(Led::Kept);
-            }
-            if !there.is_dir() {
-                return Ok(Led::File(there));
-            }
-            if canonical(path.parent().unwrap_or(path))?.starts_with(&to) {
-                return Err(Error::input(
-                    path,
-                    "leads to a directory that it is in itself, and cannot be followed",
-                ));
-            }
-            return Ok(Led::Directory);
+            return followed(from, path, there);
         }
         let inside = target.strip_prefix("/").map(|below| from.join(below));
         let is_of_sandbox = follow.is_none()
@@ -243,7 +224,7 @@ impl Resolution<'_> {
             && !OF_THE_SYSTEM.iter().any(|system| target.starts_with(system))
             && target.ends_with(relative);
         if !is_of_sandbox {
-            return Ok(Led::Kept);
+            return Ok(Link::Kept);
         }
         if let Some(from) = &entry.from {
             let message = format!(
@@ -254,7 +235,7 @@ impl Resolution<'_> {
             let help = "`follow = true` takes what it leads to, `follow = false` keeps the link";
             self.error_with(from, message, "in this input", help);
         }
-        Ok(Led::Refused)
+        Ok(Link::Refused)
     }
 
     /// What is no directory. FIFOs and sockets have no content to keep, and opening one could wait for ever.
@@ -331,10 +312,32 @@ impl Resolution<'_> {
     }
 }
 
-/// Whether a file has rights or attributes besides its mode that a copy of it should have: capabilities, access control lists, and what
-/// its owner has noted. Labels of SELinux do not count: where they are used every file has one, and the system that the files come to
-/// gives its own.
-fn has_more(path: &Path) -> bool {
+/// What a link becomes that is followed if it leads out of `from`. `there` describes what it leads to.
+fn followed(from: &Path, path: &Path, there: Metadata) -> Result<Link, Error> {
+    let canonical = |path: &Path| {
+        path.canonicalize().map_err(|source| Error::Io {
+            path: path.into(),
+            action: "reading",
+            source,
+        })
+    };
+    let to = canonical(path)?;
+    if to.starts_with(canonical(from)?) {
+        return Ok(Link::Kept);
+    }
+    if !there.is_dir() {
+        return Ok(Link::File(there));
+    }
+    if canonical(path.parent().unwrap_or(path))?.starts_with(&to) {
+        let message = "leads to a directory that contains the link, and cannot be followed";
+        return Err(Error::input(path, message));
+    }
+    Ok(Link::Directory)
+}
+
+/// Whether a file has extended attributes that a copy should keep: capabilities, access control lists, or attributes of a user. SELinux
+/// labels do not count. Where SELinux is used every file has one, and the system that receives the files sets its own.
+fn has_extended_attributes(path: &Path) -> bool {
     let mut names = Vec::with_capacity(NAMES);
     // An error means that the file system has no attributes, so none can be lost. Names that do not fit are still names.
     let listed = rustix::fs::llistxattr(path, rustix::buffer::spare_capacity(&mut names));

@@ -15,14 +15,14 @@ pub struct Mark {
     before: &'static str,
     /// What it means, in words.
     meaning: &'static str,
-    /// Whether the firmware says this after it has found nothing to start.
-    nothing: bool,
+    /// Whether the firmware says this when it finds nothing to start.
+    finds_nothing: bool,
 }
 
 impl Mark {
-    /// What it means, in words. `started` is whether the firmware has started something of the medium before.
+    /// What it means, in words. `started` says whether the firmware has started something from the medium before.
     pub fn meaning(&self, started: bool) -> &'static str {
-        match self.nothing && started {
+        match self.finds_nothing && started {
             true => "what the firmware has started has given up, and the firmware finds nothing else",
             false => self.meaning,
         }
@@ -35,67 +35,67 @@ pub const MARKS: [Mark; 11] = [
         text: "Security Violation",
         before: "BdsDxe: failed to",
         meaning: "Secure Boot has refused the loader: nobody whom this firmware knows has signed it",
-        nothing: false,
+        finds_nothing: false,
     },
     Mark {
         text: "Access Denied",
         before: "BdsDxe: failed to",
         meaning: "Secure Boot has refused the loader: nobody whom this firmware knows has signed it",
-        nothing: false,
+        finds_nothing: false,
     },
     Mark {
         text: "isolinux.bin missing or corrupt",
         before: "",
         meaning: "ISOLINUX does not find itself: the image has no boot information table in it, or is not a disc here",
-        nothing: false,
+        finds_nothing: false,
     },
     Mark {
         text: "grub rescue>",
         before: "",
         meaning: "GRUB does not find its modules: its prefix or the search for it names what is not in the image",
-        nothing: false,
+        finds_nothing: false,
     },
     Mark {
         text: "grub>",
         before: "",
         meaning: "GRUB does not find its configuration, and waits for commands",
-        nothing: false,
+        finds_nothing: false,
     },
     Mark {
         text: "No bootable option or device",
         before: "",
         meaning: "the firmware finds nothing to start",
-        nothing: true,
+        finds_nothing: true,
     },
     Mark {
         text: "BdsDxe: failed to load",
         before: "",
         meaning: "the firmware finds no loader on the medium: no \\EFI\\BOOT\\BOOT*.EFI of its kind on an ESP that it sees",
-        nothing: false,
+        finds_nothing: false,
     },
     Mark {
         text: "UEFI Interactive Shell",
         before: "",
         meaning: "the firmware finds nothing to start, and has started its own shell",
-        nothing: true,
+        finds_nothing: true,
     },
     Mark {
         text: "No bootable device",
         before: "",
         meaning: "the BIOS finds nothing to start",
-        nothing: true,
+        finds_nothing: true,
     },
     Mark {
         text: "Boot failed: not a bootable",
         before: "",
         meaning: "the BIOS finds a medium without boot code: no El Torito entry for it, or no 55 AA at the end of the MBR",
-        nothing: true,
+        finds_nothing: true,
     },
     Mark {
         text: "Kernel panic",
         before: "",
         meaning: "the kernel has started, and gives up",
-        nothing: false,
+        finds_nothing: false,
     },
 ];
 
@@ -112,7 +112,7 @@ pub fn known<'a>(said: impl IntoIterator<Item = &'a str>) -> Option<Mark> {
     MARKS.into_iter().find(is_said)
 }
 
-/// Whether the firmware has started something of the medium's, by its own words on the serial port or in its log.
+/// Whether the firmware says on the serial port or in its log that it has started something from the medium.
 pub(super) fn is_started(firmware: Firmware, serial: &str, log: &str) -> bool {
     match firmware {
         // The address that it jumps to.
@@ -191,7 +191,7 @@ impl fmt::Display for Failure {
 mod tests {
     use super::*;
 
-    /// A BIOS that has jumped to a loader did find something.
+    /// A BIOS that has jumped to a loader has found something.
     #[test]
     fn a_loader_that_gave_up_is_not_nothing() {
         let nothing = known(["", "No bootable device.\n"]).unwrap();

@@ -1,5 +1,5 @@
-//! The parts of a machine as arguments of QEMU's: no default devices, no network card unless it is asked for, and none with a boot ROM
-//! (it would hide an image that does not boot), and nothing that a run leaves behind in firmware or on a medium.
+//! The parts of a machine as arguments for QEMU. There are no default devices. A network card is only there on request, and has no boot ROM,
+//! which would hide that an image does not boot. A run leaves nothing behind in the firmware or on a medium.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -94,14 +94,14 @@ impl Arguments {
         self.add(["-device", &format!("{},drive=m{number}{turn}", numbered(device))]);
     }
 
-    /// An empty disk, which firmware tries last. What is written to it is a file of QEMU's own, which is gone with the machine.
+    /// An empty disk. Firmware tries it last. QEMU keeps what is written to it in a temporary file.
     pub(super) fn empty_disk(&mut self, number: usize, size: u64) {
         let empty = "format=raw,snapshot=on,file.driver=null-co,file.read-zeroes=on";
         self.add(["-drive", &format!("if=none,id=e{number},{empty},file.size={size}")]);
         self.add(["-device", &format!("virtio-blk-pci,drive=e{number}")]);
     }
 
-    /// A network card without its boot ROM, behind which QEMU plays a router: 10.0.2.15 by DHCP, 10.0.2.2 the host.
+    /// A network card without a boot ROM. QEMU acts as its router: DHCP gives 10.0.2.15, and the host is 10.0.2.2.
     pub(super) fn network(&mut self) {
         self.add(["-netdev", "user,id=n0"]);
         self.add(["-device", "virtio-net-pci,netdev=n0,romfile="]);

@@ -109,7 +109,7 @@ impl Machine {
         self
     }
 
-    /// With what a test's machine has.
+    /// Adds the hardware of a test.
     pub fn hardware(mut self, hardware: &Hardware) -> Self {
         self.memory = hardware.memory;
         self.network = hardware.network;

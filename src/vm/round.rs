@@ -38,7 +38,7 @@ impl Round<'_> {
     /// Boots every cell. `accelerated` hears what runs each kind of machine, `done` of each outcome, in the order of the cells.
     ///
     /// # Errors
-    /// A program or a firmware that a cell needs is not installed, and nothing has been tried; or the first of [`Trial::run`].
+    /// When a cell needs a program or a firmware that is not installed; then no cell is tried. Otherwise the first error of [`Trial::run`].
     pub fn run(
         &self,
         accelerated: &mut dyn FnMut(&str),
@@ -112,7 +112,7 @@ pub fn jobs(memory: u64) -> NonZeroUsize {
     together(processors.get(), free, memory)
 }
 
-/// As many as there are processors and `free` MiB of memory for, if that is known.
+/// The number of machines for which there are processors, and memory if `free`, in MiB, is known.
 fn together(processors: usize, free: Option<u64>, memory: u64) -> NonZeroUsize {
     let fit = free.map_or(usize::MAX, |free| {
         usize::try_from(free / (memory + OVERHEAD)).unwrap_or(usize::MAX)

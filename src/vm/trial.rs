@@ -16,7 +16,7 @@ use crate::cell::Cell;
 use crate::manifest::{Expectations, Hardware};
 use crate::write::Interrupt;
 
-/// How much of the firmware's words the report holds.
+/// How many lines of the firmware the report holds.
 const FIRMWARE_LINES: usize = 50;
 
 /// The name of the picture among the logs.
@@ -56,9 +56,9 @@ pub struct Outcome {
     pub screenshot: Option<PathBuf>,
     /// The command line that started the machine.
     pub command: String,
-    /// The last lines of what the firmware has said.
+    /// The last lines that the firmware printed.
     pub firmware: Vec<String>,
-    /// What would mend a cell that cannot boot by the rules, where they know.
+    /// How to mend a cell that does not boot by the rules of `check`.
     pub mend: Option<String>,
     /// The command that repeats it by hand.
     pub repeat: String,
@@ -110,9 +110,8 @@ impl Trial<'_> {
         Ok(self.outcome(passed, age, Failure { reason, ..seen }))
     }
 
-    /// The command that shows the same machine to a person. What is typed and what is expected they do themselves.
+    /// The command that starts the same machine for a person, who then types and watches what the test does.
     fn repeat(&self) -> String {
-        let word = |word: &str| shell_word(word.as_ref());
         let Cell { firmware, medium } = self.cell;
         let image = shell_word(self.image.as_os_str());
         let mut line = format!(
@@ -133,11 +132,9 @@ impl Trial<'_> {
             line += " --network";
         }
         line.extend(disks.iter().map(|size| format!(" --disk {size}")));
-        line.extend(
-            qemu.iter()
-                .map(|argument| word(&format!("--qemu={argument}")))
-                .map(|word| format!(" {word}")),
-        );
+        for argument in qemu {
+            line += &format!(" {}", shell_word(format!("--qemu={argument}").as_ref()));
+        }
         line
     }
 

@@ -1,4 +1,5 @@
-//! Whether an image is there already: then nothing is written, and what depends on its time and its inode is not built again.
+//! Compares an image with the file that exists. An equal file is not written again: it keeps its time and its inode, so build systems do not
+//! rebuild what depends on it.
 
 use std::fs::File;
 use std::io;
@@ -8,13 +9,14 @@ use std::path::Path;
 use super::input::Input;
 use super::{Error, Interrupt, Piece, PieceSource, io_error};
 
-/// What is compared at once.
+/// Bytes that are compared at once.
 const STEP: usize = 1 << 18;
 
-/// Whether `target` is a file that has the bytes of an image; it is on the disk then. Where it differs first, the comparison ends.
+/// Whether `target` is a file with exactly these bytes. If so, the file is also synced to the disk. The comparison ends at the first
+/// difference.
 ///
 /// # Errors
-/// When a source cannot be read, or has changed since the image was planned. A target that cannot be read is another one.
+/// When a source cannot be read, or has changed since the image was planned. A target that cannot be read counts as different.
 pub fn is_written<'a>(
     target: &Path,
     size: u64,
@@ -71,7 +73,7 @@ pub fn is_written<'a>(
     Ok(true)
 }
 
-/// The file that is there, read from its first byte to its last.
+/// The existing file, read from its first byte to its last.
 struct There {
     file: File,
     at: u64,
@@ -79,7 +81,7 @@ struct There {
 }
 
 impl There {
-    /// Whether these bytes come next.
+    /// Whether the next bytes are these.
     fn is_next(&mut self, wanted: &[u8]) -> bool {
         let found = &mut self.found[..wanted.len()];
         let read = self.file.read_exact_at(found, self.at);
@@ -87,7 +89,7 @@ impl There {
         read.is_ok() && found == wanted
     }
 
-    /// Whether there are zeros up to `end`.
+    /// Whether all bytes up to `end` are zero.
     fn is_zero(&mut self, end: u64) -> bool {
         while self.at < end {
             let length = (end - self.at).min(STEP as u64) as usize;

@@ -1,4 +1,4 @@
-//! What makes the bytes of an image, and what makes its identity.
+//! What changes the bytes of an image, and what changes its identity.
 
 use super::*;
 
@@ -52,7 +52,7 @@ fn another_content_is_another_identity() {
     assert_ne!(identity(), known);
 }
 
-/// Two manifests that differ in one setting alone make two images, whatever value the setting has.
+/// Two manifests that differ in one setting make two images.
 #[test]
 fn every_setting_is_part_of_the_identity() {
     let host = host();

@@ -91,7 +91,7 @@ fn the_same_file_from_two_sources_is_one_and_another_needs_a_word() {
     host.build(&format!("{both}ignore_mode = true\n"));
 }
 
-/// The kernel makes these up while they are read, and says 0 bytes or a page of them. A file that is one hole says what is so.
+/// The kernel makes these files while they are read, and reports 0 bytes or a page. The length of a file that is one hole is true.
 #[test]
 fn a_file_whose_length_says_nothing_is_refused() {
     let host = host();

@@ -70,7 +70,7 @@ fn t7_links_share_an_extent_and_special_files_are_told_and_not_opened() {
     assert!(has(&facts.warnings, "left out 2 special files") && has(&facts.warnings, "tree/fifo first"));
 }
 
-/// By content alone, from 64 KiB on.
+/// From 64 KiB on the content alone decides.
 #[test]
 fn equal_files_are_stored_once_if_they_are_large() {
     let host = host();
@@ -92,7 +92,7 @@ fn equal_files_are_stored_once_if_they_are_large() {
         let path = format!("iso:/{alone}");
         assert_eq!(extent(&facts, &path).paths, [path.as_str()]);
     }
-    // They are two files that share their bytes, and not links.
+    // They are two files that share their bytes. They are not links.
     let volume = iso9660::read_descriptors(&image).unwrap();
     let primary = volume.iter().find_map(|(_, descriptor)| match descriptor {
         iso9660::Descriptor::Volume(volume) => Some(volume),
@@ -138,7 +138,7 @@ fn a_link_to_a_directory_is_gone_through_inside_the_image() {
     }
 }
 
-/// What bazel's sandboxes and others put in place of inputs.
+/// Build sandboxes, such as Bazel's, put links in place of inputs.
 #[test]
 fn links_of_a_build_sandbox_are_not_taken_silently() {
     let host = host();
@@ -177,7 +177,7 @@ fn targets_that_not_every_reader_takes_are_counted() {
     );
 }
 
-/// The ESP's files are shown in the tree too, where nothing else is in the way; what is goes on to be shown.
+/// The tree shows the ESP's files too, unless another file has the path. Then that file is shown, and the others still are.
 #[test]
 fn a_file_in_the_way_of_the_esps_stays_and_the_others_are_shown() {
     let host = host();

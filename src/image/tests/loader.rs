@@ -278,7 +278,7 @@ fn a_kernel_that_is_compressed_goes_into_the_image_as_it_starts() {
     assert!(host.error(inside).contains("no firmware starts it so"));
 }
 
-/// Linux, drivers/firmware/efi/libstub/zboot-header.S: an EFI program that unpacks the kernel itself. It has no header of a boot protocol.
+/// Linux, drivers/firmware/efi/libstub/zboot-header.S: the EFI program unpacks the kernel itself. It has no header of a boot protocol.
 #[test]
 fn an_arm64_kernel_in_an_efi_program_goes_in_as_it_is() {
     let host = with_kernel();
