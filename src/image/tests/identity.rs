@@ -57,7 +57,6 @@ fn another_content_is_another_identity() {
 fn every_setting_is_part_of_the_identity() {
     let host = host();
     host.put("floppy", &vec![1; 1_474_560]);
-    host.put("larger", &vec![1; 2_949_120]);
     let iso = |line: &str| format!("[iso]\n{line}\n[boot.bios]\nimage = \"bios.bin\"\n");
     let bios = |lines: &str| format!("[boot.bios]\nimage = \"bios.bin\"\n{lines}\n");
     let entry = |lines: &str| format!("{}[[boot.entry]]\nimage = \"floppy\"\n{lines}\n", bios(""));
