@@ -16,8 +16,14 @@ pub enum Firmware {
     UefiIa32,
     /// UEFI of a 64-bit ARM machine.
     UefiAa64,
-    /// UEFI of a 64-bit PC that refuses what nobody signed whom it knows.
+    /// UEFI of any 64-bit PC with Secure Boot as it is sold: both of the next two.
     SecureBoot,
+    /// UEFI of a 64-bit PC with Secure Boot that trusts Microsoft's certificates of 2011.
+    SecureBoot2011,
+    /// UEFI of a 64-bit PC with Secure Boot that trusts Microsoft's certificates of 2023.
+    SecureBoot2023,
+    /// UEFI of a 64-bit PC with Secure Boot that trusts its owner's certificates alone.
+    SecureBootOwn,
 }
 
 /// How the image presents itself to the firmware.
@@ -46,7 +52,16 @@ pub struct Cell {
 
 impl Firmware {
     /// All, in the order of every table.
-    pub const ALL: [Self; 5] = [Self::Bios, Self::Uefi, Self::UefiIa32, Self::UefiAa64, Self::SecureBoot];
+    pub const ALL: [Self; 8] = [
+        Self::Bios,
+        Self::Uefi,
+        Self::UefiIa32,
+        Self::UefiAa64,
+        Self::SecureBoot,
+        Self::SecureBoot2011,
+        Self::SecureBoot2023,
+        Self::SecureBootOwn,
+    ];
 
     /// The name in cells and on the command line.
     pub fn name(self) -> &'static str {
@@ -56,6 +71,36 @@ impl Firmware {
             Self::UefiIa32 => "uefi-ia32",
             Self::UefiAa64 => "uefi-aa64",
             Self::SecureBoot => "secure-boot",
+            Self::SecureBoot2011 => "secure-boot-2011",
+            Self::SecureBoot2023 => "secure-boot-2023",
+            Self::SecureBootOwn => "secure-boot-own",
+        }
+    }
+
+    /// Whether it asks for signatures.
+    pub fn is_secure(self) -> bool {
+        matches!(
+            self,
+            Self::SecureBoot | Self::SecureBoot2011 | Self::SecureBoot2023 | Self::SecureBootOwn
+        )
+    }
+
+    /// The machine, by what it trusts.
+    pub fn machine(self) -> &'static str {
+        match self {
+            Self::SecureBoot => "a PC with Microsoft's certificates",
+            Self::SecureBoot2011 => "a PC with the certificates of 2011 alone",
+            Self::SecureBoot2023 => "a PC with the certificates of 2023 alone",
+            Self::SecureBootOwn => "a PC with its owner's certificates alone",
+            Self::Bios | Self::Uefi | Self::UefiIa32 | Self::UefiAa64 => "a machine without Secure Boot",
+        }
+    }
+
+    /// The kinds of machines that it stands for.
+    pub fn generations(self) -> Vec<Self> {
+        match self {
+            Self::SecureBoot => vec![Self::SecureBoot2011, Self::SecureBoot2023],
+            one => vec![one],
         }
     }
 }
@@ -140,7 +185,7 @@ mod tests {
 
     #[test]
     fn every_cell_reads_as_it_is_written() {
-        assert_eq!(Cell::all().count(), 25);
+        assert_eq!(Cell::all().count(), 40);
         for cell in Cell::all() {
             assert_eq!(cell.to_string().parse(), Ok(cell));
         }

@@ -1,28 +1,28 @@
 //! Firmware rules as code: which firmware starts an image from which medium, and why.
 //!
-//! The rules are those of EDK2's PartitionDxe and of BIOSes as they are found. They judge the way to a loader, not the loader.
+//! The rules are those of EDK2's PartitionDxe and of BIOSes as they are found. They judge the way to a loader, whether
+//! Secure Boot starts it, and what shim starts behind it; not the loader.
 
 mod bios;
+mod secure_boot;
+mod started;
 mod uefi;
 
+use crate::authenticode::Certificate;
 use crate::cell::{Cell, Firmware};
 use crate::facts::{Description, Verdict};
+use crate::secure_boot::Authority;
 use bios::bios;
+use secure_boot::Keys;
 use uefi::uefi;
 
 pub use uefi::{has_loader, needs_extents};
 
-/// A verdict for each firmware with each medium, in the order of [`Cell::all`].
-pub fn cells(facts: &Description) -> Vec<Verdict> {
+/// A verdict for each firmware with each medium, in the order of [`Cell::all`]. `trusted` are certificates that the machine's owner has
+/// put into `db` or enrolled as Machine Owner Keys; without any there are no cells of [`Firmware::SecureBootOwn`].
+pub fn cells(facts: &Description, trusted: &[Certificate]) -> Vec<Verdict> {
     let judge = |cell: Cell| {
-        let judged = match cell.firmware {
-            _ if let Some(why) = menu_lacks(facts, cell.firmware) => {
-                Err(no(why, "a smaller initrd, or another firmware"))
-            }
-            Firmware::Bios => bios(facts, cell.medium),
-            firmware => uefi(facts, firmware, cell.medium),
-        };
-        let (boots, reason, mend) = match judged {
+        let (boots, reason, mend) = match judged(facts, cell, trusted) {
             Ok(why) => (true, why, None),
             Err(no) => (false, format!("{}; mend: {}", no.why, no.mend), Some(no.mend)),
         };
@@ -33,14 +33,33 @@ pub fn cells(facts: &Description) -> Vec<Verdict> {
             mend,
         }
     };
-    Cell::all().map(judge).collect()
+    let is_judged = |cell: &Cell| cell.firmware != Firmware::SecureBootOwn || !trusted.is_empty();
+    Cell::all().filter(is_judged).map(judge).collect()
+}
+
+fn judged(facts: &Description, cell: Cell, trusted: &[Certificate]) -> Judged {
+    if let Some(why) = menu_lacks(facts, cell.firmware) {
+        return Err(no(why, "a smaller initrd, or another firmware"));
+    }
+    match cell.firmware {
+        Firmware::Bios => bios(facts, cell.medium),
+        // Every PC has one of them, or both.
+        Firmware::SecureBoot if let Some(no) = refused_by_one(facts, cell, trusted) => Err(no),
+        firmware => uefi(facts, firmware, cell.medium, Keys::of(firmware, trusted).as_ref()),
+    }
+}
+
+fn refused_by_one(facts: &Description, cell: Cell, trusted: &[Certificate]) -> Option<No> {
+    let generations = cell.firmware.generations().into_iter();
+    let mut verdicts = generations.map(|firmware| judged(facts, Cell { firmware, ..cell }, trusted));
+    verdicts.find_map(Result::err)
 }
 
 /// Why a menu has no entry for a firmware that would start one otherwise.
 fn menu_lacks(facts: &Description, firmware: Firmware) -> Option<&str> {
-    let name = match firmware {
-        Firmware::SecureBoot => Firmware::Uefi.name(),
-        firmware => firmware.name(),
+    let name = match firmware.is_secure() {
+        true => Firmware::Uefi.name(),
+        false => firmware.name(),
     };
     let menu = facts.menu.iter().find(|menu| menu.firmware == name)?;
     menu.lacks.as_deref()
@@ -106,6 +125,17 @@ pub fn why_nothing(facts: &Description) -> Option<String> {
         true => reason("bios-cd"),
         false => reason("uefi-cd"),
     })
+}
+
+/// Whether Secure Boot starts the image by Microsoft's authorities for other people's programs alone, which some PCs do not trust at first.
+pub fn needs_third_party(facts: &Description) -> bool {
+    let by_default = [Firmware::SecureBoot2011, Firmware::SecureBoot2023];
+    let mut cells = facts.cells.iter();
+    let boots = cells.any(|verdict| verdict.boots && by_default.contains(&verdict.cell.firmware));
+    let loaders = facts.esp.iter().flat_map(|volume| &volume.loaders);
+    let signatures = loaders.flat_map(|loader| &loader.signatures);
+    let mut authorities = signatures.flat_map(|signature| &signature.authorities);
+    boots && !authorities.any(|authority| matches!(authority, Authority::Windows2011 | Authority::Windows2023))
 }
 
 /// Whether somebody meant the image to boot: it has a boot catalog, an ESP, an active partition or boot code.

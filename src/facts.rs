@@ -3,11 +3,15 @@
 //! `plan` fills a [`Description`] from the manifest's side, `inspect` from the image's bytes, and the two must be equal: that equality
 //! is a test over every example. Offsets and lengths are bytes.
 
+mod program;
+
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::cell::Cell;
+
+pub use program::{LoaderFacts, ShimFacts, SignatureFacts};
 
 /// A whole image, described.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -231,19 +235,19 @@ pub struct EspFacts {
     pub label: String,
     /// The volume's serial number.
     pub serial: u32,
-    /// What firmware starts by default, `/EFI/BOOT/BOOT*.EFI`.
+    /// What firmware starts by default, `/EFI/BOOT/BOOT*.EFI`, and what shim starts behind it.
     pub loaders: Vec<LoaderFacts>,
 }
 
-/// An EFI program at a default path.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LoaderFacts {
-    /// In the FAT.
-    pub path: String,
-    /// The machine that the PE header names: `x64`, `ia32`, `aa64`; `none` where there is no PE header.
-    pub machine: String,
-    /// Common names in its certificate table.
-    pub signers: Vec<String>,
+impl EspFacts {
+    /// The program in `/EFI/BOOT` of this name, as a FAT compares names.
+    pub fn loader(&self, name: &str) -> Option<&LoaderFacts> {
+        let is_named = |loader: &&LoaderFacts| {
+            let last = loader.path.rsplit('/').next();
+            last.is_some_and(|last| last.eq_ignore_ascii_case(name))
+        };
+        self.loaders.iter().find(is_named)
+    }
 }
 
 /// A run of bytes with one meaning.

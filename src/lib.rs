@@ -33,7 +33,8 @@
 //! | facts | [`facts`], [`cell`] | the words and the JSON of `plan` and `inspect` |
 //!
 //! The leaves each know one standard, and neither the tree, the manifest, the file system nor each other: [`iso9660`] (ECMA-119, Rock
-//! Ridge, Joliet), [`udf`] (read only), [`el_torito`], [`mbr`], [`gpt`], [`apm`] (read only), [`fat`], [`pe`], [`sha256sum`].
+//! Ridge, Joliet), [`udf`] (read only), [`el_torito`], [`mbr`], [`gpt`], [`apm`] (read only), [`fat`], [`pe`], [`authenticode`] (signatures of
+//! programs), [`sha256sum`].
 //!
 //! # What always holds
 //!
@@ -54,6 +55,7 @@
 
 pub mod apm;
 pub mod archive;
+pub mod authenticode;
 pub mod boot;
 pub mod cell;
 pub mod check;
@@ -79,6 +81,7 @@ pub mod mbr;
 pub mod pe;
 pub mod read_at;
 pub mod resolve;
+pub mod secure_boot;
 pub mod sha256sum;
 pub mod source;
 pub mod text;

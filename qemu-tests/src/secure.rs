@@ -11,7 +11,8 @@ const OWNER: &str = "605dab50-e046-4300-abb6-3dd810dd8b23";
 #[derive(Debug)]
 pub struct Owner {
     key: PathBuf,
-    certificate: PathBuf,
+    /// The certificate, in PEM.
+    pub certificate: PathBuf,
     /// Variables of a firmware that has Microsoft's keys, and this one as shim's Machine Owner Key.
     pub variables: PathBuf,
 }

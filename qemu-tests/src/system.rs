@@ -76,11 +76,11 @@ pub fn needs(firmware: Firmware) -> &'static [&'static str] {
         Firmware::Uefi => &["qemu-system-x86_64", "setpriv", tools::OVMF_CODE, tools::OVMF_VARS],
         Firmware::UefiIa32 => &["qemu-system-x86_64", "setpriv", tools::OVMF_IA32_CODE],
         Firmware::UefiAa64 => &["qemu-system-aarch64", "setpriv", "bsdtar", tools::AAVMF_CODE],
-        Firmware::SecureBoot => &[
+        _ => &[
             "qemu-system-x86_64",
             "setpriv",
             tools::OVMF_SECURE_CODE,
-            tools::OVMF_VARS_MS,
+            tools::OVMF_VARS,
         ],
     }
 }

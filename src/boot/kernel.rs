@@ -74,7 +74,7 @@ pub fn read(file: &dyn ReadAt) -> Program {
         boot_protocol,
         command_line,
         memory: boot_protocol.map(|version| memory(file, version)),
-        has_initrd: pe.as_ref().is_some_and(|pe| pe.initrd),
+        has_initrd: pe.as_ref().is_some_and(|pe| pe.section(".initrd").is_some()),
         efi: pe.map_or_else(Vec::new, |pe| [&[pe.machine][..], &pe.compatible].concat()),
     }
 }

@@ -1,16 +1,10 @@
 //! What UEFI starts, and the way there.
 
+use super::secure_boot::Keys;
+use super::started::started;
 use super::{Judged, No, no};
 use crate::cell::{Firmware, Medium};
 use crate::facts::{BootEntry, Description, EspFacts, LoaderFacts, Partition, esp_name};
-
-/// Certificate authorities whose signatures firmware accepts as it is sold.
-const AUTHORITIES: [&str; 4] = [
-    "Microsoft Corporation UEFI CA 2011",
-    "Microsoft UEFI CA 2023",
-    "Microsoft Windows Production PCA 2011",
-    "Windows UEFI CA 2023",
-];
 
 /// UEFI 3.5.1.1: what a firmware starts in `/EFI/BOOT`, and the machine that it is for.
 fn default_loader(firmware: Firmware) -> (&'static str, &'static str) {
@@ -26,12 +20,13 @@ pub fn has_loader(facts: &Description, firmware: Firmware) -> bool {
     let (name, _) = default_loader(firmware);
     let is_it = |loader: &LoaderFacts| {
         let is_named = loader.path.to_ascii_uppercase().ends_with(&format!("/{name}"));
-        is_named && (firmware != Firmware::SecureBoot || !loader.signers.is_empty())
+        is_named && (!firmware.is_secure() || !loader.signatures.is_empty())
     };
     firmware != Firmware::Bios && facts.esp.iter().flat_map(|volume| &volume.loaders).any(is_it)
 }
 
-pub(super) fn uefi(facts: &Description, firmware: Firmware, medium: Medium) -> Judged {
+/// Whether the firmware starts what it finds; one with `keys` is a machine with Secure Boot.
+pub(super) fn uefi(facts: &Description, firmware: Firmware, medium: Medium, keys: Option<&Keys<'_>>) -> Judged {
     let Found {
         way,
         volume,
@@ -43,58 +38,25 @@ pub(super) fn uefi(facts: &Description, firmware: Firmware, medium: Medium) -> J
         Medium::Usb4kn | Medium::Disk4kn => from_partition(facts, 4096)?,
     };
     let (name, machine) = default_loader(firmware);
-    let named = |name: &str| {
-        let last = |loader: &LoaderFacts| {
-            loader
-                .path
-                .rsplit('/')
-                .next()
-                .is_some_and(|last| last.eq_ignore_ascii_case(name))
-        };
-        volume.loaders.iter().find(|loader| last(loader))
-    };
-    let Some(loader) = named(name) else {
+    let Some(loader) = volume.loader(name) else {
         let why = format!("{way} without /EFI/BOOT/{name}");
         return Err(no(why, format!("a loader for {machine} of that name")));
     };
+    let way = format!("{way} with {}", loader.path);
     if loader.machine != machine {
         let why = format!(
-            "{way} with {}, which is not a program for {machine}: its machine is {}",
-            loader.path, loader.machine
+            "{way}, which is not a program for {machine}: its machine is {}",
+            loader.machine
         );
         return Err(no(why, format!("a loader for {machine} of that name")));
     }
     if by_catalog {
         is_within(facts, volume, loader)?;
     }
-    if firmware != Firmware::SecureBoot {
-        return Ok(format!("{way} with {}", loader.path));
+    match started(volume, loader, keys) {
+        Ok(by) => Ok(format!("{way}{by}")),
+        Err(refused) => Err(no(format!("{way}, {}", refused.why), refused.mend)),
     }
-    // shim's own rule: what it starts is signed by somebody, and by whom it trusts the machine knows.
-    let behind = named("grubx64.efi").filter(|behind| behind.signers.is_empty());
-    match authority(loader) {
-        Some(_) if let Some(behind) = behind => Err(no(
-            format!(
-                "{way} with {}, which does not start {}: nobody has signed it",
-                loader.path, behind.path
-            ),
-            "one that is signed with a key of the machine's owner or of whoever made the shim",
-        )),
-        Some(name) => Ok(format!("{way} with {}, signed by {name}", loader.path)),
-        None => Err(no(
-            format!(
-                "{way} with {}, which is not signed by an authority that firmware knows",
-                loader.path
-            ),
-            "a signed shim of that name, or your key in the firmware",
-        )),
-    }
-}
-
-fn authority(loader: &LoaderFacts) -> Option<&'static str> {
-    AUTHORITIES
-        .into_iter()
-        .find(|name| loader.signers.iter().any(|signer| signer == name))
 }
 
 /// How a firmware comes to a FAT volume.

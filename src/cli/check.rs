@@ -30,6 +30,7 @@ struct Verdicts<'a> {
 
 pub(super) fn run(arguments: &Check) -> Result<(), Error> {
     let mut facts = described(&arguments.image, None)?;
+    arguments.trust.judge(&mut facts, &arguments.require)?;
     let mut verified = Vec::new();
     if arguments.digests {
         let image = open(&arguments.image)?;

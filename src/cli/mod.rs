@@ -18,6 +18,7 @@ mod run;
 mod show;
 mod subject;
 mod test;
+mod trust;
 mod verify;
 mod write;
 
@@ -38,6 +39,8 @@ use isobuild::text;
 use isobuild::write::Interrupt;
 use regex::Regex;
 use serde::Serialize;
+
+use trust::Trust;
 
 /// One TOML manifest, one bootable image: the same file boots as a CD, a USB stick and a VM disk.
 #[derive(Debug, Parser)]
@@ -112,6 +115,8 @@ struct Build {
 struct Plan {
     /// The manifest.
     manifest: PathBuf,
+    #[command(flatten)]
+    trust: Trust,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -136,6 +141,8 @@ struct Check {
     /// A cell that has to boot, such as uefi-usb; the exit code is 5 if it does not.
     #[arg(long, value_name = "CELL", value_parser = Cell::from_str)]
     require: Vec<Cell>,
+    #[command(flatten)]
+    trust: Trust,
     /// Read every byte, and compare with what the image says of them: its implanted MD5, and its list of SHA-256 digests.
     #[arg(long)]
     digests: bool,
@@ -192,13 +199,16 @@ struct Diff {
 struct Run {
     /// An image; or a manifest, whose image is built first when it is older than what goes into it.
     image: PathBuf,
-    /// The machine's firmware: bios, uefi, secure-boot, uefi-ia32 or uefi-aa64 [default: the first that the image boots under].
+    /// The machine's firmware: bios, uefi, uefi-ia32, uefi-aa64, secure-boot, or, with the certificates of one year or of `--trust`
+    /// alone, secure-boot-2011, secure-boot-2023 and secure-boot-own [default: the first that the image boots under].
     #[arg(long, value_name = "FIRMWARE", value_parser = Firmware::from_str)]
     firmware: Option<Firmware>,
     /// What the image is to it: cd, usb, usb-4kn, disk or disk-4kn. On a stick El Torito does not count, as much firmware does
     /// not look at it there [default: the first that it boots as].
     #[arg(long = "as", value_name = "MEDIUM", value_parser = Medium::from_str)]
     medium: Option<Medium>,
+    #[command(flatten)]
+    trust: Trust,
     /// Sit at its screen, in a window [default where there are windows].
     #[arg(long, conflicts_with = "serial")]
     gui: bool,
@@ -251,6 +261,8 @@ struct Test {
     /// A cell to boot, such as uefi-usb; may be repeated [default: the manifest's, else all that `check` says boot].
     #[arg(long, value_name = "CELL", value_parser = Cell::from_str)]
     cell: Vec<Cell>,
+    #[command(flatten)]
+    trust: Trust,
     /// A regular expression for what the serial port has to show [default: that the firmware starts the image].
     #[arg(long, value_name = "RE", value_parser = expression)]
     expect: Option<Regex>,

@@ -14,7 +14,8 @@ pub(super) fn run(arguments: &Plan) -> Result<(), Error> {
     let iso = IsoTree::of(&resolved);
     let planned = |error: image::PlanError| error.into_error(&document);
     let plan = image::plan(&resolved, &iso).map_err(planned)?;
-    let facts = plan.describe().map_err(planned)?;
+    let mut facts = plan.describe().map_err(planned)?;
+    arguments.trust.judge(&mut facts, &[])?;
     drop(progress);
     show::warnings(&resolved.report, &facts.warnings);
     match arguments.json {

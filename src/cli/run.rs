@@ -14,12 +14,15 @@ use super::subject::{Subject, subject};
 use super::{Run, interrupt, print, show};
 
 /// What is tried first where nobody says: what most machines have, and how most virtual machines take an image.
-const FIRMWARE: [Firmware; 5] = [
+const FIRMWARE: [Firmware; 8] = [
     Firmware::Uefi,
     Firmware::Bios,
     Firmware::UefiAa64,
     Firmware::UefiIa32,
     Firmware::SecureBoot,
+    Firmware::SecureBoot2011,
+    Firmware::SecureBoot2023,
+    Firmware::SecureBootOwn,
 ];
 
 pub(super) fn run(arguments: &Run) -> Result<(), Error> {
@@ -29,13 +32,19 @@ pub(super) fn run(arguments: &Run) -> Result<(), Error> {
         Machine::installed(firmware)?;
     }
     let Subject { image, expectations } = subject(&arguments.image, &interrupt)?;
-    let facts = described(&image, None)?;
+    let mut facts = described(&image, None)?;
+    let asked = arguments.firmware.map(|firmware| {
+        let medium = arguments.medium.unwrap_or(Medium::Cd);
+        Cell { firmware, medium }
+    });
+    let trusted = arguments.trust.judge(&mut facts, asked.as_slice())?;
     let cell = cell(arguments, &facts);
     let qemu = Machine::installed(cell.firmware)?;
     let (accelerator, sentence) = Accelerator::choose(&qemu, cell.firmware);
     let machine = Machine::new(cell.firmware)
         .accelerator(accelerator)
         .hardware(&arguments.hardware.over(expectations.hardware))
+        .trusting(&trusted)
         .interrupt(&interrupt);
     let seat = match (arguments.gui, arguments.serial) {
         (true, _) => Seat::Window,

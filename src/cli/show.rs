@@ -9,7 +9,7 @@ use isobuild::check;
 use isobuild::diagnostic::{Report, Severity};
 use isobuild::error::{Error, escape};
 use isobuild::extract;
-use isobuild::facts::{Description, Extent};
+use isobuild::facts::{Description, Extent, SignatureFacts};
 use isobuild::text;
 
 /// A line on standard error. What becomes of it changes nothing: the exit code says how the run ended.
@@ -243,14 +243,9 @@ fn esp(out: &mut String, facts: &Description) {
             text::visible(esp.label.as_bytes())
         );
         for loader in &esp.loaders {
-            let signed = match loader.signers.as_slice() {
-                [] => "not signed".into(),
-                [one] => format!("signed by {}", text::visible(one.as_bytes())),
-                [one, more @ ..] => format!(
-                    "signed by {} and {} more certificates",
-                    text::visible(one.as_bytes()),
-                    more.len()
-                ),
+            let signed = match loader.signatures.as_slice() {
+                [] => "not signed".to_owned(),
+                all => all.iter().map(signature).collect::<Vec<_>>().join("; "),
             };
             let _ = writeln!(
                 out,
@@ -258,6 +253,22 @@ fn esp(out: &mut String, facts: &Description) {
                 text::visible(loader.path.as_bytes()),
                 loader.machine
             );
+        }
+    }
+}
+
+/// By whom, and for which machines that counts.
+fn signature(signature: &SignatureFacts) -> String {
+    let visible = |name: &str| text::visible(name.as_bytes());
+    match (&signature.fault, &signature.signer) {
+        (Some(fault), _) => visible(fault),
+        (None, signer) => {
+            let signer = visible(signer.as_deref().unwrap_or("nobody known"));
+            let authorities: Vec<&str> = signature.authorities.iter().map(|authority| authority.name()).collect();
+            match authorities.as_slice() {
+                [] => format!("signed with a certificate of the name {signer}"),
+                names => format!("signed by {signer} under {}", names.join(", ")),
+            }
         }
     }
 }
@@ -290,22 +301,48 @@ fn cells(out: &mut String, facts: &Description, required: &[Cell]) {
         let _ = writeln!(out, "\nnothing boots this image: {}", text::visible(why.as_bytes()));
     }
     let has_structure = !facts.partitions.is_empty() || facts.boot_catalog.is_some() || facts.mbr.is_some();
-    let is_listed = |firmware: Firmware| {
-        let of_firmware = facts.cells.iter().filter(|verdict| verdict.cell.firmware == firmware);
-        let mut of_use = of_firmware.filter(|verdict| verdict.boots || required.contains(&verdict.cell));
-        let is_pc = matches!(firmware, Firmware::Bios | Firmware::Uefi);
-        of_use.next().is_some() || check::has_loader(facts, firmware) || (why.is_some() && has_structure && is_pc)
+    let of = |firmware| {
+        facts
+            .cells
+            .iter()
+            .filter(move |verdict| verdict.cell.firmware == firmware)
     };
-    let mut listed = facts
+    let differ = || {
+        let pairs = of(Firmware::SecureBoot2011).zip(of(Firmware::SecureBoot2023));
+        let mut pairs = pairs;
+        pairs.any(|(one, other)| one.boots != other.boots)
+    };
+    let is_listed = |firmware: Firmware| {
+        let is_required = of(firmware).any(|verdict| required.contains(&verdict.cell));
+        let is_pc = matches!(firmware, Firmware::Bios | Firmware::Uefi);
+        match firmware {
+            // `secure-boot` says the same of both.
+            Firmware::SecureBoot2011 | Firmware::SecureBoot2023 if !differ() => is_required,
+            _ => {
+                let boots = of(firmware).any(|verdict| verdict.boots);
+                boots || is_required || check::has_loader(facts, firmware) || (why.is_some() && has_structure && is_pc)
+            }
+        }
+    };
+    let listed: Vec<_> = facts
         .cells
         .iter()
         .filter(|cell| is_listed(cell.cell.firmware))
-        .peekable();
-    if listed.peek().is_some() {
+        .collect();
+    if !listed.is_empty() {
         let _ = writeln!(out, "\ncells");
     }
+    let longest = listed.iter().map(|cell| cell.cell.to_string().len()).max();
+    let width = longest.unwrap_or_default().max(20);
     for cell in listed {
         let verdict = if cell.boots { "yes" } else { "no " };
-        let _ = writeln!(out, "  {:<20} {verdict}  {}", cell.cell.to_string(), cell.reason);
+        let reason = text::visible(cell.reason.as_bytes());
+        let _ = writeln!(out, "  {:<width$} {verdict}  {reason}", cell.cell.to_string());
+    }
+    if check::needs_third_party(facts) {
+        let _ = writeln!(
+            out,
+            "  PCs that trust Windows' certificates alone start no shim until \"Microsoft 3rd party UEFI CA\" is on in their set-up"
+        );
     }
 }

@@ -97,7 +97,7 @@ fn common(mut facts: Description) -> Description {
     facts.name_map.clear();
     facts.menu.clear();
     // A plan knows why a menu starts nothing somewhere, and the image that it does not.
-    facts.cells = check::cells(&facts);
+    facts.cells = check::cells(&facts, &[]);
     facts.extents.iter_mut().for_each(|extent| extent.source = None);
     facts
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use isobuild::cell::Cell;
+use isobuild::cell::{Cell, Firmware};
 use isobuild::error::{Error, escape};
 use isobuild::facts::{Description, Verdict};
 use isobuild::manifest::Expectations;
@@ -18,7 +18,10 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
     let interrupt = interrupt()?;
     let Subject { image, expectations } = subject(&arguments.image, &interrupt)?;
     let expectations = with(expectations, arguments);
-    let facts = described(&image, None)?;
+    let mut facts = described(&image, None)?;
+    let trusted = arguments
+        .trust
+        .judge(&mut facts, expectations.cells.as_deref().unwrap_or_default())?;
     let (cells, skipped) = match &expectations.cells {
         Some(cells) => installed(cells.iter().copied(), true),
         None => installed(those_that_boot(&facts), false),
@@ -32,6 +35,7 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
         image: &image,
         cells: &cells,
         expectations: &expectations,
+        trusted: &trusted,
         directory: &directory,
         jobs: arguments
             .jobs
@@ -81,10 +85,16 @@ fn with(manifest: Expectations, arguments: &Test) -> Expectations {
     }
 }
 
-/// The cells that boot by the rules of `check`.
+/// The cells that boot by the rules of `check`. One that another of them stands for is tried with that.
 fn those_that_boot(facts: &Description) -> impl Iterator<Item = Cell> {
-    let boots = facts.cells.iter().filter(|verdict| verdict.boots);
-    boots.map(|verdict| verdict.cell)
+    let boots = |cell: Cell| facts.cells.iter().any(|verdict| verdict.cell == cell && verdict.boots);
+    let is_of_another = move |cell: Cell| {
+        let all = Firmware::ALL.into_iter();
+        let mut others = all.filter(|&other| other != cell.firmware && other.generations().contains(&cell.firmware));
+        others.any(|firmware| boots(Cell { firmware, ..cell }))
+    };
+    let cells = facts.cells.iter().map(|verdict| verdict.cell);
+    cells.filter(move |&cell| boots(cell) && !is_of_another(cell))
 }
 
 fn verdict(facts: &Description, cell: Cell) -> Option<&Verdict> {

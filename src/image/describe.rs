@@ -57,7 +57,7 @@ impl Plan<'_> {
         if check::needs_extents(&facts) {
             facts.extents = self.extents();
         }
-        facts.cells = check::cells(&facts);
+        facts.cells = check::cells(&facts, &[]);
         Ok(facts)
     }
 

@@ -6,6 +6,7 @@ use crate::mbr;
 use crate::read_at::{ReadAt, Window};
 use crate::text;
 
+use super::loaders::MAX_PROGRAMS;
 use super::{claim, is_loader, loaders_in};
 
 /// How many FAT volumes are looked into: one a partition or boot entry, and nobody has more.
@@ -18,6 +19,10 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
         claims.extend(fat_extents(&contents, offset, number));
         facts.faults.extend(esp_faults(&contents, offset));
         let loaders = loaders_in(&contents, &window);
+        if loaders.len() == MAX_PROGRAMS {
+            let beyond = format!("ESP at {offset}: of the programs in /EFI/BOOT {MAX_PROGRAMS} are looked at");
+            facts.warnings.push(beyond);
+        }
         for entry in &mut facts.el_torito {
             if partitions_in(image, entry.offset)
                 .iter()

@@ -1,41 +1,113 @@
 //! EFI programs that firmware starts by default, what shim starts behind them, and who signed them.
 
-use crate::facts::LoaderFacts;
+use std::cell::OnceCell;
+
+use crate::authenticode::{self, Hash, Signature};
+use crate::facts::{LoaderFacts, ShimFacts, SignatureFacts};
 use crate::fat;
-use crate::pe;
+use crate::pe::{self, AttributeCertificate, Pe};
 use crate::read_at::{Pieces, ReadAt};
+use crate::secure_boot::{self, Authority, Shim};
+use crate::text;
+
+/// How many programs beside each other are read. Installers have up to eight.
+pub(super) const MAX_PROGRAMS: usize = 256;
 
 /// Whether the name at `path` in the ESP is one that firmware starts by default, UEFI 3.5.1.1, or that shim starts, which is beside
 /// it as `grubx64.efi`.
 pub(crate) fn is_loader(path: &str) -> bool {
     let upper = path.to_ascii_uppercase();
-    let named = ["/EFI/BOOT/BOOT", "/EFI/BOOT/GRUB"]
-        .iter()
-        .any(|start| upper.starts_with(start));
-    named && upper.ends_with(".EFI") && upper.matches('/').count() == 3
+    let named = ["/EFI/BOOT/BOOT", "/EFI/BOOT/GRUB"];
+    is_beside_loader(path) && named.iter().any(|start| upper.starts_with(start))
 }
 
-/// What the PE header of an EFI program says.
-pub(crate) fn loader_facts(path: &str, bytes: &dyn ReadAt) -> LoaderFacts {
-    let pe = pe::read(bytes);
+/// Whether the path is of a program beside those: what shim starts has the name that shim was built with.
+pub(crate) fn is_beside_loader(path: &str) -> bool {
+    let upper = path.to_ascii_uppercase();
+    upper.starts_with("/EFI/BOOT/") && upper.ends_with(".EFI") && upper.matches('/').count() == 3
+}
+
+/// What an EFI program says of itself. Its signatures are verified.
+pub(crate) fn loader_facts(path: &str, file: &dyn ReadAt) -> LoaderFacts {
+    let Some(pe) = pe::read(file) else {
+        return LoaderFacts {
+            path: path.to_owned(),
+            machine: "none".into(),
+            ..LoaderFacts::default()
+        };
+    };
+    let table = pe.certificate_table(file);
+    // One digest for all signatures of one algorithm, and for the list of revoked programs.
+    let sha256 = OnceCell::new();
+    let digest = |hash: Hash| match hash {
+        Hash::Sha256 => sha256.get_or_init(|| digest(&pe, file, hash)).clone(),
+        _ => digest(&pe, file, hash),
+    };
+    let signature = |entry: &AttributeCertificate| match entry {
+        AttributeCertificate::Pkcs7(pkcs7) => Some(signature_facts(authenticode::verify(pkcs7, &digest))),
+        AttributeCertificate::Other(_) => None,
+    };
+    let signatures: Vec<SignatureFacts> = table.entries.iter().filter_map(signature).collect();
+    let hash = (!signatures.is_empty()).then(|| digest(Hash::Sha256).ok()).flatten();
+    let machine = pe.machine.to_string();
     LoaderFacts {
         path: path.to_owned(),
-        machine: pe.as_ref().map_or("none".into(), |pe| pe.machine.to_string()),
-        signers: pe.map(|pe| pe.signers).unwrap_or_default(),
+        authenticode_sha256: hash.map(|hash| text::hex(&hash)),
+        signatures,
+        certificate_table: table.fault.map(|fault| fault.to_string()),
+        sbat: secure_boot::generations(&pe, file),
+        shim: Shim::read(&pe, file).map(|shim| ShimFacts::new(shim, &machine)),
+        machine,
     }
 }
 
-/// The default loaders among a FAT's entries, read from `volume`.
-pub(crate) fn loaders_in(contents: &fat::Contents, volume: &dyn ReadAt) -> Vec<LoaderFacts> {
-    let mut loaders = Vec::new();
-    for entry in &contents.entries {
-        if entry.directory || !is_loader(&entry.path) {
-            continue;
+fn digest(pe: &Pe, file: &dyn ReadAt, hash: Hash) -> Result<Box<[u8]>, String> {
+    let mut hasher = hash.hasher();
+    pe.covered_bytes(file, |bytes| hasher.update(bytes))
+        .map_err(|fault| fault.to_string())?;
+    Ok(hasher.finalize())
+}
+
+fn signature_facts(verified: Result<Signature, authenticode::Fault>) -> SignatureFacts {
+    let signature = match verified {
+        Ok(signature) => signature,
+        Err(fault) => {
+            return SignatureFacts {
+                fault: Some(fault.to_string()),
+                ..SignatureFacts::default()
+            };
         }
+    };
+    let leads = |authority: &Authority| {
+        let anchor = authority.certificate();
+        anchor.is_some_and(|anchor| signature.leads_to(anchor))
+    };
+    let signer = signature.signers.first();
+    SignatureFacts {
+        signer: signer.map(|signer| signer.name()),
+        issuer: signer.map(|signer| signer.issuer_name()),
+        authorities: Authority::ALL.into_iter().filter(leads).collect(),
+        fault: None,
+        signature: Some(signature),
+    }
+}
+
+/// The default loaders among a FAT's entries, and the programs beside them, read from `volume`.
+pub(crate) fn loaders_in(contents: &fat::Contents, volume: &dyn ReadAt) -> Vec<LoaderFacts> {
+    let mut entries: Vec<_> = contents
+        .entries
+        .iter()
+        .filter(|entry| !entry.directory && is_beside_loader(&entry.path))
+        .collect();
+    // Default loaders first, for the case that there are more than can be read.
+    entries.sort_by_key(|entry| (!is_loader(&entry.path), &entry.path));
+    entries.truncate(MAX_PROGRAMS);
+    let read = |entry: &&fat::Entry| {
         // In pieces, as in a volume that was written to often.
         let pieces = entry.extents.iter().map(|&(offset, length)| (Some(offset), length));
-        loaders.push(loader_facts(&entry.path, &Pieces::new(volume, pieces)));
-    }
+        loader_facts(&entry.path, &Pieces::new(volume, pieces))
+    };
+    let mut loaders: Vec<_> = entries.iter().map(read).collect();
     loaders.sort_by(|a, b| a.path.cmp(&b.path));
     loaders
 }

@@ -29,7 +29,8 @@ pub(crate) use agreement::compare;
 pub(crate) use boot_code::mbr_facts;
 pub(crate) use fat_volumes::{esp_facts, esp_faults, fat_extents, fat_what};
 pub(crate) use indexes::{Index, Indexes, best, read as indexes};
-pub(crate) use loaders::{is_loader, loader_facts, loaders_in};
+use loaders::is_loader;
+pub(crate) use loaders::{is_beside_loader, loader_facts, loaders_in};
 pub(crate) use recognise::{START, by_start, not_an_image, refuse};
 pub(crate) use tables::{gpt_partition, mbr_partition};
 pub(crate) use volume::{boot_length, hard_disk_length};
@@ -92,7 +93,7 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
     }
     let extents = layout::settle(claims);
     facts.extents = layout::with_unclaimed(extents, image, 0, image.size())?;
-    facts.cells = check::cells(&facts);
+    facts.cells = check::cells(&facts, &[]);
     Ok(facts)
 }
 

@@ -29,16 +29,6 @@ pub(crate) fn program(magic: u16, machine: u16, section: &[u8; 8], certificates:
     file
 }
 
-/// An attribute of a distinguished name.
-fn common_name(tag: u8, value: &[u8]) -> Vec<u8> {
-    [
-        b"\x30\x11\x06\x03\x55\x04\x03".as_slice(),
-        &[tag, value.len() as u8],
-        value,
-    ]
-    .concat()
-}
-
 /// One entry of the certificate table, padded to 8 bytes.
 fn certificate(kind: u16, data: &[u8]) -> Vec<u8> {
     let length = (data.len() + 8) as u32;
@@ -59,21 +49,41 @@ fn headers_say_what_firmware_can_start_it() {
         (0x20B, 0x6264, Machine::LoongArch64),
         (0x20B, 0x9041, Machine::Other(0x9041)),
     ] {
-        let pe = read(&program(magic, code, b".text\0\0\0", &[])).unwrap();
-        let unsigned = Pe {
-            machine,
-            subsystem: 10,
-            signed: false,
-            signers: vec![],
-            sbat: false,
-            initrd: false,
-            compatible: vec![],
-        };
-        assert_eq!(pe, unsigned);
+        let file = program(magic, code, b".text\0\0\0", &[]);
+        let pe = read(&file).unwrap();
+        assert_eq!((pe.machine, pe.subsystem, pe.compatible.len()), (machine, 10, 0));
+        assert_eq!(pe.sections.len(), 1);
+        assert_eq!(pe.certificate_table(&file), CertificateTable::default());
     }
-    assert!(read(&program(0x20B, 0x8664, b".sbat\0\0\0", &[])).unwrap().sbat);
-    assert!(!read(&program(0x20B, 0x8664, b".sbatlev", &[])).unwrap().sbat);
-    assert!(read(&program(0x20B, 0x8664, b".initrd\0", &[])).unwrap().initrd);
+    let has = |section, name| {
+        read(&program(0x20B, 0x8664, section, &[]))
+            .unwrap()
+            .section(name)
+            .is_some()
+    };
+    assert!(has(b".sbat\0\0\0", ".sbat"));
+    assert!(!has(b".sbatlev", ".sbat"));
+    assert!(has(b".sbatlev", ".sbatlev"));
+}
+
+/// "Section Table", Name: GNU's linker writes names of more than 8 bytes into the string table behind the symbols.
+#[test]
+fn long_names_of_sections_are_in_the_string_table() {
+    let name = |short: &[u8; 8], strings: &[u8]| {
+        let mut file = program(0x20B, 0x8664, short, &[]);
+        // Two symbols of 18 bytes in front of the strings, which begin with their length.
+        file[0x84 + 8..0x84 + 12].copy_from_slice(&1024_u32.to_le_bytes());
+        file[0x84 + 12] = 2;
+        file.extend_from_slice(&[0; 36]);
+        file.extend_from_slice(strings);
+        read(&file).unwrap().sections[0].name.clone()
+    };
+    assert_eq!(name(b"/4\0\0\0\0\0\0", b"\x11\0\0\0.vendor_cert\0"), ".vendor_cert");
+    assert_eq!(name(b"/5\0\0\0\0\0\0", b"\x11\0\0\0.vendor_cert\0"), "vendor_cert");
+    for outside in [b"/9999999", b"/x\0\0\0\0\0\0", b"/-4\0\0\0\0\0"] {
+        let short = std::str::from_utf8(outside).unwrap().trim_end_matches('\0');
+        assert_eq!(name(outside, b"\x11\0\0\0.vendor_cert\0"), short);
+    }
 }
 
 #[test]
@@ -104,86 +114,119 @@ fn a_64_bit_kernel_says_that_32_bit_firmware_can_start_it() {
     assert_eq!(with(&linux, u32::MAX), [Machine::Ia32]);
 }
 
-#[test]
-fn signers_are_the_common_names_of_every_signature() {
-    let utf16: Vec<u8> = "Ä".encode_utf16().flat_map(u16::to_be_bytes).collect();
-    let first = [
-        common_name(0x0C, b"Vendor"),
-        common_name(0x13, b"Vendor CA"),
-        vec![0xFF; 3],
-    ];
-    let second = [
-        common_name(0x13, b"Vendor"),
-        common_name(0x1E, &utf16),
-        common_name(2, b"no text"),
-    ];
-    let table = [
-        certificate(2, &first.concat()),
-        certificate(0x0EF1, &common_name(0x0C, b"not PKCS #7")),
-        certificate(2, &second.concat()),
-    ];
-    for magic in [0x10B, 0x20B] {
-        let pe = read(&program(magic, 0x8664, b".text\0\0\0", &table.concat())).unwrap();
-        assert_eq!(
-            (pe.signed, pe.signers),
-            (true, ["Vendor", "Vendor CA", "Ä"].map(String::from).into())
-        );
-    }
-    let pe = read(&program(0x20B, 0x8664, b".text\0\0\0", &table[1])).unwrap();
-    assert!(!pe.signed && pe.signers.is_empty());
+/// The table of a program with these bytes as its table.
+fn table_of(table: &[u8]) -> CertificateTable {
+    let file = program(0x20B, 0x8664, b".text\0\0\0", table);
+    read(&file).unwrap().certificate_table(&file)
 }
 
+/// UEFI 32.2.4: the GUID of PKCS #7 as it stands in a file.
+const PKCS7_GUID: &[u8; 16] = b"\x9D\xD2\xAF\x4A\xDF\x68\xEE\x49\x8A\xA9\x34\x7D\x37\x56\x65\xA7";
+
 #[test]
-fn certificate_tables_that_lie_are_cut() {
-    let whole = certificate(2, &common_name(0x0C, b"Vendor"));
+fn signatures_are_of_two_types() {
+    let table = [
+        certificate(2, b"first"),
+        certificate(0x0EF1, &[PKCS7_GUID, b"second".as_slice()].concat()),
+        certificate(0x0EF1, &[&[0; 16], b"another GUID".as_slice()].concat()),
+        certificate(1, b"X.509"),
+    ];
+    let entries = vec![
+        AttributeCertificate::Pkcs7(b"first".to_vec()),
+        AttributeCertificate::Pkcs7(b"second".to_vec()),
+        AttributeCertificate::Other(0x0EF1),
+        AttributeCertificate::Other(1),
+    ];
+    let found = table_of(&table.concat());
+    assert_eq!((found.entries, found.fault), (entries, None));
+}
+
+/// EDK2 walks from entry to entry, and takes none if it does not come to the table's end.
+#[test]
+fn a_table_that_does_not_end_where_it_says_counts_for_nothing() {
+    let whole = certificate(2, b"signature");
+    assert_eq!(table_of(&whole).fault, None);
     for length in [0_u32, 7, 8, 4096, u32::MAX] {
         let mut table = whole.clone();
         table[..4].copy_from_slice(&length.to_le_bytes());
-        assert!(
-            !read(&program(0x20B, 0x8664, b".text\0\0\0", &table)).unwrap().signed,
-            "{length}"
-        );
+        assert_eq!(table_of(&table).fault, Some(TableFault::Length), "{length}");
     }
+    let padded = [whole.as_slice(), &[0; 8]].concat();
+    assert_eq!(table_of(&padded).fault, Some(TableFault::Length));
+    assert_eq!(
+        table_of(&whole[..17]).fault,
+        Some(TableFault::Length),
+        "without its padding"
+    );
     let mut file = program(0x20B, 0x8664, b".text\0\0\0", &whole);
     let entry = 0x98 + 112 + 32;
-    file[entry + 4..entry + 8].fill(0xFF);
-    assert!(
-        read(&file).unwrap().signed,
-        "a size past the end of the file ends there"
-    );
-    file[entry..entry + 4].fill(0xFF);
-    assert!(!read(&file).unwrap().signed);
+    file[entry] += 1;
+    let outside = read(&file).unwrap().certificate_table(&file);
+    assert_eq!((outside.entries.len(), outside.fault), (0, Some(TableFault::Outside)));
     // Three directories only, or an optional header that ends in front of the fifth.
     let mut few = program(0x20B, 0x8664, b".text\0\0\0", &whole);
     few[0x98 + 108] = 3;
-    assert!(!read(&few).unwrap().signed);
     let mut short = program(0x20B, 0x8664, b".text\0\0\0", &whole);
     short[0x94] = 112;
-    assert!(!read(&short).unwrap().signed);
+    for file in [few, short] {
+        let none = read(&file).unwrap().certificate_table(&file);
+        assert_eq!(none, CertificateTable::default());
+    }
 }
 
 #[test]
-fn a_table_of_any_size_is_read_up_to_a_limit() {
-    let names: Vec<Vec<u8>> = (0..200)
-        .map(|n| common_name(0x0C, format!("signer {n}").as_bytes()))
-        .collect();
-    let mut table = certificate(2, &names.concat());
-    assert_eq!(
-        read(&program(0x20B, 0x8664, b".text\0\0\0", &table))
+fn a_table_past_the_limit_is_not_read() {
+    assert_eq!(table_of(&certificate(2, b"x").repeat(32)).fault, None);
+    let many = table_of(&certificate(2, b"x").repeat(33));
+    assert_eq!((many.entries.len(), many.fault), (32, Some(TableFault::TooLong)));
+    let long = table_of(&certificate(2, &vec![0; 1 << 20]));
+    assert_eq!((long.entries.len(), long.fault), (0, Some(TableFault::TooLong)));
+}
+
+/// "Calculating the PE Image Hash", by hand for a program of two sections in the wrong order, with bytes between and behind them.
+#[test]
+fn a_signature_covers_all_but_three_fields() {
+    let mut file = program(0x20B, 0x8664, b".text\0\0\0", &certificate(2, b"signature"));
+    let (optional, sections) = (0x98, 0x98 + 112 + 16 * 8);
+    file[0x86] = 2;
+    file[optional + 60..optional + 64].copy_from_slice(&512_u32.to_le_bytes());
+    let mut place = |section: usize, offset: u32, stored: u32| {
+        let header = sections + 40 * section;
+        file[header + 16..header + 20].copy_from_slice(&stored.to_le_bytes());
+        file[header + 20..header + 24].copy_from_slice(&offset.to_le_bytes());
+    };
+    place(0, 640, 64);
+    place(1, 512, 100);
+    for (at, byte) in file.iter_mut().enumerate().skip(512) {
+        *byte = at as u8;
+    }
+    let covered = |file: &Vec<u8>| {
+        let mut covered = Vec::new();
+        let result = read(file)
             .unwrap()
-            .signers
-            .len(),
-        64
-    );
-    table.resize(2 << 20, 0);
-    table.extend(certificate(2, &common_name(0x0C, b"past the limit")));
-    assert_eq!(
-        read(&program(0x20B, 0x8664, b".text\0\0\0", &table))
-            .unwrap()
-            .signers
-            .len(),
-        64
-    );
+            .covered_bytes(file, |bytes| covered.extend_from_slice(bytes));
+        result.map(|()| covered)
+    };
+    let entry = optional + 112 + 32;
+    // 512 bytes of headers and 164 of sections are 676: there the rest begins, wherever the sections are.
+    let wanted = [
+        &file[..optional + 64],
+        &file[optional + 68..entry],
+        &file[entry + 8..512],
+        &file[512..612],
+        &file[640..704],
+        &file[676..1024],
+    ];
+    assert_eq!(covered(&file).unwrap(), wanted.concat());
+    // A section that ends behind the file, or sections and certificates that together are longer.
+    for stored in [413_u32, 2000, u32::MAX] {
+        let mut long = file.clone();
+        long[sections + 16..sections + 20].copy_from_slice(&stored.to_le_bytes());
+        assert!(matches!(covered(&long), Err(CoverFault::Layout)), "{stored}");
+    }
+    let mut headers = file.clone();
+    headers[optional + 60..optional + 64].copy_from_slice(&(entry as u32 + 7).to_le_bytes());
+    assert!(matches!(covered(&headers), Err(CoverFault::Layout)));
 }
 
 #[test]
@@ -200,14 +243,17 @@ fn other_files_are_no_programs() {
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(
-        edits in proptest::collection::vec((0_usize..1100, any::<u8>()), 0..16),
+        edits in proptest::collection::vec((0_usize..1096, any::<u8>()), 0..16),
         length in 0_usize..1100,
     ) {
-        let table = certificate(2, &common_name(0x0C, b"Vendor").repeat(8));
+        let table = certificate(2, b"signature").repeat(3);
         let mut file = program(0x20B, 0x8664, b".sbat\0\0\0", &table);
         edits.into_iter().for_each(|(at, byte)| file[at] = byte);
         if let Some(pe) = read(&file) {
-            prop_assert!(pe.signers.len() <= 64 && (pe.signed || pe.signers.is_empty()));
+            prop_assert!(pe.certificate_table(&file).entries.len() <= 32);
+            let mut covered = 0;
+            let result = pe.covered_bytes(&file, |bytes| covered += bytes.len());
+            prop_assert!(result.is_err() || covered <= file.len());
         }
         file.truncate(length);
         // The last field every program has: the number of data directories.

@@ -59,7 +59,7 @@ impl Resolution<'_> {
         let mut loaders = Vec::new();
         for (to, path, payload) in placed {
             let name = format!("/{}", path.join("/"));
-            if inspect::is_loader(&name) {
+            if inspect::is_beside_loader(&name) {
                 loaders.push(self.loader_facts(&name, payload)?);
             }
             if in_second_esp(&path) {

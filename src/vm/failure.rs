@@ -13,34 +13,76 @@ pub struct Mark {
     pub text: &'static str,
     /// What stands before it in its line, where others say the same.
     before: &'static str,
-    /// What it means, in words.
+    /// What it means, in words, where `{machine}` stands for [`Firmware::machine`].
     meaning: &'static str,
     /// Whether the firmware says this when it finds nothing to start.
     finds_nothing: bool,
 }
 
 impl Mark {
-    /// What it means, in words. `started` says whether the firmware has started something from the medium before.
-    pub fn meaning(&self, started: bool) -> &'static str {
+    /// What it means for a machine with this firmware, in words. `started` says whether that has started something from the medium before.
+    pub fn meaning(&self, firmware: Firmware, started: bool) -> String {
         match self.finds_nothing && started {
-            true => "what the firmware has started has given up, and the firmware finds nothing else",
-            false => self.meaning,
+            true => "what the firmware has started has given up, and the firmware finds nothing else".into(),
+            false => self.meaning.replace("{machine}", firmware.machine()),
         }
     }
 }
 
 /// The marks that are known. What comes first says more than what it leads to.
-pub const MARKS: [Mark; 11] = [
+pub const MARKS: [Mark; 18] = [
+    Mark {
+        text: "Verification failed: (0x1A) Security Violation",
+        before: "",
+        meaning: "shim refuses what is behind it: nobody whom shim or this machine trusts has signed it, or it is too old",
+        finds_nothing: false,
+    },
+    Mark {
+        text: "SBAT self-check failed",
+        before: "",
+        meaning: "shim refuses itself: this machine asks for a newer one",
+        finds_nothing: false,
+    },
+    Mark {
+        text: "shim SBAT data failed",
+        before: "",
+        meaning: "shim refuses itself: this machine asks for a newer one",
+        finds_nothing: false,
+    },
+    Mark {
+        text: "Failed to load image",
+        before: "",
+        meaning: "shim does not find what it is to start",
+        finds_nothing: false,
+    },
+    Mark {
+        text: "Reset System",
+        before: "",
+        meaning: "shim has started fbx64.efi, which finds nothing to enter into the firmware's list, and resets the machine",
+        finds_nothing: false,
+    },
+    Mark {
+        text: "is refused by Secure Boot",
+        before: "",
+        meaning: "the loader has started, and nobody whom this machine or shim trusts has signed the kernel",
+        finds_nothing: false,
+    },
+    Mark {
+        text: "bad shim signature",
+        before: "error: ",
+        meaning: "GRUB has started, and nobody whom this machine or shim trusts has signed the kernel",
+        finds_nothing: false,
+    },
     Mark {
         text: "Security Violation",
         before: "BdsDxe: failed to",
-        meaning: "Secure Boot has refused the loader: nobody whom this firmware knows has signed it",
+        meaning: "Secure Boot has refused the loader: nobody whom {machine} trusts has signed it",
         finds_nothing: false,
     },
     Mark {
         text: "Access Denied",
         before: "BdsDxe: failed to",
-        meaning: "Secure Boot has refused the loader: nobody whom this firmware knows has signed it",
+        meaning: "Secure Boot has refused the loader: nobody whom {machine} trusts has signed it",
         finds_nothing: false,
     },
     Mark {
@@ -103,7 +145,9 @@ pub const MARKS: [Mark; 11] = [
 pub fn known<'a>(said: impl IntoIterator<Item = &'a str>) -> Option<Mark> {
     let said: Vec<&str> = said.into_iter().collect();
     let is_said = |mark: &Mark| {
-        let mut lines = said.iter().flat_map(|text| text.lines());
+        let lines = said.iter().flat_map(|text| text.lines());
+        // That Secure Boot refuses the firmware's own shell says nothing about the medium.
+        let mut lines = lines.filter(|line| !line.contains("Internal Shell"));
         lines.any(|line| {
             line.split_once(mark.text)
                 .is_some_and(|(before, _)| before.contains(mark.before))
@@ -195,8 +239,12 @@ mod tests {
     #[test]
     fn a_loader_that_gave_up_is_not_nothing() {
         let nothing = known(["", "No bootable device.\n"]).unwrap();
-        assert!(nothing.meaning(false).contains("finds nothing to start"));
-        assert!(nothing.meaning(true).contains("has given up"));
+        assert!(
+            nothing
+                .meaning(Firmware::Bios, false)
+                .contains("finds nothing to start")
+        );
+        assert!(nothing.meaning(Firmware::Bios, true).contains("has given up"));
         let jumped = "Booting from DVD/CD...\nBooting from 0000:7c00\n";
         assert!(is_started(Firmware::Bios, "", jumped));
         assert!(!is_started(
@@ -205,7 +253,10 @@ mod tests {
             "Booting from Hard Disk...\nBoot failed: not a bootable disk\n"
         ));
         let panic = known(["Kernel panic - not syncing"]).unwrap();
-        assert_eq!(panic.meaning(true), panic.meaning(false));
+        assert_eq!(
+            panic.meaning(Firmware::Uefi, true),
+            panic.meaning(Firmware::Uefi, false)
+        );
     }
 
     #[test]
@@ -216,6 +267,16 @@ mod tests {
         assert_eq!(known(["", "No bootable device.\n"]).unwrap().text, "No bootable device");
         assert_eq!(known(["all is well", "cat: Access Denied"]), None);
         let denied = "BdsDxe: failed to load Boot0001 \"QEMU\" from PciRoot(0x0): Access Denied";
-        assert_eq!(known([denied]).unwrap().text, "Access Denied");
+        let denied = known([denied]).unwrap();
+        assert_eq!(
+            denied.meaning(Firmware::SecureBoot2023, false),
+            "Secure Boot has refused the loader: nobody whom a PC with the certificates of 2023 alone trusts has signed it"
+        );
+        // A shim without a second stage, as it is seen on the serial port.
+        let shim = "Failed to open \\EFI\\BOOT\\grubx64.efi - Not Found\r\nFailed to load image \\EFI\\BOOT\\grubx64.efi: Not Found\r\n\
+                    BdsDxe: failed to start Boot0002 \"EFI Internal Shell\" from Fv(7CB8BDC9): Security Violation";
+        assert_eq!(known([shim]).unwrap().text, "Failed to load image");
+        let (_, shell) = shim.rsplit_once("\r\n").unwrap();
+        assert_eq!(known([shell]), None);
     }
 }

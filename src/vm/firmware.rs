@@ -68,13 +68,14 @@ impl Descriptor {
         let of_target = |target: &Target| {
             target.architecture == architecture && target.machines.iter().any(|glob| glob.starts_with(machine))
         };
-        let signed = firmware == Firmware::SecureBoot;
+        let signed = firmware.is_secure();
         let fits = self.interface_types.iter().any(|kind| kind == "uefi")
             && self.mapping.device == "flash"
             && self.mapping.mode.as_deref() != Some("combined")
             && self.targets.iter().any(of_target)
             && (has("secure-boot") || !signed)
-            && has("enrolled-keys") == signed;
+            // The keys of a machine with Secure Boot are written for it.
+            && (signed || !has("enrolled-keys"));
         Some(Flash {
             code: self.mapping.executable.clone().filter(|_| fits)?,
             variables: self.mapping.nvram_template.clone(),
@@ -117,13 +118,13 @@ const KNOWN_PLACES: [(Firmware, &str, &str, bool); 11] = [
     (
         Firmware::SecureBoot,
         "OVMF/OVMF_CODE_4M.secboot.fd",
-        "OVMF/OVMF_VARS_4M.ms.fd",
+        "OVMF/OVMF_VARS_4M.fd",
         true,
     ),
     (
         Firmware::SecureBoot,
         "edk2/ovmf/OVMF_CODE.secboot.fd",
-        "edk2/ovmf/OVMF_VARS.secboot.fd",
+        "edk2/ovmf/OVMF_VARS.fd",
         true,
     ),
     (
@@ -219,7 +220,12 @@ fn known(firmware: Firmware, shares: &[PathBuf]) -> Option<Flash> {
         filename: share.join(name),
         format: "raw".into(),
     };
-    let places = KNOWN_PLACES.iter().filter(|place| place.0 == firmware);
+    let kind = if firmware.is_secure() {
+        Firmware::SecureBoot
+    } else {
+        firmware
+    };
+    let places = KNOWN_PLACES.iter().filter(|place| place.0 == kind);
     let flashes = places.flat_map(|(_, code, variables, smm)| {
         shares.iter().map(|share| Flash {
             code: raw(share, code),

@@ -60,7 +60,11 @@ impl Guest {
                 // What it goes on to say is part of the error.
                 sleep(Duration::from_millis(500));
                 let started = failure::is_started(self.firmware, &serial, &firmware);
-                format!("the machine says {:?}: {}", mark.text, mark.meaning(started))
+                format!(
+                    "the machine says {:?}: {}",
+                    mark.text,
+                    mark.meaning(self.firmware, started)
+                )
             } else if let Some(status) = exited {
                 format!("QEMU ended: {status}")
             } else if self.started.elapsed() > self.deadline {

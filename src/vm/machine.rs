@@ -6,20 +6,23 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::accelerator::Accelerator;
-use super::firmware::{self, Flash};
+use super::firmware::{self, Flash, Image};
 use super::guest::Guest;
 use super::hardware::{Arguments, Drive};
 use super::medium::Scratch;
 use super::programs::{self, Need};
 use super::terminal::Terminal;
 use super::words::option;
-use super::{Error, child};
+use super::{Error, Trusted, child, variables};
 use crate::cell::{Firmware, Medium};
 use crate::manifest::Hardware;
 use crate::write::Interrupt;
 
 /// How long a guest may take before a wait gives up, if nobody says: several times what the slowest takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(240);
+
+/// The file with the variables of a machine with Secure Boot.
+const VARIABLES: &str = "variables.fd";
 
 /// A machine that has not been started.
 #[derive(Debug)]
@@ -33,6 +36,7 @@ pub struct Machine {
     disks: Vec<u64>,
     terminal: bool,
     deadline: Duration,
+    trusted: Vec<Trusted>,
     variables: Option<PathBuf>,
     extra: Vec<String>,
     interrupt: Interrupt,
@@ -60,6 +64,7 @@ impl Machine {
             disks: Vec::new(),
             terminal: false,
             deadline: DEADLINE,
+            trusted: Vec::new(),
             variables: None,
             extra: Vec::new(),
             interrupt: Interrupt::default(),
@@ -136,7 +141,13 @@ impl Machine {
         self
     }
 
-    /// Whose UEFI begins with the variables of this file instead of the firmware's own, in the same form. The file stays as it is.
+    /// Whose firmware trusts these certificates too, if it asks for signatures.
+    pub fn trusting(mut self, certificates: &[Trusted]) -> Self {
+        self.trusted.extend_from_slice(certificates);
+        self
+    }
+
+    /// Whose UEFI begins with the variables of this file instead of its own. The file stays as it is.
     pub fn variables(mut self, file: &Path) -> Self {
         self.variables = Some(file.into());
         self
@@ -148,14 +159,20 @@ impl Machine {
         self
     }
 
-    /// All but what is around the machine: its screen's window, its ports' other ends.
-    fn arguments(&self, qemu: &Path) -> Result<Arguments, Error> {
+    /// All but what is around the machine: its screen's window, its ports' other ends. Variables that are made for it go to a file in
+    /// `directory`.
+    fn arguments(&self, qemu: &Path, directory: &Path) -> Result<Arguments, Error> {
         let mut flash = flash(self.firmware, qemu)?;
-        if let (Some(file), Some(variables)) = (
-            &self.variables,
-            flash.as_mut().and_then(|flash| flash.variables.as_mut()),
-        ) {
-            variables.filename.clone_from(file);
+        if let Some(variables) = flash.as_mut().and_then(|flash| flash.variables.as_mut()) {
+            if let Some(file) = &self.variables {
+                variables.filename.clone_from(file);
+            } else if self.firmware.is_secure() {
+                let bytes = variables::for_machine(self.firmware, &self.trusted, variables)?;
+                let filename = directory.join(VARIABLES);
+                fs::write(&filename, bytes).map_err(Error::io(&filename))?;
+                let format = "raw".into();
+                *variables = Image { filename, format };
+            }
         }
         let mut arguments = Arguments::default();
         let smm = flash.as_ref().is_some_and(|flash: &Flash| flash.smm);
@@ -189,8 +206,8 @@ impl Machine {
         Ok(qemu)
     }
 
-    fn with_seat(&self, qemu: &Path, seat: Seat) -> Result<Arguments, Error> {
-        let mut arguments = self.arguments(qemu)?;
+    fn with_seat(&self, qemu: &Path, seat: Seat, directory: &Path) -> Result<Arguments, Error> {
+        let mut arguments = self.arguments(qemu, directory)?;
         match seat {
             // QEMU takes what display it was built with.
             Seat::Window => arguments.add(["-serial", "vc"]),
@@ -200,16 +217,22 @@ impl Machine {
         Ok(arguments)
     }
 
-    /// The line that starts it with somebody at it.
+    /// The line that starts it with somebody at it. A machine with Secure Boot needs a file for that, which stays in the system's temporary
+    /// directory.
     pub fn line(&self, seat: Seat) -> Result<String, Error> {
         let qemu = qemu(self.firmware)?;
-        Ok(self.with_seat(&qemu, seat)?.line(&qemu))
+        let directory = match self.firmware.is_secure() && self.variables.is_none() {
+            true => temporary()?.keep(),
+            false => PathBuf::new(),
+        };
+        Ok(self.with_seat(&qemu, seat, &directory)?.line(&qemu))
     }
 
     /// Runs it with somebody at it, until it ends or they end it.
     pub fn run(&self, seat: Seat) -> Result<ExitStatus, Error> {
         let qemu = qemu(self.firmware)?;
-        let arguments = self.with_seat(&qemu, seat)?;
+        let directory = temporary()?;
+        let arguments = self.with_seat(&qemu, seat, directory.path())?;
         let failed = |source| Error::Io {
             path: qemu.clone(),
             source,
@@ -230,18 +253,18 @@ impl Machine {
     }
 
     /// Starts it with nobody at it. Its logs go to the directory `logs`: `serial.log`, `firmware.log` of what SeaBIOS and OVMF try,
-    /// `qemu.log`.
+    /// `qemu.log`; and with them `variables.fd`, which a machine with Secure Boot begins with.
     pub fn start(self, logs: &Path) -> Result<Guest, Error> {
         let qemu = qemu(self.firmware)?;
         // In the system's directory: the path of a socket has at most 107 bytes.
-        let scratch = tempfile::tempdir().map_err(Error::io("temporary directory"))?;
+        let scratch = temporary()?;
         fs::create_dir_all(logs).map_err(Error::io(logs))?;
         // A log of an earlier run would be read as this one's.
         for name in super::LOGS {
             let log = logs.join(name);
             fs::File::create(&log).map_err(Error::io(&log))?;
         }
-        let mut arguments = self.arguments(&qemu)?;
+        let mut arguments = self.arguments(&qemu, logs)?;
         arguments.add(["-display", "none"]);
         match self.terminal {
             true => arguments.add_path(
@@ -288,6 +311,10 @@ impl Machine {
         }
         Ok(guest)
     }
+}
+
+fn temporary() -> Result<tempfile::TempDir, Error> {
+    tempfile::tempdir().map_err(Error::io("temporary directory"))
 }
 
 fn qemu(firmware: Firmware) -> Result<PathBuf, Error> {

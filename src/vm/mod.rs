@@ -25,6 +25,7 @@ pub mod report;
 pub mod round;
 mod terminal;
 pub mod trial;
+mod variables;
 mod watch;
 mod words;
 
@@ -32,6 +33,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use crate::authenticode::Certificate;
 use crate::write;
 
 pub use failure::Failure;
@@ -41,6 +43,15 @@ pub use medium::Scratch;
 pub use report::{Report, Skipped};
 pub use round::Round;
 pub use trial::{Outcome, Trial};
+
+/// A certificate that a machine's owner has enrolled.
+#[derive(Clone, Debug)]
+pub struct Trusted {
+    /// Where it was read from.
+    pub file: PathBuf,
+    /// Itself.
+    pub certificate: Certificate,
+}
 
 /// The logs of a machine: of its serial port, of what its firmware tries, of QEMU itself.
 pub const LOGS: [&str; 3] = ["serial.log", "firmware.log", "qemu.log"];

@@ -44,7 +44,7 @@ impl Need {
             Self::SeaBios => "SeaBIOS",
             Self::Uefi(Firmware::UefiIa32) => "UEFI firmware for 32-bit PCs",
             Self::Uefi(Firmware::UefiAa64) => "UEFI firmware for 64-bit ARM",
-            Self::Uefi(Firmware::SecureBoot) => "UEFI firmware for PCs with Secure Boot and Microsoft's keys enrolled",
+            Self::Uefi(firmware) if firmware.is_secure() => "UEFI firmware for PCs with Secure Boot",
             Self::Uefi(_) => "UEFI firmware for PCs",
         }
     }
@@ -78,7 +78,7 @@ impl Need {
                 "aavmf",
                 "qemu",
             ],
-            Self::Uefi(Firmware::SecureBoot) => ["ovmf", "edk2-ovmf", "", "qemu-ovmf-x86_64", "", ""],
+            Self::Uefi(firmware) if firmware.is_secure() => ["ovmf", "edk2-ovmf", "", "qemu-ovmf-x86_64", "", ""],
             Self::Uefi(_) => ["ovmf", "edk2-ovmf", "edk2-ovmf", "qemu-ovmf-x86_64", "ovmf", "qemu"],
         }
     }

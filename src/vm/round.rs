@@ -9,7 +9,7 @@ use std::thread;
 
 use super::accelerator::Accelerator;
 use super::trial::{Outcome, Trial};
-use super::{Error, Machine};
+use super::{Error, Machine, Trusted};
 use crate::cell::{Cell, Firmware};
 use crate::manifest::Expectations;
 use crate::write::Interrupt;
@@ -26,6 +26,8 @@ pub struct Round<'a> {
     pub cells: &'a [Cell],
     /// What it has to show in each.
     pub expectations: &'a Expectations,
+    /// Whom machines with Secure Boot trust besides Microsoft.
+    pub trusted: &'a [Trusted],
     /// Each cell's logs and picture go to a directory of its name in this one.
     pub directory: &'a Path,
     /// How many machines run at a time.
@@ -62,6 +64,7 @@ impl Round<'_> {
                 cell,
                 expectations: self.expectations,
                 accelerator,
+                trusted: self.trusted,
                 directory: self.directory.join(cell.to_string()),
                 interrupt: self.interrupt,
             });

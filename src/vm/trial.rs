@@ -11,7 +11,7 @@ use super::machine::Machine;
 use super::medium::Scratch;
 use super::watch::Watch;
 use super::words::shell_word;
-use super::{Error, LOGS};
+use super::{Error, LOGS, Trusted};
 use crate::cell::Cell;
 use crate::manifest::{Expectations, Hardware};
 use crate::write::Interrupt;
@@ -33,6 +33,8 @@ pub struct Trial<'a> {
     pub expectations: &'a Expectations,
     /// What runs the machine.
     pub accelerator: Accelerator,
+    /// Whom its firmware trusts besides Microsoft, if it asks for signatures.
+    pub trusted: &'a [Trusted],
     /// Where its logs and its picture go.
     pub directory: PathBuf,
     /// What ends it early.
@@ -68,11 +70,47 @@ pub struct Outcome {
 }
 
 impl Trial<'_> {
-    /// Boots the image, and waits for what it has to show.
+    /// Boots the image on each machine that the cell stands for, and waits for what it has to show. The outcome is of the first that fails,
+    /// or of the last.
     ///
     /// # Errors
     /// Nothing has been tried: a program, a firmware or a file is missing or cannot be written, or a signal has asked to stop.
     pub fn run(&self) -> Result<Outcome, Error> {
+        let mut seconds = 0.0;
+        let mut last = None;
+        for firmware in self.cell.firmware.generations() {
+            let cell = Cell { firmware, ..self.cell };
+            let mut outcome = match cell == self.cell {
+                true => self.run_one()?,
+                false => self.of_generation(cell).run_one()?,
+            };
+            seconds += outcome.seconds;
+            if cell != self.cell && !outcome.passed {
+                outcome.reason = format!("{}: {}", firmware.name(), outcome.reason);
+            }
+            let passed = outcome.passed;
+            last = Some(Outcome {
+                cell: self.cell,
+                seconds,
+                ..outcome
+            });
+            if !passed {
+                break;
+            }
+        }
+        last.ok_or_else(|| Error::Control(format!("{} stands for no machine", self.cell)))
+    }
+
+    /// The same on one kind of machine that the cell stands for, with logs of its own beside.
+    fn of_generation(&self, cell: Cell) -> Self {
+        Self {
+            cell,
+            directory: self.directory.with_file_name(cell.to_string()),
+            ..self.clone()
+        }
+    }
+
+    fn run_one(&self) -> Result<Outcome, Error> {
         let scratch = tempfile::tempdir().map_err(Error::io("temporary directory"))?;
         let medium = Scratch::new(self.image, self.cell.medium, scratch.path())?;
         let screen = self.directory.join(SCREEN);
@@ -84,6 +122,7 @@ impl Trial<'_> {
             .scratch(&medium)
             .accelerator(self.accelerator)
             .hardware(&self.expectations.hardware)
+            .trusting(self.trusted)
             .interrupt(self.interrupt)
             // So that there is a picture of what ends by itself too.
             .with(&["-action", "shutdown=pause"])
@@ -132,6 +171,9 @@ impl Trial<'_> {
             line += " --network";
         }
         line.extend(disks.iter().map(|size| format!(" --disk {size}")));
+        for Trusted { file, .. } in self.trusted {
+            line += &format!(" --trust {}", shell_word(file.as_os_str()));
+        }
         for argument in qemu {
             line += &format!(" {}", shell_word(format!("--qemu={argument}").as_ref()));
         }

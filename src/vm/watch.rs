@@ -142,7 +142,7 @@ impl<'a> Watch<'a> {
         }
         if let Some((mark, at)) = self.marked.filter(|(_, at)| end.is_some() || age > *at + GRACE) {
             let seconds = at.as_secs_f64();
-            let meaning = mark.meaning(self.started.is_some());
+            let meaning = mark.meaning(self.firmware, self.started.is_some());
             return Some(format!("says {:?} after {seconds:.1} s: {meaning}", mark.text));
         }
         let seconds = self.expectations.timeout;

@@ -57,7 +57,7 @@ enum Task {
     Loader,
     /// The readers against bytes that nobody would write: one fuzz target, or all.
     Fuzz {
-        /// image, tables, fat, udf, archives or manifest.
+        /// image, tables, fat, udf, archives, program or manifest.
         target: Option<String>,
         /// For each.
         #[arg(long, default_value_t = 60)]

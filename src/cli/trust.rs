@@ -1,0 +1,53 @@
+//! `--trust`: the certificates that a machine's owner has enrolled.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory};
+use isobuild::authenticode::Certificate;
+use isobuild::cell::{Cell, Firmware};
+use isobuild::check;
+use isobuild::error::Error;
+use isobuild::facts::Description;
+use isobuild::vm::Trusted;
+
+use super::Arguments;
+
+/// Whom Secure Boot trusts besides Microsoft.
+#[derive(Debug, Args)]
+pub(super) struct Trust {
+    /// A certificate, in PEM or DER, that the machine's owner has put into `db` or enrolled as a Machine Owner Key; may be repeated.
+    #[arg(long = "trust", value_name = "CERT")]
+    files: Vec<PathBuf>,
+}
+
+impl Trust {
+    pub(super) fn read(&self) -> Result<Vec<Trusted>, Error> {
+        let read = |file: &PathBuf| {
+            let bytes = fs::read(file).map_err(|error| Error::input(file, error.to_string()))?;
+            let certificate = Certificate::from_file(&bytes).map_err(|fault| Error::input(file, fault.to_string()))?;
+            let file = file.clone();
+            Ok(Trusted { file, certificate })
+        };
+        self.files.iter().map(read).collect()
+    }
+
+    /// Judges again for machines that trust these too. `asked` are cells that somebody wants to know of.
+    pub(super) fn judge(&self, facts: &mut Description, asked: &[Cell]) -> Result<Vec<Trusted>, Error> {
+        let trusted = self.read()?;
+        if let Some(cell) = asked.iter().find(|cell| cell.firmware == Firmware::SecureBootOwn)
+            && trusted.is_empty()
+        {
+            let message = format!("{cell} is about the certificates of a machine's owner: name them with --trust");
+            Arguments::command()
+                .error(ErrorKind::MissingRequiredArgument, message)
+                .exit();
+        }
+        if !trusted.is_empty() {
+            let certificates: Vec<Certificate> = trusted.iter().map(|one| one.certificate.clone()).collect();
+            facts.cells = check::cells(facts, &certificates);
+        }
+        Ok(trusted)
+    }
+}

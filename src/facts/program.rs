@@ -1,0 +1,77 @@
+//! EFI programs, and who has signed them.
+
+use serde::Serialize;
+
+use crate::authenticode::Signature;
+use crate::secure_boot::{Authority, Generation, Shim};
+
+/// An EFI program at a path that firmware or shim looks at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LoaderFacts {
+    /// In the FAT.
+    pub path: String,
+    /// The machine that the PE header names: `x64`, `ia32`, `aa64`; `none` where there is no PE header.
+    pub machine: String,
+    /// The SHA-256 hash that lists of revoked programs have, in hexadecimal, of a program with signatures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authenticode_sha256: Option<String>,
+    /// In the order of the certificate table; each is verified.
+    pub signatures: Vec<SignatureFacts>,
+    /// Why firmware takes none of them, whatever they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_table: Option<String>,
+    /// The generations in its `.sbat` section, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sbat: Option<Vec<Generation>>,
+    /// If it is shim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shim: Option<ShimFacts>,
+}
+
+/// A signature of a program.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SignatureFacts {
+    /// The common name in the certificate of whoever has signed.
+    pub signer: Option<String>,
+    /// The common name of whoever has signed that.
+    pub issuer: Option<String>,
+    /// The authorities of firmware as it is sold that it leads to.
+    pub authorities: Vec<Authority>,
+    /// Why it is not good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// For other anchors than those, if it is good.
+    #[serde(skip)]
+    pub signature: Option<Signature>,
+}
+
+/// What shim was built with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ShimFacts {
+    /// `16.1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The common names of the certificates that it trusts by itself.
+    pub vendors: Vec<String>,
+    /// The file beside it that it starts.
+    pub starts: String,
+    /// The least generations that it starts.
+    pub asks: Vec<Generation>,
+    /// With the certificates themselves.
+    #[serde(skip)]
+    pub data: Shim,
+}
+
+impl ShimFacts {
+    /// Of the shim for this machine, whose word ends the usual names.
+    pub fn new(data: Shim, machine: &str) -> Self {
+        let usual = || format!("grub{machine}.efi");
+        Self {
+            version: data.version.map(|(major, minor)| format!("{major}.{minor}")),
+            vendors: data.vendors.iter().map(|vendor| vendor.name()).collect(),
+            starts: data.starts.clone().unwrap_or_else(usual),
+            asks: data.asks.clone(),
+            data,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What shim was built with: whom it trusts, what it refuses, and which generations it asks for.
+
+use crate::authenticode::Certificate;
+use crate::pe::Pe;
+use crate::read_at::ReadAt;
+use crate::text;
+
+use super::sbat::{self, Generation};
+
+/// How much of shim, or of a section of it, is read, in bytes. Debian's has 1 MiB, and its `.vendor_cert` 10 KiB.
+const LONGEST: u64 = 4 << 20;
+/// UEFI 32.4.1.1: bytes of EFI_SIGNATURE_LIST in front of its signatures.
+const LIST_HEADER: usize = 28;
+/// UEFI 32.4.1.1: bytes of the owner's GUID in front of each signature.
+const OWNER: usize = 16;
+/// EFI_CERT_X509_GUID: A5C059A1-94E4-4AA7-87B5-AB155C2BF072.
+const X509: [u8; 16] = [
+    0xA1, 0x59, 0xC0, 0xA5, 0xE4, 0x94, 0xA7, 0x4A, 0x87, 0xB5, 0xAB, 0x15, 0x5C, 0x2B, 0xF0, 0x72,
+];
+/// EFI_CERT_SHA256_GUID: C1C41626-504C-4092-ACA9-41F936934328.
+const SHA256: [u8; 16] = [
+    0x26, 0x16, 0xC4, 0xC1, 0x4C, 0x50, 0x92, 0x40, 0xAC, 0xA9, 0x41, 0xF9, 0x36, 0x93, 0x43, 0x28,
+];
+
+/// shim's own data.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Shim {
+    /// `$Version: 16.1 $` of `.data.ident`: major and minor.
+    pub version: Option<(u32, u32)>,
+    /// What it starts is signed under one of these, or under an authority of the firmware or the machine's owner.
+    pub vendors: Vec<Certificate>,
+    /// It starts nothing under these.
+    pub denied: Vec<Certificate>,
+    /// It starts nothing with these SHA-256 Authenticode hashes, in hexadecimal.
+    pub denied_hashes: Vec<String>,
+    /// The least generations that it starts, the first text of `.sbatlevel`; none before shim 15.7.
+    pub asks: Vec<Generation>,
+    /// The name of the file beside it that it starts, if it can be found among its texts.
+    pub starts: Option<String>,
+}
+
+impl Shim {
+    /// `None` if the program has no `.vendor_cert` and thus is not shim.
+    pub fn read(pe: &Pe, file: &dyn ReadAt) -> Option<Self> {
+        let table = section(pe, file, ".vendor_cert")?;
+        let word = |at: usize| Some(u32::from_le_bytes(*table.get(at..)?.first_chunk()?) as usize);
+        // vendor_authorized_size, vendor_deauthorized_size, and their offsets from the beginning of the section.
+        let part = |size: usize, offset: usize| {
+            let (size, offset) = (word(size)?, word(offset)?);
+            table.get(offset..offset.checked_add(size)?)
+        };
+        let (authorized, _) = signatures(part(0, 8).unwrap_or_default());
+        let (denied, denied_hashes) = signatures(part(4, 12).unwrap_or_default());
+        let ident = section(pe, file, ".data.ident").unwrap_or_default();
+        let level = section(pe, file, ".sbatlevel").unwrap_or_default();
+        Some(Self {
+            version: version(&ident),
+            vendors: authorized,
+            denied,
+            denied_hashes,
+            asks: asked(&level),
+            starts: second_stage(file),
+        })
+    }
+}
+
+/// The bytes of a section, if it is there.
+fn section(pe: &Pe, file: &dyn ReadAt, name: &str) -> Option<Vec<u8>> {
+    let section = pe.section(name).filter(|section| section.length <= LONGEST)?;
+    file.read_vec_at(section.offset, section.length).ok()
+}
+
+/// shim's `DEFAULT_LOADER`, which whoever builds it may set: openSUSE's is `\grub.efi`. Of its UTF-16 texts it is the path of one name in
+/// front of `.efi` that is not of a companion of shim's.
+fn second_stage(file: &dyn ReadAt) -> Option<String> {
+    const COMPANIONS: [&str; 4] = ["fb", "fallback", "mm", "mokmanager"];
+    let bytes = file.read_vec_at(0, file.size().min(LONGEST)).ok()?;
+    let end: Vec<u8> = ".efi\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let ends = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(&end));
+    let mut names = ends.filter_map(|at| {
+        let text = bytes[..at].rchunks_exact(2).map(|unit| [unit[0], unit[1]]);
+        let is_in_name =
+            |unit: &[u8; 2]| unit[1] == 0 && (unit[0].is_ascii_alphanumeric() || b"-_.".contains(&unit[0]));
+        let mut name: Vec<u8> = text.clone().take_while(is_in_name).map(|unit| unit[0]).collect();
+        name.reverse();
+        let before = text.skip(name.len()).map(u16::from_le_bytes).next();
+        let name = String::from_utf8(name).ok()?;
+        let lower = name.to_ascii_lowercase();
+        let is_companion = COMPANIONS.iter().any(|companion| lower.starts_with(companion));
+        (before == Some(u16::from(b'\\')) && !name.is_empty() && !is_companion).then(|| format!("{name}.efi"))
+    });
+    names.next()
+}
+
+/// A certificate in DER, or signature lists of certificates and hashes.
+fn signatures(bytes: &[u8]) -> (Vec<Certificate>, Vec<String>) {
+    if let Ok(certificate) = Certificate::from_der(bytes) {
+        return (vec![certificate], Vec::new());
+    }
+    let (mut certificates, mut hashes) = (Vec::new(), Vec::new());
+    let mut rest = bytes;
+    // SignatureType, SignatureListSize, SignatureHeaderSize, SignatureSize.
+    while let Some((kind, sizes)) = rest.get(..LIST_HEADER).and_then(<[u8]>::split_first_chunk::<16>) {
+        let word = |at: usize| {
+            let bytes = sizes.get(at..).and_then(<[u8]>::first_chunk);
+            bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
+        };
+        let (list, header, each) = (word(0), word(4), word(8));
+        let start = LIST_HEADER.saturating_add(header);
+        let Some(body) = rest.get(start..list).filter(|_| each > OWNER) else {
+            break;
+        };
+        for signature in body.chunks_exact(each).map(|signature| &signature[OWNER..]) {
+            match *kind {
+                X509 => certificates.extend(Certificate::from_der(signature)),
+                SHA256 => hashes.push(text::hex(signature)),
+                _ => {}
+            }
+        }
+        rest = &rest[list..];
+    }
+    (certificates, hashes)
+}
+
+/// Two offsets behind a version, counted from behind it, and two texts, of which the first is what shim asks for by itself.
+fn asked(level: &[u8]) -> Vec<Generation> {
+    let first = level.get(4..8).and_then(|offset| offset.first_chunk());
+    let first = first.map_or(0, |offset| u32::from_le_bytes(*offset) as usize);
+    let text = level.get(first.saturating_add(4)..).unwrap_or_default();
+    sbat::read(text)
+}
+
+fn version(ident: &[u8]) -> Option<(u32, u32)> {
+    let text = String::from_utf8_lossy(ident);
+    let number = text.split_once("$Version:")?.1.split('$').next()?.trim();
+    let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
+    let minor: String = minor.chars().take_while(char::is_ascii_digit).collect();
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
