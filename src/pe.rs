@@ -6,12 +6,14 @@
 mod certificates;
 mod covered;
 mod sections;
+mod signed;
 
 use crate::read_at::ReadAt;
 
 pub use certificates::{AttributeCertificate, CertificateTable, TableFault};
 pub use covered::CoverFault;
 pub use sections::Section;
+pub use signed::{Signable, UnsignableFault};
 
 /// "MS-DOS Stub": the offset of the signature is at byte 3C (hexadecimal).
 const SIGNATURE_POINTER: u64 = 0x3C;

@@ -7,8 +7,10 @@ mod authority;
 mod revoked;
 mod sbat;
 mod shim;
+mod sign;
 
 pub use authority::Authority;
 pub use revoked::{REVOKED_X64_DATE, is_revoked_x64, revoked_x64};
 pub use sbat::{Generation, generations};
 pub use shim::Shim;
+pub use sign::sign;

@@ -55,6 +55,7 @@ pub mod broken;
 pub mod cpio;
 pub mod example;
 pub mod fat_stick;
+pub mod forge;
 pub mod hash;
 pub mod initramfs;
 pub mod inside;

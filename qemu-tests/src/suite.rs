@@ -130,15 +130,20 @@ pub fn missing_inputs() -> Result<Vec<String>, String> {
 
 /// Runs the tests, at most two at a time: a guest takes a core.
 pub fn run(trials: Result<Vec<Trial>, String>) -> ExitCode {
-    run_at_once(2, trials)
+    run_at_once(2, &|_| false, trials)
+}
+
+/// The same; those whose names are `long` run with `--full` too, and are counted as skipped without it.
+pub fn run_without(long: fn(&str) -> bool, trials: Result<Vec<Trial>, String>) -> ExitCode {
+    run_at_once(2, &long, trials)
 }
 
 /// Runs the tests one after the other.
 pub fn run_in_turn(trials: Result<Vec<Trial>, String>) -> ExitCode {
-    run_at_once(1, trials)
+    run_at_once(1, &|_| false, trials)
 }
 
-fn run_at_once(threads: usize, trials: Result<Vec<Trial>, String>) -> ExitCode {
+fn run_at_once(threads: usize, long: &dyn Fn(&str) -> bool, trials: Result<Vec<Trial>, String>) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(threads));
     match trials {
@@ -148,18 +153,19 @@ fn run_at_once(threads: usize, trials: Result<Vec<Trial>, String>) -> ExitCode {
         }
         Ok(trials) => {
             let full = arguments.filter.is_some() || std::env::var_os(FULL_VARIABLE).is_some();
-            let trials = trials
-                .into_iter()
-                .map(|trial| match full || !FULL.contains(&trial.name()) {
-                    true => trial,
-                    false => {
-                        eprintln!(
-                            "skipped: {}: it is long, and `cargo xtask ci --full` runs it",
-                            trial.name()
-                        );
-                        trial.with_ignored_flag(true)
-                    }
-                });
+            let trials =
+                trials.into_iter().map(
+                    |trial| match full || !(FULL.contains(&trial.name()) || long(trial.name())) {
+                        true => trial,
+                        false => {
+                            eprintln!(
+                                "skipped: {}: it is long, and `cargo xtask ci --full` runs it",
+                                trial.name()
+                            );
+                            trial.with_ignored_flag(true)
+                        }
+                    },
+                );
             libtest_mimic::run(&arguments, trials.collect()).exit_code()
         }
         Err(reason) => {

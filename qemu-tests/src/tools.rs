@@ -36,7 +36,7 @@ pub const BOCHS_BIOS: &str = "/usr/share/bochs/BIOS-bochs-latest";
 pub const BOCHS_VGA_BIOS: &str = "/usr/share/vgabios/vgabios.bin";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 51] = [
+pub const TOOLS: [Tool; 53] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -88,6 +88,8 @@ pub const TOOLS: [Tool; 51] = [
     tool("fdisk", "fdisk"),
     tool("python3", "python3-venv"),
     tool("sbsign", "sbsigntool"),
+    tool("sbverify", "sbsigntool"),
+    tool("osslsigncode", "osslsigncode"),
     tool("openssl", "openssl"),
 ];
 

@@ -143,8 +143,17 @@ impl Certificate {
 
     /// PKCS #7 names a certificate by its issuer and serial number, both in DER.
     pub(super) fn is_named(&self, issuer: &[u8], serial: &[u8]) -> bool {
-        let own = self.fields.tbs_certificate().serial_number().to_der();
-        self.issuer().to_der().is_ok_and(|own| own == issuer) && own.is_ok_and(|own| own == serial)
+        self.issuer_der().is_ok_and(|own| own == issuer) && self.serial_der().is_ok_and(|own| own == serial)
+    }
+
+    /// The issuer's name in DER.
+    pub(super) fn issuer_der(&self) -> der::Result<Vec<u8>> {
+        self.issuer().to_der()
+    }
+
+    /// The serial number in DER.
+    pub(super) fn serial_der(&self) -> der::Result<Vec<u8>> {
+        self.fields.tbs_certificate().serial_number().to_der()
     }
 
     /// Whether subject and issuer are one.

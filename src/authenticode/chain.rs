@@ -3,25 +3,27 @@
 
 use super::Certificate;
 
-/// Whether `signer` is `anchor`, or a chain of certificates among `embedded` leads from it to there.
+/// Whether a chain of certificates leads from `signer` by `embedded` ones to `anchor`. If the signer itself is the anchor, what is embedded
+/// counts all the same: OVMF refuses a program whose signer is trusted and has an issuer beside it that is no authority.
 pub(super) fn leads(signer: &Certificate, embedded: &[Certificate], anchor: &Certificate) -> bool {
-    if signer == anchor {
-        return anchor.has_known_extensions_only();
-    }
     let mut chain = vec![signer];
     // Each certificate stands in a chain once, so that this ends.
     while let Some(&last) = chain.last() {
+        if last.names(last) {
+            break;
+        }
         if last.names(anchor) {
             chain.push(anchor);
             return is_whole(&chain);
         }
         let is_issuer = |candidate: &&Certificate| last.names(candidate) && !chain.contains(candidate);
         match embedded.iter().find(is_issuer) {
-            Some(issuer) if !last.is_self_issued() => chain.push(issuer),
-            _ => return false,
+            Some(issuer) => chain.push(issuer),
+            None => break,
         }
     }
-    false
+    let is_anchor = |end: Option<&&Certificate>| end.is_some_and(|end| *end == anchor);
+    (is_anchor(chain.first()) || is_anchor(chain.last())) && is_whole(&chain)
 }
 
 /// Whether each has signed the one before it, and may.

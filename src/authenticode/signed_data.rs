@@ -9,11 +9,11 @@ use super::der::{Element, nth};
 use super::{Certificate, Hash, chain};
 
 /// RFC 2315 §14.
-const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
+pub(super) const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 /// Authenticode, SPC_INDIRECT_DATA_OBJID.
-const INDIRECT_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.2.1.4");
+pub(super) const INDIRECT_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.2.1.4");
 /// RFC 2985 §5.3.2.
-const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
+pub(super) const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
 /// How many certificates a signature may carry here. Real ones have up to six.
 const MAX_CERTIFICATES: usize = 16;
 /// How many signers one may have here. Authenticode has one.

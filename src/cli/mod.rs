@@ -16,6 +16,7 @@ mod progress;
 mod read;
 mod run;
 mod show;
+mod sign;
 mod subject;
 mod test;
 mod trust;
@@ -40,6 +41,7 @@ use isobuild::write::Interrupt;
 use regex::Regex;
 use serde::Serialize;
 
+use sign::Sign;
 use trust::Trust;
 
 /// One TOML manifest, one bootable image: the same file boots as a CD, a USB stick and a VM disk.
@@ -92,6 +94,8 @@ enum Verb {
     Read(read::Read),
     /// Write the built-in loader's programs for UEFI into a directory, to be signed; `[boot.uefi.files]` takes the signed ones.
     Loader(Loader),
+    /// Sign an EFI program for Secure Boot (Authenticode). The same program, key and certificate give the same bytes.
+    Sign(Sign),
     /// Say what of QEMU and firmware is installed for `run` and `test`, and which package has what is not.
     Doctor,
 }
@@ -330,6 +334,7 @@ pub(crate) fn run() -> ExitCode {
         (Some(Verb::Verify(verify)), _) => verify::run(&verify),
         (Some(Verb::Read(read)), _) => read::run(&read),
         (Some(Verb::Loader(loader)), _) => loader::run(&loader),
+        (Some(Verb::Sign(sign)), _) => sign::run(&sign),
         (Some(Verb::Doctor), _) => doctor::run(),
         (Some(Verb::Extract(extract)), _) => extract::run(&extract),
         // clap has shown the help.

@@ -29,6 +29,37 @@ pub(crate) fn program(magic: u16, machine: u16, section: &[u8; 8], certificates:
     file
 }
 
+/// A program for x64 with these sections, whose names are in the string table if they are longer than 8 bytes.
+pub(crate) fn program_of(sections: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut file = program(0x20B, 0x8664, &[0; 8], &[]);
+    let (optional, table) = (0x98, 0x98 + 112 + 16 * 8);
+    file[0x86] = sections.len() as u8;
+    file[optional + 60..optional + 64].copy_from_slice(&1024_u32.to_le_bytes());
+    let mut strings = vec![0; 4];
+    for (number, (name, bytes)) in sections.iter().enumerate() {
+        let mut header = [0; 40];
+        if name.len() > 8 {
+            let at = format!("/{}", strings.len());
+            header[..at.len()].copy_from_slice(at.as_bytes());
+            strings.extend_from_slice(name.as_bytes());
+            strings.push(0);
+        } else {
+            header[..name.len()].copy_from_slice(name.as_bytes());
+        }
+        let stored = bytes.len().next_multiple_of(16);
+        for (field, value) in [(8, bytes.len()), (16, stored), (20, file.len())] {
+            header[field..field + 4].copy_from_slice(&(value as u32).to_le_bytes());
+        }
+        file[table + 40 * number..][..40].copy_from_slice(&header);
+        file.extend_from_slice(bytes);
+        file.resize(file.len() + stored - bytes.len(), 0);
+    }
+    let symbols = file.len() as u32;
+    file[0x84 + 8..0x84 + 12].copy_from_slice(&symbols.to_le_bytes());
+    file.extend_from_slice(&strings);
+    file
+}
+
 /// One entry of the certificate table, padded to 8 bytes.
 fn certificate(kind: u16, data: &[u8]) -> Vec<u8> {
     let length = (data.len() + 8) as u32;

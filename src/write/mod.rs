@@ -173,6 +173,14 @@ pub fn write<'a>(
     })
 }
 
+/// Writes a small file: at every moment it is absent, old or complete.
+pub fn file(target: &Path, bytes: &[u8], interrupt: &Interrupt) -> Result<(), Error> {
+    let output = Output::create(target)?;
+    output.set_size(bytes.len() as u64)?;
+    output.write(bytes, 0)?;
+    output.commit(interrupt)
+}
+
 /// Gives every byte of the image that [`write()`] would write to `take`, from the first to the last, and writes nothing. The `target`
 /// is only named in errors.
 pub fn digest<'a>(

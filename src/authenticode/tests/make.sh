@@ -49,7 +49,7 @@ sign leaf-alone.p7 leaf
 cat "$keys/leaf.pem" "$keys/inter.pem" "$keys/root.pem" > "$keys/all.pem"
 sign child.p7 child --addcert "$keys/all.pem"
 for hash in sha384 sha512; do
-    rm -f "$keys/$hash.efi"
+    rm -f "$hash.p7"
     osslsigncode sign -h $hash -key "$keys/root.key" -certs "$keys/root.pem" -in program.efi -out "$keys/$hash.efi" >/dev/null
     osslsigncode extract-signature -in "$keys/$hash.efi" -out "$hash.p7" >/dev/null
 done
@@ -57,4 +57,6 @@ for name in root inter leaf stranger modules; do
     openssl x509 -in "$keys/$name.pem" -outform DER -out $name.der
 done
 openssl x509 -in "$keys/root.pem" -text > root.pem
+# The one key that stays, to sign with; nobody trusts it.
+openssl pkey -in "$keys/root.key" -outform DER -out root.key
 rm -r "$keys"

@@ -1,0 +1,42 @@
+//! `isobuild sign`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use isobuild::authenticode::{Certificate, Identity};
+use isobuild::error::{Error, escape};
+use isobuild::{secure_boot, text, write};
+
+use super::{interrupt, print};
+
+#[derive(Debug, Args)]
+pub(super) struct Sign {
+    /// An EFI program. The signatures that it has stay.
+    input: PathBuf,
+    /// Where the signed program goes; it may be the same file.
+    output: PathBuf,
+    /// The RSA key, in PEM or DER (PKCS #8 or PKCS #1), not encrypted.
+    #[arg(long, value_name = "KEY")]
+    key: PathBuf,
+    /// Its certificate, in PEM or DER.
+    #[arg(long = "cert", value_name = "CERT")]
+    certificate: PathBuf,
+}
+
+pub(super) fn run(arguments: &Sign) -> Result<(), Error> {
+    let read = |path: &Path| fs::read(path).map_err(|error| Error::input(path, error.to_string()));
+    let certificate = Certificate::from_file(&read(&arguments.certificate)?)
+        .map_err(|fault| Error::input(&arguments.certificate, fault.to_string()))?;
+    let name = certificate.name();
+    let identity = Identity::new(&read(&arguments.key)?, certificate)
+        .map_err(|fault| Error::input(&arguments.key, fault.to_string()))?;
+    let input = &arguments.input;
+    let signed = secure_boot::sign(read(input)?, &identity).map_err(|fault| Error::input(input, fault))?;
+    write::file(&arguments.output, &signed, &interrupt()?)?;
+    print(&format!(
+        "{}: signed with the certificate {}\n",
+        escape(&arguments.output),
+        text::visible(name.as_bytes())
+    ))
+}
