@@ -6,6 +6,8 @@
 mod bios;
 mod secure_boot;
 mod started;
+#[cfg(test)]
+mod tests;
 mod uefi;
 
 use crate::authenticode::Certificate;

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::cell::Cell;
 
-pub use program::{LoaderFacts, ShimFacts, SignatureFacts};
+pub use program::{LoaderFacts, MenuProgram, ShimFacts, SignatureFacts};
 
 /// A whole image, described.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -51,6 +51,9 @@ pub struct Description {
     /// What the built-in loader shows under each firmware. `plan` only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub menu: Vec<MenuFacts>,
+    /// What the built-in loader's menu starts under UEFI on a 64-bit PC, if Secure Boot could start the loader.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub menu_programs: Vec<MenuProgram>,
     /// Names that an index cannot hold as they are. `plan` only.
     pub name_map: Vec<MappedName>,
     /// Structures that contradict their standard. `inspect` only; none in an image of ours.

@@ -4,11 +4,13 @@
 //! written into one of them, besides the boot information table, is the image's id in the BIOS boot image.
 
 pub mod kernel;
+mod started;
 mod title;
 
 use crate::pe::Machine;
 use std::ops::Range;
 
+pub use started::{Started, started};
 pub use title::shows;
 
 /// The El Torito image for BIOS, which a stick's boot code starts too.

@@ -53,7 +53,7 @@ pub(super) fn uefi(facts: &Description, firmware: Firmware, medium: Medium, keys
     if by_catalog {
         is_within(facts, volume, loader)?;
     }
-    match started(volume, loader, keys) {
+    match started(facts, volume, loader, keys) {
         Ok(by) => Ok(format!("{way}{by}")),
         Err(refused) => Err(no(format!("{way}, {}", refused.why), refused.mend)),
     }

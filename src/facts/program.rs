@@ -28,6 +28,25 @@ pub struct LoaderFacts {
     pub shim: Option<ShimFacts>,
 }
 
+impl LoaderFacts {
+    /// Whether it is the built-in loader, by the component that it names itself.
+    pub fn is_built_in(&self) -> bool {
+        let mut generations = self.sbat.iter().flatten();
+        generations.any(|generation| generation.component == "isobuild")
+    }
+}
+
+/// A program that the built-in loader's menu starts under UEFI.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MenuProgram {
+    /// The entry's.
+    pub title: String,
+    /// It is of the entry that starts by itself.
+    pub is_default: bool,
+    /// The program, whose path is in the tree.
+    pub program: LoaderFacts,
+}
+
 /// A signature of a program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SignatureFacts {

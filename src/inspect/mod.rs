@@ -8,6 +8,7 @@ mod boot_code;
 mod fat_volumes;
 mod indexes;
 mod loaders;
+mod own_menu;
 mod recognise;
 mod tables;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub(crate) use fat_volumes::{esp_facts, esp_faults, fat_extents, fat_what};
 pub(crate) use indexes::{Index, Indexes, best, read as indexes};
 use loaders::is_loader;
 pub(crate) use loaders::{is_beside_loader, loader_facts, loaders_in};
+pub(crate) use own_menu::is_asked_for;
 pub(crate) use recognise::{START, by_start, not_an_image, refuse};
 pub(crate) use tables::{gpt_partition, mbr_partition};
 pub(crate) use volume::{boot_length, hard_disk_length};
@@ -93,6 +95,7 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
     }
     let extents = layout::settle(claims);
     facts.extents = layout::with_unclaimed(extents, image, 0, image.size())?;
+    own_menu::read(image, &mut facts);
     facts.cells = check::cells(&facts, &[]);
     Ok(facts)
 }

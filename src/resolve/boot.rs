@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::el_torito::{self, Emulation, Platform};
 use crate::error::Error;
-use crate::facts::MenuFacts;
+use crate::facts::{MenuFacts, MenuProgram};
 use crate::layout;
 use crate::manifest::{self, Bios, Entry, InfoTable, Spanned, Text, Uefi, image_path};
 use crate::read_at::ReadAt;
@@ -25,6 +25,7 @@ pub(super) struct Parts {
     pub(super) boot_code: Option<[u8; 440]>,
     /// What the built-in loader shows under each firmware.
     pub(super) menu: Vec<MenuFacts>,
+    pub(super) menu_programs: Vec<MenuProgram>,
     pub(super) boot_code_patch: Option<Patch>,
 }
 
@@ -46,6 +47,7 @@ impl Resolution<'_> {
             esp: None,
             boot_code: None,
             menu: Vec::new(),
+            menu_programs: Vec::new(),
             boot_code_patch: None,
         };
         let of_loader = match self.document.manifest.menu.is_empty() {
@@ -58,6 +60,13 @@ impl Resolution<'_> {
         let uefi = boot.uefi.as_ref().map(Spanned::get_ref);
         if uefi.is_some() || !of_loader.is_empty() {
             parts.esp = self.esp(uefi.unwrap_or(&Uefi::default()), of_loader)?;
+            if parts
+                .esp
+                .as_ref()
+                .is_some_and(|esp| inspect::is_asked_for(esp.loaders()))
+            {
+                parts.menu_programs = self.menu_programs()?;
+            }
             if parts.esp.is_some() {
                 parts.images.push(BootImage {
                     platform: Platform::Uefi,

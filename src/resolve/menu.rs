@@ -7,7 +7,8 @@ mod words;
 use crate::boot;
 use crate::el_torito::{Emulation, Platform};
 use crate::error::Error;
-use crate::facts::MenuFacts;
+use crate::facts::{MenuFacts, MenuProgram};
+use crate::inspect;
 use crate::manifest::{Action, Firmware, MenuEntry, Text};
 use crate::pe::Machine;
 use crate::source::Giver;
@@ -15,6 +16,7 @@ use crate::text;
 use crate::tree::{Attributes, Conflict, Kind, NodeId, Patch, Patched, PayloadId, ROOT};
 
 use super::boot::Parts;
+use super::host::read_whole;
 use super::{BootBytes, BootImage, Resolution};
 
 /// Key and value of each line of an entry in the menu file.
@@ -258,6 +260,33 @@ impl Resolution<'_> {
         let payload = self.host.inline(&mut self.tree, &bytes, Giver::Loader);
         self.tree.set_image_id(payload, id.start);
         self.place_own(boot::MENU_PATH, payload);
+    }
+
+    /// What the menu starts under UEFI on a 64-bit PC, read as `inspect` reads it.
+    pub(super) fn menu_programs(&self) -> Result<Vec<MenuProgram>, Error> {
+        let file = |path: &[u8]| {
+            let names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty());
+            match self.tree.node(self.tree.find(names)?).kind {
+                Kind::File(payload) => Some(payload),
+                _ => None,
+            }
+        };
+        let Some(menu) = file(boot::MENU_PATH.join("/").as_bytes()) else {
+            return Ok(Vec::new());
+        };
+        let menu = read_whole(self.tree.payload(menu))?;
+        let mut programs = Vec::new();
+        for started in boot::started(&menu) {
+            if let Some(payload) = file(&started.path) {
+                let (bytes, _) = self.open(payload)?;
+                programs.push(MenuProgram {
+                    title: started.title,
+                    is_default: started.is_default,
+                    program: inspect::loader_facts(&text::lossless(&started.path), bytes.as_ref()),
+                });
+            }
+        }
+        Ok(programs)
     }
 
     /// Puts a file of the loader's own into the tree.

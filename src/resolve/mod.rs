@@ -21,7 +21,7 @@ use crate::archive::Decompressed;
 use crate::diagnostic::{Diagnostic, Label, Report, Severity};
 use crate::el_torito::{Emulation, Platform};
 use crate::error::Error;
-use crate::facts::{Extent, LoaderFacts, MenuFacts};
+use crate::facts::{Extent, LoaderFacts, MenuFacts, MenuProgram};
 use crate::iso9660::Identifiers;
 use crate::manifest::{self, DEFAULT_TIMESTAMP, DiskLayout, Document, Spanned};
 use crate::time::Timestamp;
@@ -73,6 +73,8 @@ pub struct Resolved {
     pub boot_code_patch: Option<Patch>,
     /// What the built-in loader shows under each firmware.
     pub menu: Vec<MenuFacts>,
+    /// What the menu starts, if Secure Boot could start the loader.
+    pub menu_programs: Vec<MenuProgram>,
     /// The profile of partition tables.
     pub layout: DiskLayout,
     /// What the user should know.
@@ -134,6 +136,15 @@ pub enum Esp {
         /// What firmware would start.
         loaders: Vec<LoaderFacts>,
     },
+}
+
+impl Esp {
+    /// The programs that firmware or shim would start.
+    pub fn loaders(&self) -> &[LoaderFacts] {
+        match self {
+            Self::Files { loaders, .. } | Self::Image { loaders, .. } => loaders,
+        }
+    }
 }
 
 /// The state of one resolution.
@@ -254,6 +265,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         boot_code: parts.boot_code,
         boot_code_patch: parts.boot_code_patch,
         menu: parts.menu,
+        menu_programs: parts.menu_programs,
         layout,
         report,
         decompressed: resolution.decompressed,

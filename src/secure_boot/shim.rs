@@ -137,3 +137,112 @@ fn version(ident: &[u8]) -> Option<(u32, u32)> {
     let minor: String = minor.chars().take_while(char::is_ascii_digit).collect();
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pe;
+    use crate::pe::tests::program_of;
+
+    const ROOT: &[u8] = include_bytes!("../authenticode/tests/root.der");
+    const LEAF: &[u8] = include_bytes!("../authenticode/tests/leaf.der");
+
+    fn utf16(text: &str) -> Vec<u8> {
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    }
+
+    /// UEFI 32.4.1.1: an EFI_SIGNATURE_LIST by hand.
+    fn list(kind: &[u8; 16], signatures: &[&[u8]]) -> Vec<u8> {
+        let each = 16 + signatures[0].len();
+        let sizes = [28 + each * signatures.len(), 0, each].map(|size| (size as u32).to_le_bytes());
+        let mut list = [&kind[..], &sizes.concat()].concat();
+        for signature in signatures {
+            list.extend_from_slice(&[0x77; 16]);
+            list.extend_from_slice(signature);
+        }
+        list
+    }
+
+    /// shim's `cert_table`: two sizes, two offsets, and what they are of.
+    fn vendor(authorized: &[u8], denied: &[u8]) -> Vec<u8> {
+        let words = [authorized.len(), denied.len(), 16, 16 + authorized.len()];
+        [
+            &words.map(|word| (word as u32).to_le_bytes()).concat(),
+            authorized,
+            denied,
+        ]
+        .concat()
+    }
+
+    fn shim(sections: &[(&str, &[u8])]) -> Option<Shim> {
+        let file = program_of(sections);
+        Shim::read(&pe::read(&file).unwrap(), &file)
+    }
+
+    const LEVEL: &[u8] = b"\0\0\0\0\x08\0\0\0\x1d\0\0\0sbat,1,2025\nshim,4\ngrub,5\n\0sbat,1,2026\ngrub,6\n\0";
+
+    #[test]
+    fn shim_is_read_from_its_sections() {
+        let denied = [list(&X509, &[LEAF]), list(&SHA256, &[&[1; 32], &[0xAB; 32]])].concat();
+        let texts = [
+            "\\fbx64.efi\0",
+            "\\EFI\\BOOT\\fbx64.efi\0",
+            "\\mmx64.efi\0",
+            "\\\\grubx64.efi\0",
+        ]
+        .map(utf16)
+        .concat();
+        let shim = shim(&[
+            (".data.ident", b"UEFI SHIM\n$Version: 16.1 $\n$BuildMachine: x $\n"),
+            (".sbatlevel", LEVEL),
+            (".vendor_cert", &vendor(ROOT, &denied)),
+            (".data", &texts),
+        ])
+        .unwrap();
+        assert_eq!(shim.version, Some((16, 1)));
+        assert_eq!(shim.vendors, [Certificate::from_der(ROOT).unwrap()]);
+        assert_eq!(shim.denied, [Certificate::from_der(LEAF).unwrap()]);
+        assert_eq!(shim.denied_hashes, ["01".repeat(32), "ab".repeat(32)]);
+        assert_eq!(shim.starts.as_deref(), Some("grubx64.efi"));
+        let asks: Vec<_> = shim
+            .asks
+            .iter()
+            .map(|one| (one.component.as_str(), one.generation))
+            .collect();
+        assert_eq!(asks, [("sbat", 1), ("shim", 4), ("grub", 5)]);
+    }
+
+    #[test]
+    fn vendors_may_be_a_list_and_the_second_stage_another() {
+        let vendors = [list(&X509, &[ROOT]), list(&X509, &[LEAF])].concat();
+        let shim = shim(&[
+            (".vendor_cert", &vendor(&vendors, b"")),
+            (".data", &utf16("\\MokManager.efi\0\\grub.efi\0")),
+        ])
+        .unwrap();
+        assert_eq!(shim.vendors.len(), 2);
+        assert_eq!(shim.starts.as_deref(), Some("grub.efi"));
+        assert_eq!((shim.version, shim.asks.len(), shim.denied.len()), (None, 0, 0));
+    }
+
+    #[test]
+    fn what_is_not_shim_or_lies_has_nothing() {
+        assert_eq!(shim(&[(".sbat", b"sbat,1\n")]), None);
+        for table in [
+            &b""[..],
+            b"\xff\xff\xff\xff",
+            &[0xFF; 16],
+            &vendor(b"\x30\x03abc", b"\x30"),
+        ] {
+            let shim = shim(&[(".vendor_cert", table), (".sbatlevel", &[0xFF; 12])]).unwrap();
+            assert_eq!(shim, Shim::default(), "{table:?}");
+        }
+        // Lists whose sizes lead nowhere, or in a circle.
+        for (at, value) in [(16, 0_u32), (16, 27), (16, u32::MAX), (20, u32::MAX), (24, 0), (24, 16)] {
+            let mut list = list(&X509, &[ROOT]);
+            list[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            let shim = shim(&[(".vendor_cert", &vendor(&list, b""))]).unwrap();
+            assert_eq!(shim.vendors, [], "{value} at {at}");
+        }
+    }
+}

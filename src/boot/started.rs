@@ -1,0 +1,91 @@
+//! The menu file read again, as far as it says what UEFI on a 64-bit PC starts.
+
+use super::MOST_ENTRIES;
+
+/// What an entry starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// What the menu shows.
+    pub title: String,
+    /// It is the entry that starts by itself.
+    pub is_default: bool,
+    /// The path in the image, with the slash at its beginning.
+    pub path: Vec<u8>,
+}
+
+/// Key and value of each line of an entry.
+type Lines<'a> = Vec<(&'a [u8], &'a [u8])>;
+
+/// The entries that UEFI on a 64-bit PC starts something with, in their order.
+pub fn started(menu: &[u8]) -> Vec<Started> {
+    let lines = menu.split(|&byte| byte == b'\n').filter_map(pair);
+    let mut entries: Vec<Lines<'_>> = vec![Vec::new()];
+    for (key, value) in lines {
+        if key == b"entry" {
+            entries.push(Vec::new());
+        }
+        if let Some(entry) = entries.last_mut() {
+            entry.push((key, value));
+        }
+    }
+    let value = |entry: &Lines<'_>, wanted: &[u8]| {
+        let found = entry.iter().find(|(key, _)| *key == wanted);
+        found.map(|(_, value)| value.to_vec())
+    };
+    let head = entries.remove(0);
+    let default = value(&head, b"default").and_then(|number| str::from_utf8(&number).ok()?.parse().ok());
+    let default: usize = default.unwrap_or(1);
+    let started = |(number, entry): (usize, &Lines<'_>)| {
+        let firmware = value(entry, b"firmware");
+        let is_for_uefi = firmware.is_none_or(|words| words.split(|&byte| byte == b' ').any(|word| word == b"uefi"));
+        let keys = [&b"kernel"[..], b"efi-x64", b"efi"];
+        let path = keys.into_iter().find_map(|key| value(entry, key));
+        let is_action = value(entry, b"action").is_some();
+        let path = path.filter(|_| is_for_uefi && !is_action)?;
+        let title = value(entry, b"entry").unwrap_or_default();
+        Some(Started {
+            title: String::from_utf8_lossy(&title).into_owned(),
+            is_default: number == default,
+            path,
+        })
+    };
+    (1..).zip(&entries).take(MOST_ENTRIES).filter_map(started).collect()
+}
+
+/// `key = value`, without the blanks around the sign.
+fn pair(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    if line.starts_with(b"#") {
+        return None;
+    }
+    let at = line.iter().position(|&byte| byte == b'=')?;
+    let (key, value) = (line[..at].trim_ascii(), &line[at + 1..]);
+    Some((key, value.strip_prefix(b" ").unwrap_or(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_uefi_starts_is_read_from_the_menu() {
+        let menu = b"# default = 9\nid = 0\ndefault = 3\n\nentry = Set-up\naction = firmware-setup\n\nentry = BIOS\nkernel = /old\n\
+                     firmware = bios uefi-ia32\n\nentry = Linux = best\nkernel = /boot/a b\ninitrd = /i\n\nentry = Test\nbios = /t.bin\n\
+                     efi-ia32 = /t32\nefi-x64 = /t64\n\nentry = Shell\nefi = /s\nfirmware = uefi\n";
+        let entry = |title: &str, is_default, path: &str| Started {
+            title: title.into(),
+            is_default,
+            path: path.into(),
+        };
+        assert_eq!(
+            started(menu),
+            [
+                entry("Linux = best", true, "/boot/a b"),
+                entry("Test", false, "/t64"),
+                entry("Shell", false, "/s")
+            ]
+        );
+        assert_eq!(started(b""), []);
+        assert_eq!(started(b"entry = x\nkernel = /k"), [entry("x", true, "/k")]);
+        assert_eq!(started(&b"entry = x\nkernel = /k\n".repeat(100)).len(), 64);
+    }
+}
