@@ -5,7 +5,7 @@
 //! not count; the first embedded certificate that can be an issuer by its name is taken for one. A signature that is malformed, or of
 //! an algorithm that is not read here, is not good, and its [`Fault`] says why.
 //!
-//! RSA with SHA-256, SHA-384 and SHA-512; [`Identity`] signs with SHA-256. EDK2 and shim are built without elliptic curves.
+//! RSA with SHA-256, SHA-384 and SHA-512; [`SigningKey`] signs with SHA-256. EDK2 and shim are built without elliptic curves.
 
 mod certificate;
 mod chain;
@@ -16,7 +16,7 @@ mod signed_data;
 use x509_cert::der::asn1::ObjectIdentifier;
 
 pub use certificate::{Certificate, CertificateFault};
-pub use sign::{Identity, KeyFault};
+pub use sign::{KeyFault, SigningKey};
 pub use signed_data::{Fault, Signature, verify};
 
 /// A hash algorithm of signatures.

@@ -21,9 +21,15 @@ use uefi::uefi;
 pub use uefi::{has_loader, needs_extents};
 
 /// A verdict for each firmware with each medium, in the order of [`Cell::all`]. `trusted` are certificates that the machine's owner has
-/// put into `db` or enrolled as Machine Owner Keys; without any there are no cells of [`Firmware::SecureBootOwn`].
+/// put into `db` or enrolled as Machine Owner Keys. Machines of [`Firmware::SecureBootOwn`] trust them and [`Description::owner`] alone; without
+/// any there are no such cells.
 pub fn cells(facts: &Description, trusted: &[Certificate]) -> Vec<Verdict> {
+    let own = [trusted, facts.owner.as_slice()].concat();
     let judge = |cell: Cell| {
+        let trusted = match cell.firmware {
+            Firmware::SecureBootOwn => &own,
+            _ => trusted,
+        };
         let (boots, reason, mend) = match judged(facts, cell, trusted) {
             Ok(why) => (true, why, None),
             Err(no) => (false, format!("{}; mend: {}", no.why, no.mend), Some(no.mend)),
@@ -35,7 +41,7 @@ pub fn cells(facts: &Description, trusted: &[Certificate]) -> Vec<Verdict> {
             mend,
         }
     };
-    let is_judged = |cell: &Cell| cell.firmware != Firmware::SecureBootOwn || !trusted.is_empty();
+    let is_judged = |cell: &Cell| cell.firmware != Firmware::SecureBootOwn || !own.is_empty();
     Cell::all().filter(is_judged).map(judge).collect()
 }
 
@@ -55,6 +61,18 @@ fn refused_by_one(facts: &Description, cell: Cell, trusted: &[Certificate]) -> O
     let generations = cell.firmware.generations().into_iter();
     let mut verdicts = generations.map(|firmware| judged(facts, Cell { firmware, ..cell }, trusted));
     verdicts.find_map(Result::err)
+}
+
+/// The cells that boot, without those that another of them stands for.
+pub fn that_boot(facts: &Description) -> Vec<Cell> {
+    let boots = |cell: Cell| facts.cells.iter().any(|verdict| verdict.cell == cell && verdict.boots);
+    let is_of_another = |cell: Cell| {
+        let all = Firmware::ALL.into_iter();
+        let mut others = all.filter(|&other| other != cell.firmware && other.generations().contains(&cell.firmware));
+        others.any(|firmware| boots(Cell { firmware, ..cell }))
+    };
+    let cells = facts.cells.iter().map(|verdict| verdict.cell);
+    cells.filter(|&cell| boots(cell) && !is_of_another(cell)).collect()
 }
 
 /// Why a menu has no entry for a firmware that would start one otherwise.

@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::authenticode::Certificate;
 use crate::cell::Cell;
 
 pub use program::{LoaderFacts, MenuProgram, ShimFacts, SignatureFacts};
@@ -54,6 +55,9 @@ pub struct Description {
     /// What the built-in loader's menu starts under UEFI on a 64-bit PC, if Secure Boot could start the loader.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub menu_programs: Vec<MenuProgram>,
+    /// Whose certificate the built-in loader is signed with. `plan` only.
+    #[serde(skip)]
+    pub owner: Option<Certificate>,
     /// Names that an index cannot hold as they are. `plan` only.
     pub name_map: Vec<MappedName>,
     /// Structures that contradict their standard. `inspect` only; none in an image of ours.

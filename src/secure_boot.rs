@@ -13,4 +13,4 @@ pub use authority::Authority;
 pub use revoked::{REVOKED_X64_DATE, is_revoked_x64, revoked_x64};
 pub use sbat::{Generation, generations};
 pub use shim::Shim;
-pub use sign::sign;
+pub use sign::{is_same_program, sign};

@@ -2,8 +2,9 @@
 
 use isobuild::cell::{Cell, Firmware, Medium};
 use libtest_mimic::Trial;
-use qemu_tests::secure::Owner;
+use qemu_tests::secure::{Key, Owner};
 use qemu_tests::system::{self, END, System};
+use qemu_tests::verbs::Bench;
 use qemu_tests::{pins, suite, tools, workspace};
 use std::fs;
 use std::process::{Command, ExitCode};
@@ -51,7 +52,31 @@ fn trials() -> Vec<Trial> {
             boots(&System::new(&logs, cell.firmware)?, cell, changed)
         })
     };
-    tests.into_iter().map(trial).collect()
+    let mut missing = system::missing(Firmware::SecureBoot);
+    missing.extend(suite::missing(&["openssl"]));
+    let signed = suite::trial("signed by the manifest".to_owned(), missing, signed_by_the_manifest);
+    tests.into_iter().map(trial).chain([signed]).collect()
+}
+
+/// `[boot.sign]`: a machine that trusts the owner alone starts the loader, and one of each generation starts it behind shim.
+fn signed_by_the_manifest() -> Result<(), String> {
+    let bench = Bench::new("");
+    Key::new(bench.directory.path(), "own", ("rsa:2048", "own", &[]), None)?;
+    let shim = pins::load("debian-installer")?.file("shimx64.efi.signed")?;
+    let menu = "[boot]\ntimeout = 0\nserial = 115200\nsign = { key = \"own.key\", cert = \"own.pem\" }\n\
+                [[menu]]\naction = \"machine\"\n";
+    let behind = format!("[boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = {shim:?}\n");
+    for (manifest, line) in [
+        (menu.to_owned(), "--cell secure-boot-own-usb"),
+        (menu.to_owned() + &behind, "--cell secure-boot-usb --trust own.pem"),
+    ] {
+        fs::write(bench.path("m.toml"), manifest).map_err(|e| e.to_string())?;
+        let said = bench.run(&format!("test m.toml {line} --expect Free.memory"));
+        if said.code != Some(0) {
+            return Err(format!("{line}: {said:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// What `check` says of the image on a machine that trusts the owner, unless their key is missing.

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use rsa::pkcs1::DecodeRsaPrivateKey;
-use rsa::pkcs1v15::SigningKey;
+use rsa::pkcs1v15;
 use rsa::pkcs8::DecodePrivateKey;
 use rsa::signature::{SignatureEncoding, Signer};
 use rsa::traits::PublicKeyParts;
@@ -29,16 +29,16 @@ const PE_IMAGE_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.
 /// The smallest key, in bits, that firmware which follows NIST SP 800-131A takes.
 const SMALLEST_KEY: u32 = 2048;
 
-/// Who signs: a key and its certificate.
-pub struct Identity {
-    key: SigningKey<Sha256>,
+/// A key and its certificate.
+pub struct SigningKey {
+    key: pkcs1v15::SigningKey<Sha256>,
     certificate: Certificate,
 }
 
 /// Without the key.
-impl fmt::Debug for Identity {
+impl fmt::Debug for SigningKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Identity({})", self.certificate.name())
+        write!(out, "SigningKey({})", self.certificate.name())
     }
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for KeyFault {
     }
 }
 
-impl Identity {
+impl SigningKey {
     /// Reads a key, in PEM or DER, that belongs to the certificate.
     pub fn new(key: &[u8], certificate: Certificate) -> Result<Self, KeyFault> {
         let text = str::from_utf8(key).ok().map(str::trim_start);
@@ -86,7 +86,7 @@ impl Identity {
         }
         match certificate.key() == Some(key.as_public_key()) {
             true => Ok(Self {
-                key: SigningKey::new(key),
+                key: pkcs1v15::SigningKey::new(key),
                 certificate,
             }),
             false => Err(KeyFault::OfAnother),

@@ -169,25 +169,25 @@ const KEY: &[u8] = include_bytes!("tests/root.key");
 #[test]
 fn what_is_signed_is_verified_and_the_same_each_time() {
     use sha2::{Digest, Sha256};
-    let identity = Identity::new(KEY, certificate(ROOT)).unwrap();
+    let key = SigningKey::new(KEY, certificate(ROOT)).unwrap();
     let covered = [
         &PROGRAM[..0x98 + 64],
         &PROGRAM[0x98 + 68..0x98 + 144],
         &PROGRAM[0x98 + 152..],
     ];
     let digest: [u8; 32] = Sha256::digest(covered.concat()).into();
-    let signature = identity.sign(&digest).unwrap();
+    let signature = key.sign(&digest).unwrap();
     assert_eq!(
         anchors(&verify_of(&signature, PROGRAM).unwrap()),
         [true, false, false, false]
     );
-    assert_eq!(identity.sign(&digest).unwrap(), signature);
-    assert_eq!(format!("{identity:?}"), "Identity(Test Root)", "a key is in no log");
+    assert_eq!(key.sign(&digest).unwrap(), signature);
+    assert_eq!(format!("{key:?}"), "SigningKey(Test Root)", "a key is in no log");
 }
 
 #[test]
 fn keys_of_another_kind_are_refused() {
-    let fault = |key: &[u8], der: &[u8]| Identity::new(key, certificate(der)).unwrap_err();
+    let fault = |key: &[u8], der: &[u8]| SigningKey::new(key, certificate(der)).unwrap_err();
     assert_eq!(fault(KEY, STRANGER), KeyFault::OfAnother);
     assert_eq!(fault(b"", ROOT), KeyFault::Malformed);
     assert_eq!(fault(ROOT, ROOT), KeyFault::Malformed);

@@ -31,14 +31,20 @@ pub(super) fn run(arguments: &Run) -> Result<(), Error> {
     if let Some(firmware) = arguments.firmware {
         Machine::installed(firmware)?;
     }
-    let Subject { image, expectations } = subject(&arguments.image, &interrupt)?;
+    let Subject {
+        image,
+        expectations,
+        owner,
+    } = subject(&arguments.image, &interrupt)?;
     let mut facts = described(&image, None)?;
+    facts.owner = owner.as_ref().map(|owner| owner.certificate.clone());
     let asked = arguments.firmware.map(|firmware| {
         let medium = arguments.medium.unwrap_or(Medium::Cd);
         Cell { firmware, medium }
     });
-    let trusted = arguments.trust.judge(&mut facts, asked.as_slice())?;
+    let mut trusted = arguments.trust.judge(&mut facts, asked.as_slice())?;
     let cell = cell(arguments, &facts);
+    trusted.extend(owner.filter(|_| cell.firmware == Firmware::SecureBootOwn));
     let qemu = Machine::installed(cell.firmware)?;
     let (accelerator, sentence) = Accelerator::choose(&qemu, cell.firmware);
     let machine = Machine::new(cell.firmware)

@@ -47,12 +47,7 @@ pub(super) fn notes(warnings: &[String]) {
 
 /// The closing line of a build.
 pub(super) fn built(output: &Path, facts: &Description) {
-    let cells: Vec<String> = facts
-        .cells
-        .iter()
-        .filter(|cell| cell.boots)
-        .map(|cell| cell.cell.to_string())
-        .collect();
+    let cells: Vec<String> = check::that_boot(facts).iter().map(ToString::to_string).collect();
     let boots = match check::why_nothing(facts) {
         None => format!("boots {}", cells.join(", ")),
         Some(why) if check::claims(facts) => format!("nothing boots it: {why}"),

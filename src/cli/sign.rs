@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use isobuild::authenticode::{Certificate, Identity};
+use isobuild::authenticode::{Certificate, SigningKey};
 use isobuild::error::{Error, escape};
 use isobuild::{secure_boot, text, write};
 
@@ -29,10 +29,10 @@ pub(super) fn run(arguments: &Sign) -> Result<(), Error> {
     let certificate = Certificate::from_file(&read(&arguments.certificate)?)
         .map_err(|fault| Error::input(&arguments.certificate, fault.to_string()))?;
     let name = certificate.name();
-    let identity = Identity::new(&read(&arguments.key)?, certificate)
+    let key = SigningKey::new(&read(&arguments.key)?, certificate)
         .map_err(|fault| Error::input(&arguments.key, fault.to_string()))?;
     let input = &arguments.input;
-    let signed = secure_boot::sign(read(input)?, &identity).map_err(|fault| Error::input(input, fault))?;
+    let signed = secure_boot::sign(read(input)?, &key).map_err(|fault| Error::input(input, fault))?;
     write::file(&arguments.output, &signed, &interrupt()?)?;
     print(&format!(
         "{}: signed with the certificate {}\n",

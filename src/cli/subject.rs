@@ -12,15 +12,19 @@ use isobuild::manifest::{self, Document, Expectations};
 use isobuild::read_at::ReadAt;
 use isobuild::resolve::{self, Resolved};
 use isobuild::source::{Source, Stamp};
+use isobuild::vm::Trusted;
 use isobuild::write::Interrupt;
 
 use super::inspect::open;
+use super::trust::certificate;
 use super::{Build, build, environment};
 
 /// An image that is there, and what a manifest says about its test.
 pub(super) struct Subject {
     pub(super) image: PathBuf,
     pub(super) expectations: Expectations,
+    /// Whose certificate the manifest has the loader signed with.
+    pub(super) owner: Option<Trusted>,
 }
 
 /// How much of a file shows whether it is text.
@@ -32,6 +36,7 @@ pub(super) fn subject(path: &Path, interrupt: &Interrupt) -> Result<Subject, Err
         return Ok(Subject {
             image: path.into(),
             expectations: Expectations::default(),
+            owner: None,
         });
     }
     let document = manifest::load(path)?;
@@ -47,9 +52,15 @@ pub(super) fn subject(path: &Path, interrupt: &Interrupt) -> Result<Subject, Err
             build::build(&arguments, interrupt)?
         }
     };
+    let sign = document.manifest.boot.sign.as_ref();
+    let owner = sign.and_then(|sign| sign.get_ref().cert.as_ref()).map(|cert| {
+        let base = document.path.parent().unwrap_or(Path::new(""));
+        certificate(&base.join(cert.get_ref()))
+    });
     Ok(Subject {
         image,
         expectations: document.expectations,
+        owner: owner.transpose()?,
     })
 }
 
@@ -96,6 +107,7 @@ fn common(mut facts: Description) -> Description {
     facts.warnings.clear();
     facts.name_map.clear();
     facts.menu.clear();
+    facts.owner = None;
     // A plan knows why a menu starts nothing somewhere, and the image that it does not.
     facts.cells = check::cells(&facts, &[]);
     facts.extents.iter_mut().for_each(|extent| extent.source = None);

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use isobuild::cell::{Cell, Firmware};
+use isobuild::cell::Cell;
+use isobuild::check;
 use isobuild::error::{Error, escape};
 use isobuild::facts::{Description, Verdict};
 use isobuild::manifest::Expectations;
@@ -16,15 +17,20 @@ use super::{Test, interrupt, print, print_json, show};
 
 pub(super) fn run(arguments: &Test) -> Result<(), Error> {
     let interrupt = interrupt()?;
-    let Subject { image, expectations } = subject(&arguments.image, &interrupt)?;
+    let Subject {
+        image,
+        expectations,
+        owner,
+    } = subject(&arguments.image, &interrupt)?;
     let expectations = with(expectations, arguments);
     let mut facts = described(&image, None)?;
+    facts.owner = owner.as_ref().map(|owner| owner.certificate.clone());
     let trusted = arguments
         .trust
         .judge(&mut facts, expectations.cells.as_deref().unwrap_or_default())?;
     let (cells, skipped) = match &expectations.cells {
         Some(cells) => installed(cells.iter().copied(), true),
-        None => installed(those_that_boot(&facts), false),
+        None => installed(check::that_boot(&facts).into_iter(), false),
     };
     let stem = image.file_stem().unwrap_or_default();
     let directory = arguments
@@ -36,6 +42,7 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
         cells: &cells,
         expectations: &expectations,
         trusted: &trusted,
+        owner: owner.as_ref(),
         directory: &directory,
         jobs: arguments
             .jobs
@@ -83,18 +90,6 @@ fn with(manifest: Expectations, arguments: &Test) -> Expectations {
         hardware: arguments.hardware.over(manifest.hardware),
         send: manifest.send,
     }
-}
-
-/// The cells that boot by the rules of `check`. One that another of them stands for is tried with that.
-fn those_that_boot(facts: &Description) -> impl Iterator<Item = Cell> {
-    let boots = |cell: Cell| facts.cells.iter().any(|verdict| verdict.cell == cell && verdict.boots);
-    let is_of_another = move |cell: Cell| {
-        let all = Firmware::ALL.into_iter();
-        let mut others = all.filter(|&other| other != cell.firmware && other.generations().contains(&cell.firmware));
-        others.any(|firmware| boots(Cell { firmware, ..cell }))
-    };
-    let cells = facts.cells.iter().map(|verdict| verdict.cell);
-    cells.filter(move |&cell| boots(cell) && !is_of_another(cell))
 }
 
 fn verdict(facts: &Description, cell: Cell) -> Option<&Verdict> {

@@ -1,7 +1,7 @@
 //! `--trust`: the certificates that a machine's owner has enrolled.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
@@ -24,30 +24,33 @@ pub(super) struct Trust {
 
 impl Trust {
     pub(super) fn read(&self) -> Result<Vec<Trusted>, Error> {
-        let read = |file: &PathBuf| {
-            let bytes = fs::read(file).map_err(|error| Error::input(file, error.to_string()))?;
-            let certificate = Certificate::from_file(&bytes).map_err(|fault| Error::input(file, fault.to_string()))?;
-            let file = file.clone();
-            Ok(Trusted { file, certificate })
-        };
-        self.files.iter().map(read).collect()
+        self.files.iter().map(|file| certificate(file)).collect()
     }
 
     /// Judges again for machines that trust these too. `asked` are cells that somebody wants to know of.
     pub(super) fn judge(&self, facts: &mut Description, asked: &[Cell]) -> Result<Vec<Trusted>, Error> {
         let trusted = self.read()?;
+        let has_own = !trusted.is_empty() || facts.owner.is_some();
         if let Some(cell) = asked.iter().find(|cell| cell.firmware == Firmware::SecureBootOwn)
-            && trusted.is_empty()
+            && !has_own
         {
             let message = format!("{cell} is about the certificates of a machine's owner: name them with --trust");
             Arguments::command()
                 .error(ErrorKind::MissingRequiredArgument, message)
                 .exit();
         }
-        if !trusted.is_empty() {
+        if has_own {
             let certificates: Vec<Certificate> = trusted.iter().map(|one| one.certificate.clone()).collect();
             facts.cells = check::cells(facts, &certificates);
         }
         Ok(trusted)
     }
+}
+
+/// A certificate of a file, in PEM or DER.
+pub(super) fn certificate(file: &Path) -> Result<Trusted, Error> {
+    let bytes = fs::read(file).map_err(|error| Error::input(file, error.to_string()))?;
+    let certificate = Certificate::from_file(&bytes).map_err(|fault| Error::input(file, fault.to_string()))?;
+    let file = file.to_owned();
+    Ok(Trusted { file, certificate })
 }

@@ -49,6 +49,7 @@ impl Plan<'_> {
             esp: self.esp_facts(),
             menu: resolved.menu.clone(),
             menu_programs: resolved.menu_programs.clone(),
+            owner: resolved.owner.clone(),
             faults: self.esp_faults(),
             ..Description::default()
         };

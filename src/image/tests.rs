@@ -10,6 +10,7 @@ mod links;
 mod loader;
 mod multi_sector;
 mod names;
+mod sign;
 
 use std::fs;
 use std::path::Path;
@@ -109,6 +110,7 @@ fn one_sided_apart(facts: Description) -> Description {
         warnings: Vec::new(),
         name_map: Vec::new(),
         menu: Vec::new(),
+        owner: None,
         ..facts
     };
     // A plan knows why a menu starts nothing somewhere, and the image that it does not.

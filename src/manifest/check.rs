@@ -1,6 +1,7 @@
 //! What the types cannot say: lengths, ranges, keys that exclude each other.
 
 mod menu;
+mod sign;
 
 use super::{Boot, DiskLayout, Files, InfoTable, Manifest, Spanned, Text, Uefi, image_path, parse_size, timestamp};
 use crate::diagnostic::Diagnostic;
@@ -29,6 +30,7 @@ pub(super) fn check(manifest: &Manifest, text: &str) -> Vec<Diagnostic> {
     }
     checks.boot(&manifest.boot, !manifest.menu.is_empty());
     checks.menu(manifest);
+    checks.sign(manifest);
     checks.boot_code(manifest);
     checks.diagnostics
 }

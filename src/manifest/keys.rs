@@ -15,7 +15,7 @@ struct Table {
     later: &'static [&'static str],
 }
 
-const TABLES: [Table; 11] = [
+const TABLES: [Table; 12] = [
     Table {
         path: "",
         keys: &["output", "volume_id", "iso", "files", "boot", "menu", "disk", "test"],
@@ -77,7 +77,7 @@ const TABLES: [Table; 11] = [
     Table {
         path: "boot",
         keys: &[
-            "loader", "firmware", "timeout", "default", "serial", "bios", "uefi", "entry",
+            "loader", "firmware", "timeout", "default", "serial", "bios", "uefi", "entry", "sign",
         ],
         later: &[],
     },
@@ -91,6 +91,11 @@ const TABLES: [Table; 11] = [
             "info_table",
             "mbr",
         ],
+        later: &[],
+    },
+    Table {
+        path: "boot.sign",
+        keys: &["key", "cert", "command"],
         later: &[],
     },
     Table {
@@ -253,7 +258,7 @@ mod tests {
     }
 
     /// Keys whose value is a text, by table.
-    const TEXTS: [(&str, &[&str]); 10] = [
+    const TEXTS: [(&str, &[&str]); 11] = [
         ("", &["output", "volume_id"]),
         (
             "iso",
@@ -270,6 +275,7 @@ mod tests {
         ("boot", &["default"]),
         ("boot.bios", &["image", "mbr"]),
         ("boot.uefi", &["image", "size"]),
+        ("boot.sign", &["key", "cert"]),
         ("boot.entry", &["image"]),
         ("menu", &["title", "kernel", "initrd", "cmdline", "bios", "efi"]),
         ("test", &["expect", "memory"]),
@@ -277,7 +283,7 @@ mod tests {
     ];
 
     /// The other keys: table, key, a value, and how `Debug` shows that value.
-    const VALUES: [(&str, &str, &str, &str); 36] = [
+    const VALUES: [(&str, &str, &str, &str); 37] = [
         ("iso", "timestamp", "1999-12-31T00:00:00Z", "year: 1999"),
         ("iso", "rock_ridge", "false", "rock_ridge: false"),
         ("iso", "joliet", "false", "joliet: false"),
@@ -305,6 +311,7 @@ mod tests {
         ("boot.entry", "info_table", r#""grub2""#, "Grub2"),
         ("boot.entry", "platform", "239", "239"),
         ("boot.uefi", "files", r#"{ "/EFI/M" = "m-files" }"#, r#""m-files""#),
+        ("boot.sign", "command", r#"["m-command"]"#, r#""m-command""#),
         ("menu", "action", r#""firmware-setup""#, "FirmwareSetup"),
         ("disk", "layout", r#""gpt""#, "Gpt"),
         ("test", "cells", r#"["bios-cd"]"#, "medium: Cd"),

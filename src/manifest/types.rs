@@ -163,6 +163,20 @@ pub struct Boot {
     pub uefi: Option<Spanned<Uefi>>,
     /// Further El Torito entries.
     pub entry: Vec<Spanned<Entry>>,
+    /// Who signs the built-in loader for Secure Boot.
+    pub sign: Option<Spanned<Sign>>,
+}
+
+/// `[boot.sign]`: a key and its certificate, or a command that signs.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sign {
+    /// The RSA key: host path of PEM or DER.
+    pub key: Option<Text>,
+    /// Its certificate: host path of PEM or DER.
+    pub cert: Option<Text>,
+    /// A program and its words, of which `{in}` and `{out}` stand for files.
+    pub command: Option<Spanned<Vec<Text>>>,
 }
 
 /// Who provides the boot images.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::authenticode::Certificate;
 use crate::el_torito::{self, Emulation, Platform};
 use crate::error::Error;
 use crate::facts::{MenuFacts, MenuProgram};
@@ -26,6 +27,7 @@ pub(super) struct Parts {
     /// What the built-in loader shows under each firmware.
     pub(super) menu: Vec<MenuFacts>,
     pub(super) menu_programs: Vec<MenuProgram>,
+    pub(super) owner: Option<Certificate>,
     pub(super) boot_code_patch: Option<Patch>,
 }
 
@@ -48,6 +50,7 @@ impl Resolution<'_> {
             boot_code: None,
             menu: Vec::new(),
             menu_programs: Vec::new(),
+            owner: None,
             boot_code_patch: None,
         };
         let of_loader = match self.document.manifest.menu.is_empty() {

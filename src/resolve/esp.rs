@@ -41,8 +41,16 @@ impl Resolution<'_> {
             placed.push((Some(to), path.components, payload));
         }
         for (mut path, payload) in of_loader {
-            if placed.iter().any(|(_, other, _)| same_in_fat(other, &path)) {
-                continue;
+            if let Some((_, _, own)) = placed.iter().find(|(_, other, _)| same_in_fat(other, &path)) {
+                // Behind a shim of the manifest's the loader is what it starts, unless the manifest has that too.
+                let shim = self.loader_facts("", *own)?.shim;
+                let (Some(shim), Some(name)) = (shim, path.last_mut()) else {
+                    continue;
+                };
+                *name = shim.starts;
+                if placed.iter().any(|(_, other, _)| same_in_fat(other, &path)) {
+                    continue;
+                }
             }
             // The manifest's spelling of a directory is everybody's: to a FAT both are one.
             for length in (1..path.len()).rev() {

@@ -65,11 +65,18 @@ impl Resolution<'_> {
             self.bios_loader(parts);
         }
         let mut esp = Vec::new();
+        let signing = self.signing();
         for firmware in Firmware::ALL.into_iter().filter(|&firmware| wanted(firmware)) {
             let program = boot::EFI.into_iter().find(|each| Some(each.0) == processor(firmware));
             if let Some((_, name, program)) = program {
                 let [efi, boot, _] = boot::ID_PATH;
-                let payload = self.host.inline(&mut self.tree, program, Giver::Loader);
+                let payload = match &signing {
+                    Some(signing) => {
+                        let signed = self.signed(signing, program);
+                        self.host.inline(&mut self.tree, &signed, Giver::Loader)
+                    }
+                    None => self.host.inline(&mut self.tree, program, Giver::Loader),
+                };
                 esp.push(([efi, boot, name].map(str::to_owned).to_vec(), payload));
             }
         }
@@ -78,6 +85,7 @@ impl Resolution<'_> {
             self.tree.set_image_id(id, 0);
             esp.push((boot::ID_PATH.map(str::to_owned).to_vec(), id));
         }
+        parts.owner = signing.and_then(|signing| signing.certificate);
         Ok(esp)
     }
 

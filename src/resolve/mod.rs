@@ -10,6 +10,7 @@ mod host;
 mod menu;
 mod place;
 mod rules;
+mod sign;
 mod stale;
 mod unpack;
 mod walk;
@@ -18,6 +19,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::archive::Decompressed;
+use crate::authenticode::Certificate;
 use crate::diagnostic::{Diagnostic, Label, Report, Severity};
 use crate::el_torito::{Emulation, Platform};
 use crate::error::Error;
@@ -75,6 +77,8 @@ pub struct Resolved {
     pub menu: Vec<MenuFacts>,
     /// What the menu starts, if Secure Boot could start the loader.
     pub menu_programs: Vec<MenuProgram>,
+    /// Whose certificate the loader is signed with.
+    pub owner: Option<Certificate>,
     /// The profile of partition tables.
     pub layout: DiskLayout,
     /// What the user should know.
@@ -266,6 +270,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         boot_code_patch: parts.boot_code_patch,
         menu: parts.menu,
         menu_programs: parts.menu_programs,
+        owner: parts.owner,
         layout,
         report,
         decompressed: resolution.decompressed,

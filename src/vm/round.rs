@@ -28,6 +28,8 @@ pub struct Round<'a> {
     pub expectations: &'a Expectations,
     /// Whom machines with Secure Boot trust besides Microsoft.
     pub trusted: &'a [Trusted],
+    /// Whom those of [`Firmware::SecureBootOwn`] trust besides these.
+    pub owner: Option<&'a Trusted>,
     /// Each cell's logs and picture go to a directory of its name in this one.
     pub directory: &'a Path,
     /// How many machines run at a time.
@@ -64,12 +66,17 @@ impl Round<'_> {
                 cell,
                 expectations: self.expectations,
                 accelerator,
-                trusted: self.trusted,
+                trusted: self.trusted_in(cell),
                 directory: self.directory.join(cell.to_string()),
                 interrupt: self.interrupt,
             });
         }
         self.run_all(trials, done)
+    }
+
+    fn trusted_in(&self, cell: Cell) -> Vec<Trusted> {
+        let owner = self.owner.filter(|_| cell.firmware == Firmware::SecureBootOwn);
+        self.trusted.iter().chain(owner).cloned().collect()
     }
 
     fn run_all(&self, trials: Vec<Trial<'_>>, done: &mut dyn FnMut(&Outcome)) -> Result<Vec<Outcome>, Error> {

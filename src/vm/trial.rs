@@ -34,7 +34,7 @@ pub struct Trial<'a> {
     /// What runs the machine.
     pub accelerator: Accelerator,
     /// Whom its firmware trusts besides Microsoft, if it asks for signatures.
-    pub trusted: &'a [Trusted],
+    pub trusted: Vec<Trusted>,
     /// Where its logs and its picture go.
     pub directory: PathBuf,
     /// What ends it early.
@@ -122,7 +122,7 @@ impl Trial<'_> {
             .scratch(&medium)
             .accelerator(self.accelerator)
             .hardware(&self.expectations.hardware)
-            .trusting(self.trusted)
+            .trusting(&self.trusted)
             .interrupt(self.interrupt)
             // So that there is a picture of what ends by itself too.
             .with(&["-action", "shutdown=pause"])
@@ -171,7 +171,7 @@ impl Trial<'_> {
             line += " --network";
         }
         line.extend(disks.iter().map(|size| format!(" --disk {size}")));
-        for Trusted { file, .. } in self.trusted {
+        for Trusted { file, .. } in &self.trusted {
             line += &format!(" --trust {}", shell_word(file.as_os_str()));
         }
         for argument in qemu {

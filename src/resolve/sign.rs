@@ -1,0 +1,144 @@
+//! `[boot.sign]`: the built-in loader with a signature of the manifest's.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::authenticode::{Certificate, SigningKey};
+use crate::inspect;
+use crate::manifest::{Sign, Spanned, Text};
+use crate::secure_boot;
+use crate::text;
+
+use super::Resolution;
+
+/// Who signs.
+enum By {
+    Key(Box<SigningKey>),
+    Command,
+}
+
+/// What `[boot.sign]` says, read once.
+pub(super) struct Signing {
+    by: By,
+    /// Whose signature it is; a command need not say.
+    pub(super) certificate: Option<Certificate>,
+}
+
+impl Resolution<'_> {
+    /// Reads key and certificate. `None` if nothing is to be signed, or one of them cannot be read, which is said.
+    pub(super) fn signing(&mut self) -> Option<Signing> {
+        let sign = self.document.manifest.boot.sign.as_ref()?.get_ref();
+        let certificate = match &sign.cert {
+            Some(path) => {
+                let bytes = self.small_file(path)?;
+                let read = Certificate::from_file(&bytes);
+                let read = read.map_err(|fault| self.error(path, fault.to_string(), "this file"));
+                Some(read.ok()?)
+            }
+            None => None,
+        };
+        let Some(path) = &sign.key else {
+            let by = By::Command;
+            return Some(Signing { by, certificate });
+        };
+        let bytes = self.small_file(path)?;
+        let key = SigningKey::new(&bytes, certificate.clone()?);
+        let key = key
+            .map_err(|fault| self.error(path, fault.to_string(), "this file"))
+            .ok()?;
+        Some(Signing {
+            by: By::Key(Box::new(key)),
+            certificate,
+        })
+    }
+
+    /// A program of the built-in loader, signed. What goes wrong is said, and the program comes back as it was.
+    pub(super) fn signed(&mut self, signing: &Signing, program: &[u8]) -> Vec<u8> {
+        let Some(at) = &self.document.manifest.boot.sign else {
+            return program.to_vec();
+        };
+        let signed = match (&signing.by, &at.get_ref().command) {
+            (By::Key(key), _) => secure_boot::sign(program.to_vec(), key).map_err(|why| format!("the loader {why}")),
+            (By::Command, Some(command)) => self.signed_by(command, program, signing.certificate.as_ref()),
+            (By::Command, None) => return program.to_vec(),
+        };
+        signed.unwrap_or_else(|why| {
+            let Sign { key, command, .. } = at.get_ref();
+            match (key, command) {
+                (Some(key), _) => self.error(key, why, "this key"),
+                (None, Some(command)) => self.error(command, why, "this command"),
+                (None, None) => self.error(at, why, "signs nothing"),
+            }
+            program.to_vec()
+        })
+    }
+
+    /// Runs a command in the manifest's directory, and looks at what it has made.
+    fn signed_by(
+        &self,
+        command: &Spanned<Vec<Text>>,
+        program: &[u8],
+        certificate: Option<&Certificate>,
+    ) -> Result<Vec<u8>, String> {
+        let directory = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+        let (input, output) = (directory.path().join("in.efi"), directory.path().join("out.efi"));
+        fs::write(&input, program).map_err(|error| format!("temporary file: {error}"))?;
+        let place = |path: &Path| path.to_string_lossy().into_owned();
+        let mut words = command.get_ref().iter().map(|word| {
+            let word = word.get_ref().replace("{in}", &place(&input));
+            word.replace("{out}", &place(&output))
+        });
+        let base = std::path::absolute(self.base.join(".")).map_err(|error| error.to_string())?;
+        let name = words.next().unwrap_or_default();
+        // A path is from the manifest's directory, as all in it are.
+        let file = if name.contains('/') {
+            base.join(&name)
+        } else {
+            name.clone().into()
+        };
+        let ended = Command::new(file)
+            .args(words)
+            .current_dir(&base)
+            .stdin(Stdio::null())
+            .output();
+        let ended = ended.map_err(|error| format!("{name:?} cannot be run: {error}"))?;
+        if !ended.status.success() {
+            let said = String::from_utf8_lossy(&ended.stderr);
+            let last = text::visible(said.trim_end().lines().last().unwrap_or_default().as_bytes());
+            return Err(format!("{name:?} has ended with {}: {last}", ended.status));
+        }
+        let signed = fs::read(&output).map_err(|error| format!("{name:?} has not made \"{{out}}\": {error}"))?;
+        if !secure_boot::is_same_program(program.to_vec(), signed.clone()) {
+            return Err(format!(
+                "{name:?} has made something else than the loader with a signature"
+            ));
+        }
+        let facts = inspect::loader_facts("", &signed);
+        let mut good = facts.signatures.iter().filter_map(|one| one.signature.as_ref());
+        match certificate {
+            Some(certificate) if good.any(|signature| signature.leads_to(certificate)) => Ok(signed),
+            Some(certificate) => Err(format!("{name:?} has not signed under {} (`cert`)", certificate.name())),
+            None if good.next().is_some() => Ok(signed),
+            None => Err(format!("{name:?} has not signed it")),
+        }
+    }
+
+    /// A key or a certificate. It is no input of the image: nothing of it but a signature gets there.
+    fn small_file(&mut self, path: &Text) -> Option<Vec<u8>> {
+        const LARGEST: u64 = 1 << 20;
+        let host = self.host_path(path.get_ref());
+        let read = || match fs::metadata(&host)? {
+            found if !found.is_file() => Err(std::io::Error::other("is not a file")),
+            found if found.len() > LARGEST => Err(std::io::Error::other("is too long for a key or a certificate")),
+            _ => fs::read(&host),
+        };
+        match read() {
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                self.error(path, format!("cannot use {:?}: {error}", path.get_ref()), "this file");
+                None
+            }
+        }
+    }
+}
