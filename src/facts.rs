@@ -247,13 +247,17 @@ pub struct EspFacts {
 }
 
 impl EspFacts {
-    /// The program in `/EFI/BOOT` of this name, as a FAT compares names.
-    pub fn loader(&self, name: &str) -> Option<&LoaderFacts> {
-        let is_named = |loader: &&LoaderFacts| {
-            let last = loader.path.rsplit('/').next();
-            last.is_some_and(|last| last.eq_ignore_ascii_case(name))
-        };
-        self.loaders.iter().find(is_named)
+    /// The program at this path, as a FAT compares names.
+    pub fn program(&self, path: &str) -> Option<&LoaderFacts> {
+        self.loaders
+            .iter()
+            .find(|loader| loader.path.eq_ignore_ascii_case(path))
+    }
+
+    /// The program of this name in the directory of another.
+    pub fn beside(&self, other: &LoaderFacts, name: &str) -> Option<&LoaderFacts> {
+        let (directory, _) = other.path.rsplit_once('/')?;
+        self.program(&format!("{directory}/{name}"))
     }
 }
 

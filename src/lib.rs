@@ -26,7 +26,7 @@
 //! | extract | [`extract`] | the host's files again, in one directory |
 //! | diff | [`mod@diff`] | two images side by side |
 //! | digests | [`digests`] | what an image says of its own bytes, against them |
-//! | check | [`check`] | what firmware does with the facts |
+//! | check | [`check`], [`secure_boot`] | what firmware does with the facts, and whom it trusts |
 //! | devices, write, verify, read | [`device`] | disks, which of them an image may be written to, and how |
 //! | | [`decompress`], [`archive`] | compressed files as the bytes in them, archives as their entries |
 //! | run, test | [`vm`] | QEMU, firmware, and what a machine shows |

@@ -86,6 +86,13 @@ impl Bench {
         said(self.command(line))
     }
 
+    /// Runs it, and it must end with this code.
+    pub fn ends(&self, line: &str, code: i32) -> Said {
+        let said = self.run(line);
+        assert_eq!(said.code, Some(code), "{line}: {said:?}");
+        said
+    }
+
     /// A file in it as text.
     pub fn text(&self, name: &str) -> String {
         String::from_utf8_lossy(&fs::read(self.path(name)).unwrap()).into_owned()

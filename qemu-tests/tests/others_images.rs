@@ -56,19 +56,12 @@ fn run(line: &str, bench: &Bench) {
     assert!(output.status.success(), "{line}: {said}");
 }
 
-/// Runs isobuild, which must end with this code.
-fn isobuild(bench: &Bench, line: &str, code: i32) -> Said {
-    let said = bench.run(line);
-    assert_eq!(said.code, Some(code), "{line}: {said:?}");
-    said
-}
-
 /// Extracts the image and compares the result with the tree. The emptied directory that held the deep ones must not show.
 fn is_whole(bench: &Bench, image: &str) {
-    isobuild(bench, &format!("extract {image} -C out"), 0);
+    bench.ends(&format!("extract {image} -C out"), 0);
     let (wanted, found) = (of_directory(&bench.path("tree")), of_directory(&bench.path("out")));
     same(&wanted.unwrap(), &found.unwrap()).unwrap_or_else(|reason| panic!("{reason}"));
-    let listed = isobuild(bench, &format!("ls {image}"), 0).out;
+    let listed = bench.ends(&format!("ls {image}"), 0).out;
     assert!(!listed.to_lowercase().contains("rr_moved"), "{listed}");
 }
 
@@ -93,18 +86,15 @@ fn are_sessions(bench: &Bench, image: &str) {
         out: listed,
         error: said,
         ..
-    } = isobuild(bench, &format!("ls {image}"), 0);
+    } = bench.ends(&format!("ls {image}"), 0);
     assert!(listed.contains("one") && listed.contains("two"), "{listed}");
     assert!(said.contains("--session"), "{said}");
-    assert_eq!(isobuild(bench, &format!("cat {image} /one"), 0).out, "second");
-    assert_eq!(
-        isobuild(bench, &format!("cat {image} /one --session 1"), 0).out,
-        "first"
-    );
-    let Said { out: listed, .. } = isobuild(bench, &format!("ls {image} --session 1"), 0);
+    assert_eq!(bench.ends(&format!("cat {image} /one"), 0).out, "second");
+    assert_eq!(bench.ends(&format!("cat {image} /one --session 1"), 0).out, "first");
+    let Said { out: listed, .. } = bench.ends(&format!("ls {image} --session 1"), 0);
     assert!(listed.contains("one") && !listed.contains("two"), "{listed}");
     // Every reader accepts it, so it is not a fault.
-    isobuild(bench, &format!("check {image}"), 0);
+    bench.ends(&format!("check {image}"), 0);
 }
 
 fn two_trees() -> Bench {
@@ -155,10 +145,10 @@ fn partition_offset() {
         out: listed,
         error: said,
         ..
-    } = isobuild(&bench, "ls offset.iso", 0);
+    } = bench.ends("ls offset.iso", 0);
     assert!(listed.contains("one") && listed.contains("two"), "{listed}");
     assert!(!said.contains("session"), "{said}");
-    assert_eq!(isobuild(&bench, "cat offset.iso /one", 0).out, "second");
+    assert_eq!(bench.ends("cat offset.iso /one", 0).out, "second");
 }
 
 /// isohybrid's GPT has two overlapping entries for basic data. Its MBR has no slot of type EE, so nobody reads that GPT (UEFI 5.2.3). `check`
@@ -173,9 +163,9 @@ fn basic_data() {
          -boot-info-table -eltorito-alt-boot -e efi.img -no-emul-boot -isohybrid-gpt-basdat -o basdat.iso b",
         &bench,
     );
-    let Said { error: said, .. } = isobuild(&bench, "check basdat.iso", 0);
+    let Said { error: said, .. } = bench.ends("check basdat.iso", 0);
     assert!(said.contains("nobody reads this GPT"), "{said}");
-    let Said { out: facts, .. } = isobuild(&bench, "inspect --json basdat.iso", 0);
+    let Said { out: facts, .. } = bench.ends("inspect --json basdat.iso", 0);
     assert_eq!(facts.matches("\"type\": \"basic-data\"").count(), 2, "{facts}");
 }
 
@@ -191,9 +181,9 @@ fn large() {
         "genisoimage -quiet -R -udf -allow-limited-size -iso-level 3 -o large.iso tree",
         &bench,
     );
-    let Said { out: listed, .. } = isobuild(&bench, "ls -l large.iso", 0);
+    let Said { out: listed, .. } = bench.ends("ls -l large.iso", 0);
     assert!(listed.contains("4294967301"), "{listed}");
-    let part = isobuild(&bench, "cat large.iso /small", 0);
+    let part = bench.ends("cat large.iso /small", 0);
     assert_eq!(part.out, "small");
     fs::remove_file(bench.path("large.iso")).unwrap();
 }

@@ -37,7 +37,7 @@ enum Store {
 
 use Store::{Both, Db, Mok, Of2011, Of2023, Own};
 
-/// A file in the ESP's `/EFI/BOOT` and a program.
+/// A file in the ESP, in `/EFI/BOOT` if it is not said, and a program.
 type File = (&'static str, &'static str);
 
 /// An image, and on which machines it boots.
@@ -139,6 +139,17 @@ const ROWS: &[Row] = &[
         "shim and fallback",
         &[(BOOT, "shim"), (GRUB, "grub"), ("fbx64.efi", "fallback")],
         &[(Both, false)],
+    ),
+    row(
+        "shim, fallback and a list",
+        &[
+            (BOOT, "shim"),
+            ("fbx64.efi", "fallback"),
+            ("/EFI/acme/shimx64.efi", "shim"),
+            ("/EFI/acme/grubx64.efi", "grub"),
+            ("/EFI/acme/BOOTX64.CSV", "list"),
+        ],
+        &[(Both, true), (Own("own"), false)],
     ),
     row(
         "shim and an older GRUB",
@@ -351,7 +362,8 @@ impl Row {
         }
         manifest += "[boot.uefi.files]\n";
         for (name, part) in self.files {
-            manifest += &format!("\"/EFI/BOOT/{name}\" = {:?}\n", parts.file(part));
+            let directory = if name.starts_with('/') { "" } else { "/EFI/BOOT/" };
+            manifest += &format!("\"{directory}{name}\" = {:?}\n", parts.file(part));
         }
         let path = directory.join("manifest.toml");
         fs::write(&path, manifest).map_err(|e| e.to_string())?;
@@ -409,7 +421,7 @@ impl Row {
         let is_grub = self
             .files
             .iter()
-            .any(|(name, part)| *name == GRUB && part.starts_with("grub"));
+            .any(|(name, part)| name.ends_with(GRUB) && part.starts_with("grub"));
         let expected = match self.kernel {
             Some(_) => "Linux version",
             None if is_grub => "GNU GRUB",
@@ -498,6 +510,11 @@ impl Parts {
         ] {
             fs::copy(&file, self.file(name)).map_err(|e| format!("{}: {e}", file.display()))?;
         }
+        let list: Vec<u8> = "\u{feff}shimx64.efi,acme,,\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        self.put("list", &list)?;
         for name in ["grub", "kernel"] {
             self.put(&format!("{name}-unsigned"), &forge::unsigned(&self.read(name)?))?;
         }

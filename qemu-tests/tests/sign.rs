@@ -1,7 +1,7 @@
 //! `isobuild sign`, judged by sbverify and osslsigncode; what OVMF makes of it is in `secure_boot_matrix`.
 
 use qemu_tests::secure::Key;
-use qemu_tests::verbs::{Bench, Said};
+use qemu_tests::verbs::Bench;
 use qemu_tests::{forge, pins, suite, tools};
 use std::fs;
 use std::process::{Command, ExitCode};
@@ -23,15 +23,8 @@ const TESTS: &[suite::ProgramTest] = &[
 fn bench() -> Bench {
     let bench = Bench::new("");
     Key::new(bench.directory.path(), "own", ("rsa:3072", "own", &[]), None).unwrap();
-    ends(&bench, "loader -C .", 0);
+    bench.ends("loader -C .", 0);
     bench
-}
-
-/// Runs isobuild, which must end with this code.
-fn ends(bench: &Bench, line: &str, code: i32) -> Said {
-    let said = bench.run(line);
-    assert_eq!(said.code, Some(code), "{line}: {said:?}");
-    said
 }
 
 /// Runs a judge in the directory: whether it is content, and all that it says.
@@ -63,7 +56,7 @@ fn verified() {
         ("shim.efi", 2),
     ] {
         for output in ["once.efi", "again.efi"] {
-            ends(&bench, &format!("sign {program} {output} {BY}"), 0);
+            bench.ends(&format!("sign {program} {output} {BY}"), 0);
         }
         let signed = fs::read(bench.path("once.efi")).unwrap();
         assert_eq!(signed, fs::read(bench.path("again.efi")).unwrap(), "{program}");
@@ -81,8 +74,8 @@ fn verified() {
         }
     }
     // Over the file itself; nothing else is left in the directory.
-    ends(&bench, &format!("sign BOOTX64.EFI BOOTX64.EFI {BY}"), 0);
-    ends(&bench, &format!("sign BOOTX64.EFI once.efi {BY}"), 0);
+    bench.ends(&format!("sign BOOTX64.EFI BOOTX64.EFI {BY}"), 0);
+    bench.ends(&format!("sign BOOTX64.EFI once.efi {BY}"), 0);
     let (is_good, said) = judge(&bench, "sbverify --cert own.pem once.efi");
     assert!(is_good, "{said}");
     assert_eq!(forge::signatures(&fs::read(bench.path("once.efi")).unwrap()).len(), 2);
@@ -140,11 +133,7 @@ fn refused() {
         ("BOOTX64.EFI", "missing", "own.pem", "missing: No such file"),
         ("text", "own.key", "own.pem", "text: is not an EFI program"),
     ] {
-        let said = ends(
-            &bench,
-            &format!("sign {input} out.efi --key {key} --cert {certificate}"),
-            1,
-        );
+        let said = bench.ends(&format!("sign {input} out.efi --key {key} --cert {certificate}"), 1);
         assert!(said.error.contains(words), "{words}: {}", said.error);
         assert!(!bench.path("out.efi").exists(), "{words}");
     }

@@ -175,6 +175,10 @@ impl Certificate {
 
     /// Whether `issuer` has signed it.
     pub(super) fn is_signed_by(&self, issuer: &Self) -> bool {
+        // RFC 5280 §4.1.1.2: the algorithm stands in what is signed too, and OpenSSL wants both to be one.
+        if self.fields.signature_algorithm() != self.fields.tbs_certificate().signature() {
+            return false;
+        }
         let hash = Hash::of_rsa_signature(self.fields.signature_algorithm().oid);
         let signature = self.fields.signature().as_bytes();
         match (hash, issuer.key(), signature) {

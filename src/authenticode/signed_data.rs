@@ -36,7 +36,7 @@ impl Signature {
     }
 }
 
-/// Why a signature is not good.
+/// Why a signature is not good, in words that follow the program's name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fault {
     /// The bytes are something else, or broken.
@@ -62,27 +62,25 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(why) => write!(out, "its signature is not PKCS #7 as Authenticode has it: {why}"),
-            Self::Content(kind) => write!(out, "its signature is of content of the type {kind}, not of a program"),
+            Self::Malformed(why) => write!(out, "has a signature that is not PKCS #7 as Authenticode has it: {why}"),
+            Self::Content(kind) => write!(out, "has a signature of content of the type {kind}, not of a program"),
             Self::Algorithm(oid) => match oid.as_str() {
                 "1.3.14.3.2.26" | "1.2.840.113549.1.1.5" => {
-                    out.write_str("its signature uses SHA-1, which is not taken any more")
+                    out.write_str("has a signature with SHA-1, which is not taken any more")
                 }
                 oid => write!(
                     out,
-                    "its signature uses the algorithm {oid}, which is not one of RSA with SHA-256, SHA-384 or SHA-512"
+                    "has a signature with the algorithm {oid}, which is not one of RSA with SHA-256, SHA-384 or SHA-512"
                 ),
             },
-            Self::TooMany(what, most) => write!(out, "its signature has more than {most} {what}, and is not read"),
-            Self::OtherBytes => {
-                out.write_str("it carries a signature of other bytes: it was changed after it was signed")
-            }
-            Self::OtherContent => {
-                out.write_str("its signature contradicts itself: the digest in its attributes is of something else")
-            }
-            Self::NoCertificate => out.write_str("its signature does not carry the certificate of whoever made it"),
-            Self::NotMade(name) => write!(out, "it names {name:?}, which has not signed it"),
-            Self::NoHash(why) => write!(out, "a signature cannot be of it: {why}"),
+            Self::TooMany(what, most) => write!(out, "has a signature with more than {most} {what}, which is not read"),
+            Self::OtherBytes => out.write_str("carries a signature of other bytes: it was changed after it was signed"),
+            Self::OtherContent => out.write_str(
+                "has a signature that contradicts itself: the digest in its attributes is of something else",
+            ),
+            Self::NoCertificate => out.write_str("has a signature without the certificate of whoever made it"),
+            Self::NotMade(name) => write!(out, "names {name}, which has not signed it"),
+            Self::NoHash(why) => write!(out, "has a signature that covers nothing: {why}"),
         }
     }
 }

@@ -41,7 +41,7 @@ impl<'a> Keys<'a> {
 
     /// Whether the firmware starts the program: by whose signature.
     pub(super) fn start(&self, program: &LoaderFacts) -> Result<String, No> {
-        const MEND: &str = "a signed shim of that name, or your key in the firmware (`--trust`)";
+        const MEND: &str = "a signed shim of that name, or a signature of yours (`boot.sign`) and its certificate in the firmware (`--trust`)";
         is_good(program, MEND)?;
         let by = self.signed_under(program, self.trusted.iter());
         by.ok_or_else(|| self.foreign(program, MEND))
@@ -139,7 +139,7 @@ impl<'a> Keys<'a> {
 fn is_good(program: &LoaderFacts, mend: &str) -> Result<(), No> {
     const AS_SIGNED: &str = "the file as its maker has signed it";
     if let Some(fault) = &program.certificate_table {
-        return Err(no(format!("which no Secure Boot starts: {fault}"), AS_SIGNED));
+        return Err(no(format!("which {fault}"), AS_SIGNED));
     }
     if program.signatures.is_empty() {
         return Err(no("which is not signed", mend));
@@ -149,10 +149,7 @@ fn is_good(program: &LoaderFacts, mend: &str) -> Result<(), No> {
             .signatures
             .iter()
             .find_map(|signature| signature.fault.as_deref());
-        return Err(no(
-            format!("which no Secure Boot starts: {}", fault.unwrap_or_default()),
-            AS_SIGNED,
-        ));
+        return Err(no(format!("which {}", fault.unwrap_or_default()), AS_SIGNED));
     }
     let hash = program.authenticode_sha256.as_deref();
     match hash.is_some_and(is_revoked_x64) {

@@ -4,112 +4,142 @@ use super::secure_boot::{Keys, outdated};
 use super::{Judged, No, no};
 use crate::facts::{Description, EspFacts, LoaderFacts, MenuProgram, ShimFacts};
 
-/// Whether firmware starts `loader`, which is in `volume`, shim what is behind it, and the built-in loader what its menu starts: how, to be
-/// read behind the loader's path.
-pub(super) fn started(facts: &Description, volume: &EspFacts, loader: &LoaderFacts, keys: Option<&Keys<'_>>) -> Judged {
-    let by = match keys {
-        Some(keys) => format!(", {}", keys.start(loader)?),
-        None => String::new(),
-    };
-    match &loader.shim {
-        Some(shim) => behind_shim(facts, volume, loader, shim, keys).map(|behind| by + &behind),
-        None => of_menu(facts, loader, None, keys).map(|menu| by + &menu),
-    }
+/// A machine, and the volume that it has found.
+pub(super) struct Start<'a> {
+    pub(super) facts: &'a Description,
+    pub(super) volume: &'a EspFacts,
+    /// Of a machine with Secure Boot.
+    pub(super) keys: Option<&'a Keys<'a>>,
 }
 
-/// The built-in loader has the firmware load what its menu starts. shim puts itself in the firmware's place for that since version 16.
-fn of_menu(facts: &Description, loader: &LoaderFacts, shim: Option<&ShimFacts>, keys: Option<&Keys<'_>>) -> Judged {
-    const TAKES_OVER: (u32, u32) = (16, 0);
-    let (true, Some(keys)) = (loader.is_built_in(), keys) else {
-        return Ok(String::new());
-    };
-    let shim = shim.filter(|shim| shim.data.version.is_some_and(|version| version >= TAKES_OVER));
-    let judge = |program: &LoaderFacts| match shim {
-        Some(shim) => keys.start_by_shim(shim, program),
-        None => keys.start(program),
-    };
-    let mut said = String::new();
-    let mut refused = Vec::new();
-    for MenuProgram {
-        title,
-        is_default,
-        program,
-    } in &facts.menu_programs
-    {
-        match judge(program) {
-            Ok(by) if *is_default => said = format!("; its menu starts {}, {by}", program.path),
-            Ok(_) => {}
-            Err(refused) if *is_default => {
-                let why = format!("whose menu does not start {}, {}", program.path, refused.why);
-                return Err(no(why, refused.mend));
-            }
-            Err(_) => refused.push(format!("{title:?}")),
+impl Start<'_> {
+    /// Whether firmware starts `loader`, shim what is behind it, and the built-in loader what its menu starts: how, to be read behind the
+    /// loader's path.
+    pub(super) fn by_firmware(&self, loader: &LoaderFacts) -> Judged {
+        let by = match self.keys {
+            Some(keys) => format!(", {}", keys.start(loader)?),
+            None => String::new(),
+        };
+        match &loader.shim {
+            Some(shim) => self.by_shim(loader, shim).map(|behind| by + &behind),
+            None => self.of_menu(loader, None).map(|menu| by + &menu),
         }
     }
-    if !refused.is_empty() {
-        said += &format!("; Secure Boot does not start {} of the menu", refused.join(", "));
-    }
-    Ok(said)
-}
 
-/// shim's way (`shim.c`, `efi_main`): itself, `fb*.efi` if it lies beside, else the second stage.
-fn behind_shim(
-    facts: &Description,
-    volume: &EspFacts,
-    loader: &LoaderFacts,
-    shim: &ShimFacts,
-    keys: Option<&Keys<'_>>,
-) -> Judged {
-    let own = loader.sbat.as_deref().unwrap_or_default();
-    if let (Some((component, has, asks)), true) = (outdated(own, &shim.asks), keys.is_some()) {
-        return Err(no(
-            format!("a shim that refuses itself: it asks for {component} generation {asks}, and has {has}"),
-            "a newer one",
-        ));
+    /// shim's way (`shim.c`, `efi_main`): itself, in the default directory `fb*.efi` if it lies beside, else the second stage.
+    fn by_shim(&self, loader: &LoaderFacts, shim: &ShimFacts) -> Judged {
+        let own = loader.sbat.as_deref().unwrap_or_default();
+        if let (Some((component, has, asks)), true) = (outdated(own, &shim.asks), self.keys.is_some()) {
+            return Err(no(
+                format!("a shim that refuses itself: it asks for {component} generation {asks}, and has {has}"),
+                "a newer one",
+            ));
+        }
+        let is_default = loader.path.to_ascii_uppercase().starts_with("/EFI/BOOT/");
+        let fallback = self.volume.beside(loader, &format!("fb{}.efi", loader.machine));
+        if let Some(fallback) = fallback.filter(|_| is_default) {
+            return self.by_fallback(shim, fallback);
+        }
+        let Some(second) = self.volume.beside(loader, &shim.starts) else {
+            return Err(no(
+                format!("a shim that does not find {} beside it", shim.starts),
+                "a loader of that name",
+            ));
+        };
+        if second.machine != loader.machine {
+            return Err(no(
+                format!(
+                    "a shim that does not start {}, which is not a program for {}: its machine is {}",
+                    second.path, loader.machine, second.machine
+                ),
+                format!("a loader for {} of that name", loader.machine),
+            ));
+        }
+        let Some(by) = self.lets_start(shim, second)? else {
+            return Ok(format!(", which starts {}", second.path));
+        };
+        let menu = self.of_menu(second, Some(shim)).map_err(|refused| {
+            no(
+                format!("a shim that starts {}, {}", second.path, refused.why),
+                refused.mend,
+            )
+        })?;
+        Ok(format!("; it starts {}, {by}{menu}", second.path))
     }
-    let fallback = format!("fb{}.efi", loader.machine);
-    if let Some(fallback) = volume.loader(&fallback) {
-        return Err(no(
-            format!(
-                "a shim that starts {} in place of {}, which resets the machine again and again",
-                fallback.path, shim.starts
-            ),
-            format!("an image without {}", fallback.path),
-        ));
+
+    /// Whether shim starts a program: by whose signature, if it asks for one.
+    fn lets_start(&self, shim: &ShimFacts, program: &LoaderFacts) -> Result<Option<String>, No> {
+        let Some(keys) = self.keys else { return Ok(None) };
+        let refused = |refused: No| {
+            let why = format!("a shim that does not start {}, {}", program.path, refused.why);
+            no(why, refused.mend)
+        };
+        let by = keys.start_by_shim(shim, program).map_err(refused)?;
+        is_new_enough(shim, program)?;
+        Ok(Some(by))
     }
-    let Some(second) = volume.loader(&shim.starts) else {
-        return Err(no(
-            format!("a shim that does not find /EFI/BOOT/{}", shim.starts),
-            "a loader of that name",
-        ));
-    };
-    if second.machine != loader.machine {
-        return Err(no(
-            format!(
-                "a shim that does not start {}, which is not a program for {}: its machine is {}",
-                second.path, loader.machine, second.machine
-            ),
-            format!("a loader for {} of that name", loader.machine),
-        ));
+
+    /// `fallback.c`: it enters what the lists in the volume name into the firmware's own list, and starts the first. Without a list it resets
+    /// the machine.
+    fn by_fallback(&self, shim: &ShimFacts, fallback: &LoaderFacts) -> Judged {
+        self.lets_start(shim, fallback)?;
+        let Some(first) = fallback.listed.first() else {
+            return Err(no(
+                format!(
+                    "a shim that starts {} in place of {}, which resets the machine again and again",
+                    fallback.path, shim.starts
+                ),
+                format!("an image without {}", fallback.path),
+            ));
+        };
+        let way = format!("a shim that starts {}, which starts {first}", fallback.path);
+        let Some(program) = self.volume.program(first) else {
+            let why = format!("{way} by a list (BOOT*.CSV), and that is not there");
+            return Err(no(why, "the list without it, or the file"));
+        };
+        match self.by_firmware(program) {
+            Ok(behind) => Ok(format!(
+                "; it starts {}, which enters {first} into the firmware's list and starts it{behind}",
+                fallback.path
+            )),
+            Err(refused) => Err(no(format!("{way}, {}", refused.why), refused.mend)),
+        }
     }
-    let Some(keys) = keys else {
-        return Ok(format!(", which starts {}", second.path));
-    };
-    let refused = |refused: No| {
-        no(
-            format!("a shim that does not start {}, {}", second.path, refused.why),
-            refused.mend,
-        )
-    };
-    let by = keys.start_by_shim(shim, second).map_err(refused)?;
-    is_new_enough(shim, second)?;
-    let menu = of_menu(facts, second, Some(shim), Some(keys)).map_err(|refused| {
-        no(
-            format!("a shim that starts {}, {}", second.path, refused.why),
-            refused.mend,
-        )
-    })?;
-    Ok(format!("; it starts {}, {by}{menu}", second.path))
+
+    /// The built-in loader has the firmware load what its menu starts. shim puts itself in the firmware's place for that since version 16.
+    fn of_menu(&self, loader: &LoaderFacts, shim: Option<&ShimFacts>) -> Judged {
+        const TAKES_OVER: (u32, u32) = (16, 0);
+        let (true, Some(keys)) = (loader.is_built_in(), self.keys) else {
+            return Ok(String::new());
+        };
+        let shim = shim.filter(|shim| shim.data.version.is_some_and(|version| version >= TAKES_OVER));
+        let judge = |program: &LoaderFacts| match shim {
+            Some(shim) => keys.start_by_shim(shim, program),
+            None => keys.start(program),
+        };
+        let mut said = String::new();
+        let mut refused = Vec::new();
+        for MenuProgram {
+            title,
+            is_default,
+            program,
+        } in &self.facts.menu_programs
+        {
+            match judge(program) {
+                Ok(by) if *is_default => said = format!("; its menu starts {}, {by}", program.path),
+                Ok(_) => {}
+                Err(refused) if *is_default => {
+                    let why = format!("whose menu does not start {}, {}", program.path, refused.why);
+                    return Err(no(why, refused.mend));
+                }
+                Err(_) => refused.push(format!("{title:?}")),
+            }
+        }
+        if !refused.is_empty() {
+            said += &format!("; Secure Boot does not start {} of the menu", refused.join(", "));
+        }
+        Ok(said)
+    }
 }
 
 /// shim's `verify_sbat_section`: since shim 15.3 everything that it starts has generations.

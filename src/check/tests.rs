@@ -254,6 +254,30 @@ fn the_second_stage_is_for_the_same_machine() {
     }
 }
 
+/// Seen in boots of OVMF: with a list the fallback starts what it names, without one it resets the machine.
+#[test]
+fn shims_fallback_starts_what_a_list_names() {
+    let with = |listed: &[&str]| {
+        let fallback = LoaderFacts {
+            listed: listed.iter().map(|path| (*path).to_owned()).collect(),
+            ..program("/EFI/BOOT/fbx64.efi", &[])
+        };
+        let installed = LoaderFacts {
+            path: "/EFI/acme/shimx64.efi".into(),
+            ..shim((16, 1))
+        };
+        let second = program("/EFI/acme/grubx64.efi", &[]);
+        image(vec![shim((16, 1)), fallback, installed, second], Vec::new())
+    };
+    let listed = with(&["/EFI/ACME/SHIMX64.EFI", "/EFI/other/x.efi"]);
+    for firmware in [Firmware::Uefi, Firmware::SecureBoot] {
+        let (boots, reason) = verdict(&listed, firmware, &[]);
+        assert!(boots && reason.contains("starts /EFI/acme/grubx64.efi"), "{reason}");
+        refused(&with(&[]), firmware, &[], "which resets the machine again and again");
+        refused(&with(&["/EFI/acme/none.efi"]), firmware, &[], "and that is not there");
+    }
+}
+
 /// The built-in loader behind shim, with a menu of a kernel that is signed under the shim's vendor alone and of something unsigned.
 #[test]
 fn a_menu_starts_what_shim_lets_it() {

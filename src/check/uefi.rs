@@ -1,7 +1,7 @@
 //! What UEFI starts, and the way there.
 
 use super::secure_boot::Keys;
-use super::started::started;
+use super::started::Start;
 use super::{Judged, No, no};
 use crate::cell::{Firmware, Medium};
 use crate::facts::{BootEntry, Description, EspFacts, LoaderFacts, Partition, esp_name};
@@ -38,7 +38,7 @@ pub(super) fn uefi(facts: &Description, firmware: Firmware, medium: Medium, keys
         Medium::Usb4kn | Medium::Disk4kn => from_partition(facts, 4096)?,
     };
     let (name, machine) = default_loader(firmware);
-    let Some(loader) = volume.loader(name) else {
+    let Some(loader) = volume.program(&format!("/EFI/BOOT/{name}")) else {
         let why = format!("{way} without /EFI/BOOT/{name}");
         return Err(no(why, format!("a loader for {machine} of that name")));
     };
@@ -53,7 +53,8 @@ pub(super) fn uefi(facts: &Description, firmware: Firmware, medium: Medium, keys
     if by_catalog {
         is_within(facts, volume, loader)?;
     }
-    match started(facts, volume, loader, keys) {
+    let start = Start { facts, volume, keys };
+    match start.by_firmware(loader) {
         Ok(by) => Ok(format!("{way}{by}")),
         Err(refused) => Err(no(format!("{way}, {}", refused.why), refused.mend)),
     }

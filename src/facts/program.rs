@@ -23,6 +23,9 @@ pub struct LoaderFacts {
     /// The generations in its `.sbat` section, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sbat: Option<Vec<Generation>>,
+    /// If it is shim's fallback: what the lists in the volume, `/EFI/*/BOOTX64.CSV`, name first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub listed: Vec<String>,
     /// If it is shim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shim: Option<ShimFacts>,

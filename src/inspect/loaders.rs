@@ -11,7 +11,10 @@ use crate::secure_boot::{self, Authority, Shim};
 use crate::text;
 
 /// How many programs beside each other are read. Installers have up to eight.
-pub(super) const MAX_PROGRAMS: usize = 256;
+pub(super) const MAX_PROGRAMS: usize = 64;
+
+/// The longest list of shim's fallback that is read, in bytes.
+pub(crate) const LONGEST_LIST: u64 = 64 << 10;
 
 /// Whether the name at `path` in the ESP is one that firmware starts by default, UEFI 3.5.1.1, or that shim starts, which is beside
 /// it as `grubx64.efi`.
@@ -56,6 +59,7 @@ pub(crate) fn loader_facts(path: &str, file: &dyn ReadAt) -> LoaderFacts {
         signatures,
         certificate_table: table.fault.map(|fault| fault.to_string()),
         sbat: secure_boot::generations(&pe, file),
+        listed: Vec::new(),
         shim: Shim::read(&pe, file).map(|shim| ShimFacts::new(shim, &machine)),
         machine,
     }
@@ -92,22 +96,102 @@ fn signature_facts(verified: Result<Signature, authenticode::Fault>) -> Signatur
     }
 }
 
-/// The default loaders among a FAT's entries, and the programs beside them, read from `volume`.
-pub(crate) fn loaders_in(contents: &fat::Contents, volume: &dyn ReadAt) -> Vec<LoaderFacts> {
-    let mut entries: Vec<_> = contents
-        .entries
+/// Which of a volume's files are programs that firmware or shim could start: those of `/EFI/BOOT`, and with shim's fallback among them those of
+/// the other directories too. The default loaders come first, for the case that there are more than can be read.
+pub(crate) fn programs<'p>(paths: impl Iterator<Item = &'p str> + Clone) -> Vec<&'p str> {
+    let is_fallback = |path: &str| is_beside_loader(path) && path.to_ascii_uppercase().starts_with("/EFI/BOOT/FB");
+    let with_lists = paths.clone().any(is_fallback);
+    let is_wanted = |path: &&str| is_beside_loader(path) || (with_lists && is_in_directory(path, ".EFI"));
+    let mut programs: Vec<&str> = paths.filter(is_wanted).collect();
+    programs.sort_by_key(|path| (!is_loader(path), !is_beside_loader(path), *path));
+    programs.truncate(MAX_PROGRAMS);
+    programs
+}
+
+/// Whether the path is of a list that shim's fallback reads.
+pub(crate) fn is_list(path: &str) -> bool {
+    is_in_directory(path, ".CSV") && !path.to_ascii_uppercase().starts_with("/EFI/BOOT/")
+}
+
+fn is_in_directory(path: &str, end: &str) -> bool {
+    let upper = path.to_ascii_uppercase();
+    upper.starts_with("/EFI/") && upper.ends_with(end) && upper.matches('/').count() == 3
+}
+
+/// Tells the fallback for each machine what the lists at these paths name: UTF-16 lines of a file in the list's directory, a title, options and
+/// a comment. Of a directory's lists `BOOTX64.CSV` counts, and without it `BOOT.CSV`.
+pub(crate) fn with_lists(loaders: &mut [LoaderFacts], lists: &[(String, Vec<u8>)]) {
+    for loader in loaders {
+        let Some((_, name)) = loader.path.rsplit_once('/') else {
+            continue;
+        };
+        if !is_beside_loader(&loader.path) || !name.eq_ignore_ascii_case(&format!("fb{}.efi", loader.machine)) {
+            continue;
+        }
+        let own = format!("BOOT{}.CSV", loader.machine.to_ascii_uppercase());
+        let mut read = Vec::new();
+        for wanted in [own.as_str(), "BOOT.CSV"] {
+            for (path, bytes) in lists {
+                let Some((directory, name)) = path.rsplit_once('/') else {
+                    continue;
+                };
+                if name.eq_ignore_ascii_case(wanted) && !read.contains(&directory) {
+                    read.push(directory);
+                    let file = first_of_list(bytes);
+                    loader.listed.extend(file.map(|file| format!("{directory}/{file}")));
+                }
+            }
+        }
+    }
+}
+
+fn first_of_list(bytes: &[u8]) -> Option<String> {
+    let units: Vec<u16> = bytes
+        .as_chunks()
+        .0
         .iter()
-        .filter(|entry| !entry.directory && is_beside_loader(&entry.path))
+        .map(|unit| u16::from_le_bytes(*unit))
         .collect();
-    // Default loaders first, for the case that there are more than can be read.
-    entries.sort_by_key(|entry| (!is_loader(&entry.path), &entry.path));
-    entries.truncate(MAX_PROGRAMS);
-    let read = |entry: &&fat::Entry| {
+    let text = String::from_utf16_lossy(&units);
+    let first = text.trim_start_matches('\u{feff}').lines().next()?;
+    let file = first.split(',').next()?.trim();
+    (!file.is_empty()).then(|| file.replace('\\', "/").trim_start_matches('/').to_owned())
+}
+
+/// The programs of a FAT that firmware or shim could start, read from `volume`.
+pub(crate) fn loaders_in(contents: &fat::Contents, volume: &dyn ReadAt) -> Vec<LoaderFacts> {
+    let files = || contents.entries.iter().filter(|entry| !entry.directory);
+    let bytes = |entry: &fat::Entry| {
         // In pieces, as in a volume that was written to often.
         let pieces = entry.extents.iter().map(|&(offset, length)| (Some(offset), length));
-        loader_facts(&entry.path, &Pieces::new(volume, pieces))
+        Pieces::new(volume, pieces)
     };
-    let mut loaders: Vec<_> = entries.iter().map(read).collect();
+    let mut loaders: Vec<LoaderFacts> = Vec::new();
+    let mut read: Vec<(&[(u64, u64)], usize)> = Vec::new();
+    for path in programs(files().map(|entry| entry.path.as_str())) {
+        let Some(entry) = files().find(|entry| entry.path == path) else {
+            continue;
+        };
+        // Names of one file are read once.
+        let known = read.iter().find(|(extents, _)| *extents == entry.extents.as_slice());
+        let loader = match known {
+            Some((_, number)) => LoaderFacts {
+                path: path.to_owned(),
+                ..loaders[*number].clone()
+            },
+            None => {
+                read.push((&entry.extents, loaders.len()));
+                loader_facts(path, &bytes(entry))
+            }
+        };
+        loaders.push(loader);
+    }
+    let lists = files().filter(|entry| is_list(&entry.path) && entry.length <= LONGEST_LIST);
+    let lists: Vec<(String, Vec<u8>)> = lists
+        .take(MAX_PROGRAMS)
+        .filter_map(|entry| Some((entry.path.clone(), bytes(entry).read_vec_at(0, entry.length).ok()?)))
+        .collect();
+    with_lists(&mut loaders, &lists);
     loaders.sort_by(|a, b| a.path.cmp(&b.path));
     loaders
 }
@@ -116,6 +200,52 @@ pub(crate) fn loaders_in(contents: &fat::Contents, volume: &dyn ReadAt) -> Vec<L
 mod tests {
     use super::*;
     use crate::time::Timestamp;
+
+    #[test]
+    fn programs_elsewhere_count_with_shims_fallback_alone() {
+        let paths = [
+            "/EFI/acme/shimx64.efi",
+            "/efi/boot/mmx64.efi",
+            "/EFI/BOOT/BOOTX64.EFI",
+            "/x.efi",
+            "/EFI/a/b/c.efi",
+        ];
+        assert_eq!(
+            programs(paths.into_iter()),
+            ["/EFI/BOOT/BOOTX64.EFI", "/efi/boot/mmx64.efi"]
+        );
+        let with = [&paths[..], &["/EFI/boot/fbx64.efi"]].concat();
+        assert_eq!(programs(with.iter().copied()).last(), Some(&"/EFI/acme/shimx64.efi"));
+        let many: Vec<String> = (0..100).map(|number| format!("/EFI/BOOT/A{number}.EFI")).collect();
+        let all = many.iter().map(String::as_str).chain(["/EFI/BOOT/BOOTX64.EFI"]);
+        let read = programs(all);
+        assert_eq!((read.len(), read[0]), (MAX_PROGRAMS, "/EFI/BOOT/BOOTX64.EFI"));
+    }
+
+    #[test]
+    fn a_list_names_a_file_beside_itself() {
+        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let fallback = |machine: &str| LoaderFacts {
+            path: format!("/EFI/BOOT/fb{machine}.efi"),
+            machine: machine.into(),
+            ..LoaderFacts::default()
+        };
+        let lists = [
+            ("/EFI/acme/BOOT.CSV", utf16("old.efi,x,,\n")),
+            (
+                "/EFI/acme/bootx64.csv",
+                utf16("\u{feff}shimx64.efi,Acme,,Comment\r\nsecond.efi,,,\n"),
+            ),
+            ("/EFI/b/BOOT.CSV", utf16("\\sub\\g.efi, G")),
+            ("/EFI/c/BOOTX64.CSV", vec![0xFF]),
+        ];
+        let lists = lists.map(|(path, bytes)| (path.to_owned(), bytes));
+        let mut loaders = [fallback("x64"), fallback("ia32")];
+        with_lists(&mut loaders, &lists);
+        assert_eq!(loaders[0].listed, ["/EFI/acme/shimx64.efi", "/EFI/b/sub/g.efi"]);
+        assert_eq!(loaders[1].listed, ["/EFI/acme/old.efi", "/EFI/b/sub/g.efi"]);
+        assert!(is_list("/efi/acme/BOOTX64.csv") && !is_list("/EFI/BOOT/BOOTX64.CSV") && !is_list("/EFI/a/b/BOOT.CSV"));
+    }
 
     #[test]
     fn a_loader_in_pieces_is_read_whole() {

@@ -9,7 +9,7 @@ use super::Pe;
 /// The longest table that is read, in bytes. A signature has about 10 KiB.
 const MAX_TABLE: u64 = 1 << 20;
 /// The most entries that are read. Nobody has more than three.
-const MAX_ENTRIES: usize = 32;
+const MAX_ENTRIES: usize = 16;
 /// UEFI 32.2.4, EFI_CERT_TYPE_PKCS7_GUID: 4AAFD29D-68DF-49EE-8AA9-347D375665A7.
 const PKCS7_GUID: [u8; 16] = [
     0x9D, 0xD2, 0xAF, 0x4A, 0xDF, 0x68, 0xEE, 0x49, 0x8A, 0xA9, 0x34, 0x7D, 0x37, 0x56, 0x65, 0xA7,
@@ -47,11 +47,11 @@ pub enum TableFault {
 impl fmt::Display for TableFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Outside => out.write_str("the certificate table is not inside the file"),
-            Self::Length => out.write_str("the entries of the certificate table do not end where the table ends"),
+            Self::Outside => out.write_str("has a certificate table that is not inside the file"),
+            Self::Length => out.write_str("has a certificate table that does not end where its entries end"),
             Self::TooLong => write!(
                 out,
-                "the certificate table has more than {MAX_ENTRIES} entries or {MAX_TABLE} bytes, and is not read"
+                "has a certificate table of more than {MAX_ENTRIES} entries or {MAX_TABLE} bytes, which is not read"
             ),
         }
     }

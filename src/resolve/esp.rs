@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::Error;
+use crate::facts::LoaderFacts;
 use crate::layout;
 use crate::manifest::{DiskLayout, Text, Uefi, image_path, parse_size};
 use crate::read_at::ReadAt;
@@ -64,12 +65,7 @@ impl Resolution<'_> {
             placed.push((None, path, payload));
         }
         let mut files = Vec::new();
-        let mut loaders = Vec::new();
         for (to, path, payload) in placed {
-            let name = format!("/{}", path.join("/"));
-            if inspect::is_beside_loader(&name) {
-                loaders.push(self.loader_facts(&name, payload)?);
-            }
             if in_second_esp(&path) {
                 self.mirror(to, &path, payload);
             }
@@ -79,7 +75,7 @@ impl Resolution<'_> {
             files.push((path, payload));
         }
         files.sort();
-        loaders.sort_by(|a, b| a.path.cmp(&b.path));
+        let loaders = self.loaders(&files)?;
         let size = uefi.size.as_ref().and_then(|size| parse_size(size.get_ref()).ok());
         Ok(Some(Esp::Files { files, size, loaders }))
     }
@@ -103,7 +99,32 @@ impl Resolution<'_> {
         }
     }
 
-    fn loader_facts(&self, path: &str, payload: PayloadId) -> Result<crate::facts::LoaderFacts, Error> {
+    /// What firmware and shim make of the files, as `inspect` finds it in the volume.
+    fn loaders(&self, files: &[(Vec<String>, PayloadId)]) -> Result<Vec<LoaderFacts>, Error> {
+        let files: Vec<(String, PayloadId)> = files
+            .iter()
+            .map(|(path, payload)| (format!("/{}", path.join("/")), *payload))
+            .collect();
+        let mut loaders = Vec::new();
+        for path in inspect::programs(files.iter().map(|(path, _)| path.as_str())) {
+            if let Some((_, payload)) = files.iter().find(|(other, _)| other == path) {
+                loaders.push(self.loader_facts(path, *payload)?);
+            }
+        }
+        let mut lists = Vec::new();
+        for (path, payload) in files.iter().filter(|(path, _)| inspect::is_list(path)) {
+            let (bytes, _) = self.open(*payload)?;
+            if bytes.size() <= inspect::LONGEST_LIST {
+                let list = bytes.read_vec_at(0, bytes.size()).unwrap_or_default();
+                lists.push((path.clone(), list));
+            }
+        }
+        inspect::with_lists(&mut loaders, &lists);
+        loaders.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(loaders)
+    }
+
+    fn loader_facts(&self, path: &str, payload: PayloadId) -> Result<LoaderFacts, Error> {
         let (bytes, _) = self.open(payload)?;
         Ok(inspect::loader_facts(path, bytes.as_ref()))
     }

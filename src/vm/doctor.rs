@@ -36,7 +36,10 @@ pub fn examine() -> Vec<Finding> {
                 found: Ok(Accelerator::choose(qemu, first).1),
             });
         }
-        for firmware in Firmware::ALL.into_iter().filter(|&other| Need::qemu(other) == need) {
+        // All machines with Secure Boot have one program.
+        let is_listed = |other: &Firmware| !other.is_secure() || *other == Firmware::SecureBoot;
+        let firmware = Firmware::ALL.into_iter().filter(is_listed);
+        for firmware in firmware.filter(|&other| Need::qemu(other) == need) {
             let qemu = qemu.as_deref().unwrap_or(Path::new(need.what()));
             findings.push(Finding {
                 name: firmware.name(),
