@@ -440,9 +440,9 @@ impl Row {
     }
 }
 
-/// The programs and keys of all images, in a directory that stays until the tests end.
+/// The programs and keys of all images, in a directory that is made anew by each run.
 struct Parts {
-    directory: tempfile::TempDir,
+    directory: PathBuf,
     keys: BTreeMap<&'static str, Key>,
 }
 
@@ -454,7 +454,7 @@ fn parts() -> Result<&'static Parts, String> {
 
 impl Parts {
     fn file(&self, name: &str) -> PathBuf {
-        self.directory.path().join(format!("{name}.efi"))
+        self.directory.join(format!("{name}.efi"))
     }
 
     fn key(&self, name: &str) -> Result<&Key, String> {
@@ -475,9 +475,13 @@ impl Parts {
     }
 
     fn new() -> Result<Self, String> {
-        let directory = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+        let directory = workspace::target().join("qemu-tests/secure-boot");
+        if directory.exists() {
+            fs::remove_dir_all(&directory).map_err(|e| format!("{}: {e}", directory.display()))?;
+        }
+        fs::create_dir_all(&directory).map_err(|e| format!("{}: {e}", directory.display()))?;
         let mut parts = Self {
-            keys: keys(directory.path())?,
+            keys: keys(&directory)?,
             directory,
         };
         let microsoft = Key::of_certificate(secure::of_microsoft("MicrosoftCorporationUEFICA2011")?);
@@ -490,7 +494,7 @@ impl Parts {
 
     /// The loader as it comes out of the program, and what Debian and Microsoft have signed.
     fn take_from_debian(&self) -> Result<(), String> {
-        let loaders = self.directory.path().join("loaders");
+        let loaders = self.directory.join("loaders");
         let mut isobuild = Command::new(workspace::isobuild()?);
         let said = isobuild
             .args(["loader", "-C"])

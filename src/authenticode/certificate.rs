@@ -104,6 +104,7 @@ impl Certificate {
                 let parsed = CertificateInner::<Raw>::from_pem(text[start..].as_bytes())?;
                 Self::from_der(&parsed.to_der()?)
             }
+            None if text.contains("-----BEGIN ") => Err(CertificateFault("it is PEM of something else".into())),
             None => Self::from_der(bytes),
         }
     }

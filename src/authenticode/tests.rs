@@ -150,6 +150,8 @@ fn certificates_are_read_from_der_and_pem_alone() {
     assert_eq!(Certificate::from_file(ROOT).unwrap(), root);
     assert!(!root.is_for_modules());
     assert!(certificate(include_bytes!("tests/modules.der")).is_for_modules());
+    let key = Certificate::from_file(b"-----BEGIN PRIVATE KEY-----\n").unwrap_err();
+    assert!(key.to_string().ends_with("it is PEM of something else"), "{key}");
     for bytes in [
         b"".as_slice(),
         b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",

@@ -108,9 +108,10 @@ impl<'a> Keys<'a> {
         let mut names: Vec<&str> = authorities.map(|authority| authority.name()).collect();
         names.dedup();
         if !names.is_empty() {
-            let mend = match self.authorities.is_empty() {
-                true => mend,
-                false => "a shim with both signatures",
+            let mend = match (self.authorities.is_empty(), &program.shim) {
+                (true, _) => mend,
+                (false, Some(_)) => "a shim with both signatures",
+                (false, None) => "one with signatures of both years",
             };
             let alone = if names.len() == 1 { " alone" } else { "" };
             let why = format!(

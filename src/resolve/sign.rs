@@ -6,72 +6,75 @@ use std::process::{Command, Stdio};
 
 use crate::authenticode::{Certificate, SigningKey};
 use crate::inspect;
-use crate::manifest::{Sign, Spanned, Text};
+use crate::manifest::{Spanned, Text};
 use crate::secure_boot;
 use crate::text;
 
 use super::Resolution;
 
-/// Who signs.
-enum By {
-    Key(Box<SigningKey>),
-    Command,
+/// Who signs, and where the manifest says so.
+enum By<'d> {
+    Key(Box<SigningKey>, &'d Text),
+    Command(&'d Spanned<Vec<Text>>),
 }
 
 /// What `[boot.sign]` says, read once.
-pub(super) struct Signing {
-    by: By,
+pub(super) struct Signing<'d> {
+    by: By<'d>,
     /// Whose signature it is; a command need not say.
     pub(super) certificate: Option<Certificate>,
 }
 
-impl Resolution<'_> {
+impl<'d> Resolution<'d> {
     /// Reads key and certificate. `None` if nothing is to be signed, or one of them cannot be read, which is said.
-    pub(super) fn signing(&mut self) -> Option<Signing> {
+    pub(super) fn signing(&mut self) -> Option<Signing<'d>> {
         let sign = self.document.manifest.boot.sign.as_ref()?.get_ref();
         let certificate = match &sign.cert {
-            Some(path) => {
-                let bytes = self.small_file(path)?;
-                let read = Certificate::from_file(&bytes);
-                let read = read.map_err(|fault| self.error(path, fault.to_string(), "this file"));
-                Some(read.ok()?)
-            }
+            Some(path) => Some(self.certificate(path)?),
             None => None,
         };
-        let Some(path) = &sign.key else {
-            let by = By::Command;
-            return Some(Signing { by, certificate });
+        let by = match (&sign.key, &sign.command) {
+            (Some(path), _) => {
+                let bytes = self.small_file(path)?;
+                match SigningKey::new(&bytes, certificate.clone()?) {
+                    Ok(key) => By::Key(Box::new(key), path),
+                    Err(fault) => {
+                        self.error(path, fault.to_string(), "this file");
+                        return None;
+                    }
+                }
+            }
+            (None, command) => By::Command(command.as_ref()?),
         };
+        Some(Signing { by, certificate })
+    }
+
+    fn certificate(&mut self, path: &Text) -> Option<Certificate> {
         let bytes = self.small_file(path)?;
-        let key = SigningKey::new(&bytes, certificate.clone()?);
-        let key = key
-            .map_err(|fault| self.error(path, fault.to_string(), "this file"))
-            .ok()?;
-        Some(Signing {
-            by: By::Key(Box::new(key)),
-            certificate,
-        })
+        match Certificate::from_file(&bytes) {
+            Ok(certificate) => Some(certificate),
+            Err(fault) => {
+                self.error(path, fault.to_string(), "this file");
+                None
+            }
+        }
     }
 
     /// A program of the built-in loader, signed. What goes wrong is said, and the program comes back as it was.
-    pub(super) fn signed(&mut self, signing: &Signing, program: &[u8]) -> Vec<u8> {
-        let Some(at) = &self.document.manifest.boot.sign else {
-            return program.to_vec();
-        };
-        let signed = match (&signing.by, &at.get_ref().command) {
-            (By::Key(key), _) => secure_boot::sign(program.to_vec(), key).map_err(|why| format!("the loader {why}")),
-            (By::Command, Some(command)) => self.signed_by(command, program, signing.certificate.as_ref()),
-            (By::Command, None) => return program.to_vec(),
-        };
-        signed.unwrap_or_else(|why| {
-            let Sign { key, command, .. } = at.get_ref();
-            match (key, command) {
-                (Some(key), _) => self.error(key, why, "this key"),
-                (None, Some(command)) => self.error(command, why, "this command"),
-                (None, None) => self.error(at, why, "signs nothing"),
+    pub(super) fn signed(&mut self, signing: &Signing<'d>, program: &[u8]) -> Vec<u8> {
+        match &signing.by {
+            By::Key(key, at) => secure_boot::sign(program.to_vec(), key).unwrap_or_else(|why| {
+                self.error(at, format!("the loader {why}"), "this key");
+                program.to_vec()
+            }),
+            By::Command(command) => {
+                let signed = self.signed_by(command, program, signing.certificate.as_ref());
+                signed.unwrap_or_else(|why| {
+                    self.error(command, why, "this command");
+                    program.to_vec()
+                })
             }
-            program.to_vec()
-        })
+        }
     }
 
     /// Runs a command in the manifest's directory, and looks at what it has made.
