@@ -10,12 +10,15 @@ mod started;
 mod tests;
 mod uefi;
 
+use std::cell::RefCell;
+
 use crate::authenticode::Certificate;
 use crate::cell::{Cell, Firmware};
-use crate::facts::{Description, Verdict};
+use crate::facts::{Description, EspFacts, LoaderFacts, Verdict};
 use crate::secure_boot::Authority;
 use bios::bios;
 use secure_boot::Keys;
+use started::Start;
 use uefi::uefi;
 
 pub use uefi::{has_loader, needs_extents};
@@ -24,13 +27,14 @@ pub use uefi::{has_loader, needs_extents};
 /// put into `db` or enrolled as Machine Owner Keys. Machines of [`Firmware::SecureBootOwn`] trust them and [`Description::owner`] alone; without
 /// any there are no such cells.
 pub fn cells(facts: &Description, trusted: &[Certificate]) -> Vec<Verdict> {
-    let own = [trusted, facts.owner.as_slice()].concat();
-    let judge = |cell: Cell| {
-        let trusted = match cell.firmware {
-            Firmware::SecureBootOwn => &own,
-            _ => trusted,
-        };
-        let (boots, reason, mend) = match judged(facts, cell, trusted) {
+    let judge = Judge {
+        facts,
+        trusted,
+        own: [trusted, facts.owner.as_slice()].concat(),
+        started: RefCell::default(),
+    };
+    let verdict = |cell: Cell| {
+        let (boots, reason, mend) = match judge.cell(cell) {
             Ok(why) => (true, why, None),
             Err(no) => (false, format!("{}; mend: {}", no.why, no.mend), Some(no.mend)),
         };
@@ -41,26 +45,69 @@ pub fn cells(facts: &Description, trusted: &[Certificate]) -> Vec<Verdict> {
             mend,
         }
     };
-    let is_judged = |cell: &Cell| cell.firmware != Firmware::SecureBootOwn || !own.is_empty();
-    Cell::all().filter(is_judged).map(judge).collect()
+    let is_judged = |cell: &Cell| cell.firmware != Firmware::SecureBootOwn || !judge.own.is_empty();
+    Cell::all().filter(is_judged).map(verdict).collect()
 }
 
-fn judged(facts: &Description, cell: Cell, trusted: &[Certificate]) -> Judged {
-    if let Some(why) = menu_lacks(facts, cell.firmware) {
-        return Err(no(why, "a smaller initrd, or another firmware"));
-    }
-    match cell.firmware {
-        Firmware::Bios => bios(facts, cell.medium),
-        // Every PC has one of them, or both.
-        Firmware::SecureBoot if let Some(no) = refused_by_one(facts, cell, trusted) => Err(no),
-        firmware => uefi(facts, firmware, cell.medium, Keys::of(firmware, trusted).as_ref()),
-    }
+/// An image that is judged.
+struct Judge<'a> {
+    facts: &'a Description,
+    trusted: &'a [Certificate],
+    /// Whom machines of [`Firmware::SecureBootOwn`] trust.
+    own: Vec<Certificate>,
+    /// What each firmware starts in the volume at an offset, whatever the medium: signatures take their time.
+    started: RefCell<Vec<(Firmware, u64, Judged)>>,
 }
 
-fn refused_by_one(facts: &Description, cell: Cell, trusted: &[Certificate]) -> Option<No> {
-    let generations = cell.firmware.generations().into_iter();
-    let mut verdicts = generations.map(|firmware| judged(facts, Cell { firmware, ..cell }, trusted));
-    verdicts.find_map(Result::err)
+impl Judge<'_> {
+    fn cell(&self, cell: Cell) -> Judged {
+        if let Some(why) = menu_lacks(self.facts, cell.firmware) {
+            return Err(no(why, "a smaller initrd, or another firmware"));
+        }
+        match cell.firmware {
+            Firmware::Bios => bios(self.facts, cell.medium),
+            // Every PC has one of them, or both.
+            Firmware::SecureBoot if let Some(no) = self.refused_by_one(cell) => Err(no),
+            firmware => uefi(self.facts, firmware, cell.medium, &|volume, loader| {
+                self.start(firmware, volume, loader)
+            }),
+        }
+    }
+
+    fn refused_by_one(&self, cell: Cell) -> Option<No> {
+        let generations = cell.firmware.generations().into_iter();
+        let mut verdicts = generations.map(|firmware| self.cell(Cell { firmware, ..cell }));
+        verdicts.find_map(Result::err)
+    }
+
+    /// What is behind the default loader of a firmware.
+    fn start(&self, firmware: Firmware, volume: &EspFacts, loader: &LoaderFacts) -> Judged {
+        let is_it = |(of, at, _): &&(Firmware, u64, Judged)| (*of, *at) == (firmware, volume.offset);
+        let known = self
+            .started
+            .borrow()
+            .iter()
+            .find(is_it)
+            .map(|(.., started)| started.clone());
+        if let Some(started) = known {
+            return started;
+        }
+        let trusted = match firmware {
+            Firmware::SecureBootOwn => &self.own,
+            _ => self.trusted,
+        };
+        let keys = Keys::of(firmware, trusted);
+        let start = Start {
+            facts: self.facts,
+            volume,
+            keys: keys.as_ref(),
+        };
+        let started = start.by_firmware(loader);
+        self.started
+            .borrow_mut()
+            .push((firmware, volume.offset, started.clone()));
+        started
+    }
 }
 
 /// The cells that boot, without those that another of them stands for.
@@ -89,6 +136,7 @@ fn menu_lacks(facts: &Description, firmware: Firmware) -> Option<&str> {
 type Judged = Result<String, No>;
 
 /// Why a cell does not boot, and what would make it.
+#[derive(Clone)]
 struct No {
     why: String,
     mend: String,

@@ -1,7 +1,5 @@
 //! What UEFI starts, and the way there.
 
-use super::secure_boot::Keys;
-use super::started::Start;
 use super::{Judged, No, no};
 use crate::cell::{Firmware, Medium};
 use crate::facts::{BootEntry, Description, EspFacts, LoaderFacts, Partition, esp_name};
@@ -25,8 +23,13 @@ pub fn has_loader(facts: &Description, firmware: Firmware) -> bool {
     firmware != Firmware::Bios && facts.esp.iter().flat_map(|volume| &volume.loaders).any(is_it)
 }
 
-/// Whether the firmware starts what it finds; one with `keys` is a machine with Secure Boot.
-pub(super) fn uefi(facts: &Description, firmware: Firmware, medium: Medium, keys: Option<&Keys<'_>>) -> Judged {
+/// Whether the firmware finds a loader, and by `start` whether it starts that and what is behind it.
+pub(super) fn uefi(
+    facts: &Description,
+    firmware: Firmware,
+    medium: Medium,
+    start: &dyn Fn(&EspFacts, &LoaderFacts) -> Judged,
+) -> Judged {
     let Found {
         way,
         volume,
@@ -53,8 +56,7 @@ pub(super) fn uefi(facts: &Description, firmware: Firmware, medium: Medium, keys
     if by_catalog {
         is_within(facts, volume, loader)?;
     }
-    let start = Start { facts, volume, keys };
-    match start.by_firmware(loader) {
+    match start(volume, loader) {
         Ok(by) => Ok(format!("{way}{by}")),
         Err(refused) => Err(no(format!("{way}, {}", refused.why), refused.mend)),
     }

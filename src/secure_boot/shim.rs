@@ -76,7 +76,12 @@ fn second_stage(file: &dyn ReadAt) -> Option<String> {
     const COMPANIONS: [&str; 4] = ["fb", "fallback", "mm", "mokmanager"];
     let bytes = file.read_vec_at(0, file.size().min(LONGEST)).ok()?;
     let end: Vec<u8> = ".efi\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let ends = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(&end));
+    let dots = bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'.')
+        .map(|(at, _)| at);
+    let ends = dots.filter(|&at| bytes[at..].starts_with(&end));
     let mut names = ends.filter_map(|at| {
         let text = bytes[..at].rchunks_exact(2).map(|unit| [unit[0], unit[1]]);
         let is_in_name =
