@@ -229,6 +229,11 @@ const ROWS: &[Row] = &[
     ),
     row("key of 4096 bits", &[(BOOT, "4096")], &[(Own("4096"), true)]),
     row("key of 1024 bits", &[(BOOT, "1024")], &[(Own("1024"), true)]),
+    row(
+        "shim and elliptic curve",
+        &[(BOOT, "shim"), (GRUB, "curve")],
+        &[(Mok("curve"), false)],
+    ),
     row("elliptic curve", &[(BOOT, "curve")], &[(Own("curve"), false)]),
     kernel(
         "Debian's kernel",
