@@ -8,9 +8,11 @@ mod revoked;
 mod sbat;
 mod shim;
 mod sign;
+mod signature_list;
 
 pub use authority::Authority;
 pub use revoked::{REVOKED_X64_DATE, is_revoked_x64, revoked_x64};
 pub use sbat::{Generation, generations};
 pub use shim::Shim;
 pub use sign::{is_same_program, sign};
+pub use signature_list::{Kind as SignatureKind, signature_list};

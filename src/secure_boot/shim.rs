@@ -3,25 +3,12 @@
 use crate::authenticode::Certificate;
 use crate::pe::Pe;
 use crate::read_at::ReadAt;
-use crate::text;
 
 use super::sbat::{self, Generation};
+use super::signature_list;
 
 /// How much of shim, or of a section of it, is read, in bytes. Debian's has 1 MiB, and its `.vendor_cert` 10 KiB.
 const LONGEST: u64 = 4 << 20;
-/// UEFI 32.4.1.1: bytes of EFI_SIGNATURE_LIST in front of its signatures.
-const LIST_HEADER: usize = 28;
-/// UEFI 32.4.1.1: bytes of the owner's GUID in front of each signature.
-const OWNER: usize = 16;
-/// EFI_CERT_X509_GUID: A5C059A1-94E4-4AA7-87B5-AB155C2BF072.
-const X509: [u8; 16] = [
-    0xA1, 0x59, 0xC0, 0xA5, 0xE4, 0x94, 0xA7, 0x4A, 0x87, 0xB5, 0xAB, 0x15, 0x5C, 0x2B, 0xF0, 0x72,
-];
-/// EFI_CERT_SHA256_GUID: C1C41626-504C-4092-ACA9-41F936934328.
-const SHA256: [u8; 16] = [
-    0x26, 0x16, 0xC4, 0xC1, 0x4C, 0x50, 0x92, 0x40, 0xAC, 0xA9, 0x41, 0xF9, 0x36, 0x93, 0x43, 0x28,
-];
-
 /// shim's own data.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Shim {
@@ -99,32 +86,10 @@ fn second_stage(file: &dyn ReadAt) -> Option<String> {
 
 /// A certificate in DER, or signature lists of certificates and hashes.
 fn signatures(bytes: &[u8]) -> (Vec<Certificate>, Vec<String>) {
-    if let Ok(certificate) = Certificate::from_der(bytes) {
-        return (vec![certificate], Vec::new());
+    match Certificate::from_der(bytes) {
+        Ok(certificate) => (vec![certificate], Vec::new()),
+        Err(_) => signature_list::read(bytes),
     }
-    let (mut certificates, mut hashes) = (Vec::new(), Vec::new());
-    let mut rest = bytes;
-    // SignatureType, SignatureListSize, SignatureHeaderSize, SignatureSize.
-    while let Some((kind, sizes)) = rest.get(..LIST_HEADER).and_then(<[u8]>::split_first_chunk::<16>) {
-        let word = |at: usize| {
-            let bytes = sizes.get(at..).and_then(<[u8]>::first_chunk);
-            bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
-        };
-        let (list, header, each) = (word(0), word(4), word(8));
-        let start = LIST_HEADER.saturating_add(header);
-        let Some(body) = rest.get(start..list).filter(|_| each > OWNER) else {
-            break;
-        };
-        for signature in body.chunks_exact(each).map(|signature| &signature[OWNER..]) {
-            match *kind {
-                X509 => certificates.extend(Certificate::from_der(signature)),
-                SHA256 => hashes.push(text::hex(signature)),
-                _ => {}
-            }
-        }
-        rest = &rest[list..];
-    }
-    (certificates, hashes)
 }
 
 /// Two offsets behind a version, counted from behind it, and two texts, of which the first is what shim asks for by itself.
@@ -155,6 +120,10 @@ mod tests {
     fn utf16(text: &str) -> Vec<u8> {
         text.encode_utf16().flat_map(u16::to_le_bytes).collect()
     }
+
+    /// EFI_CERT_X509_GUID and EFI_CERT_SHA256_GUID as they stand in a file.
+    const X509: [u8; 16] = *b"\xa1\x59\xc0\xa5\xe4\x94\xa7\x4a\x87\xb5\xab\x15\x5c\x2b\xf0\x72";
+    const SHA256: [u8; 16] = *b"\x26\x16\xc4\xc1\x4c\x50\x92\x40\xac\xa9\x41\xf9\x36\x93\x43\x28";
 
     /// UEFI 32.4.1.1: an EFI_SIGNATURE_LIST by hand.
     fn list(kind: &[u8; 16], signatures: &[&[u8]]) -> Vec<u8> {

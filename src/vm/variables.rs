@@ -8,7 +8,7 @@ use super::firmware::Image;
 use super::{Error, Trusted};
 use crate::authenticode::Certificate;
 use crate::cell::Firmware;
-use crate::secure_boot::{Authority, revoked_x64};
+use crate::secure_boot::{Authority, SignatureKind, revoked_x64, signature_list};
 
 /// EFI_FIRMWARE_VOLUME_HEADER, HeaderLength: the variable store is behind the header.
 const HEADER_LENGTH: usize = 48;
@@ -41,20 +41,6 @@ const ENABLE: [u8; 16] = guid(
     0xAF08,
     0x4556,
     [0x99, 0xC4, 0x00, 0x10, 0x09, 0xC9, 0x3A, 0x44],
-);
-/// EFI_CERT_X509_GUID.
-const X509: [u8; 16] = guid(
-    0xA5C0_59A1,
-    0x94E4,
-    0x4AA7,
-    [0x87, 0xB5, 0xAB, 0x15, 0x5C, 0x2B, 0xF0, 0x72],
-);
-/// EFI_CERT_SHA256_GUID.
-const SHA256: [u8; 16] = guid(
-    0xC1C4_1626,
-    0x504C,
-    0x4092,
-    [0xAC, 0xA9, 0x41, 0xF9, 0x36, 0x93, 0x43, 0x28],
 );
 /// Whose the entries are; Microsoft's name for itself.
 const OWNER: [u8; 16] = guid(
@@ -179,7 +165,9 @@ fn with_keys(template: &[u8], certificates: &[&Certificate]) -> Result<Vec<u8>, 
     let room = room.ok_or("its store of variables is longer than the file")?.len();
 
     let of = |certificates: &[&Certificate]| -> Vec<u8> {
-        let lists = certificates.iter().map(|one| signature_list(X509, &[one.der()]));
+        let lists = certificates
+            .iter()
+            .map(|one| signature_list(SignatureKind::X509, OWNER, &[one.der()]));
         lists.collect::<Vec<_>>().concat()
     };
     // Nobody needs the keys that change the others: whose they are does not matter.
@@ -197,7 +185,7 @@ fn with_keys(template: &[u8], certificates: &[&Certificate]) -> Result<Vec<u8>, 
             "dbx",
             DATABASE,
             AUTHORITATIVE,
-            &signature_list(SHA256, &hashes),
+            &signature_list(SignatureKind::Sha256, OWNER, &hashes),
         ));
     }
     let variables = variables.concat();
@@ -248,25 +236,6 @@ fn variable(name: &str, vendor: [u8; 16], attributes: u32, data: &[u8]) -> Vec<u
     variable
 }
 
-/// EFI_SIGNATURE_LIST of signatures of one kind and length.
-fn signature_list(kind: [u8; 16], signatures: &[&[u8]]) -> Vec<u8> {
-    let each = 16 + signatures.first().map_or(0, |signature| signature.len());
-    let size = 28 + each * signatures.len();
-    let mut list = [
-        &kind[..],
-        &(size as u32).to_le_bytes(),
-        // SignatureHeaderSize.
-        &[0; 4],
-        &(each as u32).to_le_bytes(),
-    ]
-    .concat();
-    for signature in signatures {
-        list.extend_from_slice(&OWNER);
-        list.extend_from_slice(signature);
-    }
-    list
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,7 +264,7 @@ mod tests {
         );
         assert_eq!(&enable[60..64], b"S\0e\0");
         assert_eq!(&enable[92..], b"\0\0\x01\xff", "the name's end, the value, padding");
-        let list = signature_list(SHA256, &[&[7; 32], &[8; 32]]);
+        let list = signature_list(SignatureKind::Sha256, OWNER, &[&[7; 32], &[8; 32]]);
         assert_eq!(list.len(), 28 + 2 * 48);
         assert_eq!(&list[16..28], b"\x7c\0\0\0\0\0\0\0\x30\0\0\0");
         assert_eq!((&list[44..76], &list[92..]), (&[7; 32][..], &[8; 32][..]));
