@@ -49,7 +49,7 @@ struct Places {
     directory: Option<u64>,
     /// "Optional Header", SizeOfHeaders.
     headers_end: u64,
-    /// "The Attribute Certificate Table": its file offset and size in bytes; zeros if there is none.
+    /// "The Attribute Certificate Table": its file offset and size in bytes. Both are 0 in a program without one.
     certificates: (u64, u64),
 }
 

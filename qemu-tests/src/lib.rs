@@ -67,6 +67,8 @@ pub mod pins;
 pub mod place;
 pub mod preserved;
 pub mod secure;
+pub mod secure_parts;
+pub mod secure_rows;
 pub mod suite;
 pub mod system;
 pub mod tools;

@@ -93,6 +93,19 @@ impl Bench {
         said
     }
 
+    /// Runs another program there with the words of a line: whether it is content, and all that it says.
+    pub fn program(&self, line: &str) -> (bool, String) {
+        let mut words = line.split_whitespace();
+        let program = tools::find(words.next().unwrap()).unwrap();
+        let output = Command::new(program)
+            .args(words)
+            .current_dir(self.directory.path())
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
     /// A file in it as text.
     pub fn text(&self, name: &str) -> String {
         String::from_utf8_lossy(&fs::read(self.path(name)).unwrap()).into_owned()

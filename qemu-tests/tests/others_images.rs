@@ -2,11 +2,11 @@
 //! went in.
 
 use qemu_tests::listing::{of_directory, same};
+use qemu_tests::suite;
 use qemu_tests::verbs::{Bench, Said};
-use qemu_tests::{suite, tools};
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     suite::run(Ok(suite::program_tests(TESTS)))
@@ -45,15 +45,8 @@ fn deep_tree() -> Bench {
 
 /// Runs a program with the words of a line.
 fn run(line: &str, bench: &Bench) {
-    let mut words = line.split_whitespace();
-    let program = tools::find(words.next().unwrap()).unwrap();
-    let output = Command::new(program)
-        .args(words)
-        .current_dir(bench.directory.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{line}: {said}");
+    let (is_content, said) = bench.program(line);
+    assert!(is_content, "{line}: {said}");
 }
 
 /// Extracts the image and compares the result with the tree. The emptied directory that held the deep ones must not show.

@@ -2,9 +2,9 @@
 
 use qemu_tests::secure::Key;
 use qemu_tests::verbs::Bench;
-use qemu_tests::{forge, pins, suite, tools};
+use qemu_tests::{forge, pins, suite};
 use std::fs;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     suite::run(Ok(suite::program_tests(TESTS)))
@@ -27,19 +27,6 @@ fn bench() -> Bench {
     bench
 }
 
-/// Runs a judge in the directory: whether it is content, and all that it says.
-fn judge(bench: &Bench, line: &str) -> (bool, String) {
-    let mut words = line.split_whitespace();
-    let program = tools::find(words.next().unwrap()).unwrap();
-    let output = Command::new(program)
-        .args(words)
-        .current_dir(bench.directory.path())
-        .output()
-        .unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
-}
-
 const BY: &str = "--key own.key --cert own.pem";
 
 fn verified() {
@@ -60,11 +47,11 @@ fn verified() {
         }
         let signed = fs::read(bench.path("once.efi")).unwrap();
         assert_eq!(signed, fs::read(bench.path("again.efi")).unwrap(), "{program}");
-        let (is_good, said) = judge(&bench, "sbverify --cert own.pem once.efi");
+        let (is_good, said) = bench.program("sbverify --cert own.pem once.efi");
         assert!(is_good, "{program}: {said}");
-        // It reads tables of one signature alone, and shim's own is none for it.
+        // osslsigncode does not read a table with more than one signature, as shim has it.
         if before == 0 {
-            let (_, said) = judge(&bench, "osslsigncode verify -CAfile own.pem -in once.efi");
+            let (_, said) = bench.program("osslsigncode verify -CAfile own.pem -in once.efi");
             assert!(said.contains("Signature verification: ok"), "{program}: {said}");
             assert!(!said.contains("MISMATCH"), "{program}: {said}");
         }
@@ -76,7 +63,7 @@ fn verified() {
     // Over the file itself; nothing else is left in the directory.
     bench.ends(&format!("sign BOOTX64.EFI BOOTX64.EFI {BY}"), 0);
     bench.ends(&format!("sign BOOTX64.EFI once.efi {BY}"), 0);
-    let (is_good, said) = judge(&bench, "sbverify --cert own.pem once.efi");
+    let (is_good, said) = bench.program("sbverify --cert own.pem once.efi");
     assert!(is_good, "{said}");
     assert_eq!(forge::signatures(&fs::read(bench.path("once.efi")).unwrap()).len(), 2);
 }
@@ -92,10 +79,7 @@ fn refused() {
         None,
     )
     .unwrap();
-    let (is_made, said) = judge(
-        &bench,
-        "openssl pkey -in own.key -aes256 -passout pass:x -out locked.key",
-    );
+    let (is_made, said) = bench.program("openssl pkey -in own.key -aes256 -passout pass:x -out locked.key");
     assert!(is_made, "{said}");
     fs::write(bench.path("text"), "not a program").unwrap();
     for (input, key, certificate, words) in [
