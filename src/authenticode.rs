@@ -31,7 +31,7 @@ pub enum Hash {
 }
 
 impl Hash {
-    /// One that takes bytes in pieces.
+    /// A hasher for this algorithm, which takes bytes in pieces.
     pub fn hasher(self) -> Box<dyn sha2::digest::DynDigest> {
         match self {
             Self::Sha256 => Box::new(sha2::Sha256::default()),
@@ -40,14 +40,14 @@ impl Hash {
         }
     }
 
-    /// Of all parts, one behind the other.
+    /// The digest of all parts, one after the other.
     fn of(self, parts: &[&[u8]]) -> Box<[u8]> {
         let mut hasher = self.hasher();
         parts.iter().for_each(|part| hasher.update(part));
         hasher.finalize()
     }
 
-    /// RFC 5754 §2: of a digest.
+    /// RFC 5754 §2: the hash that an identifier of a digest algorithm names.
     fn of_digest(algorithm: ObjectIdentifier) -> Option<Self> {
         match algorithm.to_string().as_str() {
             "2.16.840.1.101.3.4.2.1" => Some(Self::Sha256),
@@ -57,7 +57,7 @@ impl Hash {
         }
     }
 
-    /// RFC 5754 §3.2: of an RSA signature (PKCS #1 v1.5).
+    /// RFC 5754 §3.2: the hash that an identifier of an RSA signature (PKCS #1 v1.5) names.
     fn of_rsa_signature(algorithm: ObjectIdentifier) -> Option<Self> {
         match algorithm.to_string().as_str() {
             "1.2.840.113549.1.1.11" => Some(Self::Sha256),
@@ -67,7 +67,7 @@ impl Hash {
         }
     }
 
-    /// RFC 8017 §8.2.2: whether `signature` is of `digest`, by `key`.
+    /// RFC 8017 §8.2.2: whether `key` has made `signature` of `digest`.
     fn is_signed(self, key: &rsa::PublicKey, digest: &[u8], signature: &[u8]) -> bool {
         let scheme = match self {
             Self::Sha256 => rsa::Pkcs1v15Sign::new::<sha2::Sha256>(),

@@ -44,7 +44,7 @@ const KNOWN_EXTENSIONS: [&str; 11] = [
 #[derive(Clone)]
 pub struct Certificate {
     der: Vec<u8>,
-    /// Where TBSCertificate is, which its issuer has signed.
+    /// TBSCertificate, which is what its issuer has signed.
     signed: Vec<u8>,
     fields: CertificateInner<Raw>,
     /// `None` if it is not an RSA key, or one of a size that is not read.
@@ -95,7 +95,7 @@ impl Certificate {
         })
     }
 
-    /// Reads a file of a person's: DER, or the first certificate in PEM (RFC 7468), which may have text around it.
+    /// Reads what a person has in a file: DER, or PEM (RFC 7468) with text around it, of which the first certificate counts.
     pub fn from_file(bytes: &[u8]) -> Result<Self, CertificateFault> {
         const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
         let text = String::from_utf8_lossy(bytes);
@@ -119,7 +119,7 @@ impl Certificate {
         shown(self.subject())
     }
 
-    /// The same of the issuer.
+    /// The issuer's common name; without one, the whole name (RFC 4514).
     pub fn issuer_name(&self) -> String {
         shown(self.issuer())
     }
@@ -162,7 +162,7 @@ impl Certificate {
         self.subject() == self.issuer()
     }
 
-    /// Whether `issuer` fits by its name and, where both tell it, by the key's identifier.
+    /// Whether the certificate says that `issuer` has issued it: by the name and, if both have one, by the key's identifier.
     pub(super) fn names(&self, issuer: &Self) -> bool {
         if self.issuer() != issuer.subject() {
             return false;
@@ -217,7 +217,7 @@ impl Certificate {
         }
     }
 
-    /// An extension that is there once and can be read.
+    /// The first extension of a kind, if it can be read.
     fn extension<T: DecodeOwned + AssociatedOid>(&self) -> Option<T> {
         let extensions = self.fields.tbs_certificate().extensions()?;
         let found = extensions.iter().find(|extension| extension.extn_id == T::OID)?;

@@ -35,7 +35,7 @@ pub struct SigningKey {
     certificate: Certificate,
 }
 
-/// Without the key.
+/// Shows the name and not the key.
 impl fmt::Debug for SigningKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "SigningKey({})", self.certificate.name())
@@ -110,7 +110,7 @@ impl SigningKey {
         let sha256 = sequence(&[oid(SHA256)?, null()?])?;
         // SpcIndirectDataContent: that it is a PE image, and the digest.
         let content = [
-            sequence(&[oid(PE_IMAGE_DATA)?, page_hashes()?])?,
+            sequence(&[oid(PE_IMAGE_DATA)?, image_data()?])?,
             sequence(&[sha256.clone(), element(Tag::OctetString, &[digest])?])?,
         ]
         .concat();
@@ -148,8 +148,8 @@ impl SigningKey {
     }
 }
 
-/// SpcPeImageData: no flags, and the name of a file as Microsoft's tools write it, which nobody reads.
-fn page_hashes() -> Result<Vec<u8>, SignFault> {
+/// SpcPeImageData: no flags, and the file name that Microsoft's tools write there. Nobody reads it.
+fn image_data() -> Result<Vec<u8>, SignFault> {
     let obsolete: Vec<u8> = "<<<Obsolete>>>".encode_utf16().flat_map(u16::to_be_bytes).collect();
     let primitive = |number, bytes: &[u8]| {
         let constructed = false;

@@ -116,12 +116,12 @@ pub fn verify(pkcs7: &[u8], program: &dyn Fn(Hash) -> Result<Box<[u8]>, String>)
         .iter()
         .map(|info| signer(info, content.content(), &certificates))
         .collect::<Result<Vec<_>, _>>()?;
-    // The rest is about who has signed; this is about what. Last, because it reads all of the program.
+    // This comes last because it reads the whole program.
     is_of_program(&content, program)?;
     Ok(Signature { signers, certificates })
 }
 
-/// SpcIndirectDataContent, out of a ContentInfo.
+/// The SpcIndirectDataContent in a ContentInfo.
 fn indirect_data<'a>(content_info: &Element<'a>) -> Result<Element<'a>, Fault> {
     let content_info = content_info.elements()?;
     let kind = nth(&content_info, 0)?.object_identifier()?;

@@ -11,14 +11,14 @@ use crate::secure_boot::{Authority, Generation, REVOKED_X64_DATE, is_revoked_x64
 pub(super) struct Keys<'a> {
     /// Which machine it is, in words.
     machine: &'static str,
-    /// What it was sold with.
+    /// The authorities that it was sold with.
     authorities: &'static [Authority],
-    /// What its owner has enrolled.
+    /// The certificates that its owner has enrolled.
     trusted: &'a [Certificate],
 }
 
 impl<'a> Keys<'a> {
-    /// Of a firmware; `None` if it does not ask for signatures.
+    /// The certificates of a machine with this firmware. `None` if it does not ask for signatures.
     pub(super) fn of(firmware: Firmware, trusted: &'a [Certificate]) -> Option<Self> {
         let authorities: &[Authority] = match firmware {
             Firmware::SecureBoot => &[
@@ -82,7 +82,7 @@ impl<'a> Keys<'a> {
         })
     }
 
-    /// By which authorities of this machine, else by whom of `trusted`.
+    /// Under which authorities of this machine the program is signed, or else under which certificate of `trusted`.
     fn signed_under<'c>(
         &self,
         program: &LoaderFacts,
@@ -102,7 +102,7 @@ impl<'a> Keys<'a> {
         Some(format!("signed under {}, which its owner trusts", found.name()))
     }
 
-    /// A good signature, but of somebody whom the machine does not know.
+    /// Why the machine refuses a program with a good signature: it does not know who has signed.
     fn foreign(&self, program: &LoaderFacts, mend: &str) -> No {
         let authorities = good(program).flat_map(|signature| &signature.authorities);
         let mut names: Vec<&str> = authorities.map(|authority| authority.name()).collect();

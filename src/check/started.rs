@@ -8,7 +8,7 @@ use crate::facts::{Description, EspFacts, LoaderFacts, MenuProgram, ShimFacts};
 pub(super) struct Start<'a> {
     pub(super) facts: &'a Description,
     pub(super) volume: &'a EspFacts,
-    /// Of a machine with Secure Boot.
+    /// Whom the machine trusts, if it has Secure Boot.
     pub(super) keys: Option<&'a Keys<'a>>,
 }
 

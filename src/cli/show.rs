@@ -252,7 +252,7 @@ fn esp(out: &mut String, facts: &Description) {
     }
 }
 
-/// By whom, and for which machines that counts.
+/// Who has signed, and under which authorities of firmware.
 fn signature(signature: &SignatureFacts) -> String {
     let visible = |name: &str| text::visible(name.as_bytes());
     match (&signature.fault, &signature.signer) {

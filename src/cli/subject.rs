@@ -23,7 +23,7 @@ use super::{Build, build, environment};
 pub(super) struct Subject {
     pub(super) image: PathBuf,
     pub(super) expectations: Expectations,
-    /// Whose certificate the manifest has the loader signed with.
+    /// The certificate of the key that signs the loader (`boot.sign.cert`).
     pub(super) owner: Option<Trusted>,
 }
 

@@ -47,7 +47,7 @@ impl Trust {
     }
 }
 
-/// A certificate of a file, in PEM or DER.
+/// Reads a certificate in PEM or DER.
 pub(super) fn certificate(file: &Path) -> Result<Trusted, Error> {
     let bytes = fs::read(file).map_err(|error| Error::input(file, error.to_string()))?;
     let certificate = Certificate::from_file(&bytes).map_err(|fault| Error::input(file, fault.to_string()))?;

@@ -17,7 +17,7 @@ pub struct LoaderFacts {
     pub authenticode_sha256: Option<String>,
     /// In the order of the certificate table; each is verified.
     pub signatures: Vec<SignatureFacts>,
-    /// Why firmware takes none of them, whatever they are.
+    /// Why firmware takes none of the signatures, however good they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_table: Option<String>,
     /// The generations in its `.sbat` section, if it has one.
@@ -26,7 +26,7 @@ pub struct LoaderFacts {
     /// If it is shim's fallback: what the lists in the volume, `/EFI/*/BOOTX64.CSV`, name first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub listed: Vec<String>,
-    /// If it is shim.
+    /// What shim was built with, if the program is shim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shim: Option<ShimFacts>,
 }
@@ -42,9 +42,9 @@ impl LoaderFacts {
 /// A program that the built-in loader's menu starts under UEFI.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MenuProgram {
-    /// The entry's.
+    /// The title of the entry.
     pub title: String,
-    /// It is of the entry that starts by itself.
+    /// Whether the entry is the one that starts by itself.
     pub is_default: bool,
     /// The program, whose path is in the tree.
     pub program: LoaderFacts,
@@ -55,14 +55,14 @@ pub struct MenuProgram {
 pub struct SignatureFacts {
     /// The common name in the certificate of whoever has signed.
     pub signer: Option<String>,
-    /// The common name of whoever has signed that.
+    /// The common name of whoever has issued the signer's certificate.
     pub issuer: Option<String>,
-    /// The authorities of firmware as it is sold that it leads to.
+    /// Which authorities of firmware as it is sold the signature leads to.
     pub authorities: Vec<Authority>,
     /// Why it is not good.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
-    /// For other anchors than those, if it is good.
+    /// The verified signature, which can be held against other anchors too. `None` if it is not good.
     #[serde(skip)]
     pub signature: Option<Signature>,
 }
@@ -79,13 +79,13 @@ pub struct ShimFacts {
     pub starts: String,
     /// The least generations that it starts.
     pub asks: Vec<Generation>,
-    /// With the certificates themselves.
+    /// The same with the certificates themselves.
     #[serde(skip)]
     pub data: Shim,
 }
 
 impl ShimFacts {
-    /// Of the shim for this machine, whose word ends the usual names.
+    /// What a shim says. `machine` is its word in the usual file names, such as `x64`.
     pub fn new(data: Shim, machine: &str) -> Self {
         let usual = || format!("grub{machine}.efi");
         Self {

@@ -12,7 +12,7 @@ use crate::text;
 
 use super::fallback::{LONGEST_LIST, is_list, with_lists};
 
-/// How many programs beside each other are read. Installers have up to eight.
+/// How many programs of a volume are read. Installers have up to eight.
 pub(super) const MAX_PROGRAMS: usize = 64;
 
 /// Whether the name at `path` in the ESP is one that firmware starts by default, UEFI 3.5.1.1, or that shim starts, which is beside
@@ -62,6 +62,12 @@ pub(crate) fn loader_facts(path: &str, file: &dyn ReadAt) -> LoaderFacts {
         shim: Shim::read(&pe, file).map(|shim| ShimFacts::new(shim, &machine)),
         machine,
     }
+}
+
+/// What shim was built with, if the program is shim.
+pub(crate) fn shim_facts(file: &dyn ReadAt) -> Option<ShimFacts> {
+    let pe = pe::read(file)?;
+    Shim::read(&pe, file).map(|shim| ShimFacts::new(shim, &pe.machine.to_string()))
 }
 
 fn digest(pe: &Pe, file: &dyn ReadAt, hash: Hash) -> Result<Box<[u8]>, String> {

@@ -33,7 +33,7 @@ pub(crate) use fallback::{LONGEST_LIST, is_list, with_lists};
 pub(crate) use fat_volumes::{esp_facts, esp_faults, fat_extents, fat_what};
 pub(crate) use indexes::{Index, Indexes, best, read as indexes};
 use loaders::is_loader;
-pub(crate) use loaders::{loader_facts, loaders_in, programs};
+pub(crate) use loaders::{loader_facts, loaders_in, programs, shim_facts};
 pub(crate) use own_menu::is_asked_for;
 pub(crate) use recognise::{START, by_start, not_an_image, refuse};
 pub(crate) use tables::{gpt_partition, mbr_partition};

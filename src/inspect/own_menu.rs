@@ -7,7 +7,7 @@ use crate::text;
 
 use super::loader_facts;
 
-/// Whether one of the loaders is the built-in one, signed, or shim: nobody else asks for the signatures of what the menu starts.
+/// Whether the built-in loader is there and something is signed. Otherwise nobody asks for the signatures of what the menu starts.
 pub(crate) fn is_asked_for(loaders: &[LoaderFacts]) -> bool {
     let is_own = loaders.iter().any(LoaderFacts::is_built_in);
     is_own && loaders.iter().any(|loader| !loader.signatures.is_empty())

@@ -100,7 +100,7 @@ fn entries(table: &[u8]) -> CertificateTable {
         });
         rest = match rest.get(length.next_multiple_of(8)..) {
             Some(rest) => rest,
-            // The padding of the last entry is missing: EDK2 steps over the end.
+            // EDK2 steps over the end if the padding of the last entry is missing.
             None => {
                 found.fault = Some(TableFault::Length);
                 return found;

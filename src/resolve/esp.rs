@@ -44,7 +44,7 @@ impl Resolution<'_> {
         for (mut path, payload) in of_loader {
             if let Some((_, _, own)) = placed.iter().find(|(_, other, _)| same_in_fat(other, &path)) {
                 // Behind a shim of the manifest's the loader is what it starts, unless the manifest has that too.
-                let shim = self.loader_facts("", *own)?.shim;
+                let shim = inspect::shim_facts(self.open(*own)?.0.as_ref());
                 let (Some(shim), Some(name)) = (shim, path.last_mut()) else {
                     continue;
                 };

@@ -42,7 +42,7 @@ const ENABLE: [u8; 16] = guid(
     0x4556,
     [0x99, 0xC4, 0x00, 0x10, 0x09, 0xC9, 0x3A, 0x44],
 );
-/// Whose the entries are; Microsoft's name for itself.
+/// The owner that each entry names: Microsoft's GUID.
 const OWNER: [u8; 16] = guid(
     0x77FA_9ABD,
     0x0359,
