@@ -15,33 +15,27 @@
 //! image --inspect--> Description: the same words that a Plan describes itself in, from the bytes alone
 //! ```
 //!
-//! | step | module | knows |
-//! |---|---|---|
-//! | manifest | [`manifest`], [`diagnostic`] | TOML, keys, values; every error underlined in its line |
-//! | resolve | [`resolve`], [`tree`], [`source`], [`boot`] | the host's files, the built-in loader; nothing of addresses |
-//! | plan, encode | [`image`], [`layout`] | addresses; nothing of the host |
-//! | write | [`mod@write`] | the output, and that it is old or complete |
-//! | inspect | [`mod@inspect`] | an image's bytes |
-//! | look inside | [`contents`] | the names in an image, and where their bytes are |
-//! | extract | [`extract`] | the host's files again, in one directory |
-//! | diff | [`mod@diff`] | two images side by side |
-//! | digests | [`digests`] | what an image says of its own bytes, against them |
-//! | check | [`check`], [`secure_boot`] | what firmware does with the facts, and whom it trusts |
-//! | devices, write, verify, read | [`device`] | disks, which of them an image may be written to, and how |
-//! | | [`decompress`], [`archive`] | compressed files as the bytes in them, archives as their entries |
-//! | run, test | [`vm`] | QEMU, firmware, and what a machine shows |
-//! | facts | [`facts`], [`cell`] | the words and the JSON of `plan` and `inspect` |
-//!
-//! The leaves each know one standard, and neither the tree, the manifest, the file system nor each other: [`iso9660`] (ECMA-119, Rock
-//! Ridge, Joliet), [`udf`] (read only), [`el_torito`], [`mbr`], [`gpt`], [`apm`] (read only), [`fat`], [`pe`], [`authenticode`] (signatures of
-//! programs), [`sha256sum`].
+//! | room | knows |
+//! |---|---|
+//! | `cli` | the command line: parse, call, print |
+//! | [`vm`] | QEMU, firmware, and what a machine shows |
+//! | [`device`] | disks, which of them an image may be written to, and how |
+//! | [`mod@plan`] | addresses and bytes; nothing of the host |
+//! | [`resolve`] | the host's files, what they become in the image, the built-in loader; nothing of addresses |
+//! | [`look`] | a finished image: its facts, its names, its contents; two images side by side |
+//! | [`manifest`] | TOML, keys, values; every error underlined in its line |
+//! | [`output`] | the file that is written, and that it is old or complete |
+//! | [`tree`] | what goes into an image: nodes, payloads and where their bytes come from |
+//! | [`facts`] | the words and the JSON of `plan` and `inspect`; what firmware does with them, and whom it trusts |
+//! | [`formats`] | the leaves: each knows one standard, and neither the tree, the manifest, the host nor another leaf |
+//! | [`ground`] | bytes at a place, bounds, text, time, compressed bytes |
 //!
 //! # What always holds
 //!
-//! - Between [`resolve`] and [`mod@write`] everything is pure: no clock, no random number, no file system, no locale. The same inputs
+//! - Between [`resolve`] and [`output`] everything is pure: no clock, no random number, no file system, no locale. The same inputs
 //!   give the same bytes on every host.
 //! - Each structure has one encoder. Lengths are measured by running it without addresses; addresses come from
-//!   [`layout::Layout::place`] and nowhere else. A length that depended on an address would stop the build.
+//!   [`plan::layout::Layout::place`] and nowhere else. A length that depended on an address would stop the build.
 //! - `inspect(write(plan)) == plan`, both ways, with every byte accounted for.
 //! - Offsets and lengths are bytes everywhere; `lbn` and `lba` appear only at the edge of a structure.
 //! - A value that does not fit is an error that names the key and the clause. Nothing is truncated silently.
@@ -53,40 +47,14 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)
 )]
 
-pub mod apm;
-pub mod archive;
-pub mod authenticode;
-pub mod boot;
-pub mod cell;
-pub mod check;
-pub mod contents;
-pub mod decompress;
 pub mod device;
-pub mod diagnostic;
-pub mod diff;
-pub mod digests;
-pub mod el_torito;
-pub mod error;
-pub mod extract;
 pub mod facts;
-pub mod fat;
-pub mod gpt;
-pub mod image;
-pub mod inspect;
-pub mod iso9660;
-pub mod layout;
-mod limits;
+pub mod formats;
+pub mod ground;
+pub mod look;
 pub mod manifest;
-pub mod mbr;
-pub mod pe;
-pub mod read_at;
+pub mod output;
+pub mod plan;
 pub mod resolve;
-pub mod secure_boot;
-pub mod sha256sum;
-pub mod source;
-pub mod text;
-pub mod time;
 pub mod tree;
-pub mod udf;
 pub mod vm;
-pub mod write;

@@ -5,7 +5,7 @@ use crate::example::build;
 use crate::initramfs::Initramfs;
 use crate::pins::{self, Inputs};
 use crate::{suite, tools, workspace};
-use isobuild::cell::{Cell, Firmware, Medium};
+use isobuild::facts::cell::{Cell, Firmware, Medium};
 use isobuild::vm::Guest;
 use isobuild::vm::Machine;
 use isobuild::vm::Scratch;

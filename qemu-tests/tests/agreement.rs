@@ -1,7 +1,7 @@
 //! The verdicts of `check` are what firmware does: for the examples, for images that other people built, and for copies with one
 //! thing wrong. The table of both is printed at the end.
 
-use isobuild::cell::{Cell, Firmware, Medium};
+use isobuild::facts::cell::{Cell, Firmware, Medium};
 use isobuild::vm::Machine;
 use isobuild::vm::Scratch;
 use libtest_mimic::Trial;

@@ -1,6 +1,6 @@
 //! Boots every cell of every example until the serial port shows what the system itself shows.
 
-use isobuild::cell::{Cell, Firmware, Medium};
+use isobuild::facts::cell::{Cell, Firmware, Medium};
 use isobuild::vm::Machine;
 use isobuild::vm::Scratch;
 use qemu_tests::example::Example;

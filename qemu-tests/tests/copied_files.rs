@@ -1,6 +1,6 @@
 //! The image's files, copied one by one to a FAT file system that other programs made: the loader reads them there.
 
-use isobuild::cell::{Cell, Firmware, Medium};
+use isobuild::facts::cell::{Cell, Firmware, Medium};
 use isobuild::vm::Scratch;
 use libtest_mimic::Trial;
 use qemu_tests::system::{self, END, System, one_file};

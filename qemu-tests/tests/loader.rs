@@ -1,6 +1,6 @@
 //! The built-in loader starts what it is told to, and its menu does what it shows.
 
-use isobuild::cell::{Cell, Firmware, Medium};
+use isobuild::facts::cell::{Cell, Firmware, Medium};
 use libtest_mimic::Trial;
 use qemu_tests::system::{self, CELLS, END, LoaderTest, System, one_file};
 use qemu_tests::{hash, pins, suite};

@@ -1,6 +1,6 @@
 //! The built-in loader on media and machines that make trouble: it goes on where it can, and says why where it cannot.
 
-use isobuild::cell::{Cell, Firmware, Medium};
+use isobuild::facts::cell::{Cell, Firmware, Medium};
 use isobuild::vm::Guest;
 use libtest_mimic::Trial;
 use qemu_tests::system::{self, CELLS, END, LoaderTest, System, one_file};

@@ -1,6 +1,6 @@
 //! `run` and `doctor`, and what a machine needs: what is missing, what cannot be trusted, and who sits at it.
 
-use isobuild::cell::Firmware;
+use isobuild::facts::cell::Firmware;
 use isobuild::vm::accelerator::Accelerator;
 use qemu_tests::verbs::{Bench, MENU, OTHERS, PC, said};
 use qemu_tests::{hash, suite, tools, workspace};

@@ -2,7 +2,7 @@
 //!
 //! EDK2 puts its console on every port that it finds, so its shell takes it away from there before it starts the loader.
 
-use isobuild::cell::{Cell, Firmware, Medium};
+use isobuild::facts::cell::{Cell, Firmware, Medium};
 use isobuild::vm::{Guest, Scratch};
 use libtest_mimic::Trial;
 use qemu_tests::system::{self, System};

@@ -1,7 +1,7 @@
 //! UDF is read as others have written it: volumes that mkudffs has made and Linux has filled, of every revision and kind of
 //! partition that they can, and genisoimage's bridges.
 
-use isobuild::cell::{Firmware, Medium};
+use isobuild::facts::cell::{Firmware, Medium};
 use isobuild::vm::Machine;
 use libtest_mimic::Trial;
 use qemu_tests::cpio::Archive;

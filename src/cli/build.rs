@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
-use isobuild::error::Error;
-use isobuild::image::{self, IsoTree};
-use isobuild::write::Interrupt;
-use isobuild::{iso9660, manifest, resolve, text, write};
+use isobuild::formats::iso9660;
+use isobuild::ground::text;
+use isobuild::manifest;
+use isobuild::manifest::error::Error;
+use isobuild::output;
+use isobuild::output::Interrupt;
+use isobuild::plan::{self, IsoTree};
+use isobuild::resolve;
 use sha2::{Digest as _, Sha256};
 
 use super::progress::Progress;
@@ -44,18 +48,18 @@ pub(super) fn build(arguments: &Build, interrupt: &Interrupt) -> Result<PathBuf,
     }
     let resolved = resolve::resolve(&document, &environment(arguments.output.clone()))?;
     let iso = IsoTree::of(&resolved);
-    let planned = |error: image::PlanError| error.into_error(&document);
-    let mut plan = image::plan(&resolved, &iso).map_err(planned)?;
+    let planned = |error: plan::PlanError| error.into_error(&document);
+    let mut plan = plan::plan(&resolved, &iso).map_err(planned)?;
     let mut facts = plan.facts().map_err(planned)?;
     if !arguments.quiet {
         progress.aside(|| show::warnings(&resolved.report, &facts.warnings));
     }
     // What the image says of its own bytes takes a pass over them each, the list first: the MD5 is of its bytes too.
-    let pass = |plan: &image::Plan<'_>, take: &mut dyn FnMut(&[u8])| -> Result<(), Error> {
+    let pass = |plan: &plan::Plan<'_>, take: &mut dyn FnMut(&[u8])| -> Result<(), Error> {
         let pieces = plan.encode().map_err(planned)?;
         progress.begin(plan.size());
         let mut update = |done| progress.update(done);
-        Ok(write::digest(
+        Ok(output::digest(
             &resolved.output,
             plan.size(),
             pieces,
@@ -78,11 +82,11 @@ pub(super) fn build(arguments: &Build, interrupt: &Interrupt) -> Result<PathBuf,
         None
     } else {
         let pieces = || plan.encode().map_err(planned);
-        if !write::is_written(&resolved.output, plan.size(), pieces()?, interrupt)? {
+        if !output::is_written(&resolved.output, plan.size(), pieces()?, interrupt)? {
             progress.begin(plan.size());
             let mut update = |done| progress.update(done);
             let (size, json) = (plan.size(), arguments.json);
-            write::write(&resolved.output, size, pieces()?, json, &mut update, interrupt)?.sha256
+            output::write(&resolved.output, size, pieces()?, json, &mut update, interrupt)?.sha256
         } else if arguments.json {
             let mut sha256 = Sha256::new();
             pass(&plan, &mut |bytes| sha256.update(bytes))?;

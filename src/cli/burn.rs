@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use isobuild::device::{Burner, Payload, Target};
-use isobuild::error::{Error, escape};
-use isobuild::write::Interrupt;
+use isobuild::manifest::error::{Error, escape};
+use isobuild::output::Interrupt;
 
 use super::progress::Progress;
 use super::verify;

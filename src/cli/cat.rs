@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
-use isobuild::contents::{self, CopyError, Place, Tree};
-use isobuild::error::Error;
-use isobuild::iso9660::EntryKind;
-use isobuild::text;
+use isobuild::formats::iso9660::EntryKind;
+use isobuild::ground::text;
+use isobuild::look::contents::{self, CopyError, Place, Tree};
+use isobuild::manifest::error::Error;
 
 use super::Cat;
 use super::inspect::open;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use isobuild::cell::Cell;
-use isobuild::check;
-use isobuild::digests;
-use isobuild::error::{Error, escape};
+use isobuild::facts::cell::Cell;
+use isobuild::facts::check;
 use isobuild::facts::{Description, Verdict};
-use isobuild::read_at::ReadAt;
+use isobuild::ground::read_at::ReadAt;
+use isobuild::look::digests;
+use isobuild::manifest::error::{Error, escape};
 use serde::Serialize;
 
 use super::inspect::{described, open};

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use isobuild::device::{Disk, Host, Refusal};
-use isobuild::error::Error;
-use isobuild::text::lossless;
+use isobuild::ground::text::lossless;
+use isobuild::manifest::error::Error;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -79,7 +79,7 @@ pub(super) fn disks(host: &Host) -> Result<Vec<Disk>, Error> {
 fn text(disks: &[Disk]) -> String {
     let (refused, accepted): (Vec<&Disk>, Vec<&Disk>) = disks.iter().partition(|disk| !disk.refusals().is_empty());
     let mut text = String::new();
-    let line = |disk: &Disk| format!("{}  {}\n", isobuild::error::escape(&disk.path), disk.title());
+    let line = |disk: &Disk| format!("{}  {}\n", isobuild::manifest::error::escape(&disk.path), disk.title());
     match accepted.is_empty() {
         true => text.push_str("Nothing here can be written to.\n"),
         false => text.push_str("Can be written to:\n"),

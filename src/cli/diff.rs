@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use isobuild::diff::{self, Difference};
-use isobuild::error::{Error, escape};
-use isobuild::text;
+use isobuild::ground::text;
+use isobuild::look::diff::{self, Difference};
+use isobuild::manifest::error::{Error, escape};
 
 use super::inspect::open;
 use super::ls::failed;

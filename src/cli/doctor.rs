@@ -1,6 +1,6 @@
 //! `isobuild doctor`
 
-use isobuild::error::Error;
+use isobuild::manifest::error::Error;
 use isobuild::vm::doctor;
 
 use super::print;

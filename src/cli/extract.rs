@@ -3,12 +3,13 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use isobuild::contents::{self, Item, Place, Tree};
-use isobuild::error::{Error, escape};
-use isobuild::extract::{self, Error as ExtractError, Report};
-use isobuild::iso9660::EntryKind;
-use isobuild::read_at::FileAt;
-use isobuild::{text, write};
+use isobuild::formats::iso9660::EntryKind;
+use isobuild::ground::read_at::FileAt;
+use isobuild::ground::text;
+use isobuild::look::contents::{self, Item, Place, Tree};
+use isobuild::look::extract::{self, Error as ExtractError, Report};
+use isobuild::manifest::error::{Error, escape};
+use isobuild::output;
 
 use super::inspect::open;
 use super::ls::failed;
@@ -45,7 +46,7 @@ pub(super) fn run(arguments: &Extract) -> Result<(), Error> {
             interrupt.requested().is_none()
         })
         .map_err(|error| match (error, interrupt.requested()) {
-            (ExtractError::Stopped, Some(signal)) => write::Error::Interrupted(signal).into(),
+            (ExtractError::Stopped, Some(signal)) => output::Error::Interrupted(signal).into(),
             (error, _) => ended(arguments, error),
         })?;
         drop(progress);

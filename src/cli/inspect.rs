@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use isobuild::error::Error;
 use isobuild::facts::Description;
-use isobuild::inspect::{self, InspectError};
-use isobuild::read_at::FileAt;
-use isobuild::source;
+use isobuild::ground::read_at::FileAt;
+use isobuild::look::inspect::{self, InspectError};
+use isobuild::manifest::error::Error;
+use isobuild::tree::source;
 
 use super::progress::Progress;
 use super::{Inspect, print, print_json, show};

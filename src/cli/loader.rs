@@ -3,8 +3,8 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 
-use isobuild::boot;
-use isobuild::error::{Error, escape};
+use isobuild::manifest::error::{Error, escape};
+use isobuild::resolve::loader::builtin;
 
 use super::{Loader, print};
 
@@ -15,14 +15,14 @@ pub(super) fn run(arguments: &Loader) -> Result<(), Error> {
         move |source| Error::Io { path, action, source }
     };
     fs::create_dir_all(directory).map_err(failed(directory, "making the directory"))?;
-    let paths = boot::EFI.map(|(_, name, _)| directory.join(name));
+    let paths = builtin::EFI.map(|(_, name, _)| directory.join(name));
     // All or nothing: none of them is overwritten, and no sentence comes after a half.
     if let Some(there) = paths.iter().find(|path| fs::symlink_metadata(path).is_ok()) {
         let source = ErrorKind::AlreadyExists.into();
         return Err(failed(there, "writing")(source));
     }
     let mut said = String::new();
-    for (path, (machine, _, program)) in paths.iter().zip(boot::EFI) {
+    for (path, (machine, _, program)) in paths.iter().zip(builtin::EFI) {
         let mut file = File::create_new(path).map_err(failed(path, "writing"))?;
         file.write_all(program)
             .and_then(|()| file.sync_all())

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use isobuild::contents::{Attributes, ContentsError, Item, Place, Tree};
-use isobuild::error::Error;
-use isobuild::iso9660::EntryKind;
-use isobuild::text;
+use isobuild::formats::iso9660::EntryKind;
+use isobuild::ground::text;
+use isobuild::look::contents::{Attributes, ContentsError, Item, Place, Tree};
+use isobuild::manifest::error::Error;
 use serde::Serialize;
 
 use super::inspect::{open, unreadable};

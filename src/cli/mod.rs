@@ -32,12 +32,12 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
-use isobuild::cell::{Cell, Firmware, Medium};
-use isobuild::error::Error;
+use isobuild::facts::cell::{Cell, Firmware, Medium};
+use isobuild::ground::text;
+use isobuild::manifest::error::Error;
 use isobuild::manifest::{Hardware, disk, expression, memory};
+use isobuild::output::Interrupt;
 use isobuild::resolve::Environment;
-use isobuild::text;
-use isobuild::write::Interrupt;
 use regex::Regex;
 use serde::Serialize;
 

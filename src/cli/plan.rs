@@ -1,8 +1,9 @@
 //! `isobuild plan`
 
-use isobuild::error::Error;
-use isobuild::image::{self, IsoTree};
-use isobuild::{manifest, resolve};
+use isobuild::manifest;
+use isobuild::manifest::error::Error;
+use isobuild::plan::{self, IsoTree};
+use isobuild::resolve;
 
 use super::progress::Progress;
 use super::{Plan, environment, print, print_json, show};
@@ -12,8 +13,8 @@ pub(super) fn run(arguments: &Plan) -> Result<(), Error> {
     let document = manifest::load(&arguments.manifest)?;
     let resolved = resolve::resolve(&document, &environment(None))?;
     let iso = IsoTree::of(&resolved);
-    let planned = |error: image::PlanError| error.into_error(&document);
-    let plan = image::plan(&resolved, &iso).map_err(planned)?;
+    let planned = |error: plan::PlanError| error.into_error(&document);
+    let plan = plan::plan(&resolved, &iso).map_err(planned)?;
     let mut facts = plan.describe().map_err(planned)?;
     arguments.trust.judge(&mut facts, &[])?;
     drop(progress);

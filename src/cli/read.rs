@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use isobuild::device::{self, Copied, Host, Medium};
-use isobuild::error::{Error, escape};
-use isobuild::read_at::ReadAt;
-use isobuild::text::{hex, size};
+use isobuild::ground::read_at::ReadAt;
+use isobuild::ground::text::{hex, size};
+use isobuild::manifest::error::{Error, escape};
 
 use super::progress::Progress;
 use super::{interrupt, print};

@@ -3,9 +3,9 @@
 use std::env;
 use std::path::Path;
 
-use isobuild::cell::{Cell, Firmware, Medium};
-use isobuild::error::{Error, escape};
 use isobuild::facts::Description;
+use isobuild::facts::cell::{Cell, Firmware, Medium};
+use isobuild::manifest::error::{Error, escape};
 use isobuild::vm::accelerator::Accelerator;
 use isobuild::vm::{self, Machine, Scratch, Seat};
 

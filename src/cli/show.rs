@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 
-use isobuild::cell::{Cell, Firmware};
-use isobuild::check;
-use isobuild::diagnostic::{Report, Severity};
-use isobuild::error::{Error, escape};
-use isobuild::extract;
+use isobuild::facts::cell::{Cell, Firmware};
+use isobuild::facts::check;
 use isobuild::facts::{Description, Extent, SignatureFacts};
-use isobuild::text;
+use isobuild::ground::text;
+use isobuild::look::extract;
+use isobuild::manifest::diagnostic::{Report, Severity};
+use isobuild::manifest::error::{Error, escape};
 
 /// A line on standard error. What becomes of it changes nothing: the exit code says how the run ended.
 pub(super) fn tell(line: &str) {

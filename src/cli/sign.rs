@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use isobuild::authenticode::{Certificate, SigningKey};
-use isobuild::error::{Error, escape};
-use isobuild::{secure_boot, text, write};
+use isobuild::facts::secure_boot;
+use isobuild::formats::authenticode::{Certificate, SigningKey};
+use isobuild::ground::text;
+use isobuild::manifest::error::{Error, escape};
+use isobuild::output;
 
 use super::{interrupt, print};
 
@@ -33,7 +35,7 @@ pub(super) fn run(arguments: &Sign) -> Result<(), Error> {
         .map_err(|fault| Error::input(&arguments.key, fault.to_string()))?;
     let input = &arguments.input;
     let signed = secure_boot::sign(read(input)?, &key).map_err(|fault| Error::input(input, fault))?;
-    write::file(&arguments.output, &signed, &interrupt()?)?;
+    output::write_file(&arguments.output, &signed, &interrupt()?)?;
     print(&format!(
         "{}: signed with the certificate {}\n",
         escape(&arguments.output),

@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use isobuild::check;
-use isobuild::error::Error;
 use isobuild::facts::Description;
-use isobuild::image::{self, IsoTree};
-use isobuild::inspect;
+use isobuild::facts::check;
+use isobuild::ground::read_at::ReadAt;
+use isobuild::look::inspect;
+use isobuild::manifest::error::Error;
 use isobuild::manifest::{self, Document, Expectations};
-use isobuild::read_at::ReadAt;
+use isobuild::output::Interrupt;
+use isobuild::plan::{self, IsoTree};
 use isobuild::resolve::{self, Resolved};
-use isobuild::source::{Source, Stamp};
+use isobuild::tree::source::{Source, Stamp};
 use isobuild::vm::Trusted;
-use isobuild::write::Interrupt;
 
 use super::inspect::open;
 use super::trust::certificate;
@@ -91,8 +91,8 @@ fn current(document: &Document) -> Result<Option<PathBuf>, Error> {
         return Ok(None);
     }
     let iso = IsoTree::of(&resolved);
-    let planned = |error: image::PlanError| error.into_error(document);
-    let plan = image::plan(&resolved, &iso).map_err(planned)?;
+    let planned = |error: plan::PlanError| error.into_error(document);
+    let plan = plan::plan(&resolved, &iso).map_err(planned)?;
     let described = inspect::inspect(&open(&resolved.output)?);
     let planned = plan.describe().map_err(planned)?;
     Ok(described

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use isobuild::cell::Cell;
-use isobuild::check;
-use isobuild::error::{Error, escape};
+use isobuild::facts::cell::Cell;
+use isobuild::facts::check;
 use isobuild::facts::{Description, Verdict};
+use isobuild::ground::text;
 use isobuild::manifest::Expectations;
-use isobuild::text;
+use isobuild::manifest::error::{Error, escape};
 use isobuild::vm::{Machine, Outcome, Report, Round, Skipped, round};
 
 use super::inspect::described;
@@ -116,7 +116,7 @@ fn installed(all: impl Iterator<Item = Cell>, asked: bool) -> (Vec<Cell>, Vec<Sk
 /// What is seen of a cell; of one that failed, all that helps to find out why.
 fn line(facts: &Description, outcome: &Outcome) -> String {
     let word = if outcome.passed { "passed" } else { "FAILED" };
-    let reason = isobuild::text::visible(outcome.reason.as_bytes());
+    let reason = isobuild::ground::text::visible(outcome.reason.as_bytes());
     let mut out = format!(
         "{:22} {word} {:6.1} s  {reason}\n",
         outcome.cell.to_string(),

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
-use isobuild::authenticode::Certificate;
-use isobuild::cell::{Cell, Firmware};
-use isobuild::check;
-use isobuild::error::Error;
 use isobuild::facts::Description;
+use isobuild::facts::cell::{Cell, Firmware};
+use isobuild::facts::check;
+use isobuild::formats::authenticode::Certificate;
+use isobuild::manifest::error::Error;
 use isobuild::vm::Trusted;
 
 use super::Arguments;

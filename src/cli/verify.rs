@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use isobuild::device::{self, Comparison, Fault, Medium, Payload};
-use isobuild::error::{Error, escape};
 use isobuild::facts::Extent;
-use isobuild::inspect;
-use isobuild::read_at::{FileAt, ReadAt};
-use isobuild::text::{size, visible};
-use isobuild::write::Interrupt;
+use isobuild::ground::read_at::{FileAt, ReadAt};
+use isobuild::ground::text::{size, visible};
+use isobuild::look::inspect;
+use isobuild::manifest::error::{Error, escape};
+use isobuild::output::Interrupt;
 use serde::Serialize;
 
 use super::progress::Progress;

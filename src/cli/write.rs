@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use clap::Args;
 use isobuild::device::{self, Allowed, Host, Kind, Medium, Options, Payload, Phase, Report, Starts, Target};
-use isobuild::error::{Error, escape};
-use isobuild::text::size;
+use isobuild::ground::text::size;
+use isobuild::manifest::error::{Error, escape};
 
 use super::burn::burn;
 use super::progress::Progress;

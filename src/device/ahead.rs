@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use super::Error;
-use crate::write::Buffer;
+use crate::output::Buffer;
 
 /// Buffers that go round: one that is filled, one that is used, and two to even them out.
 const BUFFERS: usize = 4;

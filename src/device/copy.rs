@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use super::Error;
 use super::medium::Medium;
 use super::payload::declared_size;
-use crate::read_at::ReadAt;
-use crate::write::{BUFFER, Buffer, Interrupt, Output};
+use crate::ground::read_at::ReadAt;
+use crate::output::{BUFFER, Buffer, Interrupt, Output};
 
 /// How often a sector is tried that cannot be read.
 const TRIES: u32 = 4;

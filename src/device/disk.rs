@@ -220,14 +220,14 @@ impl Disk {
         }
         parts.extend(self.serial.as_ref().map(|serial| format!("serial {serial}")));
         parts.push(self.bus.name().to_owned());
-        parts.push(crate::text::size(self.size));
+        parts.push(crate::ground::text::size(self.size));
         parts.join(", ")
     }
 }
 
 /// A path as it may be shown.
 pub(super) fn visible(path: &Path) -> String {
-    crate::error::escape(path)
+    crate::manifest::error::escape(path)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::write;
+use crate::output;
 
 /// What can end a transfer.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub enum Error {
         sector_size: u64,
     },
     /// The file cannot be written.
-    Output(write::Error),
+    Output(output::Error),
     /// A signal asked to stop.
     Interrupted(i32),
 }
@@ -85,23 +85,23 @@ impl Error {
     }
 }
 
-impl From<write::Error> for Error {
-    fn from(error: write::Error) -> Self {
+impl From<output::Error> for Error {
+    fn from(error: output::Error) -> Self {
         match error {
-            write::Error::Interrupted(signal) => Self::Interrupted(signal),
+            output::Error::Interrupted(signal) => Self::Interrupted(signal),
             error => Self::Output(error),
         }
     }
 }
 
-impl From<Error> for crate::error::Error {
+impl From<Error> for crate::manifest::error::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Refused { .. } => Self::Refused(error.to_string()),
             Error::Image { path, message } => Self::Input { path, message },
             Error::Different { .. } => Self::Verdict(error.to_string()),
             Error::Output(error) => Self::Write(error),
-            Error::Interrupted(signal) => Self::Write(write::Error::Interrupted(signal)),
+            Error::Interrupted(signal) => Self::Write(output::Error::Interrupted(signal)),
             Error::Changed { .. } | Error::Io { .. } => Self::Failed(error.to_string()),
         }
     }
@@ -111,7 +111,7 @@ impl std::error::Error for Error {}
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = crate::error::escape;
+        let name = crate::manifest::error::escape;
         match self {
             Self::Refused { path, reasons } => {
                 write!(f, "refusing to write to {}: {}", name(path), reasons.join("; "))

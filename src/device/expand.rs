@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Error;
 use super::payload::{Addition, Payload, Source};
-use crate::gpt::{self, Guid};
+use crate::formats::gpt::{self, Guid};
 
 /// Moves the backup GPT of `payload` to the end of a medium of `size` bytes. With a `label`, a partition and an ext4 file system of that name
 /// take the room between. Nothing is written yet.
@@ -93,7 +93,7 @@ fn file_system(label: &str, length: u64) -> Result<File, Error> {
         .map_err(Error::io(program, "run (Debian package e2fsprogs)", None))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        let said = crate::text::visible(said.trim().as_bytes());
+        let said = crate::ground::text::visible(said.trim().as_bytes());
         return Err(Error::io(program, "make a file system with", None)(
             std::io::Error::other(said),
         ));

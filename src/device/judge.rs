@@ -3,11 +3,11 @@
 use super::Error;
 use super::payload::{Payload, declared_size};
 use super::target::Target;
-use crate::cell::Medium;
-use crate::check;
 use crate::facts::Description;
-use crate::inspect::{self, InspectError};
-use crate::read_at::ReadAt;
+use crate::facts::cell::Medium;
+use crate::facts::check;
+use crate::ground::read_at::ReadAt;
+use crate::look::inspect::{self, InspectError};
 
 /// Whether machines start from a medium with the image.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use rustix::io::Errno;
 use super::Error;
 use super::host::Host;
 use super::target::{Kind, Target};
-use crate::read_at::ReadAt;
-use crate::write::{ALIGNMENT, BUFFER, Buffer};
+use crate::ground::read_at::ReadAt;
+use crate::output::{ALIGNMENT, BUFFER, Buffer};
 
 /// Where an image is written to.
 #[derive(Debug)]

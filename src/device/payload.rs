@@ -9,10 +9,10 @@ use std::sync::Arc;
 use tempfile::NamedTempFile;
 
 use super::Error;
-use crate::decompress::{Behind, Compression};
-use crate::inspect;
-use crate::read_at::ReadAt;
-use crate::source::{self, Stamp};
+use crate::ground::decompress::{Behind, Compression};
+use crate::ground::read_at::ReadAt;
+use crate::look::inspect;
+use crate::tree::source::{self, Stamp};
 
 /// What is written last: the system area and the tables that firmware starts from, the descriptors behind them, and more.
 pub(super) const HEAD: usize = 1 << 20;

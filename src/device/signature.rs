@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::target::{Kind, Target};
-use crate::read_at::{FileAt, ReadAt, Window};
+use crate::ground::read_at::{FileAt, ReadAt, Window};
 
 /// Something that would be lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ fn recognise(bytes: &dyn ReadAt) -> io::Result<Option<(&'static str, Option<Stri
             _ => Vec::new(),
         };
         let length = label.iter().position(|&byte| byte == 0).unwrap_or(label.len());
-        let label = crate::text::visible(label.get(..length).unwrap_or_default().trim_ascii());
+        let label = crate::ground::text::visible(label.get(..length).unwrap_or_default().trim_ascii());
         // What the makers of FAT write where there is none.
         let label = Some(label).filter(|label| !label.is_empty() && label != "NO NAME");
         return Ok(Some((kind, label)));

@@ -146,7 +146,7 @@ fn model(block: &Path) -> String {
     let vendor = text(&block.join("device/vendor")).filter(|vendor| !vendor.starts_with("0x") && vendor != "ATA");
     let model = first(&["device/model", "device/name", "loop/backing_file"]);
     let words: Vec<String> = vendor.into_iter().chain(model).collect();
-    crate::text::visible(words.join(" ").as_bytes())
+    crate::ground::text::visible(words.join(" ").as_bytes())
 }
 
 /// The serial number: the USB device's before that of the SCSI disk it plays.
@@ -167,5 +167,5 @@ fn serial(block: &Path) -> Option<String> {
         .or_else(|| text(&block.join("device/serial")))
         .or_else(|| text(&block.join("serial")))
         .or_else(page)?;
-    Some(crate::text::visible(serial.as_bytes()))
+    Some(crate::ground::text::visible(serial.as_bytes()))
 }

@@ -1,9 +1,9 @@
 //! What an operating system, or `write --expand`, changes on a stick without harm: told apart from damage when a stick is verified.
 
-use crate::fat::{self, FatKind};
-use crate::gpt;
-use crate::inspect;
-use crate::read_at::ReadAt;
+use crate::formats::fat::{self, FatKind};
+use crate::formats::gpt;
+use crate::ground::read_at::ReadAt;
+use crate::look::inspect;
 
 /// Bits that may differ.
 pub(super) struct Touch {

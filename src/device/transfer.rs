@@ -14,7 +14,7 @@ use super::Error;
 use super::ahead::ahead;
 use super::medium::Medium;
 use super::payload::{HEAD, Payload};
-use crate::write::{BUFFER, Buffer, Interrupt};
+use crate::output::{BUFFER, Buffer, Interrupt};
 
 /// How far back from the end of a medium labels lie: the backup GPT, those of RAID, and two of ZFS in the last 512 KiB.
 const END: u64 = 1 << 20;

@@ -81,7 +81,7 @@ fn describe(host: &Host, name: &str) -> String {
         _ => "the device",
     };
     let title = text(&block.join("dm/name")).unwrap_or_else(|| name.to_owned());
-    format!("{kind} {}", crate::text::visible(title.as_bytes()))
+    format!("{kind} {}", crate::ground::text::visible(title.as_bytes()))
 }
 
 /// The kernel's name of a device by a path, through the links of `/dev/mapper` and the like.

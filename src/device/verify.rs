@@ -3,8 +3,8 @@
 use super::Error;
 use super::medium::Medium;
 use super::touched::{Touch, touchable};
-use crate::read_at::ReadAt;
-use crate::write::{BUFFER, Buffer, Interrupt};
+use crate::ground::read_at::ReadAt;
+use crate::output::{BUFFER, Buffer, Interrupt};
 
 /// Differences are counted in sectors of so many bytes.
 const SECTOR: u64 = 512;

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::authenticode::Signature;
-use crate::secure_boot::{Authority, Generation, Shim};
+use crate::facts::secure_boot::{Authority, Generation, Shim};
+use crate::formats::authenticode::Signature;
 
 /// An EFI program at a path that firmware or shim looks at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

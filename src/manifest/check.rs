@@ -4,9 +4,9 @@ mod menu;
 mod sign;
 
 use super::{Boot, DiskLayout, Files, InfoTable, Manifest, Spanned, Text, Uefi, image_path, parse_size, timestamp};
-use crate::diagnostic::Diagnostic;
-use crate::el_torito::Platform;
-use crate::text::sha256_from_hex;
+use crate::formats::el_torito::Platform;
+use crate::ground::text::sha256_from_hex;
+use crate::manifest::diagnostic::Diagnostic;
 
 /// Labels that other programs demand, although ECMA-119 has no lower case: cloud-init's NoCloud and OpenStack's configuration drive, Proxmox
 /// VE's automatic installation, Ignition and Combustion.

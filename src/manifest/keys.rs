@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::diagnostic::Diagnostic;
+use crate::manifest::diagnostic::Diagnostic;
 
 /// A table of the manifest and its keys.
 struct Table {

@@ -10,6 +10,8 @@
 //! | `values` | paths, sizes, dates and regular expressions out of strings |
 
 mod check;
+pub mod diagnostic;
+pub mod error;
 mod keys;
 mod parse;
 mod trial;
@@ -24,8 +26,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Report, Severity};
-use crate::error::Error;
+use diagnostic::{Diagnostic, Report, Severity};
+use error::Error;
 
 pub use trial::{Expectations, Hardware, Send, Step, Test, Typed, disk, memory};
 pub use types::*;

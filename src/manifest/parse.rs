@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Manifest, SHOWN, keys};
-use crate::diagnostic::Diagnostic;
+use crate::manifest::diagnostic::Diagnostic;
 
 /// The manifest as far as it can be read, and its faults. Without a fault there is a manifest.
 pub(super) fn parse(text: &str) -> (Option<Manifest>, Vec<Diagnostic>) {

@@ -7,14 +7,14 @@ use super::values::{expression, parse_size};
 use toml::Spanned;
 
 use super::Text;
-use crate::cell::Cell;
-use crate::diagnostic::Diagnostic;
+use crate::facts::cell::Cell;
+use crate::manifest::diagnostic::Diagnostic;
 
 /// The `[test]` table.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Test {
-    /// What is booted. Default: every cell that boots by the rules of [`check`](crate::check).
+    /// What is booted. Default: every cell that boots by the rules of [`check`](crate::facts::check).
     pub cells: Option<Spanned<Vec<Spanned<Cell>>>>,
     /// A regular expression for what the serial port has to show. Default: that the firmware starts the image.
     pub expect: Option<Text>,

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use regex::{Regex, RegexBuilder};
 
-use crate::time::{Civil, Timestamp};
+use crate::ground::time::{Civil, Timestamp};
 
 /// The date of an image whose manifest gives none: 2000-01-01T00:00:00Z. Every format on the image can hold it.
 pub const DEFAULT_TIMESTAMP: Timestamp = Timestamp::from_unix(946_684_800);

@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
-use crate::authenticode::Certificate;
-use crate::el_torito::{self, Emulation, Platform};
-use crate::error::Error;
 use crate::facts::{MenuFacts, MenuProgram};
-use crate::layout;
+use crate::formats::authenticode::Certificate;
+use crate::formats::el_torito::{self, Emulation, Platform};
+use crate::formats::mbr;
+use crate::ground::read_at::ReadAt;
+use crate::look::inspect;
+use crate::manifest::error::Error;
 use crate::manifest::{self, Bios, Entry, InfoTable, Spanned, Text, Uefi, image_path};
-use crate::read_at::ReadAt;
-use crate::source::Source;
+use crate::plan::layout;
+use crate::tree::source::Source;
 use crate::tree::{Kind, Lost, NodeId, Patch, Patched, PayloadId};
-use crate::{inspect, mbr};
 
 use super::host::read_whole;
 use super::{BootBytes, BootImage, Esp, Resolution, open_payload};
@@ -285,7 +286,7 @@ impl Resolution<'_> {
                 self.error(text, message, "not in the image");
             }
             Err(Lost::Link(node)) => {
-                let link = crate::text::visible(&self.tree.path(node));
+                let link = crate::ground::text::visible(&self.tree.path(node));
                 let message = format!("{path} is not in the image: the link {link} leads nowhere in it");
                 self.error(text, message, "leads nowhere");
             }

@@ -1,9 +1,9 @@
 //! `iso.sha256sums`: the list of the tree's files, with places for digests that are known once all bytes are.
 
+use crate::formats::sha256sum;
+use crate::ground::text;
 use crate::manifest::{Spanned, image_path};
-use crate::sha256sum;
-use crate::source::Giver;
-use crate::text;
+use crate::tree::source::Giver;
 use crate::tree::{Kind, PayloadId, ROOT};
 
 use super::Resolution;

@@ -1,14 +1,15 @@
 //! `[boot.uefi]` and what a loader adds: the EFI system partition.
 
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::error::Error;
 use crate::facts::LoaderFacts;
-use crate::layout;
+use crate::formats::fat;
+use crate::ground::read_at::ReadAt;
+use crate::ground::text;
+use crate::look::inspect;
+use crate::manifest::diagnostic::{Diagnostic, Severity};
+use crate::manifest::error::Error;
 use crate::manifest::{DiskLayout, Text, Uefi, image_path, parse_size};
-use crate::read_at::ReadAt;
-use crate::text;
+use crate::plan::layout;
 use crate::tree::{Kind, PayloadId, ROOT};
-use crate::{fat, inspect};
 
 use super::{Esp, Resolution};
 

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, escape};
-use crate::source::{self, Giver, Source, Stamp};
+use crate::manifest::error::{Error, escape};
+use crate::output;
+use crate::tree::source::{self, Giver, Source, Stamp};
 use crate::tree::{Payload, PayloadId, Tree};
-use crate::write;
 
 /// Equal files of at least this many bytes are stored once. Smaller ones would gain nothing. The host's inodes do not count: a checkout with
 /// hard links and a copy of it give the same image.
@@ -330,7 +330,7 @@ fn reading(path: &Path, source: io::Error) -> Error {
 
 /// An input that does not hold still.
 pub(crate) fn changed(path: &Path, what: &str) -> Error {
-    Error::Write(write::Error::Changed {
+    Error::Write(output::Error::Changed {
         path: path.into(),
         what: what.into(),
     })
@@ -383,7 +383,7 @@ pub(crate) fn check_digest(file: &File, path: &Path, wanted: [u8; 32]) -> Result
     if found == wanted {
         return Ok(());
     }
-    let (found, wanted) = (crate::text::hex(&found), crate::text::hex(&wanted));
+    let (found, wanted) = (crate::ground::text::hex(&found), crate::ground::text::hex(&wanted));
     Err(Error::input(
         path,
         format!("its SHA-256 is {found}, not {wanted} as the manifest says"),

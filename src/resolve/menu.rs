@@ -4,15 +4,15 @@ mod initrd;
 mod program;
 mod words;
 
-use crate::boot;
-use crate::el_torito::{Emulation, Platform};
-use crate::error::Error;
 use crate::facts::{MenuFacts, MenuProgram};
-use crate::inspect;
+use crate::formats::el_torito::{Emulation, Platform};
+use crate::formats::pe::Machine;
+use crate::ground::text;
+use crate::look::inspect;
+use crate::manifest::error::Error;
 use crate::manifest::{Action, Firmware, MenuEntry, Text};
-use crate::pe::Machine;
-use crate::source::Giver;
-use crate::text;
+use crate::resolve::loader::builtin;
+use crate::tree::source::Giver;
 use crate::tree::{Attributes, Conflict, Kind, NodeId, Patch, Patched, PayloadId, ROOT};
 
 use super::boot::Parts;
@@ -32,7 +32,7 @@ impl Resolution<'_> {
         let manifest = &document.manifest;
         let titles = || manifest.menu.iter().map(|entry| entry.get_ref().shown_title());
         let default = manifest.boot.default.as_ref().map(|default| default.get_ref().as_str());
-        let mut menu = boot::Menu {
+        let mut menu = builtin::Menu {
             title: super::identifiers(document, &self.output).volume,
             timeout: manifest.boot.timeout.as_ref().map_or(5, |timeout| *timeout.get_ref()),
             default: 1 + titles().position(|title| Some(title) == default).unwrap_or(0),
@@ -44,7 +44,7 @@ impl Resolution<'_> {
         for (entry, title) in manifest.menu.iter().zip(titles()) {
             let (lines, by) = self.menu_entry(entry.get_ref())?;
             starts.push(by);
-            menu.entries.push(boot::Entry {
+            menu.entries.push(builtin::Entry {
                 title: title.to_owned(),
                 lines,
             });
@@ -67,9 +67,11 @@ impl Resolution<'_> {
         let mut esp = Vec::new();
         let signing = self.signing();
         for firmware in Firmware::ALL.into_iter().filter(|&firmware| wanted(firmware)) {
-            let program = boot::EFI.into_iter().find(|each| Some(each.0) == processor(firmware));
+            let program = builtin::EFI
+                .into_iter()
+                .find(|each| Some(each.0) == processor(firmware));
             if let Some((_, name, program)) = program {
-                let [efi, boot, _] = boot::ID_PATH;
+                let [efi, boot, _] = builtin::ID_PATH;
                 let payload = match &signing {
                     Some(signing) => {
                         let signed = self.signed(signing, program);
@@ -81,9 +83,9 @@ impl Resolution<'_> {
             }
         }
         if !esp.is_empty() {
-            let id = self.host.inline(&mut self.tree, boot::NO_ID, Giver::Loader);
+            let id = self.host.inline(&mut self.tree, builtin::NO_ID, Giver::Loader);
             self.tree.set_image_id(id, 0);
-            esp.push((boot::ID_PATH.map(str::to_owned).to_vec(), id));
+            esp.push((builtin::ID_PATH.map(str::to_owned).to_vec(), id));
         }
         parts.owner = signing.and_then(|signing| signing.certificate);
         Ok(esp)
@@ -252,22 +254,22 @@ impl Resolution<'_> {
         }
     }
 
-    fn menu_file(&mut self, menu: &boot::Menu) {
+    fn menu_file(&mut self, menu: &builtin::Menu) {
         let Some(first) = self.document.manifest.menu.first() else {
             return;
         };
-        let (bytes, id) = boot::render(menu);
-        if bytes.len() > boot::LARGEST_MENU {
+        let (bytes, id) = builtin::render(menu);
+        if bytes.len() > builtin::LARGEST_MENU {
             let message = format!(
                 "the menu file would have {} bytes; the loader reads {} at most",
                 bytes.len(),
-                boot::LARGEST_MENU
+                builtin::LARGEST_MENU
             );
             self.error(first, message, "the first of its entries");
         }
         let payload = self.host.inline(&mut self.tree, &bytes, Giver::Loader);
         self.tree.set_image_id(payload, id.start);
-        self.place_own(boot::MENU_PATH, payload);
+        self.place_own(builtin::MENU_PATH, payload);
     }
 
     /// What the menu starts under UEFI on a 64-bit PC, read as `inspect` reads it.
@@ -279,12 +281,12 @@ impl Resolution<'_> {
                 _ => None,
             }
         };
-        let Some(menu) = file(boot::MENU_PATH.join("/").as_bytes()) else {
+        let Some(menu) = file(builtin::MENU_PATH.join("/").as_bytes()) else {
             return Ok(Vec::new());
         };
         let menu = read_whole(self.tree.payload(menu))?;
         let mut programs = Vec::new();
-        for started in boot::started(&menu) {
+        for started in builtin::started(&menu) {
             if let Some(payload) = file(&started.path) {
                 let (bytes, _) = self.open(payload)?;
                 programs.push(MenuProgram {
@@ -317,17 +319,17 @@ impl Resolution<'_> {
     }
 
     fn bios_loader(&mut self, parts: &mut Parts) {
-        let image = self.host.inline(&mut self.tree, boot::BIOS_IMAGE, Giver::Loader);
+        let image = self.host.inline(&mut self.tree, builtin::BIOS_IMAGE, Giver::Loader);
         let patch = Patch::Isolinux;
         self.tree.set_patched(
             image,
             Patched {
                 patch,
-                bytes: boot::BIOS_IMAGE.into(),
+                bytes: builtin::BIOS_IMAGE.into(),
             },
         );
-        self.tree.set_image_id(image, boot::ID_IN_BIOS_IMAGE);
-        self.place_own(boot::BIOS_PATH, image);
+        self.tree.set_image_id(image, builtin::ID_IN_BIOS_IMAGE);
+        self.place_own(builtin::BIOS_PATH, image);
         parts.images.push(BootImage {
             platform: Platform::Bios,
             emulation: Emulation::None,
@@ -335,11 +337,11 @@ impl Resolution<'_> {
             system_type: 0,
             sectors: 4,
             disk_length: None,
-            end: boot::BIOS_IMAGE.len() as u64,
+            end: builtin::BIOS_IMAGE.len() as u64,
             image: BootBytes::Payload(image),
         });
         let mut code = [0; 440];
-        code[..boot::BOOT_CODE.len()].copy_from_slice(boot::BOOT_CODE);
+        code[..builtin::BOOT_CODE.len()].copy_from_slice(builtin::BOOT_CODE);
         parts.boot_code = Some(code);
         parts.boot_code_patch = Some(patch);
     }

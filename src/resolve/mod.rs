@@ -7,6 +7,7 @@ mod boot;
 mod checksums;
 mod esp;
 mod host;
+pub mod loader;
 mod menu;
 mod place;
 mod rules;
@@ -18,17 +19,18 @@ mod walk;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::archive::Decompressed;
-use crate::authenticode::Certificate;
-use crate::diagnostic::{Diagnostic, Label, Report, Severity};
-use crate::el_torito::{Emulation, Platform};
-use crate::error::Error;
 use crate::facts::{Extent, LoaderFacts, MenuFacts, MenuProgram};
-use crate::iso9660::Identifiers;
+use crate::formats::archive::Decompressed;
+use crate::formats::authenticode::Certificate;
+use crate::formats::el_torito::{Emulation, Platform};
+use crate::formats::fat;
+use crate::formats::iso9660::Identifiers;
+use crate::ground::time::Timestamp;
+use crate::manifest::diagnostic::{Diagnostic, Label, Report, Severity};
+use crate::manifest::error::Error;
 use crate::manifest::{self, DEFAULT_TIMESTAMP, DiskLayout, Document, Spanned};
-use crate::time::Timestamp;
+use crate::tree::source;
 use crate::tree::{Attributes, NodeId, Patch, PayloadId, Tree};
-use crate::{fat, source};
 
 pub use checksums::Checksums;
 
@@ -388,8 +390,8 @@ impl Resolution<'_> {
 }
 
 /// Bytes of a host file that are a payload, for reading parts of them.
-fn open_payload(path: &Path, offset: u64, length: u64) -> Result<crate::read_at::FileAt, Error> {
-    let file = source::open(path).and_then(|file| crate::read_at::FileAt::part(file, offset, length));
+fn open_payload(path: &Path, offset: u64, length: u64) -> Result<crate::ground::read_at::FileAt, Error> {
+    let file = source::open(path).and_then(|file| crate::ground::read_at::FileAt::part(file, offset, length));
     file.map_err(|source| Error::Io {
         path: path.into(),
         action: "opening",

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::diagnostic::{Diagnostic, Label, Severity};
-use crate::error::Error;
+use crate::ground::text;
+use crate::manifest::diagnostic::{Diagnostic, Label, Severity};
+use crate::manifest::error::Error;
 use crate::manifest::{self, Files, Spanned, image_path};
-use crate::source::Giver;
-use crate::text;
+use crate::tree::source::Giver;
 use crate::tree::{Attributes, Conflict, Kind, NodeId, ROOT};
 
 use super::Resolution;

@@ -1,7 +1,7 @@
 //! Modes, owners and times: what a `[[files]]` entry asks for, what is kept from the host, what is the same everywhere.
 
+use crate::ground::time::Timestamp;
 use crate::manifest::{Files, Preserve};
-use crate::time::Timestamp;
 use crate::tree::Attributes;
 
 /// How the attributes of an entry's nodes come about.

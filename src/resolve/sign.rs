@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::authenticode::{Certificate, SigningKey};
-use crate::inspect;
+use crate::facts::secure_boot;
+use crate::formats::authenticode::{Certificate, SigningKey};
+use crate::ground::text;
+use crate::look::inspect;
 use crate::manifest::{Spanned, Text};
-use crate::secure_boot;
-use crate::text;
 
 use super::Resolution;
 

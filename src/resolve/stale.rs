@@ -1,8 +1,8 @@
 //! What was true of an image that is unpacked, and need not be of the one that is made.
 
-use crate::archive::Image;
+use crate::formats::archive::Image;
+use crate::ground::text;
 use crate::manifest::Spanned;
-use crate::text;
 use crate::tree::{Kind, PayloadId};
 
 use super::Resolution;

@@ -7,12 +7,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::archive::{self, Content, Entry, Place, Spool};
-use crate::error::Error;
+use crate::formats::archive::{self, Content, Entry, Place, Spool};
+use crate::ground::read_at::{FileAt, ReadAt};
+use crate::ground::text;
+use crate::manifest::error::Error;
 use crate::manifest::{Files, Spanned};
-use crate::read_at::{FileAt, ReadAt};
-use crate::source::{Member, Source, Stamp};
-use crate::text;
+use crate::tree::source::{Member, Source, Stamp};
 use crate::tree::{Attributes, Kind, NodeId, PayloadId};
 
 use super::Resolution;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::error::{Error, escape};
+use crate::manifest::error::{Error, escape};
 use crate::manifest::{Files, Spanned};
 use crate::tree::{Kind, NodeId};
 

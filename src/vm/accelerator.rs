@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
 use super::{child, words};
-use crate::cell::Firmware;
+use crate::facts::cell::Firmware;
 
 /// What QEMU's `-accel` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::accelerator::Accelerator;
 use super::firmware;
 use super::programs::{self, Need};
-use crate::cell::Firmware;
+use crate::facts::cell::Firmware;
 
 /// One thing that machines need.
 #[derive(Clone, Debug, PartialEq, Eq)]

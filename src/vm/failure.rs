@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::log;
-use crate::cell::Firmware;
+use crate::facts::cell::Firmware;
 
 /// What a firmware, a loader or a kernel says when it goes no further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

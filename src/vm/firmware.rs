@@ -11,7 +11,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 use super::programs::Need;
-use crate::cell::Firmware;
+use crate::facts::cell::Firmware;
 
 /// The files that a machine with UEFI is started with.
 #[derive(Clone, Debug, PartialEq, Eq)]

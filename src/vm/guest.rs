@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::child::Child;
 use super::failure::{self, Failure};
 use super::{Error, log, qmp, terminal};
-use crate::cell::Firmware;
-use crate::write::Interrupt;
+use crate::facts::cell::Firmware;
+use crate::output::Interrupt;
 
 /// A machine that runs. Dropping it ends it.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::accelerator::Accelerator;
 use super::firmware::Flash;
 use super::words::{option, shell_word};
-use crate::cell::{Firmware, Medium};
+use crate::facts::cell::{Firmware, Medium};
 
 /// One medium in its drive.
 #[derive(Clone, Debug)]

@@ -14,9 +14,9 @@ use super::programs::{self, Need};
 use super::terminal::Terminal;
 use super::words::option;
 use super::{Error, Trusted, child, variables};
-use crate::cell::{Firmware, Medium};
+use crate::facts::cell::{Firmware, Medium};
 use crate::manifest::Hardware;
-use crate::write::Interrupt;
+use crate::output::Interrupt;
 
 /// How long a guest may take before a wait gives up, if nobody says: several times what the slowest takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(240);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::overlay::Overlay;
-use crate::cell::Medium;
+use crate::facts::cell::Medium;
 
 /// An image in a machine's drive. The image itself stays as it is.
 #[derive(Debug)]

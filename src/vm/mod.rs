@@ -33,8 +33,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use crate::authenticode::Certificate;
-use crate::write;
+use crate::formats::authenticode::Certificate;
+use crate::output;
 
 pub use failure::Failure;
 pub use guest::Guest;
@@ -63,7 +63,7 @@ pub enum Error {
     #[error("{0}")]
     Missing(String),
     /// Reading or writing failed.
-    #[error("{}: {source}", crate::text::visible(.path.as_os_str().as_bytes()))]
+    #[error("{}: {source}", crate::ground::text::visible(.path.as_os_str().as_bytes()))]
     Io {
         /// The file.
         path: PathBuf,
@@ -104,7 +104,7 @@ impl From<Error> for String {
     }
 }
 
-impl From<Error> for crate::error::Error {
+impl From<Error> for crate::manifest::error::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Missing(_) | Error::Control(_) => Self::Failed(error.to_string()),
@@ -114,7 +114,7 @@ impl From<Error> for crate::error::Error {
                 source,
             },
             Error::Failed(_) | Error::Written { .. } => Self::Verdict(error.to_string()),
-            Error::Interrupted(signal) => write::Error::Interrupted(signal).into(),
+            Error::Interrupted(signal) => output::Error::Interrupted(signal).into(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::read_at::{FileAt, ReadAt};
+use crate::ground::read_at::{FileAt, ReadAt};
 
 const CLUSTER: u64 = 64 * 1024;
 const CLUSTER_BITS: u32 = 16;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cell::Firmware;
+use crate::facts::cell::Firmware;
 
 /// What has to be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::trial::Outcome;
-use crate::cell::Cell;
+use crate::facts::cell::Cell;
 
 /// A test that has been run.
 #[derive(Clone, Debug, Serialize)]

@@ -10,9 +10,9 @@ use std::thread;
 use super::accelerator::Accelerator;
 use super::trial::{Outcome, Trial};
 use super::{Error, Machine, Trusted};
-use crate::cell::{Cell, Firmware};
+use crate::facts::cell::{Cell, Firmware};
 use crate::manifest::Expectations;
-use crate::write::Interrupt;
+use crate::output::Interrupt;
 
 /// What QEMU itself takes besides the machine's memory, in MiB: firmware, video memory, caches of translated code.
 const OVERHEAD: u64 = 300;

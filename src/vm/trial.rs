@@ -12,9 +12,9 @@ use super::medium::Scratch;
 use super::watch::Watch;
 use super::words::shell_word;
 use super::{Error, LOGS, Trusted};
-use crate::cell::Cell;
+use crate::facts::cell::Cell;
 use crate::manifest::{Expectations, Hardware};
-use crate::write::Interrupt;
+use crate::output::Interrupt;
 
 /// How many lines of the firmware the report holds.
 const FIRMWARE_LINES: usize = 50;

@@ -6,9 +6,9 @@ use std::fs;
 
 use super::firmware::Image;
 use super::{Error, Trusted};
-use crate::authenticode::Certificate;
-use crate::cell::Firmware;
-use crate::secure_boot::{Authority, SignatureKind, revoked_x64, signature_list};
+use crate::facts::cell::Firmware;
+use crate::facts::secure_boot::{Authority, SignatureKind, revoked_x64, signature_list};
+use crate::formats::authenticode::Certificate;
 
 /// EFI_FIRMWARE_VOLUME_HEADER, HeaderLength: the variable store is behind the header.
 const HEADER_LENGTH: usize = 48;
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn blank_flash_is_as_edk2_builds_it() {
         use sha2::{Digest, Sha256};
-        let digest = |size| crate::text::hex(&Sha256::digest(blank(size).unwrap()));
+        let digest = |size| crate::ground::text::hex(&Sha256::digest(blank(size).unwrap()));
         assert_eq!(
             digest(0x2_0000),
             "6ed987af3a3c155be71665f510eae3e007eda9b8b94afd59d45e91c4a11565cc"
@@ -293,7 +293,11 @@ mod tests {
     fn a_store_is_written_anew_and_nothing_else() {
         let mut old = volume();
         old[100..200].fill(0x11);
-        let own = Certificate::from_der(include_bytes!("../authenticode/tests/root.der")).unwrap();
+        let own = Certificate::from_der(include_bytes!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/formats/authenticode/tests/root.der"
+        )))
+        .unwrap();
         // Three lists with the certificate, which has 766 bytes, do not fit into 2 KiB.
         let fault = with_keys(&old, &[&own]).unwrap_err();
         assert!(fault.contains("has 2020 bytes"), "{fault}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::failure::{self, Mark};
 use super::guest::Guest;
 use super::{Error, log};
-use crate::cell::Firmware;
+use crate::facts::cell::Firmware;
 use crate::manifest::{Expectations, Step, Typed};
 
 /// How long a machine goes on after a known mark: what it says next may be what was expected, and is part of the failure else.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::ops::Range;
 
 use isobuild::facts::What;
-use isobuild::inspect::inspect;
+use isobuild::look::inspect::inspect;
 
 /// Enough for a boot info table, and for what tells a compressed file.
 const BEGINNING: u64 = 64;

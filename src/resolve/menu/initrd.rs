@@ -1,8 +1,8 @@
 //! The initrds of an entry.
 
-use crate::error::Error;
+use crate::ground::read_at::ReadAt;
 use crate::manifest::MenuEntry;
-use crate::read_at::ReadAt;
+use crate::manifest::error::Error;
 use crate::resolve::Resolution;
 
 /// An initrd in the image.

@@ -2,13 +2,13 @@
 
 use super::initrd::Initrd;
 use super::{Starts, processor};
-use crate::boot::{LARGEST_PROGRAM, LONGEST_BIOS_COMMAND_LINE, LONGEST_COMMAND_LINE, kernel};
-use crate::decompress::Compression;
-use crate::error::Error;
-use crate::inspect;
+use crate::formats::pe::Machine;
+use crate::ground::decompress::Compression;
+use crate::look::inspect;
+use crate::manifest::error::Error;
 use crate::manifest::{Firmware, MenuEntry, Text};
-use crate::pe::Machine;
 use crate::resolve::Resolution;
+use crate::resolve::loader::builtin::{LARGEST_PROGRAM, LONGEST_BIOS_COMMAND_LINE, LONGEST_COMMAND_LINE, kernel};
 use crate::tree::PayloadId;
 
 /// A path in the image, and who can start what is there.

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::boot::shows;
 use crate::resolve::Resolution;
+use crate::resolve::loader::builtin::shows;
 
 impl Resolution<'_> {
     /// Warns of them.

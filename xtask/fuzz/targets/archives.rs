@@ -3,8 +3,8 @@
 
 #![no_main]
 
-use isobuild::archive::{self, Content, Kind, Spool};
-use isobuild::read_at::ReadAt;
+use isobuild::formats::archive::{self, Content, Kind, Spool};
+use isobuild::ground::read_at::ReadAt;
 use isobuild_fuzz::{Sparse, with_right_sums};
 use libfuzzer_sys::fuzz_target;
 

@@ -4,10 +4,10 @@
 
 use std::io;
 
-use isobuild::contents::{Item, Place, Tree, partition};
-use isobuild::diff::diff;
-use isobuild::digests;
-use isobuild::inspect::inspect;
+use isobuild::look::contents::{Item, Place, Tree, partition};
+use isobuild::look::diff::diff;
+use isobuild::look::digests;
+use isobuild::look::inspect::inspect;
 use isobuild_fuzz::Sparse;
 use libfuzzer_sys::fuzz_target;
 

@@ -2,8 +2,10 @@
 
 #![no_main]
 
-use isobuild::read_at::ReadAt;
-use isobuild::{apm, gpt, mbr};
+use isobuild::formats::apm;
+use isobuild::formats::gpt;
+use isobuild::formats::mbr;
+use isobuild::ground::read_at::ReadAt;
 use isobuild_fuzz::Sparse;
 use libfuzzer_sys::fuzz_target;
 

@@ -1,18 +1,18 @@
 //! The program and its boot loader are two workspaces that share no code: what the one writes, the other reads. Here they meet.
 
-use isobuild::boot;
+use isobuild::resolve::loader::builtin;
 use isobuild_loader::{editor, medium, menu, menu_file};
 
 #[test]
 fn they_agree_on_places_and_limits() {
     let image_path = |path: [&str; 3]| format!("/{}", path.join("/"));
-    assert_eq!(image_path(boot::MENU_PATH).as_bytes(), menu_file::PATH);
-    assert_eq!(image_path(boot::ID_PATH).as_bytes(), medium::ID_PATH);
-    assert_eq!(boot::NO_ID.len(), menu_file::ID_LENGTH);
-    assert_eq!(boot::LARGEST_MENU, menu_file::LARGEST);
-    assert_eq!(boot::MOST_ENTRIES, menu::MOST_ENTRIES);
-    assert_eq!(boot::LARGEST_PROGRAM, menu_file::LARGEST_PROGRAM);
-    assert_eq!(boot::LONGEST_COMMAND_LINE, editor::LONGEST);
+    assert_eq!(image_path(builtin::MENU_PATH).as_bytes(), menu_file::PATH);
+    assert_eq!(image_path(builtin::ID_PATH).as_bytes(), medium::ID_PATH);
+    assert_eq!(builtin::NO_ID.len(), menu_file::ID_LENGTH);
+    assert_eq!(builtin::LARGEST_MENU, menu_file::LARGEST);
+    assert_eq!(builtin::MOST_ENTRIES, menu::MOST_ENTRIES);
+    assert_eq!(builtin::LARGEST_PROGRAM, menu_file::LARGEST_PROGRAM);
+    assert_eq!(builtin::LONGEST_COMMAND_LINE, editor::LONGEST);
 }
 
 #[test]
@@ -23,13 +23,13 @@ fn the_loader_reads_the_menu_that_the_program_writes() {
             .map(|(key, value)| (*key, value.as_bytes().to_vec()))
             .collect()
     };
-    let (mut bytes, id) = boot::render(&boot::Menu {
+    let (mut bytes, id) = builtin::render(&builtin::Menu {
         title: "ACME = 1".to_owned(),
         timeout: -1,
         default: 2,
         serial: Some(9600),
         entries: vec![
-            boot::Entry {
+            builtin::Entry {
                 title: " a = b ".to_owned(),
                 lines: lines(&[
                     ("kernel", "/boot/a b"),
@@ -38,7 +38,7 @@ fn the_loader_reads_the_menu_that_the_program_writes() {
                     ("cmdline", " x=y  z"),
                 ]),
             },
-            boot::Entry {
+            builtin::Entry {
                 title: "Off".to_owned(),
                 lines: lines(&[("action", "poweroff")]),
             },

@@ -1,0 +1,453 @@
+//! What there is to say about an image: the words that `plan` and `inspect` share, and their JSON.
+//!
+//! `plan` fills a [`Description`] from the manifest's side, `inspect` from the image's bytes, and the two must be equal: that equality
+//! is a test over every example. Offsets and lengths are bytes.
+
+pub mod cell;
+pub mod check;
+mod program;
+pub mod secure_boot;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::facts::cell::Cell;
+use crate::formats::authenticode::Certificate;
+
+pub use program::{LoaderFacts, MenuProgram, ShimFacts, SignatureFacts};
+
+/// A whole image, described.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Description {
+    /// ECMA-119 §9.4.7, without its padding.
+    pub volume_id: String,
+    /// Of the image.
+    pub size: u64,
+    /// Of the image, in hexadecimal. Only a build or a full read knows it.
+    pub sha256: Option<String>,
+    /// The MD5 sum that is implanted in the volume, in hexadecimal. `plan` does not know it.
+    pub media_md5: Option<String>,
+    /// The other identifiers of the primary volume descriptor.
+    pub identifiers: Identifiers,
+    /// The indexes over the tree: `iso9660`, `rock-ridge`, `joliet`, `udf`.
+    pub filesystems: Vec<String>,
+    /// How many names the richest index holds.
+    pub counts: Counts,
+    /// The boot catalog itself.
+    pub boot_catalog: Option<BootCatalog>,
+    /// The entries of the boot catalog, in its order.
+    pub el_torito: Vec<BootEntry>,
+    /// What the first logical sector holds beside partitions.
+    pub mbr: Option<MbrFacts>,
+    /// Each GPT that is there.
+    pub gpt: Vec<GptFacts>,
+    /// Entries of every partition table, by table, sector size and number.
+    pub partitions: Vec<Partition>,
+    /// FAT volumes that firmware can find an EFI loader in.
+    pub esp: Vec<EspFacts>,
+    /// Sorted, disjoint, and covering every byte that is not zero padding.
+    pub extents: Vec<Extent>,
+    /// A verdict for each firmware and medium.
+    pub cells: Vec<Verdict>,
+    /// What a person should know before using the image; of `inspect`, what else is in it and not described.
+    pub warnings: Vec<String>,
+    /// What the built-in loader shows under each firmware. `plan` only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub menu: Vec<MenuFacts>,
+    /// What the built-in loader's menu starts under UEFI on a 64-bit PC, if Secure Boot could start the loader.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub menu_programs: Vec<MenuProgram>,
+    /// Whose certificate the built-in loader is signed with. `plan` only.
+    #[serde(skip)]
+    pub owner: Option<Certificate>,
+    /// Names that an index cannot hold as they are. `plan` only.
+    pub name_map: Vec<MappedName>,
+    /// Structures that contradict their standard. `inspect` only; none in an image of ours.
+    pub faults: Vec<String>,
+}
+
+/// The menu under one firmware.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MenuFacts {
+    /// `bios`, `uefi`, `uefi-ia32` or `uefi-aa64`.
+    pub firmware: String,
+    /// Titles of the entries that can be started there, in their order.
+    pub entries: Vec<String>,
+    /// Why none can be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<String>,
+}
+
+/// Identifiers of the volume, without their padding.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Identifiers {
+    /// ECMA-119 §9.4.6.
+    pub system_id: String,
+    /// ECMA-119 §9.4.20.
+    pub volume_set_id: String,
+    /// ECMA-119 §9.4.21.
+    pub publisher_id: String,
+    /// ECMA-119 §9.4.22.
+    pub preparer_id: String,
+    /// ECMA-119 §9.4.23.
+    pub application_id: String,
+    /// ECMA-119 §9.4.27, RFC 3339.
+    pub created: String,
+}
+
+/// How many names there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Counts {
+    /// The root included.
+    pub directories: u64,
+    /// Names, not contents.
+    pub files: u64,
+    /// Symbolic links.
+    pub symlinks: u64,
+    /// Everything else.
+    pub others: u64,
+}
+
+/// El Torito §2.0.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BootCatalog {
+    /// Where the boot record says that it is.
+    pub offset: u64,
+    /// Whole logical sectors.
+    pub length: u64,
+    /// The checksum word of the validation entry.
+    pub checksum: u16,
+    /// Why firmware does not take it, if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// An initial or section entry of the boot catalog.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BootEntry {
+    /// `bios`, `ppc`, `mac`, `uefi` or `0xNN`.
+    pub platform: String,
+    /// As in the manifest.
+    pub emulation: String,
+    /// Whether the entry is marked bootable.
+    pub bootable: bool,
+    /// 512-byte virtual sectors.
+    pub load_sectors: u16,
+    /// 0 stands for 0x7C0.
+    pub load_segment: u16,
+    /// Of the boot image.
+    pub offset: u64,
+    /// What the firmware can read: the emulated disk, or the sectors that are loaded.
+    pub length: u64,
+    /// The loader's own table of addresses, where there is a right one.
+    pub info_table: Option<InfoTable>,
+    /// FAT volumes with EFI loaders in partitions of the image, by their first bytes.
+    #[serde(skip)]
+    pub inside: Vec<u64>,
+}
+
+/// The boot information table of isolinux and GRUB.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct InfoTable {
+    /// The boot image's length in bytes.
+    pub length: u32,
+    /// The sum of its 32-bit words from byte 64.
+    pub checksum: u32,
+}
+
+/// The master boot record.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MbrFacts {
+    /// Whether there is code in the first 440 bytes.
+    pub boot_code: bool,
+    /// What the code starts, where it is known to start nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts: Option<Starts>,
+    /// The u32 at 440.
+    pub disk_signature: u32,
+}
+
+/// What boot code starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Starts {
+    /// The one partition of the MBR that is active.
+    ActivePartition,
+    /// The one partition of the GPT that is marked as bootable by a BIOS (UEFI 5.3.3, bit 2).
+    LegacyBootable,
+}
+
+/// A GUID partition table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GptFacts {
+    /// 512 or 4096.
+    pub sector_size: u64,
+    /// UEFI 5.3.2.
+    pub disk_guid: String,
+    /// Of the primary header.
+    pub header_crc32: u32,
+    /// Of the partition entry array.
+    pub entries_crc32: u32,
+    /// Why firmware does not take it, if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// An entry of a partition table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Partition {
+    /// `mbr`, `gpt` or `apm`.
+    pub table: String,
+    /// 512 or 4096; of an Apple partition map its block.
+    pub sector_size: u64,
+    /// From 1; logical partitions of an MBR from 5.
+    pub number: u32,
+    /// `esp`, `linux`, `basic-data`, `protective`, `empty`, `0xNN`, a GUID, or the words of an Apple partition map.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// First byte.
+    pub start: u64,
+    /// In bytes.
+    pub length: u64,
+    /// GPT and Apple: the partition's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// GPT: the partition's GUID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guid: Option<String>,
+    /// GPT: UEFI 5.3.3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<u64>,
+    /// MBR: the boot indicator is 0x80.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active: Option<bool>,
+    /// Why firmware does not take it, if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// A FAT volume with EFI loaders in it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EspFacts {
+    /// First byte.
+    pub offset: u64,
+    /// By its boot sector.
+    pub length: u64,
+    /// `FAT12`, `FAT16` or `FAT32`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// In bytes.
+    pub sector_size: u32,
+    /// In bytes.
+    pub cluster_size: u32,
+    /// From the root directory.
+    pub label: String,
+    /// The volume's serial number.
+    pub serial: u32,
+    /// What firmware starts by default, `/EFI/BOOT/BOOT*.EFI`, and what shim starts behind it.
+    pub loaders: Vec<LoaderFacts>,
+}
+
+impl EspFacts {
+    /// The program at this path, as a FAT compares names.
+    pub fn program(&self, path: &str) -> Option<&LoaderFacts> {
+        self.loaders
+            .iter()
+            .find(|loader| loader.path.eq_ignore_ascii_case(path))
+    }
+
+    /// The program of this name in the directory of another.
+    pub fn beside(&self, other: &LoaderFacts, name: &str) -> Option<&LoaderFacts> {
+        let (directory, _) = other.path.rsplit_once('/')?;
+        self.program(&format!("{directory}/{name}"))
+    }
+}
+
+/// A run of bytes with one meaning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Extent {
+    /// First byte.
+    pub offset: u64,
+    /// In bytes.
+    pub length: u64,
+    /// What the bytes are.
+    pub what: What,
+    /// Every name of it: `iso:/...`, `esp:/...`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    /// The host file or manifest key that the bytes come from. `plan` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// The verdict on one firmware with one medium.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// `bios-cd`, `secure-boot-usb`, ...
+    pub cell: Cell,
+    /// By the rules of the firmware; no promise about a kernel.
+    pub boots: bool,
+    /// Why, and how to mend it.
+    pub reason: String,
+    /// The mend alone. `None` if the cell boots.
+    #[serde(skip)]
+    pub mend: Option<String>,
+}
+
+/// The prefix of names in a FAT volume. The first volume has the number 1.
+pub(crate) fn esp_name(number: usize) -> String {
+    match number {
+        1 => "esp:".to_owned(),
+        _ => format!("esp{number}:"),
+    }
+}
+
+/// A name that an index had to change.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MappedName {
+    /// In the tree.
+    pub path: String,
+    /// `iso9660` or `joliet`.
+    pub index: String,
+    /// What the index holds instead.
+    pub name: String,
+}
+
+/// What the bytes of an extent are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    /// Boot code, disk signature and four slots.
+    MasterBootRecord,
+    /// The record of a logical partition.
+    ExtendedBootRecord,
+    /// UEFI 5.3.2.
+    GptHeader,
+    /// UEFI 5.3.3.
+    GptEntries,
+    /// The copy before the backup header.
+    BackupGptEntries,
+    /// The last logical sector.
+    BackupGptHeader,
+    /// Inside Macintosh: Devices, 3-22.
+    ApplePartitionMap,
+    /// ECMA-119 §9.4.
+    PrimaryDescriptor,
+    /// El Torito §2.0, figure 7.
+    BootRecord,
+    /// ECMA-119 §9.5 with a Joliet escape sequence.
+    JolietDescriptor,
+    /// ECMA-119 §9.5 of version 2.
+    EnhancedDescriptor,
+    /// A volume descriptor of another kind.
+    OtherDescriptor,
+    /// ECMA-119 §9.3.
+    Terminator,
+    /// ECMA-119 §7.9, little-endian.
+    PathTableL,
+    /// ECMA-119 §7.9, big-endian.
+    PathTableM,
+    /// The same for Joliet, little-endian.
+    JolietPathTableL,
+    /// The same for Joliet, big-endian.
+    JolietPathTableM,
+    /// ECMA-119 §7.8.
+    Directory,
+    /// The same for Joliet.
+    JolietDirectory,
+    /// SUSP 5.1.
+    ContinuationArea,
+    /// El Torito §2.0.
+    BootCatalog,
+    /// An image that only the boot catalog points at.
+    BootImage,
+    /// The content of a file.
+    File,
+    /// ECMA-167 2/9.1.2 and 3/9.1: that there is UDF.
+    UdfRecognition,
+    /// ECMA-167 3/10.2.
+    UdfAnchor,
+    /// ECMA-167 3/8.4.2.
+    UdfVolumeDescriptors,
+    /// ECMA-167 3/10.10.
+    UdfIntegrity,
+    /// ECMA-167 4/14.1.
+    UdfFileSet,
+    /// ECMA-167 4/14.9 and 4/14.17.
+    UdfFileEntry,
+    /// ECMA-167 4/14.5.
+    UdfAllocation,
+    /// ECMA-167 4/14.4.
+    UdfDirectory,
+    /// The tables of virtual, sparable and metadata partitions.
+    UdfPartitionTable,
+    /// FAT: the first sector.
+    FatBootSector,
+    /// FAT32: free clusters.
+    FatFsInfo,
+    /// FAT32: the copy of the boot sector.
+    FatBackupBootSector,
+    /// FAT: the first allocation table.
+    FatTable1,
+    /// FAT: the second allocation table.
+    FatTable2,
+    /// FAT12 and FAT16: the fixed root directory.
+    FatRootDirectory,
+    /// FAT: a directory that is a cluster chain.
+    FatDirectory,
+    /// Bytes that are not zero, and that nothing points at.
+    Unknown,
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::MasterBootRecord => "master boot record",
+            Self::ExtendedBootRecord => "extended boot record",
+            Self::GptHeader => "GPT header",
+            Self::GptEntries => "GPT partition entry array",
+            Self::BackupGptEntries => "backup GPT partition entry array",
+            Self::BackupGptHeader => "backup GPT header",
+            Self::ApplePartitionMap => "Apple partition map",
+            Self::PrimaryDescriptor => "primary volume descriptor",
+            Self::BootRecord => "boot record",
+            Self::JolietDescriptor => "Joliet volume descriptor",
+            Self::EnhancedDescriptor => "enhanced volume descriptor",
+            Self::OtherDescriptor => "volume descriptor",
+            Self::Terminator => "volume descriptor set terminator",
+            Self::PathTableL => "path table L",
+            Self::PathTableM => "path table M",
+            Self::JolietPathTableL => "Joliet path table L",
+            Self::JolietPathTableM => "Joliet path table M",
+            Self::Directory => "directory",
+            Self::JolietDirectory => "Joliet directory",
+            Self::ContinuationArea => "continuation area",
+            Self::BootCatalog => "boot catalog",
+            Self::BootImage => "boot image",
+            Self::File => "file",
+            Self::UdfRecognition => "UDF volume recognition",
+            Self::UdfAnchor => "UDF anchor",
+            Self::UdfVolumeDescriptors => "UDF volume descriptors",
+            Self::UdfIntegrity => "UDF logical volume integrity",
+            Self::UdfFileSet => "UDF file set descriptor",
+            Self::UdfFileEntry => "UDF file entry",
+            Self::UdfAllocation => "UDF allocation descriptors",
+            Self::UdfDirectory => "UDF directory",
+            Self::UdfPartitionTable => "UDF partition table",
+            Self::FatBootSector => "FAT boot sector",
+            Self::FatFsInfo => "FAT file system information",
+            Self::FatBackupBootSector => "FAT backup boot sector",
+            Self::FatTable1 => "file allocation table 1",
+            Self::FatTable2 => "file allocation table 2",
+            Self::FatRootDirectory => "FAT root directory",
+            Self::FatDirectory => "FAT directory",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+impl Serialize for What {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

@@ -1,0 +1,134 @@
+//! The Apple partition map, read: what Macintosh firmware looks for on discs and sticks (Inside Macintosh: Devices, 3-22 to 3-28).
+
+use crate::ground::read_at::ReadAt;
+
+/// Blocks of a map that are read; an image has some ten.
+const LONGEST: u64 = 64;
+/// Bytes of an entry that say something here.
+const ENTRY: u64 = 80;
+
+/// A map.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Map {
+    /// Bytes that its numbers count in.
+    pub block: u64,
+    /// In the order of the map, itself among them.
+    pub partitions: Vec<Partition>,
+    /// What is wrong with it, in words.
+    pub fault: Option<String>,
+}
+
+/// An entry.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// First byte.
+    pub start: u64,
+    /// In bytes.
+    pub length: u64,
+    /// `pmPartName`
+    pub name: String,
+    /// `pmParType`, such as `Apple_HFS`.
+    pub kind: String,
+}
+
+/// Reads the map of an image, if it has one. The driver descriptor in block 0 says how long a block is; where boot code stands
+/// instead, the first entry tells it by its place.
+pub fn read(image: &dyn ReadAt) -> Option<Map> {
+    let start = image.read_vec_at(0, 4).ok()?;
+    let announced = match start.as_slice() {
+        [b'E', b'R', high, low] => Some(u64::from(u16::from_be_bytes([*high, *low]))),
+        _ => None,
+    };
+    let lengths = announced.into_iter().chain([512, 1024, 2048, 4096]);
+    let block = lengths
+        .filter(|length| (512..=4096).contains(length) && length.is_power_of_two())
+        .find(|&length| entry(image, length, 1).is_some())?;
+    let (count, _) = entry(image, block, 1)?;
+    let mut map = Map {
+        block,
+        partitions: Vec::new(),
+        fault: None,
+    };
+    for number in 1..=u64::from(count) {
+        if number > LONGEST {
+            map.fault = Some(format!("it has {count} entries, of which {LONGEST} are read"));
+            break;
+        }
+        let Some((_, partition)) = entry(image, block, number) else {
+            map.fault = Some(format!("its entry {number} of {count} is none"));
+            break;
+        };
+        map.partitions.push(partition);
+    }
+    Some(map)
+}
+
+/// The entry in a block, with the number of entries that it gives.
+fn entry(image: &dyn ReadAt, block: u64, number: u64) -> Option<(u32, Partition)> {
+    let bytes = image.read_vec_at(number * block, ENTRY).ok()?;
+    if !bytes.starts_with(b"PM\0\0") {
+        return None;
+    }
+    let word = |at: usize| Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?));
+    let text = |at: usize| {
+        let field = bytes.get(at..at + 32)?;
+        let end = field.iter().position(|&byte| byte == 0).unwrap_or(32);
+        Some(String::from_utf8_lossy(&field[..end]).into_owned())
+    };
+    let partition = Partition {
+        start: u64::from(word(8)?) * block,
+        length: u64::from(word(12)?) * block,
+        name: text(16)?,
+        kind: text(48)?,
+    };
+    Some((word(4)?, partition))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(image: &mut [u8], at: usize, count: u32, numbers: (u32, u32), kind: &[u8]) {
+        image[at..at + 2].copy_from_slice(b"PM");
+        for (field, number) in [(4, count), (8, numbers.0), (12, numbers.1)] {
+            image[at + field..at + field + 4].copy_from_slice(&number.to_be_bytes());
+        }
+        image[at + 16..at + 20].copy_from_slice(b"name");
+        image[at + 48..at + 48 + kind.len()].copy_from_slice(kind);
+    }
+
+    #[test]
+    fn maps_of_both_block_lengths() {
+        for block in [512, 2048] {
+            let mut image = vec![0; 16384];
+            put(&mut image, block, 2, (1, 2), b"Apple_partition_map");
+            put(&mut image, 2 * block, 2, (u32::MAX, u32::MAX), b"Apple_HFS");
+            for announced in [&b"\xeb\x00"[..], &[b'E', b'R', (block >> 8) as u8, 0]] {
+                image[..announced.len()].copy_from_slice(announced);
+                let map = read(&image).unwrap();
+                assert_eq!((map.block, map.fault.as_deref()), (block as u64, None));
+                let [first, second] = map.partitions.as_slice() else {
+                    panic!("{:?}", map.partitions)
+                };
+                assert_eq!((first.start, first.length), (block as u64, 2 * block as u64));
+                assert_eq!(
+                    (first.name.as_str(), first.kind.as_str()),
+                    ("name", "Apple_partition_map")
+                );
+                assert_eq!(second.start, u64::from(u32::MAX) * block as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_map_that_lies_is_bounded() {
+        let mut image = vec![0; 8192];
+        assert_eq!(read(&image), None);
+        put(&mut image, 512, u32::MAX, (1, 2), b"Apple_partition_map");
+        let map = read(&image).unwrap();
+        assert_eq!(map.fault.unwrap(), "its entry 2 of 4294967295 is none");
+        image[..4].copy_from_slice(b"ER\0\0");
+        assert!(read(&image).is_some());
+        assert_eq!(read(&image[..580].to_vec()), None);
+    }
+}

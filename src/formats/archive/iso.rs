@@ -1,0 +1,94 @@
+//! ISO images: the tree by its richest index.
+
+use super::{Content, Entry, Error, Image, Input, Kind, wrong};
+use crate::formats::el_torito;
+use crate::formats::iso9660::{self, Descriptor, EntryKind, MediaMd5};
+use crate::ground::read_at::ReadAt;
+use crate::ground::text;
+use crate::look::contents::{CopyError, Item, Place as ImagePlace, Tree};
+
+pub(super) fn image(input: &Input) -> Result<(Content, Vec<String>), Error> {
+    let tree = Tree::of(input.bytes, ImagePlace::Tree(b"/".to_vec()));
+    let (tree, _) = tree.map_err(|error| wrong(format!("cannot be read as an image: {error}")))?;
+    if tree.left_out > 0 {
+        return Err(wrong(format!(
+            "is an image with {} names that lead nowhere or that no path can hold",
+            tree.left_out
+        )));
+    }
+    let entries: Result<_, _> = tree.items().iter().map(|item| entry(input, item)).collect();
+    let warnings = tree
+        .notes
+        .iter()
+        .map(|note| format!("is an image of which there is to say: {note}"));
+    Ok((
+        Content::Image(entries?, beside_the_tree(input.bytes)),
+        warnings.collect(),
+    ))
+}
+
+/// By the volume descriptors; an image of UDF alone has none.
+fn beside_the_tree(image: &dyn ReadAt) -> Image {
+    let descriptors = iso9660::read_descriptors(image).unwrap_or_default();
+    let descriptors = || descriptors.iter().map(|(_, descriptor)| descriptor);
+    Image {
+        bootable: descriptors().any(|descriptor| matches!(descriptor, Descriptor::Boot(record) if el_torito::parse_boot_record(record).is_some())),
+        media_md5: descriptors().any(|descriptor| {
+            matches!(descriptor, Descriptor::Volume(volume) if MediaMd5::decode(&volume.application_use).is_some())
+        }),
+    }
+}
+
+fn entry(input: &Input, item: &Item) -> Result<Entry, Error> {
+    const FORMAT: u32 = 0o170_000;
+    let directory = item.kind == EntryKind::Directory;
+    let mode = match item.posix {
+        Some(posix) => posix.mode,
+        None if directory => 0o755,
+        None => 0o644,
+    };
+    let kind = match &item.kind {
+        EntryKind::Directory => Kind::Directory,
+        EntryKind::Symlink(target) => Kind::Symlink(target.clone()),
+        EntryKind::Other(Some((major, minor))) => Kind::Device {
+            block: mode & FORMAT == 0o060_000,
+            major: *major,
+            minor: *minor,
+        },
+        EntryKind::Other(None) => Kind::Special,
+        EntryKind::File => Kind::File(match item.extents[..] {
+            [(Some(offset), length)] if item.zisofs.is_none() && item.is_whole && length == item.length => {
+                input.place(offset, length)?
+            }
+            _ => copied(input, item)?,
+        }),
+    };
+    Ok(Entry {
+        path: item.path.strip_prefix(b"/").unwrap_or(&item.path).to_vec(),
+        kind,
+        mode: mode & 0o7777,
+        uid: item.posix.and_then(|posix| posix.uid).unwrap_or(0),
+        gid: item.posix.and_then(|posix| posix.gid).unwrap_or(0),
+        mtime: item.modified,
+    })
+}
+
+/// A content that is in several pieces or compressed.
+fn copied(input: &Input, item: &Item) -> Result<super::Place, Error> {
+    let start = input.spool.end();
+    let mut failed = None;
+    let result = item.copy(input.bytes, &mut |bytes| {
+        input.spool.push(bytes).map_err(|error| {
+            failed = Some(error);
+            std::io::ErrorKind::Other.into()
+        })
+    });
+    match (result, failed) {
+        (Ok(()), _) => Ok(input.spool.since(start)),
+        (Err(_), Some(error)) => Err(error),
+        (Err(CopyError::Damaged(what)), _) => {
+            Err(wrong(format!("is damaged: {:?}: {what}", text::visible(&item.path))))
+        }
+        (Err(CopyError::Read(error) | CopyError::Write(error)), _) => Err(Error::of(error)),
+    }
+}

@@ -1,0 +1,377 @@
+//! One directory hierarchy (§7.8) over a tree: its directories, path tables (§7.9) and continuation areas.
+//!
+//! [`Hierarchy::plan`] decides names, orders and lengths; none of them depends on an address. The encoders take the addresses.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::record::system_use_capacity;
+use super::rock_ridge::{Place, SystemUse};
+use super::{DEPTH, Error, Flavour, Kind, Node, Root, SECTION, SECTOR, Tree, identifier};
+use crate::ground::text;
+
+mod encode;
+
+/// §7.8.2.2: levels of a primary hierarchy that every reader sees.
+const LEVELS: u32 = 8;
+
+/// What readers of Rock Ridge take for a name: `NAME_MAX`.
+const NAME: usize = 255;
+
+/// Path tables number a parent with 16 bits, §10.4.4.
+const PARENTS: usize = 0xFFFF;
+
+/// The identifiers of a directory's first two records, §7.8.2.
+pub(super) const SELF: &[u8] = &[0];
+const PARENT: &[u8] = &[1];
+
+/// Byte offsets that the layout gave.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses<'a> {
+    /// Of each node's directory or data; 0 for what has none.
+    pub nodes: &'a [u64],
+    /// Of the continuation area.
+    pub continuation: u64,
+}
+
+/// A name that the hierarchy holds in another form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Whose name.
+    pub node: usize,
+    /// What readers of this hierarchy see.
+    pub identifier: String,
+}
+
+/// A hierarchy with names, orders and lengths decided.
+#[derive(Debug)]
+pub struct Hierarchy<'a> {
+    tree: &'a Tree,
+    flavour: Flavour,
+    /// By node: the identifier without version.
+    names: Vec<Box<str>>,
+    /// By directory: its children in the order of §10.3.
+    children: HashMap<usize, Box<[usize]>>,
+    /// Directories in the order of the path table, §7.9.1.
+    directories: Vec<usize>,
+    /// By node: the length of a directory.
+    lengths: Vec<u64>,
+    /// Where in the continuation area the pieces of a node are; [`ROOT_DOT`] is the root's own.
+    continuations: HashMap<usize, Vec<Place>>,
+    continuation_length: u64,
+    mappings: Vec<Mapping>,
+    case_collisions: Vec<(usize, usize)>,
+    too_deep: Option<usize>,
+}
+
+/// The key of the continuation of the root's `.`; no node has this number.
+const ROOT_DOT: usize = usize::MAX;
+
+impl<'a> Hierarchy<'a> {
+    /// Decides everything but addresses.
+    ///
+    /// # Errors
+    /// What this hierarchy cannot hold.
+    pub fn plan(tree: &'a Tree, flavour: Flavour) -> Result<Self, Error> {
+        let count = tree.nodes.len();
+        let mut hierarchy = Self {
+            tree,
+            flavour,
+            names: vec![Box::default(); count],
+            children: HashMap::new(),
+            directories: Vec::new(),
+            lengths: vec![0; count],
+            continuations: HashMap::new(),
+            continuation_length: 0,
+            mappings: Vec::new(),
+            case_collisions: Vec::new(),
+            too_deep: None,
+        };
+        hierarchy.check_depth()?;
+        hierarchy.name_children()?;
+        hierarchy.order_directories()?;
+        for directory in hierarchy.directories.clone() {
+            hierarchy.measure(directory)?;
+        }
+        Ok(hierarchy)
+    }
+
+    /// Whether this hierarchy has a record of the node.
+    fn holds(&self, node: &Node) -> bool {
+        match node.kind {
+            Kind::Directory | Kind::File { .. } => true,
+            Kind::Symlink { .. } | Kind::Device { .. } => self.flavour == Flavour::RockRidge,
+        }
+    }
+
+    fn is_directory(&self, node: usize) -> bool {
+        matches!(self.tree.nodes[node].kind, Kind::Directory)
+    }
+
+    fn check_depth(&mut self) -> Result<(), Error> {
+        let mut levels = vec![1; self.tree.nodes.len()];
+        for (id, node) in self.tree.nodes.iter().enumerate().skip(1) {
+            levels[id] = levels[node.parent] + 1;
+            if matches!(node.kind, Kind::Directory) {
+                if levels[id] as usize > DEPTH {
+                    return Err(Error::TooDeep { path: self.path(id) });
+                }
+                if levels[id] > LEVELS {
+                    self.too_deep.get_or_insert(id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn name_children(&mut self) -> Result<(), Error> {
+        let mut children: BTreeMap<usize, Vec<usize>> = BTreeMap::from([(0, Vec::new())]);
+        for (id, node) in self.tree.nodes.iter().enumerate().skip(1) {
+            if self.flavour == Flavour::RockRidge && node.name.len() > NAME {
+                return Err(Error::NameTooLong {
+                    path: self.path(id),
+                    length: node.name.len(),
+                });
+            }
+            if matches!(node.kind, Kind::Directory) {
+                children.insert(id, Vec::new());
+            }
+            if self.holds(node)
+                && let Some(siblings) = children.get_mut(&node.parent)
+            {
+                siblings.push(id);
+            }
+        }
+        let joliet = self.flavour == Flavour::Joliet;
+        for (directory, mut ids) in children {
+            let nodes: Vec<(&[u8], bool)> = ids
+                .iter()
+                .map(|&id| (self.tree.nodes[id].name.as_ref(), self.is_directory(id)))
+                .collect();
+            for (&id, (name, changed)) in ids.iter().zip(identifier::assign(&nodes, joliet)) {
+                if changed {
+                    self.mappings.push(Mapping {
+                        node: id,
+                        identifier: name.clone(),
+                    });
+                }
+                self.names[id] = name.into();
+            }
+            if joliet {
+                self.find_case_collisions(&ids);
+            }
+            ids.sort_by_cached_key(|&id| identifier::order(&self.names[id]));
+            self.children.insert(directory, ids.into());
+        }
+        Ok(())
+    }
+
+    fn find_case_collisions(&mut self, ids: &[usize]) {
+        let mut folded: HashMap<String, usize> = HashMap::with_capacity(ids.len());
+        for &id in ids {
+            match folded.entry(self.names[id].to_lowercase()) {
+                std::collections::hash_map::Entry::Occupied(first) => self.case_collisions.push((*first.get(), id)),
+                std::collections::hash_map::Entry::Vacant(vacant) => drop(vacant.insert(id)),
+            }
+        }
+    }
+
+    /// §7.9.1: by level, then by the number of the parent, then by identifier.
+    fn order_directories(&mut self) -> Result<(), Error> {
+        self.directories.push(0);
+        let mut next = 0;
+        while let Some(&parent) = self.directories.get(next) {
+            next += 1;
+            let children = self.children[&parent].iter().copied();
+            let known = self.directories.len();
+            self.directories
+                .extend(children.filter(|&id| matches!(self.tree.nodes[id].kind, Kind::Directory)));
+            if next > PARENTS && self.directories.len() > known {
+                return Err(Error::ParentNumber {
+                    path: self.path(parent),
+                    number: next,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the encoder without addresses, and gives each continuation its place.
+    fn measure(&mut self, directory: usize) -> Result<(), Error> {
+        let mut length = 0;
+        let (mut continuation_length, mut continuations) = (self.continuation_length, Vec::new());
+        for (subject, sections, system_use) in self.records(directory) {
+            let mut places = Vec::new();
+            for piece in system_use.iter().flat_map(SystemUse::continuation_lengths) {
+                let offset = within_block(continuation_length, piece);
+                continuation_length = offset + u64::from(piece);
+                places.push(Place { offset, length: piece });
+            }
+            let record = self.encode_record(subject, (0, 0), 0, system_use.as_ref(), &places);
+            if !places.is_empty() {
+                continuations.push((subject.key(), places));
+            }
+            for _ in 0..sections {
+                length = behind_record(length, record.len() as u64);
+            }
+        }
+        length = length.next_multiple_of(SECTOR);
+        if length > SECTION {
+            return Err(Error::DirectoryTooLong {
+                path: self.path(directory),
+                length,
+            });
+        }
+        self.lengths[directory] = length;
+        self.continuation_length = continuation_length;
+        self.continuations.extend(continuations);
+        Ok(())
+    }
+
+    /// The records of a directory in their order, §10.3: whose, how many in a row, and with what system use. One at a time: a directory
+    /// may have more entries than memory should hold in this form.
+    fn records(&self, directory: usize) -> impl Iterator<Item = (Subject, u64, Option<SystemUse>)> {
+        let subjects = [Subject::Dot(directory), Subject::DotDot(self.parent(directory))];
+        let children = self.children[&directory].iter().map(|&id| Subject::Node(id));
+        subjects.into_iter().chain(children).map(|subject| {
+            let sections = match (subject, &self.tree.nodes[subject.node()].kind) {
+                (Subject::Node(_), Kind::File { length }) => length.div_ceil(SECTION).max(1),
+                _ => 1,
+            };
+            let system_use = (self.flavour == Flavour::RockRidge).then(|| self.system_use(subject));
+            (subject, sections, system_use)
+        })
+    }
+
+    fn system_use(&self, subject: Subject) -> SystemUse {
+        let node = &self.tree.nodes[subject.node()];
+        match subject {
+            Subject::Dot(0) => SystemUse::of_root(&node.posix, system_use_capacity(1)),
+            Subject::Dot(_) | Subject::DotDot(_) => SystemUse::of_dot(&node.posix, system_use_capacity(1)),
+            Subject::Node(id) => {
+                let capacity = system_use_capacity(self.identifier(id).len());
+                SystemUse::of_node(&node.name, &node.kind, &node.posix, capacity)
+            }
+        }
+    }
+
+    /// The parent of a directory, in the hierarchy; the root's is the root.
+    pub(super) fn parent(&self, node: usize) -> usize {
+        self.tree.nodes[node].parent
+    }
+
+    /// What the record of a node has for its identifier.
+    pub(super) fn identifier(&self, node: usize) -> Vec<u8> {
+        identifier::encode(
+            &self.names[node],
+            self.is_directory(node),
+            self.flavour == Flavour::Joliet,
+        )
+    }
+
+    /// The places of a record's continuation when the area begins at `start`.
+    fn places(&self, subject: Subject, start: u64) -> Vec<Place> {
+        let places = self.continuations.get(&subject.key()).into_iter().flatten();
+        places
+            .map(|place| Place {
+                offset: start + place.offset,
+                ..*place
+            })
+            .collect()
+    }
+
+    /// Directories in the order of the path table: parents before their children.
+    pub fn directories(&self) -> &[usize] {
+        &self.directories
+    }
+
+    /// The length of a directory, a whole number of logical sectors.
+    pub fn directory_length(&self, node: usize) -> u64 {
+        self.lengths[node]
+    }
+
+    /// The root directory as a volume descriptor names it.
+    pub fn root_record(&self, addresses: &Addresses<'_>) -> Root {
+        Root {
+            offset: addresses.nodes[0],
+            length: self.lengths[0],
+            recorded: self.tree.nodes[0].posix.mtime,
+        }
+    }
+
+    /// The length of the continuation area, a whole number of logical blocks; 0 where no record needs one.
+    pub fn continuation_length(&self) -> u64 {
+        self.continuation_length.next_multiple_of(SECTOR)
+    }
+
+    /// The name that readers of this hierarchy see, Rock Ridge apart.
+    pub fn name(&self, node: usize) -> String {
+        self.names[node].to_string()
+    }
+
+    /// Names that this hierarchy holds in another form. A primary identifier that differs only in case is none of them.
+    pub fn mappings(&self) -> &[Mapping] {
+        &self.mappings
+    }
+
+    /// Joliet names that readers which ignore case take for another: the other, and the name.
+    pub fn case_collisions(&self) -> &[(usize, usize)] {
+        &self.case_collisions
+    }
+
+    /// The first directory that is deeper than §7.8.2.2 allows.
+    pub fn too_deep(&self) -> Option<usize> {
+        self.too_deep
+    }
+
+    fn path(&self, mut node: usize) -> String {
+        let mut components = Vec::new();
+        while node != 0 {
+            components.push(text::visible(&self.tree.nodes[node].name));
+            node = self.tree.nodes[node].parent;
+        }
+        components
+            .iter()
+            .rev()
+            .map(|component| format!("/{component}"))
+            .collect()
+    }
+}
+
+/// What a directory record is of.
+#[derive(Clone, Copy)]
+enum Subject {
+    /// The directory itself.
+    Dot(usize),
+    /// Its parent, by node.
+    DotDot(usize),
+    Node(usize),
+}
+
+impl Subject {
+    /// Whose attributes the record has.
+    fn node(self) -> usize {
+        let (Self::Dot(id) | Self::DotDot(id) | Self::Node(id)) = self;
+        id
+    }
+
+    /// `.` and `..` fit their records everywhere but in the root.
+    fn key(self) -> usize {
+        match self {
+            Self::Dot(_) | Self::DotDot(_) => ROOT_DOT,
+            Self::Node(id) => id,
+        }
+    }
+}
+
+/// The first place from `offset` where `length` bytes lie inside one block.
+fn within_block(offset: u64, length: u32) -> u64 {
+    match offset % SECTOR + u64::from(length) > SECTOR {
+        true => offset.next_multiple_of(SECTOR),
+        false => offset,
+    }
+}
+
+/// The end of a record that follows `length` bytes of a directory.
+fn behind_record(length: u64, record: u64) -> u64 {
+    within_block(length, record as u32) + record
+}

@@ -1,0 +1,13 @@
+//! The leaves: each knows one standard, and neither the tree, the manifest, the host nor another leaf.
+
+pub mod apm;
+pub mod archive;
+pub mod authenticode;
+pub mod el_torito;
+pub mod fat;
+pub mod gpt;
+pub mod iso9660;
+pub mod mbr;
+pub mod pe;
+pub mod sha256sum;
+pub mod udf;

@@ -1,0 +1,161 @@
+//! UDF 1.02 to 2.60 (ECMA-167 with OSTA's rules), read: volumes back from bytes that may be hostile.
+//!
+//! | file | clause | knows |
+//! |---|---|---|
+//! | `descriptor` | ECMA-167 3/7.2, 3/10 | tags, and the descriptors of the volume |
+//! | `volume` | ECMA-167 3/8.4; UDF 2.2 | from the anchor to the file set |
+//! | `partition` | UDF 2.2.8 to 2.2.13 | what a block number means: physical, virtual, sparable and metadata partitions |
+//! | `file_entry` | ECMA-167 4/14.9, 4/14.17 | what a file is and where its bytes are |
+//! | `directory` | ECMA-167 4/14.4 | the names in a directory |
+//! | `text` | UDF 2.1.1 | compressed unicode, and time stamps |
+//! | `walk` | | the tree, with limits on what it may take |
+//!
+//! Addresses are byte offsets; block numbers appear only inside structures. There is no checking of the space bitmap, and named
+//! streams are not read.
+
+mod descriptor;
+mod directory;
+mod file_entry;
+mod partition;
+mod text;
+mod volume;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use crate::ground::read_at::ReadAt;
+use crate::ground::time::Timestamp;
+
+/// What a UDF volume holds.
+#[derive(Debug)]
+pub struct Volume {
+    /// The logical volume identifier.
+    pub label: String,
+    /// 0x0102 to 0x0260, as the domain says.
+    pub revision: u16,
+    /// Of the logical block, in bytes.
+    pub block: u64,
+    /// Parents before children; the root first.
+    pub entries: Vec<Entry>,
+    /// How many names have no entry; the notes say why.
+    pub left_out: usize,
+    /// The volume's own structures.
+    pub structures: Vec<Structure>,
+    /// What contradicts the standard, or is not supported.
+    pub notes: Vec<String>,
+}
+
+/// A name in a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// From the root, which is `/`.
+    pub path: Vec<u8>,
+    /// What it names.
+    pub kind: Kind,
+    /// Of the content, in bytes.
+    pub length: u64,
+    /// Byte offset in the image and length of each piece of the content, without an offset for zeros that are not recorded. Cut
+    /// where the image ends.
+    pub extents: Vec<(Option<u64>, u64)>,
+    /// What POSIX knows of it.
+    pub attributes: Attributes,
+}
+
+/// What an [`Entry`] names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// A regular file, a real-time file too.
+    File,
+    /// A symbolic link and its target.
+    Symlink(Vec<u8>),
+    /// A device by its numbers, a FIFO or a socket.
+    Other(Option<(u32, u32)>),
+}
+
+/// ECMA-167 4/14.9.3 to 14.9.12.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// `st_mode`: file type and permissions.
+    pub mode: u32,
+    /// `st_nlink`.
+    pub links: u32,
+    /// None where the volume does not say: UDF 2.3.6.3.
+    pub uid: Option<u32>,
+    /// None where the volume does not say: UDF 2.3.6.4.
+    pub gid: Option<u32>,
+    /// The same for every name of one file.
+    pub serial: u64,
+    /// Of the last change of the content.
+    pub modified: Timestamp,
+}
+
+/// A run of bytes that belongs to the volume itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Structure {
+    /// First byte.
+    pub offset: u64,
+    /// In bytes.
+    pub length: u64,
+    /// What it is.
+    pub what: What,
+}
+
+/// What a [`Structure`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// ECMA-167 3/10.2.
+    Anchor,
+    /// A volume descriptor sequence: ECMA-167 3/8.4.2.
+    VolumeDescriptors,
+    /// ECMA-167 3/10.10.
+    Integrity,
+    /// ECMA-167 4/14.1.
+    FileSet,
+    /// ECMA-167 4/14.9 and 4/14.17, embedded content included.
+    FileEntry,
+    /// ECMA-167 4/14.5: more allocation descriptors.
+    Allocation,
+    /// The content of a directory.
+    Directory(Vec<u8>),
+    /// The tables of virtual, sparable and metadata partitions.
+    PartitionTable,
+}
+
+/// Why there is no volume to be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Reading failed.
+    #[error("reading the UDF volume: {0}")]
+    Read(#[from] io::Error),
+    /// A structure that everything else depends on is missing or wrong.
+    #[error("UDF: {}", .0)]
+    Damaged(String),
+}
+
+/// Reads the volume of an image. None if there is no anchor of one.
+pub fn read(image: &dyn ReadAt) -> Result<Option<Volume>, Error> {
+    let Some(opened) = volume::open(image)? else {
+        return Ok(None);
+    };
+    walk::walk(image, opened).map(Some)
+}
+
+/// The little-endian number at `at`.
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// The little-endian number at `at`.
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// The little-endian number at `at`.
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}

@@ -1,0 +1,394 @@
+//! From the anchor to the file set: ECMA-167 3/8.4.2, UDF 2.2.3.
+
+use super::descriptor::{ANCHOR, Allocation, FILE_SET, LOGICAL_VOLUME, PARTITION, POINTER, Recorded, TERMINATING, Tag};
+use super::file_entry;
+use super::partition::{Map, Partitions, Physical};
+use super::text::dstring;
+use super::{Error, Structure, What, u16_at, u32_at};
+use crate::ground::read_at::{Pieces, ReadAt};
+
+/// Logical sectors that media have, the one of discs first: UDF has a volume's blocks as long.
+const SECTORS: [u64; 4] = [2048, 512, 4096, 1024];
+/// Descriptors in a sequence; an honest one has some ten.
+const DESCRIPTORS: usize = 64;
+/// Partition maps; UDF 2.2.4.5 knows no more than two.
+const MAPS: usize = 16;
+/// Blocks before the end of a medium in which the table of a virtual partition is looked for: more than a drive writes after it.
+const RUN_OUT: u64 = 512;
+/// Bytes of a table of a virtual partition that are read.
+const TABLE: u64 = 16 << 20;
+
+/// A volume whose root is found.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) label: String,
+    pub(super) revision: u16,
+    pub(super) partitions: Partitions,
+    pub(super) root: Allocation,
+    pub(super) structures: Vec<Structure>,
+    pub(super) notes: Vec<String>,
+}
+
+/// What a volume descriptor sequence says.
+#[derive(Default)]
+struct Sequence {
+    logical: Option<Vec<u8>>,
+    /// By their numbers.
+    partitions: Vec<(u16, Physical)>,
+    structures: Vec<Structure>,
+    notes: Vec<String>,
+}
+
+/// Opens the volume of an image; none if there is no anchor.
+pub(super) fn open(image: &dyn ReadAt) -> Result<Option<Opened>, Error> {
+    let Some((block, anchors)) = SECTORS.into_iter().find_map(|block| {
+        let anchors = anchors(image, block);
+        (!anchors.is_empty()).then_some((block, anchors))
+    }) else {
+        return Ok(None);
+    };
+    let mut structures = Vec::new();
+    let mut sequence = Sequence::default();
+    for (offset, anchor) in &anchors {
+        structures.push(Structure {
+            offset: *offset,
+            length: block,
+            what: What::Anchor,
+        });
+        // The main sequence, else the reserve.
+        for at in [16, 24] {
+            let (Some(length), Some(sector)) = (u32_at(anchor, at), u32_at(anchor, at + 4)) else {
+                continue;
+            };
+            let extent = (u64::from(sector) * block, u64::from(length));
+            if structures.iter().any(|known| known.offset == extent.0) {
+                continue;
+            }
+            let read = read_sequence(image, block, extent);
+            structures.extend(read.structures.iter().cloned());
+            if sequence.logical.is_none() {
+                sequence = read;
+            }
+        }
+    }
+    let Some(logical) = sequence.logical.take() else {
+        return Err(Error::Damaged(
+            "there is no logical volume descriptor (ECMA-167 3/10.6)".into(),
+        ));
+    };
+    let mut opened = Opened {
+        label: logical.get(84..212).map(dstring).unwrap_or_default(),
+        revision: u16_at(&logical, 240).unwrap_or(0),
+        partitions: Partitions {
+            block,
+            maps: Vec::new(),
+        },
+        root: Allocation {
+            kind: Recorded::Yes,
+            length: 0,
+            block: 0,
+            partition: 0,
+        },
+        structures,
+        notes: sequence.notes,
+    };
+    if u32_at(&logical, 212).map(u64::from) != Some(block) {
+        return Err(Error::Damaged(format!(
+            "its blocks are not as long as its sectors of {block} bytes"
+        )));
+    }
+    if let (Some(length), Some(sector)) = (u32_at(&logical, 432), u32_at(&logical, 436))
+        && length > 0
+    {
+        let offset = u64::from(sector) * block;
+        opened.structures.push(Structure {
+            offset,
+            length: length.into(),
+            what: What::Integrity,
+        });
+    }
+    maps(image, &logical, &sequence.partitions, &mut opened);
+    let file_set = Allocation::long(logical.get(248..).unwrap_or_default());
+    let root = file_set.and_then(|place| {
+        let offset = opened.partitions.place(place.partition, place.block)?;
+        let bytes = image.read_vec_at(offset, block).ok()?;
+        Tag::parse(&bytes).filter(|tag| tag.identifier == FILE_SET)?;
+        opened.structures.push(Structure {
+            offset,
+            length: place.length.max(block),
+            what: What::FileSet,
+        });
+        Allocation::long(bytes.get(400..)?)
+    });
+    match root {
+        Some(root) => opened.root = root,
+        None => {
+            return Err(Error::Damaged(
+                "there is no file set descriptor (ECMA-167 4/14.1)".into(),
+            ));
+        }
+    }
+    Ok(Some(opened))
+}
+
+/// ECMA-167 3/8.4.2.1, UDF 2.2.3: two of sectors 256, the last, and 256 before it; 512 on a disc that is still written.
+fn anchors(image: &dyn ReadAt, block: u64) -> Vec<(u64, Vec<u8>)> {
+    let count = image.size() / block;
+    let mut sectors = vec![256, count.saturating_sub(1), count.saturating_sub(257), 512];
+    sectors.dedup();
+    let anchor = |sector: u64| {
+        let bytes = image.read_vec_at(sector * block, block).ok()?;
+        let tag = Tag::parse(&bytes)?;
+        (tag.identifier == ANCHOR && u64::from(tag.location) == sector).then_some((sector * block, bytes))
+    };
+    sectors.into_iter().filter_map(anchor).collect()
+}
+
+/// Reads one sequence, which a volume descriptor pointer continues elsewhere.
+fn read_sequence(image: &dyn ReadAt, block: u64, extent: (u64, u64)) -> Sequence {
+    let mut sequence = Sequence::default();
+    // Of the descriptors that prevail, by kind and number: the highest volume descriptor sequence number.
+    let mut prevailing: Vec<(u16, u16, u32)> = Vec::new();
+    let (mut at, mut end) = (extent.0, extent.0.saturating_add(extent.1));
+    let mut start = at;
+    for _ in 0..DESCRIPTORS {
+        if at + block > end {
+            break;
+        }
+        let Some((tag, bytes)) = image
+            .read_vec_at(at, block)
+            .ok()
+            .and_then(|bytes| Some((Tag::parse(&bytes)?, bytes)))
+        else {
+            break;
+        };
+        at += block;
+        if !tag.crc {
+            let note = format!("the checksum of the volume descriptor at {} is wrong", at - block);
+            sequence.notes.push(note);
+        }
+        let number = if tag.identifier == PARTITION {
+            u16_at(&bytes, 22).unwrap_or(0)
+        } else {
+            0
+        };
+        let order = u32_at(&bytes, 16).unwrap_or(0);
+        let known = prevailing
+            .iter()
+            .position(|&(kind, of, _)| (kind, of) == (tag.identifier, number));
+        match known {
+            Some(known) if prevailing[known].2 > order => continue,
+            Some(known) => prevailing[known].2 = order,
+            None => prevailing.push((tag.identifier, number, order)),
+        }
+        match tag.identifier {
+            LOGICAL_VOLUME => sequence.logical = Some(bytes),
+            PARTITION => {
+                let (Some(start), Some(length)) = (u32_at(&bytes, 188), u32_at(&bytes, 192)) else {
+                    continue;
+                };
+                let physical = Physical {
+                    start: start.into(),
+                    length: length.into(),
+                };
+                sequence.partitions.retain(|&(of, _)| of != number);
+                sequence.partitions.push((number, physical));
+            }
+            POINTER => {
+                sequence.structures.push(descriptors(start, at));
+                let (Some(length), Some(sector)) = (u32_at(&bytes, 20), u32_at(&bytes, 24)) else {
+                    break;
+                };
+                at = u64::from(sector) * block;
+                (start, end) = (at, at.saturating_add(length.into()));
+            }
+            TERMINATING => break,
+            _ => {}
+        }
+    }
+    sequence.structures.push(descriptors(start, at));
+    sequence
+}
+
+fn descriptors(start: u64, end: u64) -> Structure {
+    Structure {
+        offset: start,
+        length: end - start,
+        what: What::VolumeDescriptors,
+    }
+}
+
+/// ECMA-167 3/10.7: the partition maps of the logical volume.
+fn maps(image: &dyn ReadAt, logical: &[u8], partitions: &[(u16, Physical)], opened: &mut Opened) {
+    let count = u32_at(logical, 268).unwrap_or(0) as usize;
+    let mut rest = logical.get(440..).unwrap_or_default();
+    let mut metadata = Vec::new();
+    for number in 0..count.min(MAPS) {
+        let Some((map, behind)) = rest
+            .get(1)
+            .and_then(|&length| rest.split_at_checked(length.into()))
+            .filter(|(map, _)| map.len() >= 6)
+        else {
+            opened.notes.push(format!("partition map {number} is cut short"));
+            return;
+        };
+        rest = behind;
+        let physical = |at: usize| {
+            let number = u16_at(map, at)?;
+            partitions
+                .iter()
+                .find(|&&(of, _)| of == number)
+                .map(|&(_, physical)| physical)
+        };
+        let resolved = match (map[0], map.get(5..28)) {
+            (1, _) => physical(4).map(Map::Physical),
+            (2, Some(name)) if name.starts_with(b"*UDF Sparable Partition") => {
+                physical(38).and_then(|under| sparable(image, map, under, opened))
+            }
+            (2, Some(name)) if name.starts_with(b"*UDF Virtual Partition") => {
+                physical(38).and_then(|under| virtual_partition(image, under, opened))
+            }
+            (2, Some(name)) if name.starts_with(b"*UDF Metadata Partition") => {
+                // Its file is in another map, which may follow.
+                metadata.push((number, u16_at(map, 38), [u32_at(map, 40), u32_at(map, 44)]));
+                Some(Map::Nothing)
+            }
+            _ => None,
+        };
+        if resolved.is_none() {
+            opened.notes.push(format!("partition map {number} cannot be followed"));
+        }
+        opened.partitions.maps.push(resolved.unwrap_or(Map::Nothing));
+    }
+    for (number, of, files) in metadata {
+        let under = of
+            .and_then(|of| partitions.iter().find(|&&(number, _)| number == of))
+            .map(|&(_, under)| under);
+        // The metadata file, else its mirror.
+        let found = files
+            .into_iter()
+            .flatten()
+            .find_map(|file| metadata_partition(image, under?, file, opened));
+        match found {
+            Some(map) => opened.partitions.maps[number] = map,
+            None => opened
+                .notes
+                .push(format!("the metadata file of partition map {number} cannot be read")),
+        }
+    }
+}
+
+/// UDF 2.2.9 and 2.2.12.
+fn sparable(image: &dyn ReadAt, map: &[u8], under: Physical, opened: &mut Opened) -> Option<Map> {
+    let block = opened.partitions.block;
+    let packet = u32::from(u16_at(map, 40)?);
+    if !packet.is_power_of_two() {
+        return None;
+    }
+    let length = u64::from(u32_at(map, 44)?).min(TABLE);
+    for number in 0..usize::from(*map.get(42)?) {
+        let offset = u64::from(u32_at(map, 48 + 4 * number)?) * block;
+        let Ok(table) = image.read_vec_at(offset, length) else {
+            continue;
+        };
+        // 2.2.12: an identifier behind a tag, the number of entries at 48, entries of eight bytes from 56.
+        if !table
+            .get(17..)
+            .is_some_and(|name| name.starts_with(b"*UDF Sparing Table"))
+        {
+            continue;
+        }
+        opened.structures.push(Structure {
+            offset,
+            length,
+            what: What::PartitionTable,
+        });
+        let entries = table.get(56..).unwrap_or_default().chunks_exact(8);
+        let entries = entries.take(u16_at(&table, 48)?.into());
+        let moved = entries.filter_map(|entry| Some((u32_at(entry, 0)?, u32_at(entry, 4)?)));
+        // From 0xfffffff0 on they are spare, or bad themselves.
+        let moved = moved.filter(|&(original, _)| original < 0xffff_fff0).collect();
+        return Some(Map::Sparable { under, packet, moved });
+    }
+    opened.notes.push("there is no sparing table".into());
+    Some(Map::Physical(under))
+}
+
+/// UDF 2.2.11: the file entry of the table is in the last block that was written.
+fn virtual_partition(image: &dyn ReadAt, under: Physical, opened: &mut Opened) -> Option<Map> {
+    let block = opened.partitions.block;
+    let alone = Partitions {
+        block,
+        maps: vec![Map::Physical(under)],
+    };
+    let last = image.size() / block;
+    for sector in (last.saturating_sub(RUN_OUT)..last).rev() {
+        let offset = sector * block;
+        let Ok(entry) = file_entry::read(image, &alone, offset, 0) else {
+            continue;
+        };
+        // 248 since UDF 2.00, else a file of no type.
+        if !matches!(entry.file_type, 0 | 248) || entry.length > TABLE {
+            continue;
+        }
+        let content = Pieces::new(image, entry.extents.iter().copied());
+        let Ok(table) = content.read_vec_at(0, entry.length) else {
+            continue;
+        };
+        let numbers = match (entry.file_type, u16_at(&table, 0)) {
+            (248, Some(header)) => table.get(usize::from(header)..),
+            // UDF 1.50, 2.2.10: behind the numbers an identifier and the place of the table before.
+            _ => table
+                .len()
+                .checked_sub(36)
+                .filter(|&end| table[end + 1..].starts_with(b"*UDF Virtual Alloc Tbl"))
+                .map(|end| &table[..end]),
+        };
+        let Some(numbers) = numbers else {
+            continue;
+        };
+        opened.structures.push(Structure {
+            offset,
+            length: block,
+            what: What::PartitionTable,
+        });
+        let extents = entry
+            .extents
+            .iter()
+            .filter_map(|&(offset, length)| Some((offset?, length)));
+        let pieces = extents.map(|(offset, length)| Structure {
+            offset,
+            length,
+            what: What::PartitionTable,
+        });
+        opened.structures.extend(pieces);
+        let table = numbers.chunks_exact(4).filter_map(|number| u32_at(number, 0)).collect();
+        return Some(Map::Virtual { under, table });
+    }
+    None
+}
+
+/// UDF 2.2.13: a file of the partition whose content is the metadata partition.
+fn metadata_partition(image: &dyn ReadAt, under: Physical, file: u32, opened: &mut Opened) -> Option<Map> {
+    let block = opened.partitions.block;
+    let alone = Partitions {
+        block,
+        maps: vec![Map::Physical(under)],
+    };
+    let offset = alone.place(0, file)?;
+    let entry = file_entry::read(image, &alone, offset, 0).ok()?;
+    let mut pieces = Vec::new();
+    let mut first = 0;
+    for (offset, length) in entry.extents {
+        if let Some(offset) = offset {
+            pieces.push((first, offset, length / block));
+        }
+        first += length.div_ceil(block);
+    }
+    opened.structures.push(Structure {
+        offset,
+        length: block,
+        what: What::PartitionTable,
+    });
+    Some(Map::Metadata { pieces })
+}

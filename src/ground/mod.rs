@@ -1,0 +1,7 @@
+//! What every room stands on: bytes at a place, bounds, text, time, compressed bytes.
+
+pub mod decompress;
+pub(crate) mod limits;
+pub mod read_at;
+pub mod text;
+pub mod time;

@@ -1,0 +1,380 @@
+//! What is in an image, as names and bytes: the ISO 9660 tree by its richest index, the FAT volumes that firmware reads, and the
+//! partitions.
+
+mod item;
+
+use crate::formats::iso9660::{self, EntryKind};
+use crate::ground::read_at::ReadAt;
+use crate::ground::text;
+use crate::look::inspect::{self, Index, Indexes, InspectError};
+
+use item::order;
+
+pub use item::{Attributes, CopyError, Item};
+
+/// Symbolic links that a path may lead through: as many as Linux follows.
+const LINKS: usize = 40;
+
+/// A place in an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A path in the image's tree, by its richest index: `/x`.
+    Tree(Vec<u8>),
+    /// A path in the ISO 9660 tree: `iso:/x`.
+    Iso(Vec<u8>),
+    /// A path in the Joliet tree: `joliet:/x`.
+    Joliet(Vec<u8>),
+    /// A path in the UDF tree: `udf:/x`.
+    Udf(Vec<u8>),
+    /// A path in a FAT volume, counted from 1: `esp:/x`, `esp2:/x`.
+    Esp(usize, Vec<u8>),
+    /// The bytes of a partition: `partition:2`.
+    Partition(u32),
+}
+
+/// Why something in an image cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentsError {
+    /// The image cannot be read.
+    #[error(transparent)]
+    Image(#[from] InspectError),
+    /// What was asked for is not there, or not of that kind.
+    #[error("{}", .0)]
+    Absent(String),
+}
+
+impl From<iso9660::Error> for ContentsError {
+    fn from(error: iso9660::Error) -> Self {
+        InspectError::from(error).into()
+    }
+}
+
+/// The names of one volume.
+#[derive(Debug)]
+pub struct Tree {
+    items: Vec<Item>,
+    /// How many names the volume has that are no items, since no path can hold them or they lead nowhere.
+    pub left_out: usize,
+    /// What contradicts the standard, what the indexes do not agree on, and what else the items do not show.
+    pub notes: Vec<String>,
+}
+
+impl Place {
+    /// Reads what was typed. A path may lack its first slash, and have too many.
+    ///
+    /// # Errors
+    /// In words, if a number is none.
+    pub fn parse(typed: &[u8]) -> Result<Self, String> {
+        let shown = text::visible(typed);
+        let Some(colon) = typed.iter().position(|&byte| byte == b':') else {
+            return Ok(Self::Tree(normal(typed)));
+        };
+        let (volume, path) = (&typed[..colon], &typed[colon + 1..]);
+        let number = |digits: &[u8]| {
+            str::from_utf8(digits)
+                .ok()
+                .and_then(|digits| digits.parse::<u32>().ok())
+        };
+        match volume {
+            b"iso" => Ok(Self::Iso(normal(path))),
+            b"joliet" => Ok(Self::Joliet(normal(path))),
+            b"udf" => Ok(Self::Udf(normal(path))),
+            b"esp" => Ok(Self::Esp(1, normal(path))),
+            b"partition" => number(path)
+                .map(Self::Partition)
+                .ok_or_else(|| format!("{shown}: a partition is named by its number, as in partition:2")),
+            _ => match volume.strip_prefix(b"esp").and_then(number) {
+                Some(esp) if esp > 0 => Ok(Self::Esp(esp as usize, normal(path))),
+                // A colon may be part of a name.
+                _ => Ok(Self::Tree(normal(typed))),
+            },
+        }
+    }
+}
+
+/// The path with one slash before each component, `/` for none.
+fn normal(path: &[u8]) -> Vec<u8> {
+    let normal: Vec<u8> = parts(path).flat_map(|part| [b"/", part].concat()).collect();
+    if normal.is_empty() { b"/".to_vec() } else { normal }
+}
+
+/// The components of a path that lead anywhere.
+fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    let parts = path.split(|&byte| byte == b'/');
+    parts.filter(|part| !matches!(*part, b"" | b"."))
+}
+
+impl Tree {
+    /// What `place` is in, and the path there; of several sessions the newest.
+    pub fn of(image: &dyn ReadAt, place: Place) -> Result<(Self, Vec<u8>), ContentsError> {
+        Self::of_session(image, place, None)
+    }
+
+    /// The same in a session, counted from 1, the oldest.
+    pub fn of_session(
+        image: &dyn ReadAt,
+        place: Place,
+        session: Option<usize>,
+    ) -> Result<(Self, Vec<u8>), ContentsError> {
+        let any: fn(&Index) -> bool = |_| true;
+        let (path, among, absent) = match place {
+            Place::Esp(number, path) => return Ok((Self::esp(image, number)?, path)),
+            Place::Partition(number) => {
+                return Err(ContentsError::Absent(format!(
+                    "partition:{number} has bytes, and no names; `isobuild inspect` shows what is in it"
+                )));
+            }
+            Place::Tree(path) => (path, any, "no volume"),
+            Place::Iso(path) => (path, Index::is_iso9660 as _, "no ISO 9660 volume"),
+            Place::Joliet(path) => (path, Index::is_joliet as _, "no Joliet volume"),
+            Place::Udf(path) => (path, Index::is_udf as _, "no UDF volume"),
+        };
+        inspect::refuse(image)?;
+        let mut indexes = inspect::indexes(image, session)?;
+        indexes.all.retain(among);
+        let tree = Self::of_indexes(indexes);
+        let tree = tree.ok_or_else(|| ContentsError::Absent(format!("the image has {absent}")))?;
+        Ok((tree, path))
+    }
+
+    /// By the best index. What another says more is taken from there, or said.
+    fn of_indexes(mut indexes: Indexes) -> Option<Self> {
+        let best = indexes.all.swap_remove(inspect::best(&indexes.all)?);
+        let mut notes: Vec<String> = indexes.of_sessions().into_iter().chain(indexes.faults).collect();
+        let mut longer = Vec::new();
+        for other in &indexes.all {
+            let found = inspect::compare(&best, other);
+            notes.extend(found.faults.into_iter().chain(found.remarks));
+            if let [first, more @ ..] = other.notes() {
+                let more = match more.len() {
+                    0 => String::new(),
+                    more => format!(" (and {more} more)"),
+                };
+                notes.push(format!("the {} tree, which is not read: {first}{more}", other.name()));
+            }
+            let items = |(at, number)| Some((at, item_of(other, number)?));
+            longer.extend(found.longer.into_iter().filter_map(items));
+        }
+        let left_out = best.left_out();
+        notes.extend(best.notes().iter().chain(best.remarks()).cloned());
+        let mut items: Vec<Item> = match best {
+            Index::Iso(walk) => walk.entries.into_iter().map(Item::from).collect(),
+            Index::Udf(volume) => volume.entries.into_iter().map(Item::from).collect(),
+        };
+        for (at, other) in longer {
+            if let Some(item) = items.get_mut(at)
+                && item.zisofs.is_none()
+                && item.length < other.length
+            {
+                (item.length, item.extents, item.is_whole) = (other.length, other.extents, other.is_whole);
+            }
+        }
+        Some(Self::new(items, left_out, notes))
+    }
+
+    /// A FAT volume, counted from 1 as [`inspect::inspect`] counts them.
+    pub fn esp(image: &dyn ReadAt, number: usize) -> Result<Self, ContentsError> {
+        let mut seen = 0;
+        let found = inspect::fat_volumes(image)?.find(|_| {
+            seen += 1;
+            seen == number
+        });
+        let Some((start, contents)) = found else {
+            let message = match seen {
+                0 => "the image has no ESP: no partition or boot catalog entry leads to a FAT volume".into(),
+                count => format!("the image has {count} FAT volumes, and no esp{number}:"),
+            };
+            return Err(ContentsError::Absent(message));
+        };
+        let root = Item::empty(b"/".to_vec(), EntryKind::Directory);
+        let items = contents.entries.into_iter().map(|entry| {
+            let kind = match entry.directory {
+                true => EntryKind::Directory,
+                false => EntryKind::File,
+            };
+            Item {
+                length: entry.length,
+                modified: entry.modified,
+                extents: placed(&entry.extents, start),
+                ..Item::empty(entry.path.into_bytes(), kind)
+            }
+        });
+        Ok(Self::new(
+            std::iter::once(root).chain(items).collect(),
+            0,
+            contents.notes,
+        ))
+    }
+
+    /// In the order of their paths, so that what is in a directory stands together behind it.
+    fn new(mut items: Vec<Item>, left_out: usize, notes: Vec<String>) -> Self {
+        items.sort_by(Item::order);
+        Self { items, left_out, notes }
+    }
+
+    /// All of them, what is in a directory behind it.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// What is at exactly this path.
+    pub fn get(&self, path: &[u8]) -> Option<&Item> {
+        let found = self.items.binary_search_by(|item| order(&item.path, path));
+        self.items.get(found.ok()?)
+    }
+
+    /// What `path` names, symbolic links followed but for the last if `last` says so.
+    pub fn find(&self, path: &[u8], follow_last: bool) -> Result<&Item, ContentsError> {
+        let absent = |why: &str| ContentsError::Absent(format!("{}: {why}", text::visible(path)));
+        let missing = || absent("there is no such name in the image");
+        let backwards = |path| parts(path).rev().map(<[u8]>::to_vec).collect::<Vec<_>>();
+        let mut left = backwards(path);
+        let mut at: Vec<u8> = Vec::new();
+        let mut links = 0;
+        while let Some(part) = left.pop() {
+            if part == b".." {
+                at.truncate(at.iter().rposition(|&byte| byte == b'/').unwrap_or(0));
+                continue;
+            }
+            let here = [at.as_slice(), b"/", &part].concat();
+            let item = self.get(&here).ok_or_else(missing)?;
+            match &item.kind {
+                EntryKind::Symlink(target) if follow_last || !left.is_empty() => {
+                    links += 1;
+                    if links > LINKS {
+                        return Err(absent("its symbolic links have no end"));
+                    }
+                    if target.starts_with(b"/") {
+                        at.clear();
+                    }
+                    left.extend(backwards(target));
+                }
+                _ => at = here,
+            }
+        }
+        self.get(if at.is_empty() { b"/" } else { &at }).ok_or_else(missing)
+    }
+
+    /// What is in a directory, itself left out; `deep`, with all that is below.
+    pub fn below<'t>(&'t self, directory: &'t Item, deep: bool) -> impl Iterator<Item = &'t Item> {
+        let prefix: &[u8] = if directory.path == b"/" { b"" } else { &directory.path };
+        self.items.iter().filter(move |item| {
+            let rest = item.path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(b"/"));
+            rest.is_some_and(|rest| !rest.is_empty() && (deep || !rest.contains(&b'/')))
+        })
+    }
+}
+
+/// An entry of an index by its number.
+fn item_of(index: &Index, number: usize) -> Option<Item> {
+    match index {
+        Index::Iso(walk) => walk.entries.get(number).cloned().map(Item::from),
+        Index::Udf(volume) => volume.entries.get(number).cloned().map(Item::from),
+    }
+}
+
+/// The extents of a volume that begins at `start`.
+fn placed(extents: &[(u64, u64)], start: u64) -> Vec<(Option<u64>, u64)> {
+    extents
+        .iter()
+        .map(|&(offset, length)| (Some(start + offset), length))
+        .collect()
+}
+
+/// The bytes of a partition, of the GPT where there is one.
+pub fn partition(image: &dyn ReadAt, number: u32) -> Result<Item, ContentsError> {
+    let partitions = inspect::partitions(image)?;
+    let table = |name: &str| partitions.iter().find(|p| p.table == name && p.number == number);
+    let has_gpt = partitions.iter().any(|p| p.table == "gpt");
+    let found = if has_gpt { table("gpt") } else { table("mbr") };
+    let found = found.ok_or_else(|| ContentsError::Absent(format!("there is no partition {number}")))?;
+    Ok(Item {
+        length: found.length,
+        extents: vec![(Some(found.start), found.length)],
+        ..Item::empty(format!("partition:{number}").into_bytes(), EntryKind::File)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(path: &str, kind: EntryKind) -> Item {
+        Item::empty(path.into(), kind)
+    }
+
+    fn tree() -> Tree {
+        let link = |target: &str| EntryKind::Symlink(target.into());
+        let items = vec![
+            item("/b", EntryKind::Directory),
+            item("/", EntryKind::Directory),
+            item("/b/c", EntryKind::File),
+            item("/b.txt", EntryKind::File),
+            item("/b/up", link("../b/./c")),
+            item("/d", link("b")),
+            item("/loop", link("/loop")),
+            item("/absolute", link("/d/up")),
+        ];
+        Tree::new(items, 0, Vec::new())
+    }
+
+    #[test]
+    fn places_are_what_was_typed() {
+        let tree = |path: &str| Ok(Place::Tree(path.into()));
+        for (typed, place) in [
+            ("/", tree("/")),
+            ("", tree("/")),
+            ("a//b/./c/", tree("/a/b/c")),
+            ("iso:/x", Ok(Place::Iso("/x".into()))),
+            ("udf:x", Ok(Place::Udf("/x".into()))),
+            ("joliet:/x/", Ok(Place::Joliet("/x".into()))),
+            ("a:b", tree("/a:b")),
+            ("espresso:x", tree("/espresso:x")),
+            ("esp:", Ok(Place::Esp(1, "/".into()))),
+            ("esp3:x", Ok(Place::Esp(3, "/x".into()))),
+            ("partition:2", Ok(Place::Partition(2))),
+        ] {
+            assert_eq!(Place::parse(typed.as_bytes()), place, "{typed}");
+        }
+        assert!(Place::parse(b"partition:").is_err() && Place::parse(b"partition:-1").is_err());
+    }
+
+    #[test]
+    fn links_are_followed_inside_and_not_without_end() {
+        let tree = tree();
+        let found = |path: &str, last| {
+            tree.find(path.as_bytes(), last)
+                .map(|item| String::from_utf8_lossy(&item.path).into_owned())
+        };
+        for (path, wanted) in [
+            ("/d/c", "/b/c"),
+            ("/d/up", "/b/c"),
+            ("/absolute", "/b/c"),
+            ("/../../d/..", "/"),
+            ("/", "/"),
+        ] {
+            assert_eq!(found(path, true).unwrap(), wanted, "{path}");
+        }
+        assert_eq!(found("/absolute", false).unwrap(), "/absolute");
+        assert_eq!(found("/d/up", false).unwrap(), "/b/up");
+        assert!(found("/loop", true).unwrap_err().to_string().contains("no end"));
+        assert!(found("/b/c/x", true).unwrap_err().to_string().contains("no such name"));
+    }
+
+    #[test]
+    fn what_is_below_stands_together() {
+        let tree = tree();
+        let below = |path: &str, deep| {
+            let items = tree.below(tree.find(path.as_bytes(), true).unwrap(), deep);
+            items
+                .map(|item| String::from_utf8_lossy(&item.path).into_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(below("/", false), ["/absolute", "/b", "/b.txt", "/d", "/loop"]);
+        assert_eq!(
+            below("/", true),
+            ["/absolute", "/b", "/b/c", "/b/up", "/b.txt", "/d", "/loop"]
+        );
+        assert_eq!(below("/b", false), ["/b/c", "/b/up"]);
+    }
+}

@@ -1,0 +1,168 @@
+//! FAT volumes that firmware can reach, by partition or by boot catalog.
+
+use crate::facts::{Description, EspFacts, Extent, LoaderFacts, What, esp_name};
+use crate::formats::fat;
+use crate::formats::mbr;
+use crate::ground::read_at::{ReadAt, Window};
+use crate::ground::text;
+
+use super::loaders::MAX_PROGRAMS;
+use super::{claim, is_loader, loaders_in};
+
+/// How many FAT volumes are looked into: one a partition or boot entry, and nobody has more.
+const VOLUMES: usize = 16;
+
+/// Adds each FAT volume that a table or the boot catalog points at. The first is `esp:`, further ones are `esp2:` and so on.
+pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec<Extent>) {
+    for (offset, window, contents) in volumes(image, facts) {
+        let number = facts.esp.len() + 1;
+        claims.extend(fat_extents(&contents, offset, number));
+        facts.faults.extend(esp_faults(&contents, offset));
+        let loaders = loaders_in(&contents, &window);
+        if loaders.len() == MAX_PROGRAMS {
+            let beyond = format!("ESP at {offset}: of the programs in /EFI/BOOT {MAX_PROGRAMS} are looked at");
+            facts.warnings.push(beyond);
+        }
+        for entry in &mut facts.el_torito {
+            if partitions_in(image, entry.offset)
+                .iter()
+                .any(|&(inside, _)| inside == offset)
+            {
+                entry.inside.push(offset);
+            }
+        }
+        facts.esp.push(esp_facts(offset, &contents, loaders));
+    }
+}
+
+/// What a FAT volume at `offset` says of itself.
+pub(crate) fn esp_facts(offset: u64, contents: &fat::Contents, loaders: Vec<LoaderFacts>) -> EspFacts {
+    EspFacts {
+        offset,
+        length: contents.size,
+        kind: contents.kind.to_string(),
+        sector_size: contents.sector_size,
+        cluster_size: contents.cluster_size,
+        label: contents.label.clone(),
+        serial: contents.serial,
+        loaders,
+    }
+}
+
+/// The FAT volumes that tables and boot catalog point at: byte offset, bytes and contents.
+pub(super) fn volumes<'i>(
+    image: &'i dyn ReadAt,
+    facts: &Description,
+) -> impl Iterator<Item = (u64, Window<'i>, fat::Contents)> + use<'i> {
+    let volume = move |candidate: Candidate| {
+        let window = Window::new(image, candidate.offset, candidate.length);
+        let contents = fat::read(&window).ok()?;
+        let is_wanted = !candidate.needs_loader || contents.entries.iter().any(|entry| is_loader(&entry.path));
+        is_wanted.then_some((candidate.offset, window, contents))
+    };
+    candidates(image, facts).into_iter().filter_map(volume).take(VOLUMES)
+}
+
+/// What is wrong with the FAT volume that begins at `start`.
+pub(crate) fn esp_faults(contents: &fat::Contents, start: u64) -> Vec<String> {
+    let notes = contents.notes.iter();
+    notes.map(|note| format!("ESP at {start}: {note}")).collect()
+}
+
+/// Where a FAT volume may begin.
+struct Candidate {
+    offset: u64,
+    length: u64,
+    /// It is a volume of no interest if there is no EFI loader in it: a BIOS' own floppy.
+    needs_loader: bool,
+}
+
+/// Where a firmware would look: partitions of the ESP's type, then boot images, then every other partition, since firmware takes a FAT
+/// volume by its contents. EDK2 takes the boot images of every platform and emulation, and the partitions inside them.
+fn candidates(image: &dyn ReadAt, facts: &Description) -> Vec<Candidate> {
+    let of = |esp: bool, table: &'static str| {
+        let partitions = facts.partitions.iter();
+        let wanted = partitions.filter(move |p| (p.kind == "esp") == esp && p.table == table && p.length > 0);
+        wanted.map(|partition| (partition.start, partition.length, false))
+    };
+    let entries = facts.el_torito.iter();
+    let entries = entries.flat_map(|entry| {
+        // How long an EFI image is, its own boot sector says best.
+        let itself = (entry.offset, u64::MAX, entry.platform != "uefi");
+        let inside = partitions_in(image, entry.offset).into_iter();
+        std::iter::once(itself).chain(inside.map(|(offset, length)| (offset, length, true)))
+    });
+    let esps = of(true, "gpt").chain(of(true, "mbr"));
+    let others = of(false, "gpt").chain(of(false, "mbr"));
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for (offset, length, needs_loader) in esps.chain(entries).chain(others) {
+        match candidates.iter_mut().find(|known| known.offset == offset) {
+            Some(known) => known.needs_loader &= needs_loader,
+            None => candidates.push(Candidate {
+                offset,
+                length,
+                needs_loader,
+            }),
+        }
+    }
+    candidates
+}
+
+/// The partitions of the MBR at the start of a boot image, if it has one: offset in the image and length.
+fn partitions_in(image: &dyn ReadAt, start: u64) -> Vec<(u64, u64)> {
+    let mut sector = [0; 512];
+    // The sector at 0 is the image's own.
+    let read = start > 0 && image.read_exact_at(&mut sector, start).is_ok();
+    let slots = match mbr::decode(&sector) {
+        Some(mbr) if read => mbr.slots,
+        _ => return Vec::new(),
+    };
+    let used = slots
+        .iter()
+        .filter(|slot| slot.kind != 0 && slot.start > 0 && slot.length > 0);
+    let placed = used.map(|slot| (start + u64::from(slot.start) * 512, u64::from(slot.length) * 512));
+    placed.collect()
+}
+
+/// The extents of a FAT volume of this number that begins at `start`.
+pub(crate) fn fat_extents(contents: &fat::Contents, start: u64, number: usize) -> Vec<Extent> {
+    let mut extents = Vec::new();
+    let name = esp_name(number);
+    for region in &contents.regions {
+        let (what, paths) = fat_what(&region.what, number);
+        let offset = start + region.offset;
+        extents.push(Extent {
+            paths,
+            ..claim(offset, region.length, what)
+        });
+    }
+    for entry in contents.entries.iter().filter(|entry| !entry.directory) {
+        let path = format!("{name}{}", text::lossless(entry.path.as_bytes()));
+        for &(offset, length) in &entry.extents {
+            let paths = vec![path.clone()];
+            extents.push(Extent {
+                paths,
+                ..claim(start + offset, length, What::File)
+            });
+        }
+    }
+    extents
+}
+
+/// A FAT's own region in the words of the image, by the volume's number.
+pub(crate) fn fat_what(what: &fat::What, number: usize) -> (What, Vec<String>) {
+    let name = esp_name(number);
+    let plain = |what| (what, Vec::new());
+    match what {
+        fat::What::BootSector => plain(What::FatBootSector),
+        fat::What::FsInfo => plain(What::FatFsInfo),
+        fat::What::BackupBootSector => plain(What::FatBackupBootSector),
+        fat::What::Table(1) => plain(What::FatTable1),
+        fat::What::Table(_) => plain(What::FatTable2),
+        fat::What::RootDirectory => (What::FatRootDirectory, vec![format!("{name}/")]),
+        fat::What::Directory(path) => (
+            What::FatDirectory,
+            vec![format!("{name}{}", text::lossless(path.as_bytes()))],
+        ),
+    }
+}

@@ -1,0 +1,155 @@
+//! Image to facts, from the bytes alone: every index is followed, and every byte is accounted for.
+//!
+//! It works on any image, not on ours alone. What contradicts a standard is a fault in the description; only an image that cannot be
+//! read at all is an error.
+
+mod agreement;
+mod boot_code;
+mod fallback;
+mod fat_volumes;
+mod indexes;
+mod loaders;
+mod own_menu;
+mod recognise;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod udf_volume;
+mod volume;
+
+use std::io;
+
+use crate::facts::check;
+use crate::facts::{Description, Extent, Partition, What};
+use crate::formats::fat;
+use crate::formats::iso9660;
+use crate::formats::udf;
+use crate::ground::read_at::ReadAt;
+use crate::plan::layout;
+
+pub(crate) use agreement::compare;
+pub(crate) use boot_code::mbr_facts;
+pub(crate) use fallback::{LONGEST_LIST, is_list, with_lists};
+pub(crate) use fat_volumes::{esp_facts, esp_faults, fat_extents, fat_what};
+pub(crate) use indexes::{Index, Indexes, best, read as indexes};
+use loaders::is_loader;
+pub(crate) use loaders::{loader_facts, loaders_in, programs, shim_facts};
+pub(crate) use own_menu::is_asked_for;
+pub(crate) use recognise::{START, by_start, not_an_image, refuse};
+pub(crate) use tables::{gpt_partition, mbr_partition};
+pub(crate) use volume::{boot_length, hard_disk_length};
+
+/// Why an image cannot be described.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// Reading failed.
+    #[error("reading the image: {0}")]
+    Io(#[from] io::Error),
+    /// There is no ISO 9660 volume in it.
+    #[error("{}", .0)]
+    NotAnImage(String),
+    /// The ISO 9660 volume cannot be followed.
+    #[error(transparent)]
+    Iso9660(#[from] iso9660::Error),
+    /// The UDF volume cannot be followed.
+    #[error(transparent)]
+    Udf(#[from] udf::Error),
+}
+
+/// Everything that the bytes of `image` say; of several sessions the newest.
+///
+/// # Errors
+/// When there is nothing in it that could be described, or it cannot be read.
+pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
+    inspect_session(image, None)
+}
+
+/// The same of a session, counted from 1, the oldest. What firmware looks at does not depend on it.
+///
+/// # Errors
+/// Also when the image has no such session.
+pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Description, InspectError> {
+    recognise::refuse(image)?;
+    let mut facts = Description {
+        size: image.size(),
+        ..Description::default()
+    };
+    facts.warnings = recognise::unsupported(image)?;
+    let mut claims = Vec::new();
+    tables::read(image, &mut facts, &mut claims)?;
+    let indexes = indexes::read(image, session)?;
+    let boot_images = volume::boot_catalogs(image, &indexes.sessions, &mut facts, &mut claims);
+    volume::read(image, &indexes, &mut facts, &mut claims)?;
+    udf_volume::read(image, &indexes, &mut facts, &mut claims)?;
+    disagreements(&indexes, &mut facts);
+    fat_volumes::read(image, &mut facts, &mut claims);
+    for extent in boot_images {
+        match claims.iter_mut().find(|claim| claim.offset == extent.offset) {
+            // Two entries start one image; it is as long as the longer says.
+            Some(claim) if claim.what == What::BootImage => claim.length = claim.length.max(extent.length),
+            // A boot image that is a file or the ESP is claimed already.
+            Some(_) => {}
+            None => claims.push(extent),
+        }
+    }
+    for claim in &mut claims {
+        claim.length = claim.length.min(image.size().saturating_sub(claim.offset));
+    }
+    let extents = layout::settle(claims);
+    facts.extents = layout::with_unclaimed(extents, image, 0, image.size())?;
+    own_menu::read(image, &mut facts);
+    facts.cells = check::cells(&facts, &[]);
+    Ok(facts)
+}
+
+/// Adds what the indexes do not agree on.
+fn disagreements(indexes: &Indexes, facts: &mut Description) {
+    facts.faults.extend(indexes.faults.iter().cloned());
+    facts.warnings.extend(indexes.of_sessions());
+    let Some(best) = best(&indexes.all) else {
+        return;
+    };
+    for other in (0..indexes.all.len()).filter(|&other| other != best) {
+        let found = compare(&indexes.all[best], &indexes.all[other]);
+        facts.faults.extend(found.faults);
+        facts.warnings.extend(found.remarks);
+    }
+}
+
+/// The partitions of every table.
+///
+/// # Errors
+/// When the image is none, or cannot be read.
+pub fn partitions(image: &dyn ReadAt) -> Result<Vec<Partition>, InspectError> {
+    recognise::refuse(image)?;
+    let mut facts = Description::default();
+    tables::read(image, &mut facts, &mut Vec::new())?;
+    Ok(facts.partitions)
+}
+
+/// The FAT volumes that [`inspect()`] describes, in its order: where each begins, and what is in it.
+///
+/// # Errors
+/// When the image is none, or cannot be read.
+pub fn fat_volumes(image: &dyn ReadAt) -> Result<impl Iterator<Item = (u64, fat::Contents)>, InspectError> {
+    recognise::refuse(image)?;
+    let (mut facts, mut claims) = (Description::default(), Vec::new());
+    tables::read(image, &mut facts, &mut claims)?;
+    let sessions = match iso9660::sessions(image) {
+        Err(iso9660::Error::NotIso9660(_)) if recognise::has_udf(image)? => Vec::new(),
+        sessions => sessions?,
+    };
+    volume::boot_catalogs(image, &sessions, &mut facts, &mut claims);
+    let volumes = fat_volumes::volumes(image, &facts);
+    Ok(volumes.map(|(offset, _, contents)| (offset, contents)))
+}
+
+fn claim(offset: u64, length: u64, what: What) -> Extent {
+    Extent {
+        offset,
+        length,
+        what,
+        paths: Vec::new(),
+        source: None,
+    }
+}

@@ -1,0 +1,300 @@
+//! The ISO 9660 volume and its boot catalog as facts.
+
+use crate::facts::{BootCatalog, BootEntry, Counts, Description, Extent, Identifiers, InfoTable, What};
+use crate::formats::el_torito::{self, Emulation, Platform, boot_info};
+use crate::formats::iso9660::{
+    self, Descriptor, EntryKind, Flavour, MediaMd5, SECTOR, Session, VolumeDescriptor, VolumeKind, Walk,
+};
+use crate::ground::read_at::{ReadAt, Window};
+use crate::ground::text;
+
+use super::indexes::{Index, Indexes};
+use super::{InspectError, claim};
+
+/// Adds what the ISO 9660 volumes say: everything of the session that is read, and of the others what is their own.
+pub(super) fn read(
+    image: &dyn ReadAt,
+    indexes: &Indexes,
+    facts: &mut Description,
+    claims: &mut Vec<Extent>,
+) -> Result<(), InspectError> {
+    for (number, session) in indexes.sessions.iter().enumerate() {
+        descriptors(image, session, facts, claims)?;
+        if number != indexes.session {
+            for kind in [VolumeKind::Primary, VolumeKind::Joliet, VolumeKind::Enhanced] {
+                if let Some(volume) = session.volume(kind) {
+                    let walk = iso9660::walk(image, volume)?;
+                    structures(volume, &walk, claims);
+                }
+            }
+        }
+    }
+    let Some(session) = indexes.sessions.get(indexes.session) else {
+        return Ok(());
+    };
+    let Some(primary) = session.volume(VolumeKind::Primary) else {
+        return Ok(());
+    };
+    describe(primary, facts);
+    facts.filesystems.push("iso9660".into());
+    let walks = || {
+        indexes.all.iter().filter_map(|index| match index {
+            Index::Iso(walk) => Some(walk),
+            Index::Udf(_) => None,
+        })
+    };
+    let richest = walks().map(|walk| walk.flavour).max();
+    for walk in walks() {
+        let (kind, name) = match walk.flavour {
+            Flavour::Plain => (VolumeKind::Primary, None),
+            Flavour::RockRidge => (VolumeKind::Primary, Some("rock-ridge")),
+            Flavour::Joliet => (VolumeKind::Joliet, Some("joliet")),
+            Flavour::Enhanced => (VolumeKind::Enhanced, Some("iso9660-1999")),
+        };
+        facts.filesystems.extend(name.map(str::to_owned));
+        let Some(volume) = session.volume(kind) else {
+            continue;
+        };
+        structures(volume, walk, claims);
+        for fault in iso9660::path_tables(image, volume).err().iter().chain(&walk.notes) {
+            if !facts.faults.contains(fault) {
+                facts.faults.push(fault.clone());
+            }
+        }
+        facts.warnings.extend(walk.remarks.iter().cloned());
+        let is_richest = Some(walk.flavour) == richest;
+        if is_richest {
+            facts.counts = counts(walk);
+        }
+        files(walk, is_richest, claims);
+    }
+    Ok(())
+}
+
+/// The descriptors of a session: what is wrong with them, and where they are.
+fn descriptors(
+    image: &dyn ReadAt,
+    session: &Session,
+    facts: &mut Description,
+    claims: &mut Vec<Extent>,
+) -> Result<(), InspectError> {
+    let faults = iso9660::descriptor_faults(image, &session.descriptors)?;
+    facts.faults.extend(faults);
+    for (offset, descriptor) in &session.descriptors {
+        let what = match descriptor {
+            Descriptor::Boot(_) => What::BootRecord,
+            Descriptor::Volume(volume) => match volume.kind {
+                VolumeKind::Primary => What::PrimaryDescriptor,
+                VolumeKind::Joliet => What::JolietDescriptor,
+                VolumeKind::Enhanced => What::EnhancedDescriptor,
+            },
+            Descriptor::Terminator => What::Terminator,
+            Descriptor::Other(_) => What::OtherDescriptor,
+        };
+        claims.push(claim(*offset, SECTOR, what));
+    }
+    Ok(())
+}
+
+/// Adds the boot catalog that the descriptors in logical sector 16 and behind lead to, where firmware looks. The result are the boot
+/// images that may have no other name.
+pub(super) fn boot_catalogs(
+    image: &dyn ReadAt,
+    sessions: &[Session],
+    facts: &mut Description,
+    claims: &mut Vec<Extent>,
+) -> Vec<Extent> {
+    let mut boot_images = Vec::new();
+    // The primary descriptor is the first of all.
+    let mut space = u64::MAX;
+    let first = sessions.iter().find(|session| session.start == 0);
+    for (_, descriptor) in first.iter().flat_map(|session| &session.descriptors) {
+        match descriptor {
+            Descriptor::Volume(volume) if volume.kind == VolumeKind::Primary => space = space.min(volume.space),
+            Descriptor::Boot(record) => {
+                if let Some(catalog) = el_torito::parse_boot_record(record) {
+                    boot_images = boot_catalog(image, catalog, space, facts, claims);
+                }
+            }
+            _ => {}
+        }
+    }
+    boot_images
+}
+
+fn describe(primary: &VolumeDescriptor, facts: &mut Description) {
+    let ids = &primary.identifiers;
+    facts.volume_id = ids.volume.clone();
+    facts.media_md5 = MediaMd5::decode(&primary.application_use).map(|implanted| implanted.md5);
+    facts.identifiers = Identifiers {
+        system_id: ids.system.clone(),
+        volume_set_id: ids.volume_set.clone(),
+        publisher_id: ids.publisher.clone(),
+        preparer_id: ids.preparer.clone(),
+        application_id: ids.application.clone(),
+        created: primary.created.to_string(),
+    };
+}
+
+fn counts(walk: &Walk) -> Counts {
+    let mut counts = Counts::default();
+    for entry in &walk.entries {
+        match entry.kind {
+            EntryKind::Directory => counts.directories += 1,
+            EntryKind::File => counts.files += 1,
+            EntryKind::Symlink(_) => counts.symlinks += 1,
+            _ => counts.others += 1,
+        }
+    }
+    counts
+}
+
+/// Claims the path tables, directories and continuation areas of one hierarchy.
+fn structures(volume: &VolumeDescriptor, walk: &Walk, claims: &mut Vec<Extent>) {
+    let (path_l, path_m, directory) = match volume.kind {
+        // An enhanced hierarchy often is the primary one over again.
+        VolumeKind::Primary | VolumeKind::Enhanced => (What::PathTableL, What::PathTableM, What::Directory),
+        VolumeKind::Joliet => (What::JolietPathTableL, What::JolietPathTableM, What::JolietDirectory),
+    };
+    let length = volume.path_table_length;
+    for (offset, what) in [(volume.path_table_l, path_l), (volume.path_table_m, path_m)] {
+        if offset != 0 {
+            claims.push(claim(offset, length, what));
+        }
+    }
+    let entries = walk.entries.iter().chain(&walk.emptied);
+    for entry in entries.filter(|entry| entry.kind == EntryKind::Directory) {
+        claim_extents(entry, true, directory, claims);
+    }
+    continuations(walk, claims);
+}
+
+/// Claims the contents of files.
+fn files(walk: &Walk, named: bool, claims: &mut Vec<Extent>) {
+    for entry in walk.entries.iter().filter(|entry| entry.kind == EntryKind::File) {
+        claim_extents(entry, named, What::File, claims);
+    }
+}
+
+fn claim_extents(entry: &iso9660::Entry, named: bool, what: What, claims: &mut Vec<Extent>) {
+    let paths = match named {
+        true => vec![format!("iso:{}", text::lossless(&entry.path))],
+        false => Vec::new(),
+    };
+    for &(offset, length) in &merged(&entry.extents) {
+        claims.push(Extent {
+            paths: paths.clone(),
+            ..claim(offset, length, what)
+        });
+    }
+}
+
+/// Records of one large file follow each other: one run of bytes, one extent.
+fn merged(extents: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    let mut runs: Vec<(u64, u64)> = Vec::with_capacity(extents.len());
+    for &(offset, length) in extents {
+        match runs.last_mut() {
+            Some((start, known)) if start.checked_add(*known) == Some(offset) => {
+                *known = known.saturating_add(length);
+            }
+            _ => runs.push((offset, length)),
+        }
+    }
+    runs
+}
+
+/// Continuation areas by logical block: several records share one.
+fn continuations(walk: &Walk, claims: &mut Vec<Extent>) {
+    let blocks = walk.continuations.iter().map(|&(offset, length)| {
+        let start = offset - offset % SECTOR;
+        (start, offset.saturating_add(length).next_multiple_of(SECTOR) - start)
+    });
+    let mut blocks: Vec<(u64, u64)> = blocks.collect();
+    blocks.sort_unstable();
+    blocks.dedup();
+    for (offset, length) in merged(&blocks) {
+        claims.push(claim(offset, length, What::ContinuationArea));
+    }
+}
+
+fn boot_catalog(
+    image: &dyn ReadAt,
+    offset: u64,
+    space: u64,
+    facts: &mut Description,
+    claims: &mut Vec<Extent>,
+) -> Vec<Extent> {
+    let decoded = match el_torito::decode(image, offset) {
+        Ok(decoded) => decoded,
+        Err(error) => {
+            facts.faults.push(error.to_string());
+            return Vec::new();
+        }
+    };
+    claims.push(claim(offset, decoded.length, What::BootCatalog));
+    facts.boot_catalog = Some(BootCatalog {
+        offset,
+        length: decoded.length,
+        checksum: decoded.checksum,
+        refused: (!decoded.valid).then(|| "its checksum is wrong".into()),
+    });
+    facts.faults.extend(decoded.faults.iter().cloned());
+    let mut images = Vec::new();
+    for section in &decoded.catalog.sections {
+        for entry in &section.entries {
+            let rest = image.size().saturating_sub(entry.offset);
+            let window = Window::new(image, entry.offset, rest);
+            let disk = match entry.emulation {
+                Emulation::HardDisk => hard_disk_length(&window),
+                _ => None,
+            };
+            let table = boot_info::read(&window, entry.offset);
+            if let Some(Err(fault)) = table.map(|table| boot_info::verify(&window, &table)) {
+                facts
+                    .faults
+                    .push(format!("the boot image at {}: {fault}", entry.offset));
+            }
+            // "To the end of the volume" is what the primary descriptor says, ECMA-119 §9.4.9.
+            let to_end = image.size().min(space).saturating_sub(entry.offset);
+            let length = boot_length(section.platform, entry.emulation, entry.sectors, disk, to_end);
+            let told = boot_length(section.platform, entry.emulation, entry.sectors, disk, 0).max(512);
+            let told = told.max(table.as_ref().map_or(0, |table| u64::from(table.length)));
+            images.push(claim(entry.offset, told, What::BootImage));
+            facts.el_torito.push(BootEntry {
+                platform: section.platform.to_string(),
+                emulation: entry.emulation.to_string(),
+                bootable: entry.bootable,
+                load_sectors: entry.sectors,
+                load_segment: entry.load_segment,
+                offset: entry.offset,
+                length,
+                info_table: table.map(|table| InfoTable {
+                    length: table.length,
+                    checksum: table.checksum,
+                }),
+                inside: Vec::new(),
+            });
+        }
+    }
+    images
+}
+
+/// How much of a boot image the firmware can read: the emulated medium, or the sectors that the entry counts. A count of 0, for UEFI
+/// one of 1 too, is "to the end of the volume" (UEFI 13.3.2.1), which is `rest` bytes away.
+pub(crate) fn boot_length(platform: Platform, emulation: Emulation, sectors: u16, disk: Option<u64>, rest: u64) -> u64 {
+    match (emulation.exact_length(), disk, sectors) {
+        (Some(exact), _, _) => exact,
+        (None, Some(disk), _) => disk,
+        (None, None, 0) => rest,
+        (None, None, 1) if platform == Platform::Uefi => rest,
+        (None, None, sectors) => u64::from(sectors) * 512,
+    }
+}
+
+/// The length of a hard-disk image by the one partition in its MBR, El Torito §2.2.
+pub(crate) fn hard_disk_length(image: &dyn ReadAt) -> Option<u64> {
+    let mut sector = [0; 512];
+    image.read_exact_at(&mut sector, 0).ok()?;
+    let slot = crate::formats::mbr::decode(&sector)?.slots[0];
+    Some((u64::from(slot.start) + u64::from(slot.length)) * 512)
+}

@@ -1,0 +1,7 @@
+//! What a finished image says: its facts, its names, its contents.
+
+pub mod contents;
+pub mod diff;
+pub mod digests;
+pub mod extract;
+pub mod inspect;

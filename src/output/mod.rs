@@ -1,0 +1,292 @@
+//! The only part of the program that writes: a list of pieces, streamed to an output path that is at any instant absent,
+//! old or complete.
+//!
+//! - `Output` is a file beside the target without a name, or with a hidden one, until every byte of it is on the disk.
+//! - `Stream` fills it from the first byte to the last. Pieces are gathered into large writes, which go past the page cache
+//!   where the file system allows it: they have to reach the disk anyway. Where it can share blocks, the kernel is asked to
+//!   copy the long ones. What lies between pieces is left a hole. Memory does not grow with the image.
+//! - `Input` is a file that pieces are read from. One that differs from what was planned with fails the write.
+//!
+//! One thread reads and one writes, so that neither waits for the other; the calling one waits, or computes the digest. So a
+//! signal finds a thread that no stalled disk or network can hold up.
+//!
+//! Nothing is preallocated, and free space is not asked for beforehand: a clone and a hole take none, a compressing file
+//! system takes less. A full disk is found by the write that hits it.
+
+mod buffer;
+mod copy;
+mod disk;
+mod file;
+mod input;
+mod interrupt;
+mod pipeline;
+mod unchanged;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use crate::tree::source::Stamp;
+pub(crate) use buffer::{ALIGNMENT, BUFFER, Buffer};
+use copy::Stream;
+use disk::Disk;
+pub(crate) use file::Output;
+use input::Input;
+use pipeline::{Feed, Writer};
+use sha2::{Digest as _, Sha256};
+
+pub use interrupt::Interrupt;
+pub use unchanged::is_written;
+
+/// Bytes at a place in the image.
+#[derive(Clone, Debug)]
+pub struct Piece<'a> {
+    /// Where in the image, in bytes.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+    /// What they are.
+    pub source: PieceSource<'a>,
+}
+
+/// What a [`Piece`] consists of.
+#[derive(Clone, Debug)]
+pub enum PieceSource<'a> {
+    /// Encoded metadata or inline content, exactly as long as the piece.
+    Bytes(Cow<'a, [u8]>),
+    /// Part of a host file.
+    File {
+        /// The host path.
+        path: &'a Path,
+        /// The file as it was when the image was planned.
+        stamp: &'a Stamp,
+        /// Where in the file the piece begins.
+        offset: u64,
+    },
+}
+
+/// What is known of a complete image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The SHA-256 of the whole image, if it was asked for.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// Why there is no new image. The output path is as it was, but for an error of the directory's own `fsync`.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel reports an error.
+    #[error("cannot {action} {path:?}{}: {source}", At(*offset))]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was attempted: a verb.
+        action: &'static str,
+        /// Where in the file, if that is known.
+        offset: Option<u64>,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// A source is not what it was when the image was planned.
+    #[error("{path:?} changed while the image was built: {what}")]
+    Changed {
+        /// The source.
+        path: PathBuf,
+        /// In what.
+        what: String,
+    },
+    /// The target is no place for an image.
+    #[error("refusing to write an image to {path:?}: it is {what}")]
+    Refused {
+        /// The target, its links resolved.
+        path: PathBuf,
+        /// What it is instead of a regular file.
+        what: &'static str,
+    },
+    /// The file system is full.
+    #[error("no space left in {path:?}: the image needs up to {needed} bytes, {free} are free")]
+    NoSpace {
+        /// The directory of the target.
+        path: PathBuf,
+        /// The bytes of all pieces. Those that are holes or shared take no space.
+        needed: u64,
+        /// The bytes that are free again, now that the attempt is removed.
+        free: u64,
+    },
+    /// A signal asked to stop.
+    #[error("interrupted by signal {0}")]
+    Interrupted(i32),
+}
+
+/// The place in a file, if it is known.
+struct At(Option<u64>);
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map_or(Ok(()), |offset| write!(f, " at byte {offset}"))
+    }
+}
+
+/// An [`Error::Io`] in the making: for `map_err`.
+fn io_error<E: Into<io::Error>>(path: &Path, action: &'static str, offset: Option<u64>) -> impl FnOnce(E) -> Error {
+    move |source| Error::Io {
+        path: path.into(),
+        action,
+        offset,
+        source: source.into(),
+    }
+}
+
+/// Writes an image of `size` bytes to `target`: the `pieces`, sorted and disjoint, and zeros between them. Each piece is asked for
+/// when it is written, so that they need not all be in memory.
+///
+/// It returns when file and directory are on the disk. Links of the target are followed and kept; missing directories are
+/// made. The digest is taken of the bytes on their way to the disk, so with `hash` every byte passes through memory and
+/// nothing is shared. `progress` learns how many bytes of the image are done: first 0, before any source is opened, and at
+/// last `size`.
+pub fn write<'a>(
+    target: &Path,
+    size: u64,
+    pieces: impl Iterator<Item = Piece<'a>> + Send,
+    hash: bool,
+    progress: &mut (dyn FnMut(u64) + Send),
+    interrupt: &Interrupt,
+) -> Result<Written, Error> {
+    thread::scope(|scope| {
+        let (feed, writer, digest) = pipeline::pipeline(hash);
+        let reader = thread::Builder::new()
+            .name("read".into())
+            .spawn_scoped(scope, move || {
+                run(target, size, pieces, (feed, writer), progress, interrupt)
+            })
+            .map_err(io_error(target, "start a thread that reads", None))?;
+        let sha256 = digest.map(|digest| {
+            let mut sha256 = Sha256::new();
+            digest.run(&mut |bytes| sha256.update(bytes));
+            sha256.finalize().into()
+        });
+        joined(reader).map(|()| Written { sha256 })
+    })
+}
+
+/// Writes a small file: at every moment it is absent, old or complete.
+pub fn write_file(target: &Path, bytes: &[u8], interrupt: &Interrupt) -> Result<(), Error> {
+    let output = Output::create(target)?;
+    output.set_size(bytes.len() as u64)?;
+    output.write(bytes, 0)?;
+    output.commit(interrupt)
+}
+
+/// Gives every byte of the image that [`write()`] would write to `take`, from the first to the last, and writes nothing. The `target`
+/// is only named in errors.
+pub fn digest<'a>(
+    target: &Path,
+    size: u64,
+    pieces: impl Iterator<Item = Piece<'a>> + Send,
+    take: &mut dyn FnMut(&[u8]),
+    progress: &mut (dyn FnMut(u64) + Send),
+    interrupt: &Interrupt,
+) -> Result<(), Error> {
+    thread::scope(|scope| {
+        let (feed, writer, digest) = pipeline::pipeline(true);
+        let reader = thread::Builder::new()
+            .name("read".into())
+            .spawn_scoped(scope, move || {
+                let mut stream = Stream::new(None, target, feed, progress, interrupt)?;
+                copy_all(&mut stream, size, pieces)
+            })
+            .map_err(io_error(target, "start a thread that reads", None))?;
+        let passing = thread::Builder::new()
+            .name("pass".into())
+            .spawn_scoped(scope, move || writer.run(None))
+            .map_err(io_error(target, "start a thread that passes on", None))?;
+        if let Some(digest) = digest {
+            digest.run(take);
+        }
+        joined(passing).and(joined(reader))
+    })
+}
+
+/// What a thread returns; its panic goes on in this one.
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The reading thread, and the writing one while there is something to write: everything from the first look at the target to the `fsync`
+/// of its directory.
+fn run<'a>(
+    target: &Path,
+    size: u64,
+    pieces: impl Iterator<Item = Piece<'a>>,
+    (feed, writer): (Feed, Writer),
+    progress: &mut (dyn FnMut(u64) + Send),
+    interrupt: &Interrupt,
+) -> Result<(), Error> {
+    let output = Output::create(target)?;
+    let (target, directory) = (output.target().to_owned(), output.directory().to_owned());
+    let mut needed: u64 = 0;
+    let mut pieces = pieces.inspect(|piece| needed = needed.saturating_add(piece.length));
+    let attempt = || {
+        output.set_size(size)?;
+        thread::scope(|scope| {
+            let disk = Disk::new(output.file(), output.target());
+            let writing = thread::Builder::new()
+                .name("write".into())
+                .spawn_scoped(scope, move || writer.run(Some(disk)))
+                .map_err(io_error(output.target(), "start a thread that writes", None))?;
+            let read = Stream::new(Some(output.file()), output.target(), feed, progress, interrupt)
+                .and_then(|mut stream| copy_all(&mut stream, size, &mut pieces));
+            // The stream is gone, and with it the feed: the writing thread ends.
+            joined(writing).and(read)
+        })?;
+        output.commit(interrupt)
+    };
+    let result = attempt();
+    // The rest is asked for too, so that all of them are counted.
+    pieces.for_each(drop);
+    result.map_err(|error| match error {
+        Error::Io { path, source, .. } if path == target && source.kind() == io::ErrorKind::StorageFull => {
+            let free = rustix::fs::statvfs(&directory).map_or(0, |fs| fs.f_bavail.saturating_mul(fs.f_frsize));
+            Error::NoSpace {
+                path: directory,
+                needed,
+                free,
+            }
+        }
+        error => error,
+    })
+}
+
+/// Copies the pieces and the zeros between them. A file stays open while consecutive pieces come from it.
+fn copy_all<'a>(stream: &mut Stream<'_>, size: u64, pieces: impl Iterator<Item = Piece<'a>>) -> Result<(), Error> {
+    let mut open: Option<Input<'_>> = None;
+    for piece in pieces {
+        if piece.offset.checked_add(piece.length).is_none_or(|end| end > size) {
+            return Err(stream.misplaced("a piece lies past the end of the image"));
+        }
+        let gap = piece.offset.checked_sub(stream.position());
+        stream.zeros(gap.ok_or_else(|| stream.misplaced("a piece overlaps the one before"))?)?;
+        match piece.source {
+            PieceSource::Bytes(bytes) if bytes.len() as u64 == piece.length => stream.bytes(&bytes)?,
+            PieceSource::Bytes(_) => return Err(stream.misplaced("a piece is not its length")),
+            PieceSource::File { path, stamp, offset } => {
+                let input = match open.take() {
+                    Some(input) if input.is(path, stamp) => input,
+                    before => {
+                        before.map_or(Ok(()), Input::close)?;
+                        Input::open(path, stamp)?
+                    }
+                };
+                stream.file(&input, offset, piece.length)?;
+                open = Some(input);
+            }
+        }
+    }
+    open.map_or(Ok(()), Input::close)?;
+    stream.zeros(size.saturating_sub(stream.position()))?;
+    stream.flush()
+}

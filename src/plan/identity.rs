@@ -1,0 +1,168 @@
+//! The identity of an image: what GUIDs, serial numbers and signatures are made of.
+//!
+//! A SHA-256 over everything that was planned: each path, kind, length and attribute, and what stands for each content. Two images
+//! with the same content have the same identity on every host, and no clock or random number is needed. Host paths, the output's name
+//! and the order of the manifest do not enter.
+
+use sha2::{Digest, Sha256};
+
+use crate::formats::gpt::Guid;
+use crate::resolve::{BootBytes, Esp, Resolved};
+use crate::tree::{Kind, Patch, PayloadId};
+
+/// The digest that all identifying fields come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity([u8; 32]);
+
+impl Identity {
+    pub(super) fn of(resolved: &Resolved) -> Self {
+        let mut sum = Sum(Sha256::new());
+        let ids = &resolved.identifiers;
+        for text in [
+            &ids.system,
+            &ids.volume,
+            &ids.volume_set,
+            &ids.publisher,
+            &ids.preparer,
+            &ids.application,
+        ] {
+            sum.bytes(text.as_bytes());
+        }
+        sum.number(resolved.timestamp.unix() as u64);
+        for (name, value) in [
+            ("rock_ridge", resolved.rock_ridge),
+            ("joliet", resolved.joliet),
+            ("implant_md5", resolved.implant_md5),
+        ] {
+            sum.field(name, u64::from(value));
+        }
+        sum.bytes(b"sha256sums");
+        sum.number(u64::from(resolved.checksums.is_some()));
+        sum.bytes(b"layout");
+        sum.bytes(resolved.layout.word().as_bytes());
+        sum.bytes(b"boot_code");
+        sum.bytes(resolved.boot_code.as_ref().map_or(&[], |code| code.as_slice()));
+        sum.field("boot_code_patch", patch(resolved.boot_code_patch));
+        sum.tree(resolved);
+        sum.boot(resolved);
+        Self(sum.0.finalize().into())
+    }
+
+    /// A GUID for one `purpose`.
+    pub(super) fn guid(&self, purpose: &str) -> Guid {
+        let digest = self.derive(purpose);
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        Guid::version_4(bytes)
+    }
+
+    /// A number for one `purpose`; never zero, which readers take for "none".
+    pub(super) fn number(&self, purpose: &str) -> u32 {
+        let digest = self.derive(purpose);
+        u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]]).max(1)
+    }
+
+    /// The image's id for the boot loader: 32 hexadecimal digits.
+    pub(super) fn image_id(&self) -> String {
+        crate::ground::text::hex(&self.derive("image")[..16])
+    }
+
+    fn derive(&self, purpose: &str) -> [u8; 32] {
+        Sha256::new()
+            .chain_update(self.0)
+            .chain_update(purpose)
+            .finalize()
+            .into()
+    }
+}
+
+/// Fields into the digest, each with its length, so that no two sequences of fields look alike.
+struct Sum(Sha256);
+
+impl Sum {
+    fn number(&mut self, value: u64) {
+        self.0.update(value.to_le_bytes());
+    }
+
+    /// A number with its name.
+    fn field(&mut self, name: &str, value: u64) {
+        self.bytes(name.as_bytes());
+        self.number(value);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.update(bytes);
+    }
+
+    fn payload(&mut self, resolved: &Resolved, id: PayloadId) {
+        let payload = resolved.tree.payload(id);
+        self.number(payload.length);
+        self.0.update(payload.digest);
+        self.number(patch(payload.patched.as_ref().map(|patched| patched.patch)));
+    }
+
+    fn tree(&mut self, resolved: &Resolved) {
+        for id in resolved.tree.in_order() {
+            let node = resolved.tree.node(id);
+            self.bytes(&resolved.tree.path(id));
+            let attributes = &node.attributes;
+            self.number(u64::from(attributes.mode));
+            self.number(u64::from(attributes.uid) << 32 | u64::from(attributes.gid));
+            self.number(attributes.mtime.unix() as u64);
+            match &node.kind {
+                Kind::Directory(_) => self.number(1),
+                Kind::File(payload) => {
+                    self.number(2);
+                    self.payload(resolved, *payload);
+                }
+                Kind::Symlink(target) => {
+                    self.number(3);
+                    self.bytes(target);
+                }
+                Kind::Device { block, major, minor } => {
+                    self.number(4 + u64::from(*block));
+                    self.number(u64::from(*major) << 32 | u64::from(*minor));
+                }
+            }
+        }
+    }
+
+    fn boot(&mut self, resolved: &Resolved) {
+        match &resolved.esp {
+            None => self.number(0),
+            Some(Esp::Files { files, size, .. }) => {
+                self.number(1 + files.len() as u64);
+                self.number(size.unwrap_or(0));
+                for (path, payload) in files {
+                    self.bytes(path.join("/").as_bytes());
+                    self.payload(resolved, *payload);
+                }
+            }
+            Some(Esp::Image { payload, .. }) => self.payload(resolved, *payload),
+        }
+        for boot in &resolved.boot {
+            self.field("platform", u64::from(boot.platform.code()));
+            self.bytes(b"emulation");
+            self.bytes(boot.emulation.to_string().as_bytes());
+            self.field("system_type", u64::from(boot.system_type));
+            self.field("load_segment", u64::from(boot.load_segment));
+            self.field("load_sectors", u64::from(boot.sectors));
+            match boot.image {
+                BootBytes::Esp => self.bytes(b"ESP"),
+                BootBytes::Payload(payload) => {
+                    self.bytes(b"image");
+                    self.payload(resolved, payload);
+                }
+            }
+        }
+    }
+}
+
+fn patch(patch: Option<Patch>) -> u64 {
+    match patch {
+        None => 0,
+        Some(Patch::Isolinux) => 1,
+        Some(Patch::Grub2) => 2,
+    }
+}

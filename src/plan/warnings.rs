@@ -1,0 +1,171 @@
+//! What the user should know of a plan: what an index had to change, or what some reader will not show.
+
+use crate::formats::fat;
+use crate::formats::iso9660;
+use crate::ground::text;
+use crate::manifest::diagnostic::Severity;
+
+use super::Plan;
+
+/// Linux drops a name of so many bytes or more, and shows the identifier of the record instead.
+const LINUX_NAME: usize = 254;
+
+/// Joliet's fields hold half as many characters as the primary ones hold bytes: the volume identifier's, and the longer ones'.
+const JOLIET_VOLUME: usize = 16;
+const JOLIET_TEXT: usize = 64;
+
+impl Plan<'_> {
+    /// In the order: the manifest's own, those of ISO 9660, of Rock Ridge, of Joliet, of the ESP.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let given = self.resolved.report.diagnostics.iter();
+        let given = given.filter(|diagnostic| diagnostic.severity == Severity::Warning);
+        let mut warnings: Vec<String> = given.map(|warning| warning.message.clone()).collect();
+        warnings.extend(self.too_deep());
+        warnings.extend(self.long_names());
+        warnings.extend(self.moved_dates());
+        warnings.extend(self.left_out());
+        warnings.extend(self.long_targets());
+        warnings.extend(self.cut_identifiers());
+        warnings.extend(self.case_collisions());
+        warnings.extend(self.mapped_names());
+        let (_, clamped) = fat::clamped(self.resolved.timestamp);
+        if clamped && !self.volumes.is_empty() {
+            warnings.push("FAT dates reach from 1980 to 2107: those of the ESP were moved there".into());
+        }
+        warnings
+    }
+
+    fn shown(&self, node: usize) -> String {
+        text::visible(&self.node_path(node))
+    }
+
+    fn too_deep(&self) -> Option<String> {
+        let node = self.primary.too_deep()?;
+        Some(format!(
+            "{} is more than 8 levels deep (ECMA-119 §7.8.2.2): readers without Rock Ridge may not see it",
+            self.shown(node)
+        ))
+    }
+
+    fn long_names(&self) -> Option<String> {
+        let nodes = self.iso.tree.nodes.iter().enumerate();
+        let mut long = nodes.filter(|(_, node)| self.resolved.rock_ridge && node.name.len() >= LINUX_NAME);
+        let (first, _) = long.next()?;
+        let count = 1 + long.count();
+        Some(format!(
+            "{count} {} {LINUX_NAME} bytes or more, and Linux does not show such a name: {} first",
+            if count == 1 { "name has" } else { "names have" },
+            self.shown(first)
+        ))
+    }
+
+    fn moved_dates(&self) -> Option<String> {
+        let nodes = self.iso.tree.nodes.iter().enumerate();
+        let mut moved = nodes.filter(|(_, node)| !iso9660::is_recordable(node.posix.mtime));
+        let (first, node) = moved.next()?;
+        Some(format!(
+            "{} of 1900 to 2155, which ISO 9660 cannot record (ECMA-119 §10.1.6), moved to the nearest end: {} of {} first",
+            match 1 + moved.count() {
+                1 => "1 date outside".to_owned(),
+                count => format!("{count} dates outside"),
+            },
+            node.posix.mtime,
+            self.shown(first)
+        ))
+    }
+
+    /// Only Rock Ridge holds links and devices.
+    fn left_out(&self) -> Option<String> {
+        let nodes = self.iso.tree.nodes.iter().enumerate();
+        let mut links =
+            nodes.filter(|(_, node)| !matches!(node.kind, iso9660::Kind::Directory | iso9660::Kind::File { .. }));
+        let (first, _) = links.next()?;
+        let (first, count) = (self.shown(first), 1 + links.count());
+        let links_are = if count == 1 {
+            "link or device is"
+        } else {
+            "links or devices are"
+        };
+        match (self.resolved.rock_ridge, self.resolved.joliet) {
+            (false, _) => Some(format!(
+                "{count} {links_are} left out: only Rock Ridge can hold them; {first} first"
+            )),
+            (true, true) => Some(format!(
+                "{count} {links_are} in the Rock Ridge tree alone: Joliet, which Windows reads, cannot hold them; {first} first"
+            )),
+            (true, false) => None,
+        }
+    }
+
+    /// xorriso does not list a link with a longer target.
+    fn long_targets(&self) -> Option<String> {
+        const LONGEST: usize = 1024;
+        let nodes = self.iso.tree.nodes.iter().enumerate();
+        let mut long = nodes.filter(|(_, node)| {
+            let is_long = |target: &[u8]| self.resolved.rock_ridge && target.len() > LONGEST;
+            matches!(&node.kind, iso9660::Kind::Symlink { target } if is_long(target))
+        });
+        let (first, _) = long.next()?;
+        Some(format!(
+            "{} links have targets of more than {LONGEST} bytes, which not every reader takes: {} first",
+            1 + long.count(),
+            self.shown(first)
+        ))
+    }
+
+    /// The Joliet descriptor has the same fields in UCS-2.
+    fn cut_identifiers(&self) -> Vec<String> {
+        let ids = &self.resolved.identifiers;
+        let fields = [
+            ("volume_id", &ids.volume, JOLIET_VOLUME),
+            ("system_id", &ids.system, JOLIET_VOLUME),
+            ("volume_set_id", &ids.volume_set, JOLIET_TEXT),
+            ("publisher_id", &ids.publisher, JOLIET_TEXT),
+            ("preparer_id", &ids.preparer, JOLIET_TEXT),
+            ("application_id", &ids.application, JOLIET_TEXT),
+        ];
+        let cut = fields
+            .into_iter()
+            .filter(|(_, text, limit)| self.joliet.is_some() && text.chars().count() > *limit);
+        cut.map(|(name, text, limit)| {
+            let kept: String = text.chars().take(limit).collect();
+            format!(
+                "the Joliet copy of {name} holds {limit} characters and is cut to \"{}\"",
+                text::visible(kept.as_bytes())
+            )
+        })
+        .collect()
+    }
+
+    fn case_collisions(&self) -> Option<String> {
+        let collisions = self.joliet.as_ref()?.case_collisions();
+        let &(first, second) = collisions.first()?;
+        Some(format!(
+            "{} Joliet {} only in case from another, {} and {} first: Windows shows one of each",
+            collisions.len(),
+            if collisions.len() == 1 {
+                "name differs"
+            } else {
+                "names differ"
+            },
+            self.shown(first),
+            self.shown(second),
+        ))
+    }
+
+    fn mapped_names(&self) -> Vec<String> {
+        // A level-3 identifier is upper case and short; with Rock Ridge nobody reads it.
+        let primary = Some(&self.primary).filter(|_| !self.resolved.rock_ridge);
+        let indexes = [("a plain ISO 9660", primary), ("a Joliet", self.joliet.as_ref())];
+        let mapped = indexes
+            .into_iter()
+            .filter_map(|(index, hierarchy)| Some((index, hierarchy?.mappings().len())));
+        mapped
+            .filter(|(_, count)| *count > 0)
+            .map(|(index, count)| {
+                let names = if count == 1 { "name is not" } else { "names are not" };
+                format!("{count} {names} possible in {index} index and mapped to others; `plan --json` lists them as name_map")
+            })
+            .collect()
+    }
+}
