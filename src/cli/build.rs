@@ -15,6 +15,7 @@ use isobuild::plan::{self, IsoTree};
 use isobuild::resolve;
 use sha2::{Digest as _, Sha256};
 
+use super::planned::planned;
 use super::progress::Progress;
 use super::{Arguments, Build, environment, interrupt, print_json, show};
 
@@ -47,9 +48,9 @@ pub(super) fn build(arguments: &Build, interrupt: &Interrupt) -> Result<PathBuf,
         return Err(Error::input(&arguments.manifest, message));
     }
     let resolved = resolve::resolve(&document, &environment(arguments.output.clone()))?;
-    let iso = IsoTree::of(&resolved);
-    let planned = |error: plan::PlanError| error.into_error(&document);
-    let mut plan = plan::plan(&resolved, &iso).map_err(planned)?;
+    let iso = IsoTree::of(&resolved.contents);
+    let planned = |error: plan::PlanError| planned(error, &document);
+    let mut plan = plan::plan(&resolved.contents, &iso).map_err(planned)?;
     let mut facts = plan.facts().map_err(planned)?;
     if !arguments.quiet {
         progress.aside(|| show::warnings(&resolved.report, &facts.warnings));

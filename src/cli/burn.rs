@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use isobuild::device::{Burner, Payload, Target};
-use isobuild::manifest::error::{Error, escape};
+use isobuild::ground::text::visible_path;
+use isobuild::manifest::error::Error;
 use isobuild::output::Interrupt;
 
 use super::progress::Progress;
@@ -22,9 +23,9 @@ pub(super) fn burn(target: &Target, payload: Payload, quiet: bool, interrupt: &I
         source: std::io::Error::other(message),
     };
     let arguments = burner.arguments(whole.path(), target.path());
-    let program = escape(burner.program());
+    let program = visible_path(burner.program());
     if !quiet {
-        let words: Vec<_> = arguments.iter().map(|word| escape(Path::new(word))).collect();
+        let words: Vec<_> = arguments.iter().map(|word| visible_path(Path::new(word))).collect();
         eprintln!("{program} {}", words.join(" "));
     }
     let status = Command::new(burner.program()).args(&arguments).status();

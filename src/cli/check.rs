@@ -6,8 +6,9 @@ use isobuild::facts::cell::Cell;
 use isobuild::facts::check;
 use isobuild::facts::{Description, Verdict};
 use isobuild::ground::read_at::ReadAt;
+use isobuild::ground::text::visible_path;
 use isobuild::look::digests;
-use isobuild::manifest::error::{Error, escape};
+use isobuild::manifest::error::Error;
 use serde::Serialize;
 
 use super::inspect::{described, open};
@@ -70,6 +71,6 @@ fn judge(image: &Path, facts: &Description, required: &[Cell]) -> Result<(), Err
     }
     match wrong.is_empty() {
         true => Ok(()),
-        false => Err(Error::Verdict(format!("{}: {}", escape(image), wrong.join(", ")))),
+        false => Err(Error::Verdict(format!("{}: {}", visible_path(image), wrong.join(", ")))),
     }
 }

@@ -79,7 +79,13 @@ pub(super) fn disks(host: &Host) -> Result<Vec<Disk>, Error> {
 fn text(disks: &[Disk]) -> String {
     let (refused, accepted): (Vec<&Disk>, Vec<&Disk>) = disks.iter().partition(|disk| !disk.refusals().is_empty());
     let mut text = String::new();
-    let line = |disk: &Disk| format!("{}  {}\n", isobuild::manifest::error::escape(&disk.path), disk.title());
+    let line = |disk: &Disk| {
+        format!(
+            "{}  {}\n",
+            isobuild::ground::text::visible_path(&disk.path),
+            disk.title()
+        )
+    };
     match accepted.is_empty() {
         true => text.push_str("Nothing here can be written to.\n"),
         false => text.push_str("Can be written to:\n"),

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use isobuild::ground::text;
+use isobuild::ground::text::visible_path;
 use isobuild::look::diff::{self, Difference};
-use isobuild::manifest::error::{Error, escape};
+use isobuild::manifest::error::Error;
 
 use super::inspect::open;
 use super::ls::failed;
@@ -40,7 +41,7 @@ pub(super) fn run(arguments: &Diff) -> Result<(), Error> {
 }
 
 fn name(path: &Path) -> String {
-    escape(path)
+    visible_path(path)
 }
 
 fn shown(difference: &Difference) -> String {

@@ -6,9 +6,10 @@ use std::path::Path;
 use isobuild::formats::iso9660::EntryKind;
 use isobuild::ground::read_at::FileAt;
 use isobuild::ground::text;
+use isobuild::ground::text::visible_path;
 use isobuild::look::contents::{self, Item, Place, Tree};
 use isobuild::look::extract::{self, Error as ExtractError, Report};
-use isobuild::manifest::error::{Error, escape};
+use isobuild::manifest::error::Error;
 use isobuild::output;
 
 use super::inspect::open;
@@ -88,9 +89,10 @@ fn ended(arguments: &Extract, error: ExtractError) -> Error {
             source,
         },
         error @ ExtractError::Stopped => Error::input(&arguments.image, error.to_string()),
-        ExtractError::TooLarge(why) => {
-            Error::input(&arguments.image, format!("{}: {why}", escape(&arguments.directory)))
-        }
+        ExtractError::TooLarge(why) => Error::input(
+            &arguments.image,
+            format!("{}: {why}", visible_path(&arguments.directory)),
+        ),
     }
 }
 

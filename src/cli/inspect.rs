@@ -4,9 +4,9 @@ use std::path::Path;
 
 use isobuild::facts::Description;
 use isobuild::ground::read_at::FileAt;
+use isobuild::ground::stamp;
 use isobuild::look::inspect::{self, InspectError};
 use isobuild::manifest::error::Error;
-use isobuild::tree::source;
 
 use super::progress::Progress;
 use super::{Inspect, print, print_json, show};
@@ -33,7 +33,7 @@ pub(super) fn described(path: &Path, session: Option<usize>) -> Result<Descripti
 pub(super) fn open(path: &Path) -> Result<FileAt, Error> {
     use std::os::unix::fs::FileTypeExt;
     let unusable = |error: std::io::Error| Error::input(path, error.to_string());
-    let file = source::open(path).map_err(unusable)?;
+    let file = stamp::open(path).map_err(unusable)?;
     let kind = file.metadata().map_err(unusable)?.file_type();
     if !kind.is_file() && !kind.is_block_device() {
         let what = if kind.is_dir() {

@@ -3,7 +3,8 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 
-use isobuild::manifest::error::{Error, escape};
+use isobuild::ground::text::visible_path;
+use isobuild::manifest::error::Error;
 use isobuild::resolve::loader::builtin;
 
 use super::{Loader, print};
@@ -27,7 +28,7 @@ pub(super) fn run(arguments: &Loader) -> Result<(), Error> {
         file.write_all(program)
             .and_then(|()| file.sync_all())
             .map_err(failed(path, "writing"))?;
-        said += &format!("{}: for {machine}\n", escape(path));
+        said += &format!("{}: for {machine}\n", visible_path(path));
     }
     print(&said)
 }

@@ -12,6 +12,7 @@ mod inspect;
 mod loader;
 mod ls;
 mod plan;
+mod planned;
 mod progress;
 mod read;
 mod run;

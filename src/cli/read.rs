@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use isobuild::device::{self, Copied, Host, Medium};
 use isobuild::ground::read_at::ReadAt;
+use isobuild::ground::text::visible_path;
 use isobuild::ground::text::{hex, size};
-use isobuild::manifest::error::{Error, escape};
+use isobuild::manifest::error::Error;
 
 use super::progress::Progress;
 use super::{interrupt, print};
@@ -31,7 +32,7 @@ pub(super) fn run(arguments: &Read) -> Result<(), Error> {
     if device::overlap(&Host::default(), &arguments.device, &arguments.output) {
         return Err(Error::Refused(format!(
             "refusing to write to {}: it holds what is read",
-            escape(&arguments.output)
+            visible_path(&arguments.output)
         )));
     }
     let interrupt = interrupt()?;
@@ -67,7 +68,7 @@ pub(super) fn run(arguments: &Read) -> Result<(), Error> {
         action: "reading",
         source: io::Error::other(format!(
             "parts of it cannot be read; they are zeros in the image, and in {}, from which ddrescue can go on",
-            escape(&map)
+            visible_path(&map)
         )),
     })
 }
@@ -85,6 +86,6 @@ fn text(copied: &Copied, output: &Path) -> String {
     for &(offset, length) in &copied.unreadable {
         text.push_str(&format!("unreadable: {} at byte {offset}\n", size(length)));
     }
-    text.push_str(&format!("{}  {}\n", hex(&copied.sha256), escape(output)));
+    text.push_str(&format!("{}  {}\n", hex(&copied.sha256), visible_path(output)));
     text
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use isobuild::facts::Description;
 use isobuild::facts::cell::{Cell, Firmware, Medium};
-use isobuild::manifest::error::{Error, escape};
+use isobuild::ground::text::visible_path;
+use isobuild::manifest::error::Error;
 use isobuild::vm::accelerator::Accelerator;
 use isobuild::vm::{self, Machine, Scratch, Seat};
 
@@ -101,7 +102,7 @@ fn cell(arguments: &Run, facts: &Description) -> Cell {
 
 /// What is going to be seen, if that is nothing.
 fn announce(image: &Path, facts: &Description, cell: Cell) {
-    show::tell(&format!("{}: {cell}", escape(image)));
+    show::tell(&format!("{}: {cell}", visible_path(image)));
     let verdict = facts.cells.iter().find(|verdict| verdict.cell == cell);
     if let Some(verdict) = verdict.filter(|verdict| !verdict.boots) {
         show::notes(&[format!("{cell} will not boot: {}", verdict.reason)]);

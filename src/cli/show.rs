@@ -8,9 +8,10 @@ use isobuild::facts::cell::{Cell, Firmware};
 use isobuild::facts::check;
 use isobuild::facts::{Description, Extent, SignatureFacts};
 use isobuild::ground::text;
+use isobuild::ground::text::visible_path;
 use isobuild::look::extract;
 use isobuild::manifest::diagnostic::{Report, Severity};
-use isobuild::manifest::error::{Error, escape};
+use isobuild::manifest::error::Error;
 
 /// A line on standard error. What becomes of it changes nothing: the exit code says how the run ended.
 pub(super) fn tell(line: &str) {
@@ -53,7 +54,11 @@ pub(super) fn built(output: &Path, facts: &Description) {
         Some(why) if check::claims(facts) => format!("nothing boots it: {why}"),
         Some(_) => "a data image, nothing boots it".into(),
     };
-    tell(&format!("{}: {}, {boots}", escape(output), text::size(facts.size)));
+    tell(&format!(
+        "{}: {}, {boots}",
+        visible_path(output),
+        text::size(facts.size)
+    ));
 }
 
 /// The closing line of `extract`.
@@ -72,7 +77,11 @@ pub(super) fn extracted(directory: &Path, report: &extract::Report) {
         true => "nothing".into(),
         false => counts.join(", "),
     };
-    tell(&format!("{}: {made}, {}", escape(directory), text::size(report.bytes)));
+    tell(&format!(
+        "{}: {made}, {}",
+        visible_path(directory),
+        text::size(report.bytes)
+    ));
 }
 
 /// The whole image as a picture: one line an extent, in its order.

@@ -7,7 +7,8 @@ use clap::Args;
 use isobuild::facts::secure_boot;
 use isobuild::formats::authenticode::{Certificate, SigningKey};
 use isobuild::ground::text;
-use isobuild::manifest::error::{Error, escape};
+use isobuild::ground::text::visible_path;
+use isobuild::manifest::error::Error;
 use isobuild::output;
 
 use super::{interrupt, print};
@@ -38,7 +39,7 @@ pub(super) fn run(arguments: &Sign) -> Result<(), Error> {
     output::write_file(&arguments.output, &signed, &interrupt()?)?;
     print(&format!(
         "{}: signed with the certificate {}\n",
-        escape(&arguments.output),
+        visible_path(&arguments.output),
         text::visible(name.as_bytes())
     ))
 }

@@ -6,16 +6,18 @@ use std::{env, fs};
 use isobuild::facts::Description;
 use isobuild::facts::check;
 use isobuild::ground::read_at::ReadAt;
+use isobuild::ground::stamp::Stamp;
 use isobuild::look::inspect;
 use isobuild::manifest::error::Error;
 use isobuild::manifest::{self, Document, Expectations};
 use isobuild::output::Interrupt;
 use isobuild::plan::{self, IsoTree};
 use isobuild::resolve::{self, Resolved};
-use isobuild::tree::source::{Source, Stamp};
+use isobuild::tree::source::Source;
 use isobuild::vm::Trusted;
 
 use super::inspect::open;
+use super::planned::planned;
 use super::trust::certificate;
 use super::{Build, build, environment};
 
@@ -90,9 +92,9 @@ fn current(document: &Document) -> Result<Option<PathBuf>, Error> {
     if !written.is_file() || !is_newer_than_its_inputs(Stamp::of(&written).mtime, &document.path, &resolved) {
         return Ok(None);
     }
-    let iso = IsoTree::of(&resolved);
-    let planned = |error: plan::PlanError| error.into_error(document);
-    let plan = plan::plan(&resolved, &iso).map_err(planned)?;
+    let iso = IsoTree::of(&resolved.contents);
+    let planned = |error: plan::PlanError| planned(error, document);
+    let plan = plan::plan(&resolved.contents, &iso).map_err(planned)?;
     let described = inspect::inspect(&open(&resolved.output)?);
     let planned = plan.describe().map_err(planned)?;
     Ok(described
@@ -123,6 +125,7 @@ fn is_newer_than_its_inputs(written: (i64, i64), manifest: &Path, resolved: &Res
         .map(|path| path.and_then(|path| fs::metadata(path).ok()));
     let others = others.map(|found| found.map(|metadata| Stamp::of(&metadata)));
     let sources = resolved
+        .contents
         .tree
         .payloads()
         .iter()

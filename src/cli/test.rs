@@ -7,8 +7,9 @@ use isobuild::facts::cell::Cell;
 use isobuild::facts::check;
 use isobuild::facts::{Description, Verdict};
 use isobuild::ground::text;
+use isobuild::ground::text::visible_path;
 use isobuild::manifest::Expectations;
-use isobuild::manifest::error::{Error, escape};
+use isobuild::manifest::error::Error;
 use isobuild::vm::{Machine, Outcome, Report, Round, Skipped, round};
 
 use super::inspect::described;
@@ -71,7 +72,7 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
             print(&report.skipped.iter().map(skipped).collect::<String>())?;
             print(&format!(
                 "logs, pictures, junit.xml and report.json: {}\n",
-                escape(&directory)
+                visible_path(&directory)
             ))?;
         }
     }
@@ -134,7 +135,7 @@ fn line(facts: &Description, outcome: &Outcome) -> String {
             out.extend(lines.iter().map(|line| format!("    {who}: {line}\n")));
         }
         match &failed.screen {
-            Ok(png) => out += &format!("    picture: {}\n", escape(png)),
+            Ok(png) => out += &format!("    picture: {}\n", visible_path(png)),
             Err(why) => out += &format!("    no picture: {why}\n"),
         }
         // The rules know more of what is missing than the firmware says.
@@ -159,7 +160,7 @@ fn write(directory: &Path, report: &Report, name: &str) -> Result<(), Error> {
 /// The error of the run. A failed cell is a verdict on the image. A cell that could not be tried is not, and counts if it was asked for or
 /// nothing else was tried.
 fn judge(image: &Path, report: &Report) -> Result<(), Error> {
-    let image = escape(image);
+    let image = visible_path(image);
     match (report.cells.len(), report.failures()) {
         (0, _) if report.skipped.is_empty() => Err(Error::Verdict(format!(
             "{image}: there is nothing to boot; `isobuild check` says why"

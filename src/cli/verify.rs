@@ -6,9 +6,10 @@ use clap::Args;
 use isobuild::device::{self, Comparison, Fault, Medium, Payload};
 use isobuild::facts::Extent;
 use isobuild::ground::read_at::{FileAt, ReadAt};
+use isobuild::ground::text::visible_path;
 use isobuild::ground::text::{size, visible};
 use isobuild::look::inspect;
-use isobuild::manifest::error::{Error, escape};
+use isobuild::manifest::error::Error;
 use isobuild::output::Interrupt;
 use serde::Serialize;
 
@@ -80,7 +81,7 @@ pub(super) fn compare(
     let first = found
         .first
         .map(|offset| difference(&image, offset, medium.sector_size()));
-    let names = [escape(name), escape(device)];
+    let names = [visible_path(name), visible_path(device)];
     let verdict = match found.is_sound() {
         true => Ok(()),
         false => Err(Error::Verdict(format!("{} is not what is on {}", names[0], names[1]))),

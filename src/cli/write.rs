@@ -7,7 +7,8 @@ use std::time::Instant;
 use clap::Args;
 use isobuild::device::{self, Allowed, Host, Kind, Medium, Options, Payload, Phase, Report, Starts, Target};
 use isobuild::ground::text::size;
-use isobuild::manifest::error::{Error, escape};
+use isobuild::ground::text::visible_path;
+use isobuild::manifest::error::Error;
 
 use super::burn::burn;
 use super::progress::Progress;
@@ -112,7 +113,7 @@ pub(super) fn run(arguments: &Write) -> Result<(), Error> {
     if payload.behind() > 0 {
         show::notes(&[format!(
             "{}: {} bytes behind the compressed image are no part of it, and are not written",
-            escape(payload.path()),
+            visible_path(payload.path()),
             payload.behind()
         )]);
     }
@@ -128,7 +129,7 @@ pub(super) fn run(arguments: &Write) -> Result<(), Error> {
 /// If it is cut short, or if nothing starts from it and nobody is asked.
 fn judged(arguments: &Write, payload: &Payload, target: &Target) -> Result<Vec<String>, Error> {
     let judgement = device::judge(payload, target)?;
-    let name = escape(payload.path());
+    let name = visible_path(payload.path());
     let medium = if target.is_optical() { "disc" } else { "stick" };
     let mut told = Vec::new();
     if let Some(why) = judgement.cut {
@@ -175,7 +176,7 @@ fn word(phase: Phase) -> &'static str {
 
 /// Shows what will be lost, and asks. Where nobody can be asked, nothing is written.
 fn confirm(target: &Target, payload: &Payload, told: &[String]) -> Result<(), Error> {
-    let name = escape(target.path());
+    let name = visible_path(target.path());
     show::notes(told);
     let mut text = String::new();
     match target.kind() {
@@ -196,7 +197,7 @@ fn confirm(target: &Target, payload: &Payload, told: &[String]) -> Result<(), Er
         } else {
             content.kind
         };
-        let path = escape(&content.path);
+        let path = visible_path(&content.path);
         text.push_str(&format!("  {path}  {kind}{label}, {}\n", size(content.length)));
     }
     text.push_str("All that is on it will be lost.\n");
@@ -204,7 +205,7 @@ fn confirm(target: &Target, payload: &Payload, told: &[String]) -> Result<(), Er
         eprint!("{text}");
         return Err(refused(target, "there is no terminal to ask at (--yes does not ask)"));
     }
-    eprint!("{text}Write {} to it? Type yes: ", escape(payload.path()));
+    eprint!("{text}Write {} to it? Type yes: ", visible_path(payload.path()));
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);
     match read.is_ok() && answer.trim().eq_ignore_ascii_case("yes") {
@@ -227,8 +228,8 @@ fn closing(target: &Target, payload: &Payload, report: &Report, started: Instant
     };
     let mut text = format!(
         "{} is on {}: {} written and read back{skipped}, in {seconds:.1} s\n",
-        escape(payload.path()),
-        escape(target.path()),
+        visible_path(payload.path()),
+        visible_path(target.path()),
         size(report.size),
     );
     // udev has the kernel read the new table when the disk is closed.

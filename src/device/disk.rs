@@ -227,7 +227,7 @@ impl Disk {
 
 /// A path as it may be shown.
 pub(super) fn visible(path: &Path) -> String {
-    crate::manifest::error::escape(path)
+    crate::ground::text::visible_path(path)
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ impl std::error::Error for Error {}
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = crate::manifest::error::escape;
+        let name = crate::ground::text::visible_path;
         match self {
             Self::Refused { path, reasons } => {
                 write!(f, "refusing to write to {}: {}", name(path), reasons.join("; "))

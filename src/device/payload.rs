@@ -11,8 +11,9 @@ use tempfile::NamedTempFile;
 use super::Error;
 use crate::ground::decompress::{Behind, Compression};
 use crate::ground::read_at::ReadAt;
+use crate::ground::stamp;
+use crate::ground::stamp::Stamp;
 use crate::look::inspect;
-use crate::tree::source::{self, Stamp};
 
 /// What is written last: the system area and the tables that firmware starts from, the descriptors behind them, and more.
 pub(super) const HEAD: usize = 1 << 20;
@@ -100,7 +101,7 @@ impl Payload {
     /// [`Error::Image`] if it cannot be read, is empty, or holds a disk in a form that no firmware reads.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let unreadable = |error: io::Error| Error::image(path, error.to_string());
-        let file = source::open(path).map_err(unreadable)?;
+        let file = stamp::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         let kind = metadata.file_type();
         if !kind.is_file() && !kind.is_block_device() {

@@ -3,8 +3,16 @@
 //! `plan` fills a [`Description`] from the manifest's side, `inspect` from the image's bytes, and the two must be equal: that equality
 //! is a test over every example. Offsets and lengths are bytes.
 
+pub(crate) mod boot_code;
+pub(crate) mod boot_images;
 pub mod cell;
 pub mod check;
+pub(crate) mod extents;
+pub(crate) mod fallback;
+pub(crate) mod fat;
+pub(crate) mod loaders;
+pub mod menu_file;
+pub(crate) mod partitions;
 mod program;
 pub mod secure_boot;
 
@@ -279,6 +287,19 @@ pub struct Extent {
     /// The host file or manifest key that the bytes come from. `plan` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+}
+
+impl Extent {
+    /// One without a name.
+    pub(crate) fn new(offset: u64, length: u64, what: What) -> Self {
+        Self {
+            offset,
+            length,
+            what,
+            paths: Vec::new(),
+            source: None,
+        }
+    }
 }
 
 /// The verdict on one firmware with one medium.

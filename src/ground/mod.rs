@@ -3,5 +3,7 @@
 pub mod decompress;
 pub(crate) mod limits;
 pub mod read_at;
+pub mod spool;
+pub mod stamp;
 pub mod text;
 pub mod time;

@@ -218,6 +218,29 @@ impl ReadAt for Pieces<'_> {
     }
 }
 
+/// The first byte between `start` and `end` that is not zero, and the byte behind the last.
+pub fn nonzero_span(bytes: &dyn ReadAt, start: u64, end: u64) -> io::Result<Option<(u64, u64)>> {
+    const STEP: u64 = 1 << 18;
+    let mut span: Option<(u64, u64)> = None;
+    let mut at = start;
+    while at < end {
+        let step = STEP.min(end - at);
+        let buffer = bytes.read_vec_at(at, step)?;
+        at += step;
+        // Many bytes at a time, while a search for the first looks at each; most gaps are zero.
+        if buffer.iter().fold(0, |any, byte| any | byte) == 0 {
+            continue;
+        }
+        if let Some(first) = buffer.iter().position(|&byte| byte != 0) {
+            let at = at - step;
+            let last = buffer.iter().rposition(|&byte| byte != 0).unwrap_or(first);
+            let first = span.map_or(at + first as u64, |(first, _)| first);
+            span = Some((first, at + last as u64 + 1));
+        }
+    }
+    Ok(span)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,7 @@
 //! Names from manifests and images as text: lossless for programs, harmless for terminals.
 
+use std::path::Path;
+
 /// The path as JSON carries it: valid UTF-8 verbatim, any other byte as `\xNN`, a backslash doubled, so that the bytes can be had
 /// back.
 pub fn lossless(bytes: &[u8]) -> String {
@@ -118,6 +120,12 @@ pub fn sha256_from_hex(text: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
     }
     Some(bytes)
+}
+
+/// A path as it may be shown on a terminal.
+pub fn visible_path(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    visible(path.as_os_str().as_bytes())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::ground::text::visible_path;
 use crate::manifest::diagnostic::Report;
 use crate::output;
 
@@ -13,7 +14,7 @@ pub enum Error {
     #[error("{}", .0.render(false))]
     Manifest(Box<Report>),
     /// An input is missing, unreadable, of the wrong digest or of the wrong form.
-    #[error("{}: {message}", escape(.path))]
+    #[error("{}: {message}", visible_path(.path))]
     Input {
         /// The input.
         path: PathBuf,
@@ -21,7 +22,7 @@ pub enum Error {
         message: String,
     },
     /// Reading or writing failed on the way.
-    #[error("{}: {action}: {source}", escape(.path))]
+    #[error("{}: {action}: {source}", visible_path(.path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -64,10 +65,4 @@ impl Error {
             Self::Write(_) | Self::Failed(_) => 3,
         }
     }
-}
-
-/// A path as it may be shown on a terminal.
-pub fn escape(path: &Path) -> String {
-    use std::os::unix::ffi::OsStrExt;
-    crate::ground::text::visible(path.as_os_str().as_bytes())
 }

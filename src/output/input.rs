@@ -10,7 +10,8 @@ use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
 use super::{Error, io_error};
-use crate::tree::source::{self, Stamp};
+use crate::ground::stamp;
+use crate::ground::stamp::Stamp;
 
 /// An open source. It was what its stamp says when it was opened; [`close`](Self::close) says whether it stayed so.
 pub(super) struct Input<'a> {
@@ -24,7 +25,7 @@ pub(super) struct Input<'a> {
 impl<'a> Input<'a> {
     /// Opens a source, and compares it with its stamp before anything is read.
     pub(super) fn open(path: &'a Path, stamp: &'a Stamp) -> Result<Self, Error> {
-        let file = source::open(path).map_err(|error| {
+        let file = stamp::open(path).map_err(|error| {
             if error.kind() == io::ErrorKind::NotFound {
                 Error::Changed {
                     path: path.into(),

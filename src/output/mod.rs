@@ -30,7 +30,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::tree::source::Stamp;
+use crate::ground::stamp::Stamp;
 pub(crate) use buffer::{ALIGNMENT, BUFFER, Buffer};
 use copy::Stream;
 use disk::Disk;

@@ -5,15 +5,19 @@ mod esp;
 use std::collections::HashMap;
 use std::path::Path;
 
+use crate::facts::boot_code::mbr_facts;
+use crate::facts::boot_images::boot_length;
 use crate::facts::check;
+use crate::facts::extents::settle;
+use crate::facts::fat::fat_what;
+use crate::facts::partitions::{gpt_partition, mbr_partition};
 use crate::facts::{
     BootCatalog, BootEntry, Counts, Description, Extent, GptFacts, Identifiers, InfoTable, MappedName, What,
 };
 use crate::formats::iso9660;
 use crate::ground::text;
-use crate::look::inspect;
-use crate::plan::layout::{self, Content};
-use crate::resolve::{BootBytes, BootImage};
+use crate::plan::layout::Content;
+use crate::tree::contents::{BootBytes, BootImage};
 use crate::tree::source::{Giver, Source};
 use crate::tree::{Payload, PayloadId};
 
@@ -23,8 +27,8 @@ use super::{Plan, PlanError};
 impl Plan<'_> {
     /// All but what grows with the tree, the extents and the map of names: what a build reports.
     pub fn facts(&self) -> Result<Description, PlanError> {
-        let resolved = self.resolved;
-        let ids = &resolved.identifiers;
+        let contents = self.contents;
+        let ids = &contents.identifiers;
         let structures = self.structures()?;
         let mut facts = Description {
             volume_id: ids.volume.clone(),
@@ -36,20 +40,20 @@ impl Plan<'_> {
                 publisher_id: ids.publisher.clone(),
                 preparer_id: ids.preparer.clone(),
                 application_id: ids.application.clone(),
-                created: resolved.timestamp.to_string(),
+                created: contents.timestamp.to_string(),
             },
             filesystems: self.filesystems(),
             counts: self.counts(),
             boot_catalog: self.boot_catalog(&structures),
             el_torito: self.boot_entries()?,
-            mbr: self.tables.slots.map(|_| {
-                let code = self.resolved.boot_code.unwrap_or([0; 440]);
-                inspect::mbr_facts(&code, self.identity.number("disk"))
+            mbr: self.entries.slots.map(|_| {
+                let code = self.contents.boot_code.unwrap_or([0; 440]);
+                mbr_facts(&code, self.identity.number("disk"))
             }),
             esp: self.esp_facts(),
-            menu: resolved.menu.clone(),
-            menu_programs: resolved.menu_programs.clone(),
-            owner: resolved.owner.clone(),
+            menu: contents.menu.clone(),
+            menu_programs: contents.menu_programs.clone(),
+            owner: contents.owner.clone(),
             faults: self.esp_faults(),
             ..Description::default()
         };
@@ -74,10 +78,10 @@ impl Plan<'_> {
 
     fn filesystems(&self) -> Vec<String> {
         let mut names = vec!["iso9660".to_owned()];
-        if self.resolved.rock_ridge {
+        if self.contents.rock_ridge {
             names.push("rock-ridge".into());
         }
-        if self.resolved.joliet {
+        if self.contents.joliet {
             names.push("joliet".into());
         }
         names
@@ -90,7 +94,7 @@ impl Plan<'_> {
             match node.kind {
                 iso9660::Kind::Directory => counts.directories += 1,
                 iso9660::Kind::File { .. } => counts.files += 1,
-                _ if !self.resolved.rock_ridge => {}
+                _ if !self.contents.rock_ridge => {}
                 iso9660::Kind::Symlink { .. } => counts.symlinks += 1,
                 _ => counts.others += 1,
             }
@@ -110,14 +114,14 @@ impl Plan<'_> {
     }
 
     fn boot_entries(&self) -> Result<Vec<BootEntry>, PlanError> {
-        self.resolved.boot.iter().map(|boot| self.boot_entry(boot)).collect()
+        self.contents.boot.iter().map(|boot| self.boot_entry(boot)).collect()
     }
 
     fn boot_entry(&self, boot: &BootImage) -> Result<BootEntry, PlanError> {
         let span = self.boot_span(boot.image);
         let load_sectors = self.load_sectors(boot.image, boot.sectors);
         let info_table = match boot.image {
-            BootBytes::Payload(id) if self.resolved.tree.payload(id).patched.is_some() => {
+            BootBytes::Payload(id) if self.contents.tree.payload(id).patched.is_some() => {
                 let bytes = self.filled(id)?;
                 crate::formats::el_torito::boot_info::read(&bytes, span.offset).map(|table| InfoTable {
                     length: table.length,
@@ -133,7 +137,7 @@ impl Plan<'_> {
             load_sectors,
             load_segment: boot.load_segment,
             offset: span.offset,
-            length: inspect::boot_length(
+            length: boot_length(
                 boot.platform,
                 boot.emulation,
                 load_sectors,
@@ -147,14 +151,14 @@ impl Plan<'_> {
 
     fn partition_facts(&self) -> Vec<crate::facts::Partition> {
         let mut partitions = Vec::new();
-        for (index, slot) in self.tables.slots.iter().flatten().enumerate() {
-            partitions.extend(inspect::mbr_partition(index, slot, super::partitions::SECTOR));
+        for (index, slot) in self.entries.slots.iter().flatten().enumerate() {
+            partitions.extend(mbr_partition(index, slot, super::partitions::SECTOR));
         }
-        for plan in &self.tables.gpt {
+        for plan in &self.entries.gpt {
             let table = plan.table(self.size, &self.identity);
             for (index, partition) in table.partitions.iter().enumerate() {
                 let number = index as u32 + 1;
-                partitions.push(inspect::gpt_partition(number, partition, table.sector_size));
+                partitions.push(gpt_partition(number, partition, table.sector_size));
             }
         }
         partitions
@@ -201,7 +205,7 @@ impl Plan<'_> {
     /// The path that the richest index holds: the name itself with Rock Ridge, else Joliet's, else the level-3 identifier.
     fn richest_path(&self, node: usize) -> String {
         let path = self.path_in(node, |node| {
-            if self.resolved.rock_ridge {
+            if self.contents.rock_ridge {
                 return self.iso.tree.nodes[node].name.to_vec();
             }
             self.joliet.as_ref().unwrap_or(&self.primary).name(node).into_bytes()
@@ -244,11 +248,11 @@ impl Plan<'_> {
                     let Some(region) = regions.and_then(|regions| regions.get(index)) else {
                         continue;
                     };
-                    (extent.what, extent.paths) = inspect::fat_what(&region.what, volume + 1);
+                    (extent.what, extent.paths) = fat_what(&region.what, volume + 1);
                 }
                 Content::Payload(id) => {
-                    let payload = self.resolved.tree.payload(id);
-                    extent.source = Some(source(payload, &self.resolved.base));
+                    let payload = self.contents.tree.payload(id);
+                    extent.source = Some(source(payload, &self.contents.base));
                     let nodes = names.get(&id);
                     if self.payloads[id] == Some(region.offset) {
                         extent.paths = nodes.into_iter().flatten().map(|&n| self.richest_path(n)).collect();
@@ -268,12 +272,12 @@ impl Plan<'_> {
             }
             claims.push(extent);
         }
-        layout::settle(claims)
+        settle(claims)
     }
 
     /// Directories of the primary hierarchy are named as it names them: by Rock Ridge, or by identifier.
     fn primary_path(&self, node: usize) -> String {
-        let path = self.path_in(node, |node| match self.resolved.rock_ridge {
+        let path = self.path_in(node, |node| match self.contents.rock_ridge {
             true => self.iso.tree.nodes[node].name.to_vec(),
             false => self.primary.name(node).into_bytes(),
         });
@@ -283,12 +287,12 @@ impl Plan<'_> {
     /// How much of a boot image without a name can be told from the image alone: what the firmware loads, what its own table
     /// says, and all up to the last byte that is not zero.
     fn hidden_length(&self, id: PayloadId, length: u64) -> u64 {
-        let images = self.resolved.boot.iter();
+        let images = self.contents.boot.iter();
         let told = images.filter(|boot| boot.image == BootBytes::Payload(id)).map(|boot| {
-            let loaded = inspect::boot_length(boot.platform, boot.emulation, boot.sectors, boot.disk_length, 0);
+            let loaded = boot_length(boot.platform, boot.emulation, boot.sectors, boot.disk_length, 0);
             loaded.max(boot.end)
         });
-        let table = if self.resolved.tree.payload(id).patched.is_some() {
+        let table = if self.contents.tree.payload(id).patched.is_some() {
             length
         } else {
             0
@@ -317,7 +321,7 @@ fn gpt_facts(header: &[u8]) -> GptFacts {
 
 /// Where the bytes of a payload come from, for people: a host path relative to the manifest, and the path in it if it is an archive.
 fn source(payload: &Payload, base: &Path) -> String {
-    let relative = |path: &Path| crate::manifest::error::escape(path.strip_prefix(base).unwrap_or(path));
+    let relative = |path: &Path| crate::ground::text::visible_path(path.strip_prefix(base).unwrap_or(path));
     match &payload.source {
         Source::File {
             member: Some(member), ..

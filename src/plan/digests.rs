@@ -6,8 +6,8 @@ use super::Plan;
 use crate::formats::iso9660::MediaMd5;
 use crate::ground::text;
 use crate::plan::layout::Content;
-use crate::resolve::Checksums;
 use crate::tree::PayloadId;
+use crate::tree::contents::Checksums;
 
 /// Digests in the making. Payloads that stand nowhere are empty.
 pub struct Digests {
@@ -23,7 +23,7 @@ pub struct Digests {
 impl Plan<'_> {
     /// Whether the image is to carry the sum of its own bytes; they have to be summed before they are written.
     pub fn wants_media_md5(&self) -> bool {
-        self.resolved.implant_md5
+        self.contents.implant_md5
     }
 
     /// Implants the sum of all bytes that [`encode`](Plan::encode) makes without it.
@@ -33,7 +33,7 @@ impl Plan<'_> {
 
     /// What has to see all bytes that [`encode`](Plan::encode) makes before [`fill_in`](Plan::fill_in); none where nothing asks for digests.
     pub fn digests(&self) -> Option<Digests> {
-        self.resolved.checksums.as_ref()?;
+        self.contents.checksums.as_ref()?;
         let places = self.regions.iter().filter_map(|region| match region.content {
             // A second copy is the same bytes.
             Content::Payload(id) if self.payloads[id] == Some(region.offset) => {

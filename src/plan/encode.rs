@@ -9,7 +9,7 @@ use crate::formats::iso9660::{self, Addresses, Endian, FIELD_LENGTH, MediaMd5, V
 use crate::formats::mbr::{self, Mbr};
 use crate::output::{Piece, PieceSource};
 use crate::plan::layout::{Content, Region};
-use crate::resolve::BootBytes;
+use crate::tree::contents::BootBytes;
 use crate::tree::source::Source;
 use crate::tree::{Patch, Patched, PayloadId};
 
@@ -66,7 +66,11 @@ impl<'r> Plan<'r> {
     }
 
     pub(super) fn structures(&self) -> Result<Structures, PlanError> {
-        let tables = self.tables.gpt.iter().map(|plan| plan.table(self.size, &self.identity));
+        let tables = self
+            .entries
+            .gpt
+            .iter()
+            .map(|plan| plan.table(self.size, &self.identity));
         let gpt = tables.map(|table| gpt::encode(&table)).collect::<Result<_, _>>()?;
         let catalog = match self.catalog {
             Some(_) => Some(self.encode_catalog()?),
@@ -134,16 +138,16 @@ impl<'r> Plan<'r> {
         let [path_table_l, path_table_m] = tables.map(|what| self.offset_of(what));
         let descriptor = VolumeDescriptor {
             kind,
-            identifiers: self.resolved.identifiers.clone(),
+            identifiers: self.contents.identifiers.clone(),
             space: self.size,
             path_table_length: hierarchy.path_table_length(),
             path_table_l,
             path_table_m,
             root: hierarchy.root_record(&addresses),
-            created: self.resolved.timestamp,
+            created: self.contents.timestamp,
             application_use: match (kind, &self.media_md5) {
                 (VolumeKind::Primary, Some(media_md5)) => media_md5.encode(),
-                (VolumeKind::Primary, None) if self.resolved.implant_md5 => MediaMd5::absent(),
+                (VolumeKind::Primary, None) if self.contents.implant_md5 => MediaMd5::absent(),
                 _ => [0; FIELD_LENGTH],
             },
         };
@@ -163,7 +167,7 @@ impl<'r> Plan<'r> {
             (BootBytes::Esp, Some(esp)) => esp,
             (BootBytes::Payload(payload), _) => Span {
                 offset: self.payloads[payload].unwrap_or(0),
-                length: self.resolved.tree.payload(payload).length,
+                length: self.contents.tree.payload(payload).length,
             },
             (BootBytes::Esp, None) => Span { offset: 0, length: 0 },
         }
@@ -172,7 +176,7 @@ impl<'r> Plan<'r> {
     /// Each image in a section of its own but for neighbours of one platform, so that a menu of firmware shows them together.
     fn encode_catalog(&self) -> Result<Vec<u8>, PlanError> {
         let mut sections: Vec<el_torito::Section> = Vec::new();
-        for boot in &self.resolved.boot {
+        for boot in &self.contents.boot {
             let bytes = self.boot_span(boot.image);
             let entry = el_torito::Entry {
                 bootable: true,
@@ -207,11 +211,11 @@ impl<'r> Plan<'r> {
 
     fn master_boot_record(&self) -> Result<[u8; 512], PlanError> {
         let mut sector = mbr::encode(&Mbr {
-            boot_code: self.resolved.boot_code.unwrap_or([0; 440]),
+            boot_code: self.contents.boot_code.unwrap_or([0; 440]),
             disk_signature: self.identity.number("disk"),
-            slots: self.tables.slots.unwrap_or_default(),
+            slots: self.entries.slots.unwrap_or_default(),
         })?;
-        if let (Some(patch), Some(first)) = (self.resolved.boot_code_patch, self.resolved.boot.first()) {
+        if let (Some(patch), Some(first)) = (self.contents.boot_code_patch, self.contents.boot.first()) {
             let offset = self.boot_span(first.image).offset;
             match patch {
                 Patch::Isolinux => boot_info::patch_mbr_isolinux(&mut sector, offset)?,
@@ -222,8 +226,8 @@ impl<'r> Plan<'r> {
     }
 
     fn payload(&self, id: PayloadId) -> Result<PieceSource<'_>, PlanError> {
-        let payload = self.resolved.tree.payload(id);
-        let is_list = self.resolved.checksums.as_ref().is_some_and(|list| list.payload == id);
+        let payload = self.contents.tree.payload(id);
+        let is_list = self.contents.checksums.as_ref().is_some_and(|list| list.payload == id);
         if payload.patched.is_some() || payload.image_id.is_some() || is_list {
             return Ok(self.filled(id)?.into());
         }
@@ -242,7 +246,7 @@ impl<'r> Plan<'r> {
     /// Bytes in memory with the image's id, the digests of other payloads and the addresses filled in; empty for a file of the host that has
     /// places for none.
     pub(super) fn filled(&self, id: PayloadId) -> Result<Vec<u8>, PlanError> {
-        let payload = self.resolved.tree.payload(id);
+        let payload = self.contents.tree.payload(id);
         let mut bytes = match (&payload.patched, &payload.source) {
             (Some(Patched { bytes, .. }), _) => bytes.to_vec(),
             (None, Source::Bytes(bytes, _)) => bytes.to_vec(),
@@ -253,7 +257,7 @@ impl<'r> Plan<'r> {
             let digits = self.identity.image_id();
             bytes[at..at + digits.len()].copy_from_slice(digits.as_bytes());
         }
-        if let Some(list) = self.resolved.checksums.as_ref().filter(|list| list.payload == id) {
+        if let Some(list) = self.contents.checksums.as_ref().filter(|list| list.payload == id) {
             self.fill_list(list, &mut bytes);
         }
         let offset = self.payloads[id].unwrap_or(0);

@@ -4,10 +4,9 @@ use std::collections::HashSet;
 
 use crate::formats::fat;
 use crate::formats::iso9660::SECTOR;
-use crate::manifest::DiskLayout;
 use crate::plan::layout::{Content, Layout};
-use crate::resolve::{Esp, Resolved, in_second_esp};
 use crate::tree::PayloadId;
+use crate::tree::contents::{Contents, Esp, in_second_esp};
 
 use super::{Addresses, PlanError, Span};
 
@@ -30,21 +29,16 @@ pub(super) struct Volume {
 pub(super) const SECTOR_SIZES: [(u32, &str); 2] = [(512, "ESP"), (4096, "ESP-4Kn")];
 
 /// The volumes of an ESP that is made of files, whose numbers are the FAT's keys.
-pub(super) fn plan(resolved: &Resolved) -> Result<Vec<fat::Plan>, PlanError> {
-    let Some(Esp::Files { files, size, .. }) = &resolved.esp else {
+pub(super) fn plan(contents: &Contents) -> Result<Vec<fat::Plan>, PlanError> {
+    let Some(Esp::Files { files, size, .. }) = &contents.esp else {
         return Ok(Vec::new());
     };
-    let count = if resolved.layout == DiskLayout::MultiSector {
-        2
-    } else {
-        1
-    };
     let mut volumes = Vec::new();
-    for (number, (sector_size, _)) in SECTOR_SIZES.into_iter().take(count).enumerate() {
+    for (number, (sector_size, _)) in SECTOR_SIZES.into_iter().take(contents.tables.esps.len()).enumerate() {
         let mut root = Vec::new();
         for (key, (path, payload)) in files.iter().enumerate() {
             if number == 0 || in_second_esp(path) {
-                let length = resolved.tree.payload(*payload).length;
+                let length = contents.tree.payload(*payload).length;
                 insert(&mut root, path, fat::Kind::File { length, key });
             }
         }
@@ -52,7 +46,7 @@ pub(super) fn plan(resolved: &Resolved) -> Result<Vec<fat::Plan>, PlanError> {
         let volume = fat::Volume {
             root,
             label: LABEL.into(),
-            timestamp: resolved.timestamp,
+            timestamp: contents.timestamp,
             size: exact.map_or(fat::Size::Fit { free: FREE }, fat::Size::Exact),
             sector_size,
         };
@@ -62,8 +56,8 @@ pub(super) fn plan(resolved: &Resolved) -> Result<Vec<fat::Plan>, PlanError> {
 }
 
 /// Payloads whose place the ESP decides.
-pub(super) fn payloads(resolved: &Resolved) -> HashSet<PayloadId> {
-    match &resolved.esp {
+pub(super) fn payloads(contents: &Contents) -> HashSet<PayloadId> {
+    match &contents.esp {
         Some(Esp::Files { files, .. }) => files.iter().map(|(_, payload)| *payload).collect(),
         Some(Esp::Image { payload, .. }) => HashSet::from([*payload]),
         None => HashSet::new(),
@@ -74,19 +68,19 @@ pub(super) fn payloads(resolved: &Resolved) -> HashSet<PayloadId> {
 pub(super) fn place(
     layout: &mut Layout,
     addresses: &mut Addresses,
-    resolved: &Resolved,
+    contents: &Contents,
     fats: Vec<fat::Plan>,
 ) -> (Option<Span>, Vec<Volume>) {
     let mut start = layout.end().next_multiple_of(ALIGNMENT);
-    if let Some(Esp::Image { payload, .. }) = &resolved.esp {
-        let length = resolved.tree.payload(*payload).length;
+    if let Some(Esp::Image { payload, .. }) = &contents.esp {
+        let length = contents.tree.payload(*payload).length;
         layout.place_at(Content::Payload(*payload), start, length);
         addresses.payloads[*payload] = Some(start);
         let length = length.next_multiple_of(SECTOR);
         layout.reserve(start + length);
         return (Some(Span { offset: start, length }), Vec::new());
     }
-    let files = match &resolved.esp {
+    let files = match &contents.esp {
         Some(Esp::Files { files, .. }) => files.as_slice(),
         _ => &[],
     };
@@ -97,7 +91,7 @@ pub(super) fn place(
         }
         for (key, &(_, payload)) in files.iter().enumerate() {
             let Some(offset) = fat.file_offset(key) else { continue };
-            let length = resolved.tree.payload(payload).length;
+            let length = contents.tree.payload(payload).length;
             layout.place_at(Content::Payload(payload), start + offset, length);
             addresses.payloads[payload].get_or_insert(start + offset);
         }

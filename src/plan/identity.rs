@@ -7,7 +7,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::formats::gpt::Guid;
-use crate::resolve::{BootBytes, Esp, Resolved};
+use crate::tree::contents::{BootBytes, Contents, Esp};
 use crate::tree::{Kind, Patch, PayloadId};
 
 /// The digest that all identifying fields come from.
@@ -15,9 +15,9 @@ use crate::tree::{Kind, Patch, PayloadId};
 pub(super) struct Identity([u8; 32]);
 
 impl Identity {
-    pub(super) fn of(resolved: &Resolved) -> Self {
+    pub(super) fn of(contents: &Contents) -> Self {
         let mut sum = Sum(Sha256::new());
-        let ids = &resolved.identifiers;
+        let ids = &contents.identifiers;
         for text in [
             &ids.system,
             &ids.volume,
@@ -28,23 +28,23 @@ impl Identity {
         ] {
             sum.bytes(text.as_bytes());
         }
-        sum.number(resolved.timestamp.unix() as u64);
+        sum.number(contents.timestamp.unix() as u64);
         for (name, value) in [
-            ("rock_ridge", resolved.rock_ridge),
-            ("joliet", resolved.joliet),
-            ("implant_md5", resolved.implant_md5),
+            ("rock_ridge", contents.rock_ridge),
+            ("joliet", contents.joliet),
+            ("implant_md5", contents.implant_md5),
         ] {
             sum.field(name, u64::from(value));
         }
         sum.bytes(b"sha256sums");
-        sum.number(u64::from(resolved.checksums.is_some()));
+        sum.number(u64::from(contents.checksums.is_some()));
         sum.bytes(b"layout");
-        sum.bytes(resolved.layout.word().as_bytes());
+        sum.bytes(contents.tables.word.as_bytes());
         sum.bytes(b"boot_code");
-        sum.bytes(resolved.boot_code.as_ref().map_or(&[], |code| code.as_slice()));
-        sum.field("boot_code_patch", patch(resolved.boot_code_patch));
-        sum.tree(resolved);
-        sum.boot(resolved);
+        sum.bytes(contents.boot_code.as_ref().map_or(&[], |code| code.as_slice()));
+        sum.field("boot_code_patch", patch(contents.boot_code_patch));
+        sum.tree(contents);
+        sum.boot(contents);
         Self(sum.0.finalize().into())
     }
 
@@ -95,17 +95,17 @@ impl Sum {
         self.0.update(bytes);
     }
 
-    fn payload(&mut self, resolved: &Resolved, id: PayloadId) {
-        let payload = resolved.tree.payload(id);
+    fn payload(&mut self, contents: &Contents, id: PayloadId) {
+        let payload = contents.tree.payload(id);
         self.number(payload.length);
         self.0.update(payload.digest);
         self.number(patch(payload.patched.as_ref().map(|patched| patched.patch)));
     }
 
-    fn tree(&mut self, resolved: &Resolved) {
-        for id in resolved.tree.in_order() {
-            let node = resolved.tree.node(id);
-            self.bytes(&resolved.tree.path(id));
+    fn tree(&mut self, contents: &Contents) {
+        for id in contents.tree.in_order() {
+            let node = contents.tree.node(id);
+            self.bytes(&contents.tree.path(id));
             let attributes = &node.attributes;
             self.number(u64::from(attributes.mode));
             self.number(u64::from(attributes.uid) << 32 | u64::from(attributes.gid));
@@ -114,7 +114,7 @@ impl Sum {
                 Kind::Directory(_) => self.number(1),
                 Kind::File(payload) => {
                     self.number(2);
-                    self.payload(resolved, *payload);
+                    self.payload(contents, *payload);
                 }
                 Kind::Symlink(target) => {
                     self.number(3);
@@ -128,20 +128,20 @@ impl Sum {
         }
     }
 
-    fn boot(&mut self, resolved: &Resolved) {
-        match &resolved.esp {
+    fn boot(&mut self, contents: &Contents) {
+        match &contents.esp {
             None => self.number(0),
             Some(Esp::Files { files, size, .. }) => {
                 self.number(1 + files.len() as u64);
                 self.number(size.unwrap_or(0));
                 for (path, payload) in files {
                     self.bytes(path.join("/").as_bytes());
-                    self.payload(resolved, *payload);
+                    self.payload(contents, *payload);
                 }
             }
-            Some(Esp::Image { payload, .. }) => self.payload(resolved, *payload),
+            Some(Esp::Image { payload, .. }) => self.payload(contents, *payload),
         }
-        for boot in &resolved.boot {
+        for boot in &contents.boot {
             self.field("platform", u64::from(boot.platform.code()));
             self.bytes(b"emulation");
             self.bytes(boot.emulation.to_string().as_bytes());
@@ -152,7 +152,7 @@ impl Sum {
                 BootBytes::Esp => self.bytes(b"ESP"),
                 BootBytes::Payload(payload) => {
                     self.bytes(b"image");
-                    self.payload(resolved, payload);
+                    self.payload(contents, payload);
                 }
             }
         }

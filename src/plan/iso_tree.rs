@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::formats::iso9660;
-use crate::resolve::Resolved;
+use crate::tree::contents::Contents;
 use crate::tree::{Attributes, Kind, PayloadId, ROOT};
 
 /// File type bits of POSIX `st_mode`, RRIP 4.1.1.
@@ -26,8 +26,8 @@ pub struct IsoTree {
 
 impl IsoTree {
     /// Renumbers the nodes of a tree.
-    pub fn of(resolved: &Resolved) -> Self {
-        let tree = &resolved.tree;
+    pub fn of(contents: &Contents) -> Self {
+        let tree = &contents.tree;
         let order = tree.in_order();
         let mut number = vec![0; tree.len()];
         for (new, &old) in order.iter().enumerate() {

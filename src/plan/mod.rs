@@ -33,18 +33,15 @@ use std::collections::HashSet;
 use crate::facts::What;
 use crate::formats::fat;
 use crate::formats::iso9660::{Flavour, Hierarchy, MediaMd5, SECTOR, SYSTEM_AREA};
-use crate::manifest::diagnostic::{Diagnostic, Report};
-use crate::manifest::error::Error;
-use crate::manifest::{Document, Spanned};
 use crate::plan::layout::{Content, Layout, Overlap, Region, is_large, payload_alignment};
-use crate::resolve::{BootBytes, Resolved};
 use crate::tree::PayloadId;
+use crate::tree::contents::{BootBytes, Contents};
 
 pub use digests::Digests;
 pub use iso_tree::IsoTree;
 
 use identity::Identity;
-use partitions::Tables;
+use partitions::Entries;
 
 /// A byte range of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +61,7 @@ impl Span {
 
 /// An image with every address decided.
 pub struct Plan<'r> {
-    resolved: &'r Resolved,
+    contents: &'r Contents,
     iso: &'r IsoTree,
     primary: Hierarchy<'r>,
     joliet: Option<Hierarchy<'r>>,
@@ -82,7 +79,7 @@ pub struct Plan<'r> {
     /// The FAT volumes that are made here.
     volumes: Vec<esp::Volume>,
     catalog: Option<Span>,
-    tables: Tables,
+    entries: Entries,
     identity: Identity,
     media_md5: Option<MediaMd5>,
     /// SHA-256 by payload.
@@ -118,65 +115,45 @@ pub enum PlanError {
     TooLarge(u128),
 }
 
-impl PlanError {
-    /// As the error of a run over `document`, at the key that it is about if there is one.
-    pub fn into_error(self, document: &Document) -> Error {
-        let uefi = document.manifest.boot.uefi.as_ref();
-        let (Self::Fat(_), Some(uefi)) = (&self, uefi) else {
-            return Error::input(&document.path, self.to_string());
-        };
-        let size = uefi.get_ref().size.as_ref().map(Spanned::span);
-        let (span, label) = match size {
-            Some(size) => (size, "this size"),
-            None => (uefi.span(), "this ESP"),
-        };
-        Error::Manifest(Box::new(Report {
-            path: document.path.clone(),
-            text: document.text.clone(),
-            diagnostics: vec![Diagnostic::error(self.to_string(), span, label)],
-        }))
-    }
-}
-
 /// Decides where everything goes.
-pub fn plan<'r>(resolved: &'r Resolved, iso: &'r IsoTree) -> Result<Plan<'r>, PlanError> {
-    check_total(resolved)?;
-    let flavour = if resolved.rock_ridge {
+pub fn plan<'r>(contents: &'r Contents, iso: &'r IsoTree) -> Result<Plan<'r>, PlanError> {
+    check_total(contents)?;
+    let flavour = if contents.rock_ridge {
         Flavour::RockRidge
     } else {
         Flavour::Plain
     };
     let primary = Hierarchy::plan(&iso.tree, flavour)?;
-    let joliet = match resolved.joliet {
+    let joliet = match contents.joliet {
         true => Some(Hierarchy::plan(&iso.tree, Flavour::Joliet)?),
         false => None,
     };
-    let fats = esp::plan(resolved)?;
+    let fats = esp::plan(contents)?;
     let mut layout = Layout::default();
     let mut addresses = Addresses {
         primary: vec![0; iso.tree.nodes.len()],
         joliet: vec![0; if joliet.is_some() { iso.tree.nodes.len() } else { 0 }],
-        payloads: vec![None; resolved.tree.payloads().len()],
+        payloads: vec![None; contents.tree.payloads().len()],
         continuation: 0,
     };
-    partitions::place_primary(&mut layout, resolved.layout);
+    partitions::place_primary(&mut layout, &contents.tables);
     layout.reserve(SYSTEM_AREA);
-    place_descriptors(&mut layout, resolved);
-    partitions::place_behind_descriptors(&mut layout, resolved.layout);
-    let catalog = place_metadata(&mut layout, &mut addresses, resolved, &primary, joliet.as_ref());
-    let in_esp = esp::payloads(resolved);
-    for payload in data_order(resolved, iso) {
+    place_descriptors(&mut layout, contents);
+    partitions::place_behind_descriptors(&mut layout, &contents.tables);
+    let catalog = place_metadata(&mut layout, &mut addresses, contents, &primary, joliet.as_ref());
+    let in_esp = esp::payloads(contents);
+    for payload in data_order(contents, iso) {
         if !in_esp.contains(&payload) {
-            place_payload(&mut layout, &mut addresses, resolved, payload);
+            place_payload(&mut layout, &mut addresses, contents, payload);
         }
     }
     let payload_end = layout.end();
-    let (esp, volumes) = esp::place(&mut layout, &mut addresses, resolved, fats);
+    let (esp, volumes) = esp::place(&mut layout, &mut addresses, contents, fats);
     let spans: Vec<Span> = esp
         .into_iter()
         .chain(volumes.iter().skip(1).map(|volume| volume.span))
         .collect();
-    let (size, tables) = partitions::place(&mut layout, resolved, payload_end, &spans)?;
+    let (size, entries) = partitions::place(&mut layout, contents, payload_end, &spans)?;
     if u32::try_from(size / SECTOR).is_err() {
         return Err(PlanError::TooLarge(u128::from(size)));
     }
@@ -189,9 +166,9 @@ pub fn plan<'r>(resolved: &'r Resolved, iso: &'r IsoTree) -> Result<Plan<'r>, Pl
             }
         }
     }
-    let identity = Identity::of(resolved);
+    let identity = Identity::of(contents);
     Ok(Plan {
-        resolved,
+        contents,
         iso,
         primary,
         joliet,
@@ -204,7 +181,7 @@ pub fn plan<'r>(resolved: &'r Resolved, iso: &'r IsoTree) -> Result<Plan<'r>, Pl
         esp,
         volumes,
         catalog,
-        tables,
+        entries,
         identity,
         media_md5: None,
         digests: None,
@@ -232,8 +209,8 @@ struct Addresses {
 }
 
 /// All payloads together must leave room for 32-bit block numbers; beyond it sums of 64 bits are not safe either.
-fn check_total(resolved: &Resolved) -> Result<(), PlanError> {
-    let lengths = resolved
+fn check_total(contents: &Contents) -> Result<(), PlanError> {
+    let lengths = contents
         .tree
         .payloads()
         .iter()
@@ -245,11 +222,11 @@ fn check_total(resolved: &Resolved) -> Result<(), PlanError> {
     }
 }
 
-fn place_descriptors(layout: &mut Layout, resolved: &Resolved) {
+fn place_descriptors(layout: &mut Layout, contents: &Contents) {
     let descriptors = [
         (What::PrimaryDescriptor, true),
-        (What::BootRecord, !resolved.boot.is_empty()),
-        (What::JolietDescriptor, resolved.joliet),
+        (What::BootRecord, !contents.boot.is_empty()),
+        (What::JolietDescriptor, contents.joliet),
         (What::Terminator, true),
     ];
     for (what, _) in descriptors.into_iter().filter(|(_, there)| *there) {
@@ -260,7 +237,7 @@ fn place_descriptors(layout: &mut Layout, resolved: &Resolved) {
 fn place_metadata(
     layout: &mut Layout,
     addresses: &mut Addresses,
-    resolved: &Resolved,
+    contents: &Contents,
     primary: &Hierarchy<'_>,
     joliet: Option<&Hierarchy<'_>>,
 ) -> Option<Span> {
@@ -284,7 +261,7 @@ fn place_metadata(
         let length = joliet.map_or(0, |joliet| joliet.directory_length(node));
         addresses.joliet[node] = layout.place(Content::JolietDirectory(node), length, SECTOR);
     }
-    if resolved.boot.is_empty() {
+    if contents.boot.is_empty() {
         return None;
     }
     let length = SECTOR;
@@ -293,19 +270,19 @@ fn place_metadata(
 }
 
 /// Payloads outside the ESP: boot images without a name first, then small files, then large ones, each in the order of their paths.
-fn data_order(resolved: &Resolved, iso: &IsoTree) -> Vec<PayloadId> {
+fn data_order(contents: &Contents, iso: &IsoTree) -> Vec<PayloadId> {
     let named: HashSet<PayloadId> = iso.payloads.iter().flatten().copied().collect();
-    let hidden = resolved.boot.iter().filter_map(|boot| match boot.image {
+    let hidden = contents.boot.iter().filter_map(|boot| match boot.image {
         BootBytes::Payload(payload) if !named.contains(&payload) => Some(payload),
         _ => None,
     });
     let files = iso.payloads.iter().flatten().copied();
-    let (large, small): (Vec<_>, Vec<_>) = files.partition(|&id| is_large(resolved.tree.payload(id).length));
+    let (large, small): (Vec<_>, Vec<_>) = files.partition(|&id| is_large(contents.tree.payload(id).length));
     hidden.chain(small).chain(large).collect()
 }
 
-fn place_payload(layout: &mut Layout, addresses: &mut Addresses, resolved: &Resolved, id: PayloadId) {
-    let length = resolved.tree.payload(id).length;
+fn place_payload(layout: &mut Layout, addresses: &mut Addresses, contents: &Contents, id: PayloadId) {
+    let length = contents.tree.payload(id).length;
     if length > 0 && addresses.payloads[id].is_none() {
         let offset = layout.place(Content::Payload(id), length, payload_alignment(length));
         addresses.payloads[id] = Some(offset);

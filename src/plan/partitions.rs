@@ -6,9 +6,8 @@ use crate::facts::What;
 use crate::formats::gpt;
 use crate::formats::iso9660::{self, SYSTEM_AREA};
 use crate::formats::mbr::{self, Slot};
-use crate::manifest::DiskLayout;
 use crate::plan::layout::{Content, Layout};
-use crate::resolve::Resolved;
+use crate::tree::contents::{Contents, Slots, Tables};
 
 use super::esp::SECTOR_SIZES;
 use super::identity::Identity;
@@ -35,7 +34,7 @@ const ACTIVE_EMPTY: Slot = Slot {
 
 /// The entries of an image's partition tables.
 #[derive(Debug, Default)]
-pub(super) struct Tables {
+pub(super) struct Entries {
     /// None where the system area stays zero.
     pub(super) slots: Option<[Slot; 4]>,
     /// One for each logical sector that the image is for.
@@ -73,21 +72,22 @@ const LARGE_SECTOR: u64 = 4096;
 const MOVED_ARRAY: u64 = SYSTEM_AREA + 4 * iso9660::SECTOR;
 
 /// Logical sector and byte offset of the primary array of each table.
-fn tables_of(profile: DiskLayout) -> &'static [(u64, u64)] {
-    match profile {
-        DiskLayout::Universal | DiskLayout::Gpt => &[(SECTOR, 2 * SECTOR)],
-        DiskLayout::MultiSector => &[(SECTOR, MOVED_ARRAY), (LARGE_SECTOR, 2 * LARGE_SECTOR)],
-        DiskLayout::Mbr | DiskLayout::Isohybrid | DiskLayout::None => &[],
-    }
+fn arrays(tables: &Tables) -> Vec<(u64, u64)> {
+    let has_large = tables.gpt.contains(&LARGE_SECTOR);
+    let array = |&sector_size: &u64| match sector_size {
+        SECTOR if has_large => (SECTOR, MOVED_ARRAY),
+        _ => (sector_size, 2 * sector_size),
+    };
+    tables.gpt.iter().map(array).collect()
 }
 
 /// Puts the MBR and the primary GPT at the only place where they can be.
-pub(super) fn place_primary(layout: &mut Layout, profile: DiskLayout) {
-    if profile == DiskLayout::None {
+pub(super) fn place_primary(layout: &mut Layout, tables: &Tables) {
+    if tables.mbr.is_none() {
         return;
     }
     layout.place_at(Content::Structure(What::MasterBootRecord), 0, SECTOR);
-    for (number, &(sector_size, entries)) in tables_of(profile).iter().enumerate() {
+    for (number, (sector_size, entries)) in arrays(tables).into_iter().enumerate() {
         layout.place_at(Content::Gpt(number, What::GptHeader), sector_size, sector_size);
         if entries < SYSTEM_AREA {
             layout.place_at(Content::Gpt(number, What::GptEntries), entries, ARRAY);
@@ -96,8 +96,8 @@ pub(super) fn place_primary(layout: &mut Layout, profile: DiskLayout) {
 }
 
 /// Puts an array for which there is no room in front of the volume descriptors.
-pub(super) fn place_behind_descriptors(layout: &mut Layout, profile: DiskLayout) {
-    for (number, &(_, entries)) in tables_of(profile).iter().enumerate() {
+pub(super) fn place_behind_descriptors(layout: &mut Layout, tables: &Tables) {
+    for (number, (_, entries)) in arrays(tables).into_iter().enumerate() {
         if entries >= SYSTEM_AREA {
             layout.place_at(Content::Gpt(number, What::GptEntries), entries, ARRAY);
         }
@@ -105,18 +105,19 @@ pub(super) fn place_behind_descriptors(layout: &mut Layout, profile: DiskLayout)
 }
 
 /// Ends the image, with the backup GPTs where there are any. `esps` are the ESP for each logical sector. The result is the image's size and
-/// its tables.
+/// the
+/// entries of its tables.
 pub(super) fn place(
     layout: &mut Layout,
-    resolved: &Resolved,
+    contents: &Contents,
     payload_end: u64,
     esps: &[Span],
-) -> Result<(u64, Tables), PlanError> {
-    let profile = resolved.layout;
-    if profile == DiskLayout::None {
+) -> Result<(u64, Entries), PlanError> {
+    let Some(mbr) = contents.tables.mbr else {
         let size = (layout.end() + PADDING).next_multiple_of(iso9660::SECTOR);
-        return Ok((size, Tables::default()));
-    }
+        return Ok((size, Entries::default()));
+    };
+    let tables = arrays(&contents.tables);
     let esps: Vec<Span> = esps
         .iter()
         .map(|esp| Span {
@@ -126,11 +127,11 @@ pub(super) fn place(
         .collect();
     layout.reserve(esps.last().map_or(0, Span::end));
     let usable_end = layout.end().next_multiple_of(ALIGNMENT);
-    let backups = place_backups(layout, tables_of(profile), usable_end);
+    let backups = place_backups(layout, &tables, usable_end);
     let size = layout.end().next_multiple_of(ALIGNMENT);
-    let gpt = gpt_plans(tables_of(profile), &backups, size, payload_end, usable_end, &esps);
-    let slots = Some(slots(profile, size, esps.first().copied())?);
-    Ok((size, Tables { slots, gpt }))
+    let gpt = gpt_plans(&tables, &backups, size, payload_end, usable_end, &esps);
+    let slots = Some(slots(mbr, size, esps.first().copied())?);
+    Ok((size, Entries { slots, gpt }))
 }
 
 /// Puts the arrays, then the headers: each in the last logical sector as its own table counts, of which only the first bytes mean
@@ -210,7 +211,7 @@ fn gpt_entries(payload: Span, esps: &[Span], table: usize) -> Vec<Entry> {
     entries
 }
 
-fn slots(profile: DiskLayout, size: u64, esp: Option<Span>) -> Result<[Slot; 4], PlanError> {
+fn slots(wanted: Slots, size: u64, esp: Option<Span>) -> Result<[Slot; 4], PlanError> {
     let esp = match esp {
         Some(span) => {
             let (start, length) = mbr::slot(span.offset, span.length, SECTOR)?;
@@ -224,13 +225,11 @@ fn slots(profile: DiskLayout, size: u64, esp: Option<Span>) -> Result<[Slot; 4],
         None => None,
     };
     let unused = Slot::default();
-    Ok(match profile {
-        DiskLayout::Universal | DiskLayout::MultiSector => {
-            [mbr::protective(size / SECTOR), ACTIVE_EMPTY, unused, unused]
-        }
-        DiskLayout::Gpt => [mbr::protective(size / SECTOR), unused, unused, unused],
-        DiskLayout::Mbr => [esp.unwrap_or_default(), ACTIVE_EMPTY, unused, unused],
-        DiskLayout::Isohybrid => {
+    Ok(match wanted {
+        Slots::ProtectiveActive => [mbr::protective(size / SECTOR), ACTIVE_EMPTY, unused, unused],
+        Slots::Protective => [mbr::protective(size / SECTOR), unused, unused, unused],
+        Slots::Esp => [esp.unwrap_or_default(), ACTIVE_EMPTY, unused, unused],
+        Slots::Whole => {
             let (start, length) = mbr::slot(0, size, SECTOR)?;
             let whole = Slot {
                 active: true,
@@ -240,7 +239,6 @@ fn slots(profile: DiskLayout, size: u64, esp: Option<Span>) -> Result<[Slot; 4],
             };
             [whole, esp.unwrap_or_default(), unused, unused]
         }
-        DiskLayout::None => [unused; 4],
     })
 }
 

@@ -4,6 +4,7 @@
 
 mod archives;
 mod boot;
+mod damaged;
 mod identity;
 mod inputs;
 mod links;
@@ -18,9 +19,10 @@ use std::path::Path;
 use super::*;
 use crate::facts::{Description, Extent};
 use crate::look::inspect::inspect;
+use crate::manifest::error::Error;
 use crate::manifest::parse;
 use crate::output::{Interrupt, write};
-use crate::resolve::{Environment, resolve};
+use crate::resolve::{Environment, Resolved, resolve};
 
 /// The tree directory at the root of the image.
 const TREE: &str = "[[files]]\nfrom = \"tree\"\nto = \"/\"\n";
@@ -67,8 +69,8 @@ impl Host {
     /// The image of a manifest, and the plan's words for it. They are those that `inspect` has.
     pub(crate) fn build(&self, manifest: &str) -> (Description, Vec<u8>) {
         let resolved = self.resolve(manifest).unwrap_or_else(|error| panic!("{error}"));
-        let iso = IsoTree::of(&resolved);
-        let plan = plan(&resolved, &iso).unwrap_or_else(|error| panic!("{error}"));
+        let iso = IsoTree::of(&resolved.contents);
+        let plan = plan(&resolved.contents, &iso).unwrap_or_else(|error| panic!("{error}"));
         let pieces = plan.encode().unwrap();
         write(
             &resolved.output,
@@ -90,7 +92,7 @@ impl Host {
 
     fn error(&self, manifest: &str) -> String {
         match self.resolve(manifest) {
-            Ok(resolved) => match plan(&resolved, &IsoTree::of(&resolved)) {
+            Ok(resolved) => match plan(&resolved.contents, &IsoTree::of(&resolved.contents)) {
                 Ok(_) => panic!("no error"),
                 Err(error) => error.to_string(),
             },

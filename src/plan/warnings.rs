@@ -3,7 +3,6 @@
 use crate::formats::fat;
 use crate::formats::iso9660;
 use crate::ground::text;
-use crate::manifest::diagnostic::Severity;
 
 use super::Plan;
 
@@ -17,9 +16,7 @@ const JOLIET_TEXT: usize = 64;
 impl Plan<'_> {
     /// In the order: the manifest's own, those of ISO 9660, of Rock Ridge, of Joliet, of the ESP.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let given = self.resolved.report.diagnostics.iter();
-        let given = given.filter(|diagnostic| diagnostic.severity == Severity::Warning);
-        let mut warnings: Vec<String> = given.map(|warning| warning.message.clone()).collect();
+        let mut warnings = self.contents.warnings.clone();
         warnings.extend(self.too_deep());
         warnings.extend(self.long_names());
         warnings.extend(self.moved_dates());
@@ -28,7 +25,7 @@ impl Plan<'_> {
         warnings.extend(self.cut_identifiers());
         warnings.extend(self.case_collisions());
         warnings.extend(self.mapped_names());
-        let (_, clamped) = fat::clamped(self.resolved.timestamp);
+        let (_, clamped) = fat::clamped(self.contents.timestamp);
         if clamped && !self.volumes.is_empty() {
             warnings.push("FAT dates reach from 1980 to 2107: those of the ESP were moved there".into());
         }
@@ -49,7 +46,7 @@ impl Plan<'_> {
 
     fn long_names(&self) -> Option<String> {
         let nodes = self.iso.tree.nodes.iter().enumerate();
-        let mut long = nodes.filter(|(_, node)| self.resolved.rock_ridge && node.name.len() >= LINUX_NAME);
+        let mut long = nodes.filter(|(_, node)| self.contents.rock_ridge && node.name.len() >= LINUX_NAME);
         let (first, _) = long.next()?;
         let count = 1 + long.count();
         Some(format!(
@@ -86,7 +83,7 @@ impl Plan<'_> {
         } else {
             "links or devices are"
         };
-        match (self.resolved.rock_ridge, self.resolved.joliet) {
+        match (self.contents.rock_ridge, self.contents.joliet) {
             (false, _) => Some(format!(
                 "{count} {links_are} left out: only Rock Ridge can hold them; {first} first"
             )),
@@ -102,7 +99,7 @@ impl Plan<'_> {
         const LONGEST: usize = 1024;
         let nodes = self.iso.tree.nodes.iter().enumerate();
         let mut long = nodes.filter(|(_, node)| {
-            let is_long = |target: &[u8]| self.resolved.rock_ridge && target.len() > LONGEST;
+            let is_long = |target: &[u8]| self.contents.rock_ridge && target.len() > LONGEST;
             matches!(&node.kind, iso9660::Kind::Symlink { target } if is_long(target))
         });
         let (first, _) = long.next()?;
@@ -115,7 +112,7 @@ impl Plan<'_> {
 
     /// The Joliet descriptor has the same fields in UCS-2.
     fn cut_identifiers(&self) -> Vec<String> {
-        let ids = &self.resolved.identifiers;
+        let ids = &self.contents.identifiers;
         let fields = [
             ("volume_id", &ids.volume, JOLIET_VOLUME),
             ("system_id", &ids.system, JOLIET_VOLUME),
@@ -155,7 +152,7 @@ impl Plan<'_> {
 
     fn mapped_names(&self) -> Vec<String> {
         // A level-3 identifier is upper case and short; with Rock Ridge nobody reads it.
-        let primary = Some(&self.primary).filter(|_| !self.resolved.rock_ridge);
+        let primary = Some(&self.primary).filter(|_| !self.contents.rock_ridge);
         let indexes = [("a plain ISO 9660", primary), ("a Joliet", self.joliet.as_ref())];
         let mapped = indexes
             .into_iter()

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
+use crate::facts::boot_images::hard_disk_length;
+use crate::facts::menu_file::is_asked_for;
 use crate::facts::{MenuFacts, MenuProgram};
 use crate::formats::authenticode::Certificate;
 use crate::formats::el_torito::{self, Emulation, Platform};
 use crate::formats::mbr;
 use crate::ground::read_at::ReadAt;
-use crate::look::inspect;
+use crate::ground::read_at::nonzero_span;
 use crate::manifest::error::Error;
 use crate::manifest::{self, Bios, Entry, InfoTable, Spanned, Text, Uefi, image_path};
-use crate::plan::layout;
 use crate::tree::source::Source;
 use crate::tree::{Kind, Lost, NodeId, Patch, Patched, PayloadId};
 
@@ -64,11 +65,7 @@ impl Resolution<'_> {
         let uefi = boot.uefi.as_ref().map(Spanned::get_ref);
         if uefi.is_some() || !of_loader.is_empty() {
             parts.esp = self.esp(uefi.unwrap_or(&Uefi::default()), of_loader)?;
-            if parts
-                .esp
-                .as_ref()
-                .is_some_and(|esp| inspect::is_asked_for(esp.loaders()))
-            {
+            if parts.esp.as_ref().is_some_and(|esp| is_asked_for(esp.loaders())) {
                 parts.menu_programs = self.menu_programs()?;
             }
             if parts.esp.is_some() {
@@ -168,7 +165,7 @@ impl Resolution<'_> {
             match el_torito::hard_disk_system_type(&sector) {
                 Ok(kind) => {
                     system_type = kind;
-                    disk_length = inspect::hard_disk_length(&sector);
+                    disk_length = hard_disk_length(&sector);
                 }
                 Err(error) => {
                     self.error(keys.image, error.to_string(), "this image");
@@ -229,7 +226,7 @@ impl Resolution<'_> {
     fn content_end(&self, id: PayloadId) -> Result<u64, Error> {
         let payload = self.tree.payload(id);
         let (bytes, path) = self.open(id)?;
-        let span = layout::nonzero_span(bytes.as_ref(), 0, payload.length);
+        let span = nonzero_span(bytes.as_ref(), 0, payload.length);
         let span = span.map_err(|source| Error::Io {
             path,
             action: "reading",

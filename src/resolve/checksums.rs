@@ -3,19 +3,11 @@
 use crate::formats::sha256sum;
 use crate::ground::text;
 use crate::manifest::{Spanned, image_path};
+use crate::tree::contents::Checksums;
 use crate::tree::source::Giver;
-use crate::tree::{Kind, PayloadId, ROOT};
+use crate::tree::{Kind, ROOT};
 
 use super::Resolution;
-
-/// The list in the tree.
-#[derive(Debug)]
-pub struct Checksums {
-    /// Its bytes, with zeros for every digest.
-    pub payload: PayloadId,
-    /// Where in it 64 hexadecimal digits stand for which payload.
-    pub places: Vec<(usize, PayloadId)>,
-}
 
 impl Resolution<'_> {
     /// Puts the list of all files into the tree. Nothing may come in after it.

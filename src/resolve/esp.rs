@@ -1,26 +1,28 @@
 //! `[boot.uefi]` and what a loader adds: the EFI system partition.
 
 use crate::facts::LoaderFacts;
+use crate::facts::extents::{settle, with_unclaimed};
+use crate::facts::fallback::LONGEST_LIST;
+use crate::facts::fallback::is_list;
+use crate::facts::fallback::with_lists;
+use crate::facts::fat::fat_extents;
+use crate::facts::loaders::loader_facts;
+use crate::facts::loaders::loaders_in;
+use crate::facts::loaders::programs;
+use crate::facts::loaders::shim_facts;
 use crate::formats::fat;
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
-use crate::look::inspect;
 use crate::manifest::diagnostic::{Diagnostic, Severity};
 use crate::manifest::error::Error;
 use crate::manifest::{DiskLayout, Text, Uefi, image_path, parse_size};
-use crate::plan::layout;
+use crate::tree::contents::in_second_esp;
 use crate::tree::{Kind, PayloadId, ROOT};
 
 use super::{Esp, Resolution};
 
 /// A file that is in two ESPs is in the image twice; loaders are not longer than this.
 const LARGEST_TWICE: u64 = 1 << 20;
-
-/// Whether a file of the ESP is in the one for media with sectors of 4096 bytes too, which a `multi-sector` image has. It is in the ISO
-/// 9660 tree as well, as loaders are.
-pub(crate) fn in_second_esp(path: &[String]) -> bool {
-    path.first().is_some_and(|first| first.eq_ignore_ascii_case("EFI"))
-}
 
 impl Resolution<'_> {
     /// A ready ESP, or one made of the loader's files and of the manifest's, of which the manifest's win.
@@ -45,7 +47,7 @@ impl Resolution<'_> {
         for (mut path, payload) in of_loader {
             if let Some((_, _, own)) = placed.iter().find(|(_, other, _)| same_in_fat(other, &path)) {
                 // Behind a shim of the manifest's the loader is what it starts, unless the manifest has that too.
-                let shim = inspect::shim_facts(self.open(*own)?.0.as_ref());
+                let shim = shim_facts(self.open(*own)?.0.as_ref());
                 let (Some(shim), Some(name)) = (shim, path.last_mut()) else {
                     continue;
                 };
@@ -107,27 +109,27 @@ impl Resolution<'_> {
             .map(|(path, payload)| (format!("/{}", path.join("/")), *payload))
             .collect();
         let mut loaders = Vec::new();
-        for path in inspect::programs(files.iter().map(|(path, _)| path.as_str())) {
+        for path in programs(files.iter().map(|(path, _)| path.as_str())) {
             if let Some((_, payload)) = files.iter().find(|(other, _)| other == path) {
                 loaders.push(self.loader_facts(path, *payload)?);
             }
         }
         let mut lists = Vec::new();
-        for (path, payload) in files.iter().filter(|(path, _)| inspect::is_list(path)) {
+        for (path, payload) in files.iter().filter(|(path, _)| is_list(path)) {
             let (bytes, _) = self.open(*payload)?;
-            if bytes.size() <= inspect::LONGEST_LIST {
+            if bytes.size() <= LONGEST_LIST {
                 let list = bytes.read_vec_at(0, bytes.size()).unwrap_or_default();
                 lists.push((path.clone(), list));
             }
         }
-        inspect::with_lists(&mut loaders, &lists);
+        with_lists(&mut loaders, &lists);
         loaders.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(loaders)
     }
 
     fn loader_facts(&self, path: &str, payload: PayloadId) -> Result<LoaderFacts, Error> {
         let (bytes, _) = self.open(payload)?;
-        Ok(inspect::loader_facts(path, bytes.as_ref()))
+        Ok(loader_facts(path, bytes.as_ref()))
     }
 
     /// Shows a file of the ESP in the ISO 9660 tree too, so that tools that copy files to a FAT stick copy the loader. A file that
@@ -199,14 +201,13 @@ impl Resolution<'_> {
             return Ok(None);
         }
         self.doubts(image, &contents, bytes.as_ref());
-        let claims = inspect::fat_extents(&contents, 0, 1);
-        let extents =
-            layout::with_unclaimed(layout::settle(claims), bytes.as_ref(), 0, length).map_err(|source| Error::Io {
-                path,
-                action: "reading",
-                source,
-            })?;
-        let loaders = inspect::loaders_in(&contents, bytes.as_ref());
+        let claims = fat_extents(&contents, 0, 1);
+        let extents = with_unclaimed(settle(claims), bytes.as_ref(), 0, length).map_err(|source| Error::Io {
+            path,
+            action: "reading",
+            source,
+        })?;
+        let loaders = loaders_in(&contents, bytes.as_ref());
         Ok(Some(Esp::Image {
             payload,
             contents: Box::new(contents),

@@ -9,9 +9,12 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::manifest::error::{Error, escape};
+use crate::ground::stamp;
+use crate::ground::stamp::Stamp;
+use crate::ground::text::visible_path;
+use crate::manifest::error::Error;
 use crate::output;
-use crate::tree::source::{self, Giver, Source, Stamp};
+use crate::tree::source::{Giver, Source};
 use crate::tree::{Payload, PayloadId, Tree};
 
 /// Equal files of at least this many bytes are stored once. Smaller ones would gain nothing. The host's inodes do not count: a checkout with
@@ -80,7 +83,7 @@ impl Host {
         };
         let mut message = reason.clone();
         for (path, reason) in others.iter().take(NAMED - 1) {
-            message.push_str(&format!("\n{}: {reason}", escape(path)));
+            message.push_str(&format!("\n{}: {reason}", visible_path(path)));
         }
         if others.len() >= NAMED {
             message.push_str(&format!("\nand {} more", others.len() + 1 - NAMED));
@@ -140,7 +143,7 @@ impl Host {
         path: &Path,
         expected: Option<&Metadata>,
     ) -> Result<Option<(File, Metadata)>, Error> {
-        let file = match source::open(path) {
+        let file = match stamp::open(path) {
             Ok(file) => file,
             Err(error) => return self.unopened(path, error, expected.is_some()),
         };
@@ -266,7 +269,7 @@ impl<'s> Content<'s> {
             Source::Bytes(bytes, _) => Ok(Self::Bytes(bytes)),
             Source::File { path, offset, .. } => Ok(Self::File {
                 path,
-                file: source::open(path).map_err(|source| reading(path, source))?,
+                file: stamp::open(path).map_err(|source| reading(path, source))?,
                 start: *offset,
             }),
         }
@@ -307,7 +310,7 @@ pub(crate) fn read_whole(payload: &Payload) -> Result<Arc<[u8]>, Error> {
         Source::File {
             path, stamp, offset, ..
         } => {
-            let file = source::open(path).map_err(|source| reading(path, source))?;
+            let file = stamp::open(path).map_err(|source| reading(path, source))?;
             let data = file.metadata().map_err(|source| reading(path, source))?;
             if Stamp::of(&data) != *stamp {
                 return Err(changed(path, "it is not the file that was there before"));

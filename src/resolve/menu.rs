@@ -4,11 +4,12 @@ mod initrd;
 mod program;
 mod words;
 
+use crate::facts::loaders::loader_facts;
+use crate::facts::menu_file;
 use crate::facts::{MenuFacts, MenuProgram};
 use crate::formats::el_torito::{Emulation, Platform};
 use crate::formats::pe::Machine;
 use crate::ground::text;
-use crate::look::inspect;
 use crate::manifest::error::Error;
 use crate::manifest::{Action, Firmware, MenuEntry, Text};
 use crate::resolve::loader::builtin;
@@ -259,17 +260,17 @@ impl Resolution<'_> {
             return;
         };
         let (bytes, id) = builtin::render(menu);
-        if bytes.len() > builtin::LARGEST_MENU {
+        if bytes.len() > menu_file::LARGEST {
             let message = format!(
                 "the menu file would have {} bytes; the loader reads {} at most",
                 bytes.len(),
-                builtin::LARGEST_MENU
+                menu_file::LARGEST
             );
             self.error(first, message, "the first of its entries");
         }
         let payload = self.host.inline(&mut self.tree, &bytes, Giver::Loader);
         self.tree.set_image_id(payload, id.start);
-        self.place_own(builtin::MENU_PATH, payload);
+        self.place_own(menu_file::PATH, payload);
     }
 
     /// What the menu starts under UEFI on a 64-bit PC, read as `inspect` reads it.
@@ -281,18 +282,18 @@ impl Resolution<'_> {
                 _ => None,
             }
         };
-        let Some(menu) = file(builtin::MENU_PATH.join("/").as_bytes()) else {
+        let Some(menu) = file(menu_file::PATH.join("/").as_bytes()) else {
             return Ok(Vec::new());
         };
         let menu = read_whole(self.tree.payload(menu))?;
         let mut programs = Vec::new();
-        for started in builtin::started(&menu) {
+        for started in menu_file::started(&menu) {
             if let Some(payload) = file(&started.path) {
                 let (bytes, _) = self.open(payload)?;
                 programs.push(MenuProgram {
                     title: started.title,
                     is_default: started.is_default,
-                    program: inspect::loader_facts(&text::lossless(&started.path), bytes.as_ref()),
+                    program: loader_facts(&text::lossless(&started.path), bytes.as_ref()),
                 });
             }
         }

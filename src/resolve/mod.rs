@@ -12,6 +12,7 @@ mod menu;
 mod place;
 mod rules;
 mod sign;
+pub mod sources;
 mod stale;
 mod unpack;
 mod walk;
@@ -19,22 +20,16 @@ mod walk;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::facts::{Extent, LoaderFacts, MenuFacts, MenuProgram};
-use crate::formats::archive::Decompressed;
-use crate::formats::authenticode::Certificate;
-use crate::formats::el_torito::{Emulation, Platform};
-use crate::formats::fat;
 use crate::formats::iso9660::Identifiers;
+use crate::ground::spool::Decompressed;
+use crate::ground::stamp;
 use crate::ground::time::Timestamp;
 use crate::manifest::diagnostic::{Diagnostic, Label, Report, Severity};
 use crate::manifest::error::Error;
 use crate::manifest::{self, DEFAULT_TIMESTAMP, DiskLayout, Document, Spanned};
-use crate::tree::source;
-use crate::tree::{Attributes, NodeId, Patch, PayloadId, Tree};
+use crate::tree::contents::{BootBytes, BootImage, Contents, Esp, Slots, Tables};
+use crate::tree::{Attributes, NodeId, Tree};
 
-pub use checksums::Checksums;
-
-pub(crate) use esp::in_second_esp;
 pub(crate) use host::Host;
 
 /// What a run takes from its surroundings; nothing else of them can change a byte.
@@ -46,111 +41,17 @@ pub struct Environment {
     pub output: Option<PathBuf>,
 }
 
-/// Everything that goes into an image.
+/// What a manifest and its inputs come to.
 #[derive(Debug)]
 pub struct Resolved {
-    /// The ISO 9660 tree, and the payloads of all formats.
-    pub tree: Tree,
-    /// The manifest's directory, which host paths are relative to.
-    pub base: PathBuf,
+    /// Everything that goes into the image.
+    pub contents: Contents,
     /// Where the image is to be written.
     pub output: PathBuf,
-    /// Identifiers of the volume.
-    pub identifiers: Identifiers,
-    /// Every date that no input brings along.
-    pub timestamp: Timestamp,
-    /// Whether the primary hierarchy has Rock Ridge.
-    pub rock_ridge: bool,
-    /// Whether there is a Joliet hierarchy.
-    pub joliet: bool,
-    /// Whether the sum of the image is implanted in it.
-    pub implant_md5: bool,
-    /// The list of the tree's files and their digests.
-    pub checksums: Option<Checksums>,
-    /// Entries of the boot catalog, the default one first.
-    pub boot: Vec<BootImage>,
-    /// The ESP.
-    pub esp: Option<Esp>,
-    /// The boot code of the MBR.
-    pub boot_code: Option<[u8; 440]>,
-    /// What is patched into the boot code: the address of the first boot image.
-    pub boot_code_patch: Option<Patch>,
-    /// What the built-in loader shows under each firmware.
-    pub menu: Vec<MenuFacts>,
-    /// What the menu starts, if Secure Boot could start the loader.
-    pub menu_programs: Vec<MenuProgram>,
-    /// Whose certificate the loader is signed with.
-    pub owner: Option<Certificate>,
-    /// The profile of partition tables.
-    pub layout: DiskLayout,
-    /// What the user should know.
+    /// What the user should know, by places in the manifest.
     pub report: Report,
     /// The files to which archives were decompressed, which payloads come from. They are there while this is.
     pub decompressed: Vec<Decompressed>,
-}
-
-/// An entry of the boot catalog.
-#[derive(Debug)]
-pub struct BootImage {
-    /// Who starts it.
-    pub platform: Platform,
-    /// How it is presented.
-    pub emulation: Emulation,
-    /// 0 stands for 0x7C0.
-    pub load_segment: u16,
-    /// The partition type of a hard-disk image.
-    pub system_type: u8,
-    /// 512-byte virtual sectors to load.
-    pub sectors: u16,
-    /// Of a hard-disk image: the end of its one partition.
-    pub disk_length: Option<u64>,
-    /// The byte behind the last of the image that is not zero.
-    pub end: u64,
-    /// The bytes.
-    pub image: BootBytes,
-}
-
-/// Where the bytes of a boot image are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BootBytes {
-    /// A payload, with a name in the tree or without one.
-    Payload(PayloadId),
-    /// The whole ESP.
-    Esp,
-}
-
-/// The EFI system partition.
-#[derive(Debug)]
-pub enum Esp {
-    /// Made of these files: path and payload, sorted by path.
-    Files {
-        /// Components in the FAT, and the payload.
-        files: Vec<(Vec<String>, PayloadId)>,
-        /// In bytes; none for what the files need and a little.
-        size: Option<u64>,
-        /// What firmware would start.
-        loaders: Vec<LoaderFacts>,
-    },
-    /// A ready FAT volume.
-    Image {
-        /// The volume's bytes.
-        payload: PayloadId,
-        /// What its own index says.
-        contents: Box<fat::Contents>,
-        /// Its extents relative to its first byte.
-        extents: Vec<Extent>,
-        /// What firmware would start.
-        loaders: Vec<LoaderFacts>,
-    },
-}
-
-impl Esp {
-    /// The programs that firmware or shim would start.
-    pub fn loaders(&self) -> &[LoaderFacts] {
-        match self {
-            Self::Files { loaders, .. } | Self::Image { loaders, .. } => loaders,
-        }
-    }
 }
 
 /// The state of one resolution.
@@ -256,27 +157,46 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         return Err(Error::Manifest(Box::new(report)));
     }
     resolution.tree.shrink_to_fit();
+    let warnings = report.diagnostics.iter();
+    let warnings = warnings.filter(|diagnostic| diagnostic.severity == Severity::Warning);
     Ok(Resolved {
-        tree: resolution.tree,
-        base: resolution.base,
+        contents: Contents {
+            tree: resolution.tree,
+            base: resolution.base,
+            identifiers,
+            timestamp,
+            rock_ridge: manifest.iso.rock_ridge,
+            joliet: manifest.iso.joliet,
+            implant_md5: manifest.iso.implant_md5,
+            checksums,
+            boot: parts.images,
+            esp: parts.esp,
+            boot_code: parts.boot_code,
+            boot_code_patch: parts.boot_code_patch,
+            menu: parts.menu,
+            menu_programs: parts.menu_programs,
+            owner: parts.owner,
+            tables: tables(layout),
+            warnings: warnings.map(|warning| warning.message.clone()).collect(),
+        },
         output: resolution.output,
-        identifiers,
-        timestamp,
-        rock_ridge: manifest.iso.rock_ridge,
-        joliet: manifest.iso.joliet,
-        implant_md5: manifest.iso.implant_md5,
-        checksums,
-        boot: parts.images,
-        esp: parts.esp,
-        boot_code: parts.boot_code,
-        boot_code_patch: parts.boot_code_patch,
-        menu: parts.menu,
-        menu_programs: parts.menu_programs,
-        owner: parts.owner,
-        layout,
         report,
         decompressed: resolution.decompressed,
     })
+}
+
+/// What a profile means.
+fn tables(layout: DiskLayout) -> Tables {
+    let (mbr, gpt, esps): (_, &[u64], &[u32]) = match layout {
+        DiskLayout::Universal => (Some(Slots::ProtectiveActive), &[512], &[512]),
+        DiskLayout::MultiSector => (Some(Slots::ProtectiveActive), &[512, 4096], &[512, 4096]),
+        DiskLayout::Gpt => (Some(Slots::Protective), &[512], &[512]),
+        DiskLayout::Mbr => (Some(Slots::Esp), &[], &[512]),
+        DiskLayout::Isohybrid => (Some(Slots::Whole), &[], &[512]),
+        DiskLayout::None => (None, &[], &[512]),
+    };
+    let word = layout.word();
+    Tables { word, mbr, gpt, esps }
 }
 
 /// `iso.timestamp`, else `SOURCE_DATE_EPOCH`, else a fixed instant.
@@ -391,7 +311,7 @@ impl Resolution<'_> {
 
 /// Bytes of a host file that are a payload, for reading parts of them.
 fn open_payload(path: &Path, offset: u64, length: u64) -> Result<crate::ground::read_at::FileAt, Error> {
-    let file = source::open(path).and_then(|file| crate::ground::read_at::FileAt::part(file, offset, length));
+    let file = stamp::open(path).and_then(|file| crate::ground::read_at::FileAt::part(file, offset, length));
     file.map_err(|source| Error::Io {
         path: path.into(),
         action: "opening",

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::facts::loaders::loader_facts;
 use crate::facts::secure_boot;
 use crate::formats::authenticode::{Certificate, SigningKey};
 use crate::ground::text;
-use crate::look::inspect;
 use crate::manifest::{Spanned, Text};
 
 use super::Resolution;
@@ -117,7 +117,7 @@ impl<'d> Resolution<'d> {
                 "{name:?} has made something else than the loader with a signature"
             ));
         }
-        let facts = inspect::loader_facts("", &signed);
+        let facts = loader_facts("", &signed);
         let mut good = facts.signatures.iter().filter_map(|one| one.signature.as_ref());
         match certificate {
             Some(certificate) if good.any(|signature| signature.leads_to(certificate)) => Ok(signed),

@@ -1,6 +1,6 @@
 //! What was true of an image that is unpacked, and need not be of the one that is made.
 
-use crate::formats::archive::Image;
+use super::sources::Image;
 use crate::ground::text;
 use crate::manifest::Spanned;
 use crate::tree::{Kind, PayloadId};

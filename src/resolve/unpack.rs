@@ -7,12 +7,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::formats::archive::{self, Content, Entry, Place, Spool};
+use super::sources::{self, Content};
+use crate::formats::archive::{self, Entry};
 use crate::ground::read_at::{FileAt, ReadAt};
+use crate::ground::spool::{Place, Spool};
+use crate::ground::stamp::Stamp;
 use crate::ground::text;
 use crate::manifest::error::Error;
 use crate::manifest::{Files, Spanned};
-use crate::tree::source::{Member, Source, Stamp};
+use crate::tree::source::{Member, Source};
 use crate::tree::{Attributes, Kind, NodeId, PayloadId};
 
 use super::Resolution;
@@ -171,7 +174,7 @@ impl Resolution<'_> {
         let bytes = archive.file.try_clone().and_then(FileAt::new);
         let bytes = bytes.map_err(failed(path, "reading"))?;
         let spool = Spool::new(bytes.size());
-        let content = match archive::read(&bytes, &spool) {
+        let content = match sources::read(&bytes, &spool) {
             Ok(archive) => {
                 for warning in archive.warnings {
                     let message = format!("{:?} {warning}", from.get_ref());

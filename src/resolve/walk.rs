@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::manifest::error::{Error, escape};
+use crate::ground::text::visible_path;
+use crate::manifest::error::Error;
 use crate::manifest::{Files, Spanned};
 use crate::tree::{Kind, NodeId};
 
@@ -229,8 +230,8 @@ impl Resolution<'_> {
         if let Some(from) = &entry.from {
             let message = format!(
                 "{} is a link to {}, as build sandboxes make them: it would lead nowhere in the image",
-                escape(path),
-                escape(&target)
+                visible_path(path),
+                visible_path(&target)
             );
             let help = "`follow = true` takes what it leads to, `follow = false` keeps the link";
             self.error_with(from, message, "in this input", help);
@@ -292,7 +293,7 @@ impl Resolution<'_> {
                 1 => "1 file".to_owned(),
                 count => format!("{count} files"),
             },
-            escape(first)
+            visible_path(first)
         );
         self.warn(from, message, "in this input");
     }
@@ -304,7 +305,7 @@ impl Resolution<'_> {
             "left out {count} special {}, {} first: FIFOs and sockets never go into an image, devices only with \
              `preserve = [\"mode\"]`",
             if count == 1 { "file" } else { "files" },
-            escape(first)
+            visible_path(first)
         );
         if let Some(from) = &entry.from {
             self.warn(from, message, "in this input");

@@ -1,5 +1,6 @@
 //! What goes into an image: nodes in an arena, and the payloads they share. No addresses.
 
+pub mod contents;
 pub mod source;
 
 use std::collections::BTreeMap;
@@ -79,7 +80,7 @@ pub struct Payload {
     pub length: u64,
     /// Where the bytes come from.
     pub source: Source,
-    /// What stands for the content in the identity of the image, see [`crate::plan`]; zero where no identity is asked for.
+    /// What stands for the content in the identity of the image, which GUIDs come from; zero where no identity is asked for.
     pub digest: [u8; 32],
     /// Address fields that are filled in, and the bytes around them.
     pub patched: Option<Patched>,

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use super::name::relative;
-use super::{Entry, Error, Input, Kind, Place, wrong};
+use super::{Entry, Error, Input, Kind, wrong};
+use crate::ground::spool::Place;
 use crate::ground::text;
 use crate::ground::time::Timestamp;
 

@@ -1,13 +1,11 @@
-//! Archives as the entries in them: tar, cpio, zip and ISO images, compressed as a whole or not.
+//! Archives as the entries in them: tar, cpio and zip, compressed as a whole or not.
 //!
 //! The bytes of an entry are left where they are, as a place in the archive; only what is compressed goes to a [`Spool`] first. An
 //! archive inside an archive is a file.
 
 mod cpio;
-mod iso;
 mod name;
 mod repeated;
-mod spool;
 mod tar;
 mod zip;
 
@@ -20,7 +18,7 @@ use crate::ground::decompress::{Behind, Compression};
 use crate::ground::read_at::{ReadAt, Reader};
 use crate::ground::time::Timestamp;
 
-pub use spool::{Decompressed, Spool};
+use crate::ground::spool::{self, Place, Spool};
 
 /// What an archive holds, and what of it does not come out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,19 +34,8 @@ pub struct Archive {
 pub enum Content {
     /// Entries, in the archive's order.
     Entries(Vec<Entry>),
-    /// The tree of an image, and what of the image is not in its tree.
-    Image(Vec<Entry>, Image),
     /// One file that is compressed by itself.
     File(Place),
-}
-
-/// What an image has beside its tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Image {
-    /// An El Torito boot catalog.
-    pub bootable: bool,
-    /// The MD5 by which `checkisomd5` checks a medium.
-    pub media_md5: bool,
 }
 
 /// One entry of an archive.
@@ -92,17 +79,6 @@ pub enum Kind {
     Special,
 }
 
-/// Where the bytes of a file are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// In the spool, not in the archive.
-    pub spooled: bool,
-    /// Of the first byte.
-    pub offset: u64,
-    /// In bytes.
-    pub length: u64,
-}
-
 /// Why an archive does not come out whole.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -110,7 +86,7 @@ pub enum Error {
     #[error("{}", .0)]
     Read(io::Error),
     /// What is decompressed cannot be held.
-    #[error("what is decompressed cannot be held in {}: {}", std::env::temp_dir().display(), .0)]
+    #[error("what is decompressed cannot be held: {}", .0)]
     Hold(io::Error),
     /// It is no archive, is damaged, or has what no image takes; in words that go on from its name.
     #[error("{}", .0)]
@@ -119,7 +95,7 @@ pub enum Error {
 
 impl Error {
     /// What a decoder complains of: the archive's bytes, or that they cannot be read.
-    fn of(error: io::Error) -> Self {
+    pub(crate) fn of(error: io::Error) -> Self {
         match error.kind() {
             _ if error.raw_os_error().is_some() => Self::Read(error),
             io::ErrorKind::UnexpectedEof => wrong("is cut short"),
@@ -128,21 +104,33 @@ impl Error {
     }
 }
 
-fn wrong(message: impl Into<String>) -> Error {
+impl From<spool::Error> for Error {
+    fn from(error: spool::Error) -> Self {
+        match error {
+            spool::Error::Read(error) => Self::of(error),
+            spool::Error::Hold(error) => Self::Hold(error),
+            spool::Error::TooMuch => wrong(error.to_string()),
+        }
+    }
+}
+
+pub(crate) fn wrong(message: impl Into<String>) -> Error {
     Error::Wrong(message.into())
 }
 
 /// Bytes that entries are read from.
-struct Input<'a> {
-    bytes: &'a dyn ReadAt,
+pub(crate) struct Input<'a> {
+    /// What holds them.
+    pub(crate) bytes: &'a dyn ReadAt,
     /// Whether they are the spool's.
-    spooled: bool,
-    spool: &'a Spool,
+    pub(crate) spooled: bool,
+    /// For what has to be decompressed.
+    pub(crate) spool: &'a Spool,
 }
 
 impl Input<'_> {
     /// Where a file's bytes are that the archive holds as they are.
-    fn place(&self, offset: u64, length: u64) -> Result<Place, Error> {
+    pub(crate) fn place(&self, offset: u64, length: u64) -> Result<Place, Error> {
         let end = offset.checked_add(length);
         match end.is_some_and(|end| end <= self.bytes.size()) {
             true => Ok(Place {
@@ -200,17 +188,12 @@ pub fn read(archive: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Archive, Err
 fn content(input: &Input) -> Result<Option<Archive>, Error> {
     let length = input.bytes.size().min(512);
     let start = input.bytes.read_vec_at(0, length).map_err(Error::of)?;
-    let mut identifier = [0; 5];
-    let is_iso =
-        input.bytes.read_exact_at(&mut identifier, 32769).is_ok() && matches!(&identifier, b"CD001" | b"BEA01");
     let (content, warnings) = if cpio::is_one(&start) {
         let (entries, warning) = repeated::last_ones(cpio::entries(input)?);
         (Content::Entries(entries), Vec::from_iter(warning))
     } else if zip::is_one(&start) {
         let (entries, warnings) = zip::entries(input)?;
         (Content::Entries(entries), warnings)
-    } else if is_iso {
-        iso::image(input)?
     } else if tar::is_one(&start) {
         let read = tar::read(input)?;
         let (entries, warning) = repeated::last_ones(read.entries);

@@ -5,8 +5,9 @@ mod holes;
 mod pax;
 
 use super::name::relative;
-use super::{Entry, Error, Input, Kind, Place, wrong};
+use super::{Entry, Error, Input, Kind, wrong};
 use crate::ground::read_at::{ReadAt, Reader, Window};
+use crate::ground::spool::Place;
 use crate::ground::text;
 use crate::ground::time::Timestamp;
 use header::{BLOCK, Header};

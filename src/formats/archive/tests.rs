@@ -21,7 +21,7 @@ fn listed(archive: &[u8]) -> Result<Vec<String>, Error> {
     let content = read(&archive, &spool)?.content;
     let spooled = spool.bytes()?;
     let entries = match content {
-        Content::Entries(entries) | Content::Image(entries, _) => entries,
+        Content::Entries(entries) => entries,
         Content::File(place) => {
             let bytes = spooled.read_vec_at(place.offset, place.length).unwrap();
             return Ok(vec![format!("one file {}", text(&bytes))]);

@@ -9,8 +9,9 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, DateTime, ExtraField};
 
 use super::name::relative;
-use super::{Entry, Error, Input, Kind, Place, wrong};
+use super::{Entry, Error, Input, Kind, wrong};
 use crate::ground::read_at::{ReadAt, Reader};
+use crate::ground::spool::Place;
 use crate::ground::text;
 use crate::ground::time::{Civil, Timestamp};
 use directory::Directory;

@@ -58,7 +58,7 @@ pub(super) fn system_use_capacity(identifier: usize) -> usize {
     LONGEST - (FIXED + identifier).next_multiple_of(2)
 }
 
-/// The logical block that a byte offset is in. [`Plan`](crate::plan::Plan) has checked that it fits 32 bits.
+/// The logical block that a byte offset is in. It fits 32 bits: a longer image is not planned.
 pub(super) fn block(offset: u64) -> u32 {
     (offset / SECTOR) as u32
 }

@@ -1,13 +1,12 @@
 //! FAT volumes that firmware can reach, by partition or by boot catalog.
 
-use crate::facts::{Description, EspFacts, Extent, LoaderFacts, What, esp_name};
+use crate::facts::{Description, Extent};
 use crate::formats::fat;
 use crate::formats::mbr;
 use crate::ground::read_at::{ReadAt, Window};
-use crate::ground::text;
 
-use super::loaders::MAX_PROGRAMS;
-use super::{claim, is_loader, loaders_in};
+use crate::facts::fat::{esp_facts, esp_faults, fat_extents};
+use crate::facts::loaders::{MAX_PROGRAMS, is_loader, loaders_in};
 
 /// How many FAT volumes are looked into: one a partition or boot entry, and nobody has more.
 const VOLUMES: usize = 16;
@@ -35,20 +34,6 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
     }
 }
 
-/// What a FAT volume at `offset` says of itself.
-pub(crate) fn esp_facts(offset: u64, contents: &fat::Contents, loaders: Vec<LoaderFacts>) -> EspFacts {
-    EspFacts {
-        offset,
-        length: contents.size,
-        kind: contents.kind.to_string(),
-        sector_size: contents.sector_size,
-        cluster_size: contents.cluster_size,
-        label: contents.label.clone(),
-        serial: contents.serial,
-        loaders,
-    }
-}
-
 /// The FAT volumes that tables and boot catalog point at: byte offset, bytes and contents.
 pub(super) fn volumes<'i>(
     image: &'i dyn ReadAt,
@@ -61,12 +46,6 @@ pub(super) fn volumes<'i>(
         is_wanted.then_some((candidate.offset, window, contents))
     };
     candidates(image, facts).into_iter().filter_map(volume).take(VOLUMES)
-}
-
-/// What is wrong with the FAT volume that begins at `start`.
-pub(crate) fn esp_faults(contents: &fat::Contents, start: u64) -> Vec<String> {
-    let notes = contents.notes.iter();
-    notes.map(|note| format!("ESP at {start}: {note}")).collect()
 }
 
 /// Where a FAT volume may begin.
@@ -122,47 +101,4 @@ fn partitions_in(image: &dyn ReadAt, start: u64) -> Vec<(u64, u64)> {
         .filter(|slot| slot.kind != 0 && slot.start > 0 && slot.length > 0);
     let placed = used.map(|slot| (start + u64::from(slot.start) * 512, u64::from(slot.length) * 512));
     placed.collect()
-}
-
-/// The extents of a FAT volume of this number that begins at `start`.
-pub(crate) fn fat_extents(contents: &fat::Contents, start: u64, number: usize) -> Vec<Extent> {
-    let mut extents = Vec::new();
-    let name = esp_name(number);
-    for region in &contents.regions {
-        let (what, paths) = fat_what(&region.what, number);
-        let offset = start + region.offset;
-        extents.push(Extent {
-            paths,
-            ..claim(offset, region.length, what)
-        });
-    }
-    for entry in contents.entries.iter().filter(|entry| !entry.directory) {
-        let path = format!("{name}{}", text::lossless(entry.path.as_bytes()));
-        for &(offset, length) in &entry.extents {
-            let paths = vec![path.clone()];
-            extents.push(Extent {
-                paths,
-                ..claim(start + offset, length, What::File)
-            });
-        }
-    }
-    extents
-}
-
-/// A FAT's own region in the words of the image, by the volume's number.
-pub(crate) fn fat_what(what: &fat::What, number: usize) -> (What, Vec<String>) {
-    let name = esp_name(number);
-    let plain = |what| (what, Vec::new());
-    match what {
-        fat::What::BootSector => plain(What::FatBootSector),
-        fat::What::FsInfo => plain(What::FatFsInfo),
-        fat::What::BackupBootSector => plain(What::FatBackupBootSector),
-        fat::What::Table(1) => plain(What::FatTable1),
-        fat::What::Table(_) => plain(What::FatTable2),
-        fat::What::RootDirectory => (What::FatRootDirectory, vec![format!("{name}/")]),
-        fat::What::Directory(path) => (
-            What::FatDirectory,
-            vec![format!("{name}{}", text::lossless(path.as_bytes()))],
-        ),
-    }
 }

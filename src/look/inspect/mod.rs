@@ -4,40 +4,27 @@
 //! read at all is an error.
 
 mod agreement;
-mod boot_code;
-mod fallback;
 mod fat_volumes;
 mod indexes;
-mod loaders;
 mod own_menu;
 mod recognise;
 mod tables;
-#[cfg(test)]
-mod tests;
 mod udf_volume;
 mod volume;
 
 use std::io;
 
 use crate::facts::check;
-use crate::facts::{Description, Extent, Partition, What};
+use crate::facts::extents::{settle, with_unclaimed};
+use crate::facts::{Description, Partition, What};
 use crate::formats::fat;
 use crate::formats::iso9660;
 use crate::formats::udf;
 use crate::ground::read_at::ReadAt;
-use crate::plan::layout;
 
 pub(crate) use agreement::compare;
-pub(crate) use boot_code::mbr_facts;
-pub(crate) use fallback::{LONGEST_LIST, is_list, with_lists};
-pub(crate) use fat_volumes::{esp_facts, esp_faults, fat_extents, fat_what};
 pub(crate) use indexes::{Index, Indexes, best, read as indexes};
-use loaders::is_loader;
-pub(crate) use loaders::{loader_facts, loaders_in, programs, shim_facts};
-pub(crate) use own_menu::is_asked_for;
 pub(crate) use recognise::{START, by_start, not_an_image, refuse};
-pub(crate) use tables::{gpt_partition, mbr_partition};
-pub(crate) use volume::{boot_length, hard_disk_length};
 
 /// Why an image cannot be described.
 #[derive(Debug, thiserror::Error)]
@@ -95,8 +82,8 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
     for claim in &mut claims {
         claim.length = claim.length.min(image.size().saturating_sub(claim.offset));
     }
-    let extents = layout::settle(claims);
-    facts.extents = layout::with_unclaimed(extents, image, 0, image.size())?;
+    let extents = settle(claims);
+    facts.extents = with_unclaimed(extents, image, 0, image.size())?;
     own_menu::read(image, &mut facts);
     facts.cells = check::cells(&facts, &[]);
     Ok(facts)
@@ -142,14 +129,4 @@ pub fn fat_volumes(image: &dyn ReadAt) -> Result<impl Iterator<Item = (u64, fat:
     volume::boot_catalogs(image, &sessions, &mut facts, &mut claims);
     let volumes = fat_volumes::volumes(image, &facts);
     Ok(volumes.map(|(offset, _, contents)| (offset, contents)))
-}
-
-fn claim(offset: u64, length: u64, what: What) -> Extent {
-    Extent {
-        offset,
-        length,
-        what,
-        paths: Vec::new(),
-        source: None,
-    }
 }

@@ -8,14 +8,15 @@ use crate::formats::gpt;
 use crate::formats::mbr::{self, Slot};
 use crate::ground::read_at::ReadAt;
 
-use super::{claim, mbr_facts};
+use crate::facts::boot_code::mbr_facts;
+use crate::facts::partitions::{gpt_partition, mbr_kind, mbr_partition, table_entry};
 
 /// Adds what the partition tables say.
 pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec<Extent>) -> io::Result<()> {
     let mut sector = [0; 512];
     image.read_exact_at(&mut sector, 0)?;
     if let Some(mbr) = mbr::decode(&sector) {
-        claims.push(claim(0, 512, What::MasterBootRecord));
+        claims.push(Extent::new(0, 512, What::MasterBootRecord));
         facts.mbr = Some(mbr_facts(&mbr.boot_code, mbr.disk_signature));
         for (index, slot) in mbr.slots.iter().enumerate() {
             facts.partitions.extend(mbr_partition(index, slot, 512));
@@ -34,7 +35,7 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
             What::BackupGptEntries,
         ];
         for (what, (offset, length)) in words.into_iter().zip(table.regions) {
-            claims.push(claim(offset, length, what));
+            claims.push(Extent::new(offset, length, what));
         }
         facts.gpt.push(GptFacts {
             sector_size,
@@ -72,7 +73,7 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
     }
     if let Some(map) = apm::read(image) {
         let length = (map.partitions.len() as u64 + 1) * map.block;
-        claims.push(claim(map.block, length - map.block, What::ApplePartitionMap));
+        claims.push(Extent::new(map.block, length - map.block, What::ApplePartitionMap));
         facts
             .faults
             .extend(map.fault.map(|fault| format!("Apple partition map: {fault}")));
@@ -122,7 +123,7 @@ fn logical_partitions(image: &dyn ReadAt, slots: &[Slot], facts: &mut Descriptio
     let mut number = 4;
     for found in slots.iter().filter_map(|slot| mbr::logical(image, slot)) {
         for &offset in &found.records {
-            claims.push(claim(offset, 512, What::ExtendedBootRecord));
+            claims.push(Extent::new(offset, 512, What::ExtendedBootRecord));
         }
         for (start, length, kind) in found.partitions {
             facts
@@ -131,76 +132,5 @@ fn logical_partitions(image: &dyn ReadAt, slots: &[Slot], facts: &mut Descriptio
             number += 1;
         }
         facts.faults.extend(found.fault.map(|fault| format!("MBR: {fault}")));
-    }
-}
-
-/// A slot of the MBR; none for an unused one.
-pub(crate) fn mbr_partition(index: usize, slot: &Slot, sector_size: u64) -> Option<Partition> {
-    if *slot == Slot::default() {
-        return None;
-    }
-    let (start, length) = (u64::from(slot.start), u64::from(slot.length));
-    Some(Partition {
-        active: Some(slot.active),
-        ..table_entry(
-            index,
-            sector_size,
-            mbr_kind(slot.kind),
-            start * sector_size,
-            length * sector_size,
-        )
-    })
-}
-
-/// An entry of an MBR, without what only some have.
-fn table_entry(index: usize, sector_size: u64, kind: String, start: u64, length: u64) -> Partition {
-    Partition {
-        table: "mbr".into(),
-        sector_size,
-        number: index as u32 + 1,
-        kind,
-        start,
-        length,
-        name: None,
-        guid: None,
-        attributes: None,
-        active: None,
-        refused: None,
-    }
-}
-
-/// The type of an MBR's partition in words.
-fn mbr_kind(kind: u8) -> String {
-    match kind {
-        0 => "empty".into(),
-        mbr::ESP => "esp".into(),
-        mbr::PROTECTIVE => "protective".into(),
-        0x83 => "linux".into(),
-        other => format!("{other:#04x}"),
-    }
-}
-
-/// A GPT partition.
-pub(crate) fn gpt_partition(number: u32, partition: &gpt::Partition, sector_size: u64) -> Partition {
-    let kind = match partition.kind {
-        gpt::ESP => "esp".into(),
-        gpt::LINUX_DATA => "linux".into(),
-        gpt::BASIC_DATA => "basic-data".into(),
-        gpt::LINUX_SWAP => "linux-swap".into(),
-        gpt::BIOS_BOOT => "bios-boot".into(),
-        other => other.to_string(),
-    };
-    Partition {
-        table: "gpt".into(),
-        sector_size,
-        number,
-        kind,
-        start: partition.start,
-        length: partition.length,
-        name: Some(partition.name.clone()),
-        guid: Some(partition.guid.to_string()),
-        attributes: Some(partition.attributes),
-        active: None,
-        refused: None,
     }
 }

@@ -8,7 +8,7 @@ use crate::ground::read_at::ReadAt;
 use crate::ground::text;
 
 use super::indexes::{Index, Indexes};
-use super::{InspectError, claim, recognise};
+use super::{InspectError, recognise};
 
 /// Adds what the UDF volume says, if there is one.
 pub(super) fn read(
@@ -18,7 +18,7 @@ pub(super) fn read(
     claims: &mut Vec<Extent>,
 ) -> Result<(), InspectError> {
     if let Some((offset, length)) = recognise::udf_sequence(image)? {
-        claims.push(claim(offset, length, What::UdfRecognition));
+        claims.push(Extent::new(offset, length, What::UdfRecognition));
     }
     let volumes = indexes.all.iter().filter_map(|index| match index {
         Index::Udf(volume) => Some(volume),
@@ -69,7 +69,7 @@ fn structures(volume: &Volume, claims: &mut Vec<Extent>) {
         };
         let next = Extent {
             paths,
-            ..claim(piece.offset, piece.length, what)
+            ..Extent::new(piece.offset, piece.length, what)
         };
         if let Some((_, last)) = runs.last_key_value()
             && last.what == next.what
@@ -101,7 +101,7 @@ fn files(volume: &Volume, claims: &mut Vec<Extent>) {
             if let Some(offset) = offset.filter(|offset| offset.is_multiple_of(volume.block)) {
                 claims.push(Extent {
                     paths: vec![path.clone()],
-                    ..claim(offset, length, What::File)
+                    ..Extent::new(offset, length, What::File)
                 });
             }
         }

@@ -1,15 +1,16 @@
 //! The ISO 9660 volume and its boot catalog as facts.
 
 use crate::facts::{BootCatalog, BootEntry, Counts, Description, Extent, Identifiers, InfoTable, What};
-use crate::formats::el_torito::{self, Emulation, Platform, boot_info};
+use crate::formats::el_torito::{self, Emulation, boot_info};
 use crate::formats::iso9660::{
     self, Descriptor, EntryKind, Flavour, MediaMd5, SECTOR, Session, VolumeDescriptor, VolumeKind, Walk,
 };
 use crate::ground::read_at::{ReadAt, Window};
 use crate::ground::text;
 
+use super::InspectError;
 use super::indexes::{Index, Indexes};
-use super::{InspectError, claim};
+use crate::facts::boot_images::{boot_length, hard_disk_length};
 
 /// Adds what the ISO 9660 volumes say: everything of the session that is read, and of the others what is their own.
 pub(super) fn read(
@@ -91,7 +92,7 @@ fn descriptors(
             Descriptor::Terminator => What::Terminator,
             Descriptor::Other(_) => What::OtherDescriptor,
         };
-        claims.push(claim(*offset, SECTOR, what));
+        claims.push(Extent::new(*offset, SECTOR, what));
     }
     Ok(())
 }
@@ -159,7 +160,7 @@ fn structures(volume: &VolumeDescriptor, walk: &Walk, claims: &mut Vec<Extent>) 
     let length = volume.path_table_length;
     for (offset, what) in [(volume.path_table_l, path_l), (volume.path_table_m, path_m)] {
         if offset != 0 {
-            claims.push(claim(offset, length, what));
+            claims.push(Extent::new(offset, length, what));
         }
     }
     let entries = walk.entries.iter().chain(&walk.emptied);
@@ -184,7 +185,7 @@ fn claim_extents(entry: &iso9660::Entry, named: bool, what: What, claims: &mut V
     for &(offset, length) in &merged(&entry.extents) {
         claims.push(Extent {
             paths: paths.clone(),
-            ..claim(offset, length, what)
+            ..Extent::new(offset, length, what)
         });
     }
 }
@@ -213,7 +214,7 @@ fn continuations(walk: &Walk, claims: &mut Vec<Extent>) {
     blocks.sort_unstable();
     blocks.dedup();
     for (offset, length) in merged(&blocks) {
-        claims.push(claim(offset, length, What::ContinuationArea));
+        claims.push(Extent::new(offset, length, What::ContinuationArea));
     }
 }
 
@@ -231,7 +232,7 @@ fn boot_catalog(
             return Vec::new();
         }
     };
-    claims.push(claim(offset, decoded.length, What::BootCatalog));
+    claims.push(Extent::new(offset, decoded.length, What::BootCatalog));
     facts.boot_catalog = Some(BootCatalog {
         offset,
         length: decoded.length,
@@ -259,7 +260,7 @@ fn boot_catalog(
             let length = boot_length(section.platform, entry.emulation, entry.sectors, disk, to_end);
             let told = boot_length(section.platform, entry.emulation, entry.sectors, disk, 0).max(512);
             let told = told.max(table.as_ref().map_or(0, |table| u64::from(table.length)));
-            images.push(claim(entry.offset, told, What::BootImage));
+            images.push(Extent::new(entry.offset, told, What::BootImage));
             facts.el_torito.push(BootEntry {
                 platform: section.platform.to_string(),
                 emulation: entry.emulation.to_string(),
@@ -277,24 +278,4 @@ fn boot_catalog(
         }
     }
     images
-}
-
-/// How much of a boot image the firmware can read: the emulated medium, or the sectors that the entry counts. A count of 0, for UEFI
-/// one of 1 too, is "to the end of the volume" (UEFI 13.3.2.1), which is `rest` bytes away.
-pub(crate) fn boot_length(platform: Platform, emulation: Emulation, sectors: u16, disk: Option<u64>, rest: u64) -> u64 {
-    match (emulation.exact_length(), disk, sectors) {
-        (Some(exact), _, _) => exact,
-        (None, Some(disk), _) => disk,
-        (None, None, 0) => rest,
-        (None, None, 1) if platform == Platform::Uefi => rest,
-        (None, None, sectors) => u64::from(sectors) * 512,
-    }
-}
-
-/// The length of a hard-disk image by the one partition in its MBR, El Torito §2.2.
-pub(crate) fn hard_disk_length(image: &dyn ReadAt) -> Option<u64> {
-    let mut sector = [0; 512];
-    image.read_exact_at(&mut sector, 0).ok()?;
-    let slot = crate::formats::mbr::decode(&sector)?.slots[0];
-    Some((u64::from(slot.start) + u64::from(slot.length)) * 512)
 }

@@ -1,9 +1,9 @@
 //! `[[menu]]`, and the keys of `[boot]` that are for it.
 
 use super::Checks;
+use crate::facts::menu_file::MOST_ENTRIES;
 use crate::manifest::diagnostic::Diagnostic;
 use crate::manifest::{Firmware, Loader, Manifest, MenuEntry, Spanned, Text};
-use crate::resolve::loader::builtin::MOST_ENTRIES;
 
 impl Checks<'_> {
     /// Every fault of the menu and of what belongs to it.

@@ -1,26 +1,26 @@
 //! The ESP in the words of a plan.
 
+use crate::facts::fat::{esp_facts, esp_faults};
 use crate::facts::{EspFacts, Extent, What, esp_name};
 use crate::ground::text;
-use crate::look::inspect;
 use crate::plan::esp::{LABEL, SECTOR_SIZES};
 use crate::plan::{Plan, Span};
-use crate::resolve::Esp;
 use crate::tree::PayloadId;
+use crate::tree::contents::Esp;
 
 impl Plan<'_> {
     /// What is wrong with a ready ESP; one that is made here has no faults.
     pub(super) fn esp_faults(&self) -> Vec<String> {
-        match (&self.resolved.esp, self.esp) {
-            (Some(Esp::Image { contents, .. }), Some(span)) => inspect::esp_faults(contents, span.offset),
+        match (&self.contents.esp, self.esp) {
+            (Some(Esp::Image { contents, .. }), Some(span)) => esp_faults(contents, span.offset),
             _ => Vec::new(),
         }
     }
 
     pub(super) fn esp_facts(&self) -> Vec<EspFacts> {
-        let loaders = match (&self.resolved.esp, self.esp) {
+        let loaders = match (&self.contents.esp, self.esp) {
             (Some(Esp::Image { contents, loaders, .. }), Some(span)) => {
-                return vec![inspect::esp_facts(span.offset, contents, loaders.clone())];
+                return vec![esp_facts(span.offset, contents, loaders.clone())];
             }
             (Some(Esp::Files { loaders, .. }), _) => loaders,
             _ => return Vec::new(),
@@ -42,7 +42,7 @@ impl Plan<'_> {
     }
 
     pub(super) fn is_esp_image(&self, id: PayloadId) -> bool {
-        matches!(&self.resolved.esp, Some(Esp::Image { payload, .. }) if *payload == id)
+        matches!(&self.contents.esp, Some(Esp::Image { payload, .. }) if *payload == id)
     }
 
     pub(super) fn in_volume(&self, offset: u64) -> bool {
@@ -51,7 +51,7 @@ impl Plan<'_> {
     }
 
     pub(super) fn esp_paths(&self, id: PayloadId, offset: u64) -> Vec<String> {
-        let Some(Esp::Files { files, .. }) = &self.resolved.esp else {
+        let Some(Esp::Files { files, .. }) = &self.contents.esp else {
             return Vec::new();
         };
         let mut paths = Vec::new();
@@ -68,7 +68,7 @@ impl Plan<'_> {
     }
 
     pub(super) fn esp_image_extents(&self, start: u64, named: bool, whole: &Extent) -> Vec<Extent> {
-        let Some(Esp::Image { extents, .. }) = &self.resolved.esp else {
+        let Some(Esp::Image { extents, .. }) = &self.contents.esp else {
             return Vec::new();
         };
         // Where the image is a file of the tree too, its name covers what no FAT structure points at.

@@ -230,7 +230,7 @@ fn t20_modes_and_owners_are_the_same_everywhere_or_kept() {
     fs::set_permissions(host.at("tree/a"), fs::Permissions::from_mode(0o4711)).unwrap();
     let posix = |keys: &str| {
         let resolved = host.resolve(&format!("{TREE}{keys}")).unwrap();
-        let iso = IsoTree::of(&resolved);
+        let iso = IsoTree::of(&resolved.contents);
         let node = iso.tree.nodes.iter().find(|node| *node.name == *b"a").unwrap();
         (node.posix.mode, node.posix.uid, node.posix.gid)
     };

@@ -3,8 +3,10 @@
 
 #![no_main]
 
-use isobuild::formats::archive::{self, Content, Kind, Spool};
+use isobuild::formats::archive::Kind;
 use isobuild::ground::read_at::ReadAt;
+use isobuild::ground::spool::Spool;
+use isobuild::resolve::sources::{self, Content};
 use isobuild_fuzz::{Sparse, with_right_sums};
 use libfuzzer_sys::fuzz_target;
 
@@ -16,8 +18,8 @@ fuzz_target!(|input: &[u8]| {
         None => with_right_sums(input.to_vec()),
     };
     let spool = Spool::new(bytes.size());
-    let entries = match archive::read(&bytes, &spool).map(|archive| archive.content) {
-        Ok(Content::Entries(entries)) => entries,
+    let entries = match sources::read(&bytes, &spool).map(|archive| archive.content) {
+        Ok(Content::Entries(entries) | Content::Image(entries, _)) => entries,
         _ => return,
     };
     let held = match spool.into_file() {

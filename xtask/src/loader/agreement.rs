@@ -1,16 +1,17 @@
 //! The program and its boot loader are two workspaces that share no code: what the one writes, the other reads. Here they meet.
 
+use isobuild::facts::menu_file as written;
 use isobuild::resolve::loader::builtin;
 use isobuild_loader::{editor, medium, menu, menu_file};
 
 #[test]
 fn they_agree_on_places_and_limits() {
     let image_path = |path: [&str; 3]| format!("/{}", path.join("/"));
-    assert_eq!(image_path(builtin::MENU_PATH).as_bytes(), menu_file::PATH);
+    assert_eq!(image_path(written::PATH).as_bytes(), menu_file::PATH);
     assert_eq!(image_path(builtin::ID_PATH).as_bytes(), medium::ID_PATH);
     assert_eq!(builtin::NO_ID.len(), menu_file::ID_LENGTH);
-    assert_eq!(builtin::LARGEST_MENU, menu_file::LARGEST);
-    assert_eq!(builtin::MOST_ENTRIES, menu::MOST_ENTRIES);
+    assert_eq!(written::LARGEST, menu_file::LARGEST);
+    assert_eq!(written::MOST_ENTRIES, menu::MOST_ENTRIES);
     assert_eq!(builtin::LARGEST_PROGRAM, menu_file::LARGEST_PROGRAM);
     assert_eq!(builtin::LONGEST_COMMAND_LINE, editor::LONGEST);
 }

@@ -2,9 +2,10 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use super::super::{Error, Place, Spool, wrong};
+use super::super::{Error, wrong};
 use super::header::{BLOCK, number};
 use crate::ground::read_at::ReadAt;
+use crate::ground::spool::{Place, Spool};
 
 /// Of a line of the map; no number of 64 bits has as many digits.
 const LONGEST: u64 = 24;

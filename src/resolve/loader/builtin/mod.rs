@@ -4,13 +4,11 @@
 //! written into one of them, besides the boot information table, is the image's id in the BIOS boot image.
 
 pub mod kernel;
-mod started;
 mod title;
 
 use crate::formats::pe::Machine;
 use std::ops::Range;
 
-pub use started::{Started, started};
 pub use title::shows;
 
 /// The El Torito image for BIOS, which a stick's boot code starts too.
@@ -40,17 +38,8 @@ pub const EFI: [(Machine, &str, &[u8]); 3] = [
 /// The file in the ESP that holds the image's id.
 pub const ID_PATH: [&str; 3] = ["EFI", "BOOT", "isobuild.id"];
 
-/// The menu file in the image.
-pub const MENU_PATH: [&str; 3] = ["boot", "isobuild", "menu.cfg"];
-
 /// [`BIOS_IMAGE`] in the image. It shows there so that other tools know how long it is when they change the image.
 pub const BIOS_PATH: [&str; 3] = ["boot", "isobuild", "bios.img"];
-
-/// The most bytes that a menu file may have: what the loader sets aside for it.
-pub const LARGEST_MENU: usize = 64 << 10;
-
-/// The most entries that the loader shows.
-pub const MOST_ENTRIES: usize = 64;
 
 /// The most bytes of a program for BIOS that is not in Linux's form: what the loader moves to 0x7C00.
 pub const LARGEST_PROGRAM: u64 = 96 << 10;

@@ -1,11 +1,11 @@
 //! Images that are damaged, cut, foreign, or none. A row of hostile images has its id in the test's name.
 
+use super::Host;
 use crate::facts::Description;
 use crate::formats::iso9660::SECTOR;
 use crate::formats::pe::tests::program;
 use crate::ground::read_at::Window;
 use crate::look::inspect::inspect;
-use crate::plan::tests::Host;
 
 /// An image with all that there is: files, links, an ESP, two boot entries, MBR and GPT.
 fn image() -> Vec<u8> {
@@ -163,8 +163,10 @@ fn h23_what_is_not_described_is_named() {
     assert!(map.partitions.iter().any(|partition| partition.table == "apm"));
     named(&with(&image, 1024, b"BD"), "HFS volume");
     named(&with(&image, 1024, b"H+\0\x04"), "HFS volume");
+    // ECMA-130 §14.1: the synchronization field.
+    let synchronization = b"\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0";
     refused(
-        &[super::recognise::RAW, &[0; 100_000][..]].concat(),
+        &[&synchronization[..], &[0; 100_000][..]].concat(),
         "raw sectors of 2352 bytes",
     );
 

@@ -13,7 +13,7 @@ use crate::ground::text;
 use super::fallback::{LONGEST_LIST, is_list, with_lists};
 
 /// How many programs of a volume are read. Installers have up to eight.
-pub(super) const MAX_PROGRAMS: usize = 64;
+pub(crate) const MAX_PROGRAMS: usize = 64;
 
 /// Whether the name at `path` in the ESP is one that firmware starts by default, UEFI 3.5.1.1, or that shim starts, which is beside
 /// it as `grubx64.efi`.

@@ -9,13 +9,40 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
 
-use super::{Error, Place, wrong};
-use crate::ground::read_at::FileAt;
+use super::read_at::FileAt;
 
 /// What any archive may be decompressed to.
 const LEAST: u64 = 64 << 20;
 /// A larger result may be this many times the archive: gzip cannot do more, and what does hides something.
 const RATIO: u64 = 1000;
+
+/// Why bytes do not come into the spool.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What gives them fails.
+    #[error("{}", .0)]
+    Read(io::Error),
+    /// The temporary file fails.
+    #[error("{}", .0)]
+    Hold(io::Error),
+    /// There are more than the file of the host can be trusted for, in words that go on from its name.
+    #[error(
+        "unpacks to more than {RATIO} times its size and {} MiB, like what is made to fill disks; if you trust it, unpack it yourself",
+        LEAST >> 20
+    )]
+    TooMuch,
+}
+
+/// Where the bytes of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// In the spool, not in what was decompressed.
+    pub spooled: bool,
+    /// Of the first byte.
+    pub offset: u64,
+    /// In bytes.
+    pub length: u64,
+}
 
 /// A temporary file of decompressed bytes. It is there while this is, and has no name where the host opens it without one, so that
 /// nothing is left if the program is killed.
@@ -88,12 +115,12 @@ impl Spool {
     }
 
     /// What it holds now.
-    pub(super) fn bytes(&self) -> Result<FileAt, Error> {
+    pub(crate) fn bytes(&self) -> Result<FileAt, Error> {
         self.file()?.try_clone().and_then(FileAt::new).map_err(Error::Hold)
     }
 
     /// Takes all that `decoded` gives.
-    pub(super) fn append(&self, decoded: &mut dyn Read) -> Result<Place, Error> {
+    pub(crate) fn append(&self, decoded: &mut dyn Read) -> Result<Place, Error> {
         let start = self.length.get();
         let mut buffer = vec![0; 1 << 18];
         loop {
@@ -101,21 +128,18 @@ impl Spool {
                 Ok(0) => break,
                 Ok(length) => self.push(&buffer[..length])?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::of(error)),
+                Err(error) => return Err(Error::Read(error)),
             }
         }
         Ok(self.since(start))
     }
 
     /// Takes bytes.
-    pub(super) fn push(&self, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn push(&self, bytes: &[u8]) -> Result<(), Error> {
         let start = self.length.get();
         let end = start + bytes.len() as u64;
         if end > self.most {
-            return Err(wrong(format!(
-                "unpacks to more than {RATIO} times its size and {} MiB, like what is made to fill disks; if you trust it, unpack it yourself",
-                LEAST >> 20
-            )));
+            return Err(Error::TooMuch);
         }
         self.file()?.write_all_at(bytes, start).map_err(Error::Hold)?;
         self.length.set(end);
@@ -123,12 +147,12 @@ impl Spool {
     }
 
     /// Where the next byte comes to stand.
-    pub(super) fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.length.get()
     }
 
     /// The bytes that came behind the first `start`.
-    pub(super) fn since(&self, start: u64) -> Place {
+    pub(crate) fn since(&self, start: u64) -> Place {
         Place {
             spooled: true,
             offset: start,

@@ -1,6 +1,21 @@
-//! The menu file read again, as far as it says what UEFI on a 64-bit PC starts.
+//! The built-in loader's menu file, as far as an image shows it: what it starts, and whether somebody asks for the signatures of that.
 
-use super::MOST_ENTRIES;
+use super::LoaderFacts;
+
+/// Where it is in the image.
+pub const PATH: [&str; 3] = ["boot", "isobuild", "menu.cfg"];
+
+/// The most entries that the loader shows.
+pub const MOST_ENTRIES: usize = 64;
+
+/// The most bytes that it may have: what the loader sets aside for it.
+pub const LARGEST: usize = 64 << 10;
+
+/// Whether the built-in loader is there and something is signed. Otherwise nobody asks for the signatures of what the menu starts.
+pub(crate) fn is_asked_for(loaders: &[LoaderFacts]) -> bool {
+    let is_own = loaders.iter().any(LoaderFacts::is_built_in);
+    is_own && loaders.iter().any(|loader| !loader.signatures.is_empty())
+}
 
 /// What an entry starts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,13 +1,21 @@
 //! ISO images: the tree by its richest index.
 
-use super::{Content, Entry, Error, Image, Input, Kind, wrong};
+use super::{Archive, Content, Image};
+use crate::formats::archive::{Entry, Error, Input, Kind, wrong};
 use crate::formats::el_torito;
 use crate::formats::iso9660::{self, Descriptor, EntryKind, MediaMd5};
 use crate::ground::read_at::ReadAt;
+use crate::ground::spool::Place;
 use crate::ground::text;
 use crate::look::contents::{CopyError, Item, Place as ImagePlace, Tree};
 
-pub(super) fn image(input: &Input) -> Result<(Content, Vec<String>), Error> {
+/// By the identifier of the first volume descriptor (ECMA-119 §9.1.2), or of UDF's.
+pub(super) fn is_one(bytes: &dyn ReadAt) -> bool {
+    let mut identifier = [0; 5];
+    bytes.read_exact_at(&mut identifier, 32769).is_ok() && matches!(&identifier, b"CD001" | b"BEA01")
+}
+
+pub(super) fn read(input: &Input) -> Result<Archive, Error> {
     let tree = Tree::of(input.bytes, ImagePlace::Tree(b"/".to_vec()));
     let (tree, _) = tree.map_err(|error| wrong(format!("cannot be read as an image: {error}")))?;
     if tree.left_out > 0 {
@@ -21,10 +29,10 @@ pub(super) fn image(input: &Input) -> Result<(Content, Vec<String>), Error> {
         .notes
         .iter()
         .map(|note| format!("is an image of which there is to say: {note}"));
-    Ok((
-        Content::Image(entries?, beside_the_tree(input.bytes)),
-        warnings.collect(),
-    ))
+    Ok(Archive {
+        content: Content::Image(entries?, beside_the_tree(input.bytes)),
+        warnings: warnings.collect(),
+    })
 }
 
 /// By the volume descriptors; an image of UDF alone has none.
@@ -74,7 +82,7 @@ fn entry(input: &Input, item: &Item) -> Result<Entry, Error> {
 }
 
 /// A content that is in several pieces or compressed.
-fn copied(input: &Input, item: &Item) -> Result<super::Place, Error> {
+fn copied(input: &Input, item: &Item) -> Result<Place, Error> {
     let start = input.spool.end();
     let mut failed = None;
     let result = item.copy(input.bytes, &mut |bytes| {
@@ -85,7 +93,7 @@ fn copied(input: &Input, item: &Item) -> Result<super::Place, Error> {
     });
     match (result, failed) {
         (Ok(()), _) => Ok(input.spool.since(start)),
-        (Err(_), Some(error)) => Err(error),
+        (Err(_), Some(error)) => Err(error.into()),
         (Err(CopyError::Damaged(what)), _) => {
             Err(wrong(format!("is damaged: {:?}: {what}", text::visible(&item.path))))
         }

@@ -1,0 +1,24 @@
+//! An image that cannot be planned, as an error of the manifest.
+
+use isobuild::manifest::diagnostic::{Diagnostic, Report};
+use isobuild::manifest::error::Error;
+use isobuild::manifest::{Document, Spanned};
+use isobuild::plan::PlanError;
+
+/// As the error of a run over `document`, at the key that it is about if there is one.
+pub(super) fn planned(error: PlanError, document: &Document) -> Error {
+    let uefi = document.manifest.boot.uefi.as_ref();
+    let (PlanError::Fat(_), Some(uefi)) = (&error, uefi) else {
+        return Error::input(&document.path, error.to_string());
+    };
+    let size = uefi.get_ref().size.as_ref().map(Spanned::span);
+    let (span, label) = match size {
+        Some(size) => (size, "this size"),
+        None => (uefi.span(), "this ESP"),
+    };
+    Error::Manifest(Box::new(Report {
+        path: document.path.clone(),
+        text: document.text.clone(),
+        diagnostics: vec![Diagnostic::error(error.to_string(), span, label)],
+    }))
+}
