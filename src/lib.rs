@@ -47,10 +47,14 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)
 )]
 
+#[doc(hidden)]
+pub mod cli;
 pub mod device;
 pub mod facts;
 pub mod formats;
 pub mod ground;
+#[cfg(test)]
+mod house;
 pub mod look;
 pub mod manifest;
 pub mod output;

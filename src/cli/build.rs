@@ -3,16 +3,16 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::formats::iso9660;
+use crate::ground::text;
+use crate::manifest;
+use crate::manifest::error::Error;
+use crate::output;
+use crate::output::Interrupt;
+use crate::plan::{self, IsoTree};
+use crate::resolve;
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
-use isobuild::formats::iso9660;
-use isobuild::ground::text;
-use isobuild::manifest;
-use isobuild::manifest::error::Error;
-use isobuild::output;
-use isobuild::output::Interrupt;
-use isobuild::plan::{self, IsoTree};
-use isobuild::resolve;
 use sha2::{Digest as _, Sha256};
 
 use super::planned::planned;

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use isobuild::device::{Burner, Payload, Target};
-use isobuild::ground::text::visible_path;
-use isobuild::manifest::error::Error;
-use isobuild::output::Interrupt;
+use crate::device::{Burner, Payload, Target};
+use crate::ground::text::visible_path;
+use crate::manifest::error::Error;
+use crate::output::Interrupt;
 
 use super::progress::Progress;
 use super::verify;

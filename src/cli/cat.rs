@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
-use isobuild::formats::iso9660::EntryKind;
-use isobuild::ground::text;
-use isobuild::look::contents::{self, CopyError, Place, Tree};
-use isobuild::manifest::error::Error;
+use crate::formats::iso9660::EntryKind;
+use crate::ground::text;
+use crate::look::contents::{self, CopyError, Place, Tree};
+use crate::manifest::error::Error;
 
 use super::Cat;
 use super::inspect::open;

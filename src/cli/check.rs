@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use isobuild::facts::cell::Cell;
-use isobuild::facts::check;
-use isobuild::facts::{Description, Verdict};
-use isobuild::ground::read_at::ReadAt;
-use isobuild::ground::text::visible_path;
-use isobuild::look::digests;
-use isobuild::manifest::error::Error;
+use crate::facts::cell::Cell;
+use crate::facts::check;
+use crate::facts::{Description, Verdict};
+use crate::ground::read_at::ReadAt;
+use crate::ground::text::visible_path;
+use crate::look::digests;
+use crate::manifest::error::Error;
 use serde::Serialize;
 
 use super::inspect::{described, open};

@@ -1,9 +1,9 @@
 //! `isobuild devices`.
 
+use crate::device::{Disk, Host, Refusal};
+use crate::ground::text::lossless;
+use crate::manifest::error::Error;
 use clap::Args;
-use isobuild::device::{Disk, Host, Refusal};
-use isobuild::ground::text::lossless;
-use isobuild::manifest::error::Error;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -72,20 +72,14 @@ pub(super) fn disks(host: &Host) -> Result<Vec<Disk>, Error> {
         action: "asking Linux's sysfs for the disks, which is the one way that isobuild knows",
         source,
     })?;
-    let is_there = |disk: &Disk| disk.bus != isobuild::device::Bus::Loop || disk.size > 0;
+    let is_there = |disk: &Disk| disk.bus != crate::device::Bus::Loop || disk.size > 0;
     Ok(disks.into_iter().filter(is_there).collect())
 }
 
 fn text(disks: &[Disk]) -> String {
     let (refused, accepted): (Vec<&Disk>, Vec<&Disk>) = disks.iter().partition(|disk| !disk.refusals().is_empty());
     let mut text = String::new();
-    let line = |disk: &Disk| {
-        format!(
-            "{}  {}\n",
-            isobuild::ground::text::visible_path(&disk.path),
-            disk.title()
-        )
-    };
+    let line = |disk: &Disk| format!("{}  {}\n", crate::ground::text::visible_path(&disk.path), disk.title());
     match accepted.is_empty() {
         true => text.push_str("Nothing here can be written to.\n"),
         false => text.push_str("Can be written to:\n"),

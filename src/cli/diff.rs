@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use isobuild::ground::text;
-use isobuild::ground::text::visible_path;
-use isobuild::look::diff::{self, Difference};
-use isobuild::manifest::error::Error;
+use crate::ground::text;
+use crate::ground::text::visible_path;
+use crate::look::diff::{self, Difference};
+use crate::manifest::error::Error;
 
 use super::inspect::open;
 use super::ls::failed;

@@ -1,7 +1,7 @@
 //! `isobuild doctor`
 
-use isobuild::manifest::error::Error;
-use isobuild::vm::doctor;
+use crate::manifest::error::Error;
+use crate::vm::doctor;
 
 use super::print;
 

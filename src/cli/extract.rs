@@ -3,14 +3,14 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use isobuild::formats::iso9660::EntryKind;
-use isobuild::ground::read_at::FileAt;
-use isobuild::ground::text;
-use isobuild::ground::text::visible_path;
-use isobuild::look::contents::{self, Item, Place, Tree};
-use isobuild::look::extract::{self, Error as ExtractError, Report};
-use isobuild::manifest::error::Error;
-use isobuild::output;
+use crate::formats::iso9660::EntryKind;
+use crate::ground::read_at::FileAt;
+use crate::ground::text;
+use crate::ground::text::visible_path;
+use crate::look::contents::{self, Item, Place, Tree};
+use crate::look::extract::{self, Error as ExtractError, Report};
+use crate::manifest::error::Error;
+use crate::output;
 
 use super::inspect::open;
 use super::ls::failed;

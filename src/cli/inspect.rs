@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use isobuild::facts::Description;
-use isobuild::ground::read_at::FileAt;
-use isobuild::ground::stamp;
-use isobuild::look::inspect::{self, InspectError};
-use isobuild::manifest::error::Error;
+use crate::facts::Description;
+use crate::ground::read_at::FileAt;
+use crate::ground::stamp;
+use crate::look::inspect::{self, InspectError};
+use crate::manifest::error::Error;
 
 use super::progress::Progress;
 use super::{Inspect, print, print_json, show};

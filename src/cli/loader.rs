@@ -3,9 +3,9 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 
-use isobuild::ground::text::visible_path;
-use isobuild::manifest::error::Error;
-use isobuild::resolve::loader::builtin;
+use crate::ground::text::visible_path;
+use crate::manifest::error::Error;
+use crate::resolve::loader::builtin;
 
 use super::{Loader, print};
 

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use isobuild::formats::iso9660::EntryKind;
-use isobuild::ground::text;
-use isobuild::look::contents::{Attributes, ContentsError, Item, Place, Tree};
-use isobuild::manifest::error::Error;
+use crate::formats::iso9660::EntryKind;
+use crate::ground::text;
+use crate::look::contents::{Attributes, ContentsError, Item, Place, Tree};
+use crate::manifest::error::Error;
 use serde::Serialize;
 
 use super::inspect::{open, unreadable};

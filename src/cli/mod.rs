@@ -33,12 +33,12 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
-use isobuild::facts::cell::{Cell, Firmware, Medium};
-use isobuild::ground::text;
-use isobuild::manifest::error::Error;
-use isobuild::manifest::{Hardware, disk, expression, memory};
-use isobuild::output::Interrupt;
-use isobuild::resolve::Environment;
+use crate::facts::cell::{Cell, Firmware, Medium};
+use crate::ground::text;
+use crate::manifest::error::Error;
+use crate::manifest::{Hardware, disk, expression, memory};
+use crate::output::Interrupt;
+use crate::resolve::Environment;
 use regex::Regex;
 use serde::Serialize;
 
@@ -318,7 +318,7 @@ struct Loader {
 }
 
 /// Runs the command line and says how it ended.
-pub(crate) fn run() -> ExitCode {
+pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match (arguments.verb, arguments.build) {
         (Some(Verb::Build(build)), _) | (None, Some(build)) => build::run(&build),

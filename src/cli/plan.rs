@@ -1,9 +1,9 @@
 //! `isobuild plan`
 
-use isobuild::manifest;
-use isobuild::manifest::error::Error;
-use isobuild::plan::{self, IsoTree};
-use isobuild::resolve;
+use crate::manifest;
+use crate::manifest::error::Error;
+use crate::plan::{self, IsoTree};
+use crate::resolve;
 
 use super::planned::planned;
 use super::progress::Progress;

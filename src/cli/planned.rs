@@ -1,9 +1,9 @@
 //! An image that cannot be planned, as an error of the manifest.
 
-use isobuild::manifest::diagnostic::{Diagnostic, Report};
-use isobuild::manifest::error::Error;
-use isobuild::manifest::{Document, Spanned};
-use isobuild::plan::PlanError;
+use crate::manifest::diagnostic::{Diagnostic, Report};
+use crate::manifest::error::Error;
+use crate::manifest::{Document, Spanned};
+use crate::plan::PlanError;
 
 /// As the error of a run over `document`, at the key that it is about if there is one.
 pub(super) fn planned(error: PlanError, document: &Document) -> Error {

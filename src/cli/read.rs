@@ -3,12 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::device::{self, Copied, Host, Medium};
+use crate::ground::read_at::ReadAt;
+use crate::ground::text::visible_path;
+use crate::ground::text::{hex, size};
+use crate::manifest::error::Error;
 use clap::Args;
-use isobuild::device::{self, Copied, Host, Medium};
-use isobuild::ground::read_at::ReadAt;
-use isobuild::ground::text::visible_path;
-use isobuild::ground::text::{hex, size};
-use isobuild::manifest::error::Error;
 
 use super::progress::Progress;
 use super::{interrupt, print};

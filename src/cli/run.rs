@@ -3,12 +3,12 @@
 use std::env;
 use std::path::Path;
 
-use isobuild::facts::Description;
-use isobuild::facts::cell::{Cell, Firmware, Medium};
-use isobuild::ground::text::visible_path;
-use isobuild::manifest::error::Error;
-use isobuild::vm::accelerator::Accelerator;
-use isobuild::vm::{self, Machine, Scratch, Seat};
+use crate::facts::Description;
+use crate::facts::cell::{Cell, Firmware, Medium};
+use crate::ground::text::visible_path;
+use crate::manifest::error::Error;
+use crate::vm::accelerator::Accelerator;
+use crate::vm::{self, Machine, Scratch, Seat};
 
 use super::inspect::described;
 use super::subject::{Subject, subject};

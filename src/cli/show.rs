@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 
-use isobuild::facts::cell::{Cell, Firmware};
-use isobuild::facts::check;
-use isobuild::facts::{Description, Extent, SignatureFacts};
-use isobuild::ground::text;
-use isobuild::ground::text::visible_path;
-use isobuild::look::extract;
-use isobuild::manifest::diagnostic::{Report, Severity};
-use isobuild::manifest::error::Error;
+use crate::facts::cell::{Cell, Firmware};
+use crate::facts::check;
+use crate::facts::{Description, Extent, SignatureFacts};
+use crate::ground::text;
+use crate::ground::text::visible_path;
+use crate::look::extract;
+use crate::manifest::diagnostic::{Report, Severity};
+use crate::manifest::error::Error;
 
 /// A line on standard error. What becomes of it changes nothing: the exit code says how the run ended.
 pub(super) fn tell(line: &str) {

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::facts::secure_boot;
+use crate::formats::authenticode::{Certificate, SigningKey};
+use crate::ground::text;
+use crate::ground::text::visible_path;
+use crate::manifest::error::Error;
+use crate::output;
 use clap::Args;
-use isobuild::facts::secure_boot;
-use isobuild::formats::authenticode::{Certificate, SigningKey};
-use isobuild::ground::text;
-use isobuild::ground::text::visible_path;
-use isobuild::manifest::error::Error;
-use isobuild::output;
 
 use super::{interrupt, print};
 

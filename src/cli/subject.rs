@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use isobuild::facts::Description;
-use isobuild::facts::check;
-use isobuild::ground::read_at::ReadAt;
-use isobuild::ground::stamp::Stamp;
-use isobuild::look::inspect;
-use isobuild::manifest::error::Error;
-use isobuild::manifest::{self, Document, Expectations};
-use isobuild::output::Interrupt;
-use isobuild::plan::{self, IsoTree};
-use isobuild::resolve::{self, Resolved};
-use isobuild::tree::source::Source;
-use isobuild::vm::Trusted;
+use crate::facts::Description;
+use crate::facts::check;
+use crate::ground::read_at::ReadAt;
+use crate::ground::stamp::Stamp;
+use crate::look::inspect;
+use crate::manifest::error::Error;
+use crate::manifest::{self, Document, Expectations};
+use crate::output::Interrupt;
+use crate::plan::{self, IsoTree};
+use crate::resolve::{self, Resolved};
+use crate::tree::source::Source;
+use crate::vm::Trusted;
 
 use super::inspect::open;
 use super::planned::planned;

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use isobuild::facts::cell::Cell;
-use isobuild::facts::check;
-use isobuild::facts::{Description, Verdict};
-use isobuild::ground::text;
-use isobuild::ground::text::visible_path;
-use isobuild::manifest::Expectations;
-use isobuild::manifest::error::Error;
-use isobuild::vm::{Machine, Outcome, Report, Round, Skipped, round};
+use crate::facts::cell::Cell;
+use crate::facts::check;
+use crate::facts::{Description, Verdict};
+use crate::ground::text;
+use crate::ground::text::visible_path;
+use crate::manifest::Expectations;
+use crate::manifest::error::Error;
+use crate::vm::{Machine, Outcome, Report, Round, Skipped, round};
 
 use super::inspect::described;
 use super::subject::{Subject, subject};
@@ -117,7 +117,7 @@ fn installed(all: impl Iterator<Item = Cell>, asked: bool) -> (Vec<Cell>, Vec<Sk
 /// What is seen of a cell; of one that failed, all that helps to find out why.
 fn line(facts: &Description, outcome: &Outcome) -> String {
     let word = if outcome.passed { "passed" } else { "FAILED" };
-    let reason = isobuild::ground::text::visible(outcome.reason.as_bytes());
+    let reason = crate::ground::text::visible(outcome.reason.as_bytes());
     let mut out = format!(
         "{:22} {word} {:6.1} s  {reason}\n",
         outcome.cell.to_string(),

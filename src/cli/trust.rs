@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::facts::Description;
+use crate::facts::cell::{Cell, Firmware};
+use crate::facts::check;
+use crate::formats::authenticode::Certificate;
+use crate::manifest::error::Error;
+use crate::vm::Trusted;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
-use isobuild::facts::Description;
-use isobuild::facts::cell::{Cell, Firmware};
-use isobuild::facts::check;
-use isobuild::formats::authenticode::Certificate;
-use isobuild::manifest::error::Error;
-use isobuild::vm::Trusted;
 
 use super::Arguments;
 

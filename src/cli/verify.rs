@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::device::{self, Comparison, Fault, Medium, Payload};
+use crate::facts::Extent;
+use crate::ground::read_at::{FileAt, ReadAt};
+use crate::ground::text::visible_path;
+use crate::ground::text::{size, visible};
+use crate::look::inspect;
+use crate::manifest::error::Error;
+use crate::output::Interrupt;
 use clap::Args;
-use isobuild::device::{self, Comparison, Fault, Medium, Payload};
-use isobuild::facts::Extent;
-use isobuild::ground::read_at::{FileAt, ReadAt};
-use isobuild::ground::text::visible_path;
-use isobuild::ground::text::{size, visible};
-use isobuild::look::inspect;
-use isobuild::manifest::error::Error;
-use isobuild::output::Interrupt;
 use serde::Serialize;
 
 use super::progress::Progress;

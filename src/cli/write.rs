@@ -4,11 +4,11 @@ use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::device::{self, Allowed, Host, Kind, Medium, Options, Payload, Phase, Report, Starts, Target};
+use crate::ground::text::size;
+use crate::ground::text::visible_path;
+use crate::manifest::error::Error;
 use clap::Args;
-use isobuild::device::{self, Allowed, Host, Kind, Medium, Options, Payload, Phase, Report, Starts, Target};
-use isobuild::ground::text::size;
-use isobuild::ground::text::visible_path;
-use isobuild::manifest::error::Error;
 
 use super::burn::burn;
 use super::progress::Progress;
