@@ -1,4 +1,4 @@
-//! One TOML manifest, one bootable image.
+//! One TOML manifest, one bootable image. This page is the design of the program: read it before its code.
 //!
 //! # The idea
 //!
@@ -9,38 +9,67 @@
 //! # The flow
 //!
 //! ```text
-//! manifest.toml --manifest--> Document --resolve--> Resolved --plan--> Plan --encode--> pieces --write--> image
+//! manifest.toml --manifest--> Document --resolve--> Contents --plan--> Plan --encode--> pieces --output--> image
 //!               what was asked     reads inputs   what goes in    where (pure)   bytes (pure)  the only writer
 //!
-//! image --inspect--> Description: the same words that a Plan describes itself in, from the bytes alone
+//! image --look--> Description: the same words that a Plan describes itself in, from the bytes alone
 //! ```
 //!
-//! | room | knows |
+//! # The house
+//!
+//! A room is a directory under `src/`. It knows the rooms below it and no other; the tests in `src/house.rs` read every path of the
+//! code and fail otherwise.
+//!
+//! | room | what it does |
 //! |---|---|
-//! | `cli` | the command line: parse, call, print |
-//! | [`vm`] | QEMU, firmware, and what a machine shows |
-//! | [`device`] | disks, which of them an image may be written to, and how |
-//! | [`mod@plan`] | addresses and bytes; nothing of the host |
-//! | [`resolve`] | the host's files, what they become in the image, the built-in loader; nothing of addresses |
-//! | [`look`] | a finished image: its facts, its names, its contents; two images side by side |
-//! | [`manifest`] | TOML, keys, values; every error underlined in its line |
-//! | [`output`] | the file that is written, and that it is old or complete |
-//! | [`tree`] | what goes into an image: nodes, payloads and where their bytes come from |
-//! | [`facts`] | the words and the JSON of `plan` and `inspect`; what firmware does with them, and whom it trusts |
-//! | [`formats`] | the leaves: each knows one standard, and neither the tree, the manifest, the host nor another leaf |
-//! | [`ground`] | bytes at a place, bounds, text, time, compressed bytes |
+//! | `cli` | the command line: parse, call, print. One file for each verb |
+//! | `vm` | QEMU, firmware, and what a machine shows |
+//! | `device` | disks: which there are, which of them an image may be written to; write, verify, burn, read |
+//! | `plan` | contents to places to bytes. It knows `output` (the pieces), `tree`, `facts`, `formats` and `ground` alone |
+//! | `resolve` | manifest to contents: the host's files, what they become in the image, the families of boot loaders |
+//! | `look` | a finished image: its facts, its names, its contents, its digests; two images side by side |
+//! | `manifest` | TOML to checked values; every error underlined in its line. Nothing else knows TOML |
+//! | `output` | the file that is written: at any instant absent, old or complete |
+//! | `tree` | all that goes into an image: nodes, payloads, boot images, settings. No addresses, no host |
+//! | `facts` | the words that `plan` and `look` describe an image in, and their JSON; what firmware makes of them |
+//! | `formats` | the leaves: each knows one standard, and neither the tree, the manifest, the host nor another leaf |
+//! | `ground` | bytes at a place, bounds, text, time, compressed bytes, files of the host that must not change |
 //!
-//! # What always holds
+//! # Rules
 //!
-//! - Between [`resolve`] and [`output`] everything is pure: no clock, no random number, no file system, no locale. The same inputs
-//!   give the same bytes on every host.
-//! - Each structure has one encoder. Lengths are measured by running it without addresses; addresses come from
-//!   [`plan::layout::Layout::place`] and nowhere else. A length that depended on an address would stop the build.
+//! - `resolve` alone reads what a manifest names, and `output` alone writes images. What is between them is pure: no clock, no random
+//!   number, no file system, no locale. The same inputs give the same bytes on every host.
+//! - Each structure has one encoder. Lengths are measured by running it without addresses; addresses come from the planner's layout
+//!   and nowhere else. A length that depended on an address would stop the build.
 //! - `inspect(write(plan)) == plan`, both ways, with every byte accounted for.
-//! - Offsets and lengths are bytes everywhere; `lbn` and `lba` appear only at the edge of a structure.
-//! - A value that does not fit is an error that names the key and the clause. Nothing is truncated silently.
+//! - Offsets and lengths are bytes everywhere; logical blocks appear only at the edge of a structure. Types of what is on the disk carry
+//!   the standard's names in its order and cite the clause.
+//! - Refuse, do not repair: a value that does not fit is an error that names the key and the clause. Nothing is truncated, dropped or
+//!   replaced without an error or a counted warning.
+//! - A reader takes what real writers wrote. When two indexes disagree, the more complete one wins, and the disagreement is a fault that
+//!   `check` reports. A reader never returns less than the image holds without saying so.
+//! - The identity of an image (GUIDs, serial numbers, the disk signature) is a SHA-256 over its tree and over every boot and table
+//!   setting. Paths of the host and the output's name never enter it.
+//! - An expected value in a test comes from another program, from a clause or from arithmetic by hand, never from the function that is
+//!   tested.
+//!
+//! # Words
+//!
+//! The standards' own: logical sector, logical block, extent, system area, volume descriptor, directory record, file identifier, path
+//! table, system use entry, continuation area, boot catalog, validation entry, boot image, protective MBR, partition entry array, ESP.
+//! Ours: *manifest*, what a person asks for; *tree*, *node* and *payload*, what goes in, a payload being bytes that the image stores once;
+//! *source*, where they come from; *plan*, every address decided; *index*, a format over the extents; *region*, bytes that one encoder or
+//! one payload fills; *piece*, the same with its bytes; *cell*, one firmware with one medium; *facts*, what an image says of itself.
+//!
+//! # Crates around it
+//!
+//! `qemu-tests` boots what the program builds and shows it to other people's readers; `xtask` has the chores; `xtask/fuzz` the fuzz
+//! targets; `templates/loader` the boot loader. They reach the rooms by the module `inside` behind the feature of that name, in which
+//! nothing is stable.
 
 #![forbid(unsafe_code)]
+// Rooms are private; with `inside` what they show is public, and the lint looks at it.
+#![cfg_attr(not(feature = "inside"), allow(unreachable_pub))]
 // What comes from a file or a medium may be anything: it leads to an error value. In a test a panic is the failure.
 #![cfg_attr(
     not(test),
@@ -49,16 +78,66 @@
 
 #[doc(hidden)]
 pub mod cli;
-pub mod device;
-pub mod facts;
-pub mod formats;
-pub mod ground;
+mod device;
+mod facts;
+mod formats;
+mod ground;
 #[cfg(test)]
 mod house;
-pub mod look;
-pub mod manifest;
-pub mod output;
-pub mod plan;
-pub mod resolve;
-pub mod tree;
-pub mod vm;
+mod look;
+mod manifest;
+mod output;
+mod plan;
+mod resolve;
+mod tree;
+mod vm;
+
+/// The rooms, for the tests and fuzz targets that are crates of their own. Nothing in it is stable.
+#[cfg(feature = "inside")]
+#[doc(hidden)]
+pub mod inside {
+    /// The room of this name.
+    pub mod device {
+        pub use crate::device::*;
+    }
+    /// The room of this name.
+    pub mod facts {
+        pub use crate::facts::*;
+    }
+    /// The room of this name.
+    pub mod formats {
+        pub use crate::formats::*;
+    }
+    /// The room of this name.
+    pub mod ground {
+        pub use crate::ground::*;
+    }
+    /// The room of this name.
+    pub mod look {
+        pub use crate::look::*;
+    }
+    /// The room of this name.
+    pub mod manifest {
+        pub use crate::manifest::*;
+    }
+    /// The room of this name.
+    pub mod output {
+        pub use crate::output::*;
+    }
+    /// The room of this name.
+    pub mod plan {
+        pub use crate::plan::*;
+    }
+    /// The room of this name.
+    pub mod resolve {
+        pub use crate::resolve::*;
+    }
+    /// The room of this name.
+    pub mod tree {
+        pub use crate::tree::*;
+    }
+    /// The room of this name.
+    pub mod vm {
+        pub use crate::vm::*;
+    }
+}

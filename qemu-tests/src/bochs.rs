@@ -1,7 +1,7 @@
 //! Bochs: a PC whose processor, disks and BIOS are others than QEMU's.
 
 use crate::tools::{self, BOCHS_BIOS, BOCHS_VGA_BIOS};
-use isobuild::facts::cell::Medium;
+use isobuild::inside::facts::cell::Medium;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -20,7 +20,7 @@ use crate::boot_info::InfoTable;
 use crate::listing::{Entry, Listing};
 use crate::pins::{self, State};
 use crate::workspace;
-use isobuild::facts::cell::Cell;
+use isobuild::inside::facts::cell::Cell;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;

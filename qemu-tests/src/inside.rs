@@ -131,7 +131,7 @@ pub fn attributes(item: &Value, mtime: i64) -> Result<Attributes, String> {
     let mode = item["mode"].as_str().and_then(|mode| mode.strip_prefix("0o"));
     let mode = mode.and_then(|mode| u32::from_str_radix(mode, 8).ok());
     let number = |key: &str| item[key].as_u64().ok_or_else(|| format!("no {key}: {item}"));
-    let time = isobuild::ground::time::Timestamp::from_unix(mtime).to_string();
+    let time = isobuild::inside::ground::time::Timestamp::from_unix(mtime).to_string();
     if item["modified"] != *time {
         return Err(format!("not of {time}: {item}"));
     }

@@ -12,7 +12,7 @@
 //! - [`inside`]: what isobuild itself says is in an image.
 //! - [`listing`]: what a reader finds, and how that differs from what is expected.
 //!
-//! The machines are isobuild's own, `isobuild::vm`; in them:
+//! The machines are isobuild's own, `isobuild::inside::vm`; in them:
 //! - [`verbs`]: `run`, `test` and `doctor` as a user types them.
 //! - [`linux`]: what the tests' own Linux guest says of a tree that it has mounted.
 //! - [`cpio`]: the initramfs of the tests' own Linux guest.

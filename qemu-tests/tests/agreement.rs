@@ -1,9 +1,9 @@
 //! The verdicts of `check` are what firmware does: for the examples, for images that other people built, and for copies with one
 //! thing wrong. The table of both is printed at the end.
 
-use isobuild::facts::cell::{Cell, Firmware, Medium};
-use isobuild::vm::Machine;
-use isobuild::vm::Scratch;
+use isobuild::inside::facts::cell::{Cell, Firmware, Medium};
+use isobuild::inside::vm::Machine;
+use isobuild::inside::vm::Scratch;
 use libtest_mimic::Trial;
 use qemu_tests::broken::{BROKEN, Break, without_loader};
 use qemu_tests::example::Example;

@@ -1,6 +1,6 @@
 //! The built-in loader under a second BIOS, which is not SeaBIOS, on a second emulated PC, which is not QEMU.
 
-use isobuild::facts::cell::{Cell, Firmware, Medium};
+use isobuild::inside::facts::cell::{Cell, Firmware, Medium};
 use libtest_mimic::Trial;
 use qemu_tests::bochs;
 use qemu_tests::linux::MARK;

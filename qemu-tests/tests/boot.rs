@@ -1,8 +1,8 @@
 //! Boots every cell of every example until the serial port shows what the system itself shows.
 
-use isobuild::facts::cell::{Cell, Firmware, Medium};
-use isobuild::vm::Machine;
-use isobuild::vm::Scratch;
+use isobuild::inside::facts::cell::{Cell, Firmware, Medium};
+use isobuild::inside::vm::Machine;
+use isobuild::inside::vm::Scratch;
 use qemu_tests::example::Example;
 use qemu_tests::system::needs;
 use qemu_tests::{suite, workspace};

@@ -1,7 +1,7 @@
 //! The image's files, copied one by one to a FAT file system that other programs made: the loader reads them there.
 
-use isobuild::facts::cell::{Cell, Firmware, Medium};
-use isobuild::vm::Scratch;
+use isobuild::inside::facts::cell::{Cell, Firmware, Medium};
+use isobuild::inside::vm::Scratch;
 use libtest_mimic::Trial;
 use qemu_tests::system::{self, END, System, one_file};
 use qemu_tests::{fat_stick, hash, suite};

@@ -1,8 +1,8 @@
 //! fsck.vfat and mtools over FAT volumes of every kind and size, of which a manifest asks for only some: this one test and
 //! `gpt_tables.rs` call the library itself.
 
-use isobuild::formats::fat::{self, Kind, Node, Plan, Size, Volume, What};
-use isobuild::ground::time::Timestamp;
+use isobuild::inside::formats::fat::{self, Kind, Node, Plan, Size, Volume, What};
+use isobuild::inside::ground::time::Timestamp;
 use qemu_tests::listing::{Entry, Listing, of_directory, same};
 use qemu_tests::{suite, tools};
 use std::fs::{self, File};

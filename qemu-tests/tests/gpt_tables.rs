@@ -1,6 +1,6 @@
 //! What sgdisk, sfdisk and fdisk think of GPTs, those of 4096-byte sectors among them, which no manifest asks for yet.
 
-use isobuild::formats::gpt::{self, Guid, Partition, Table};
+use isobuild::inside::formats::gpt::{self, Guid, Partition, Table};
 use qemu_tests::{suite, tools};
 use std::os::unix::fs::FileExt;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! `devices`, `write`, `verify` and `read` in a Linux guest, which has what this machine lacks: a USB stick, disks that are built in, an
 //! optical drive, device-mapper, RAID, FAT.
 
-use isobuild::facts::cell::Firmware;
-use isobuild::vm::Machine;
+use isobuild::inside::facts::cell::Firmware;
+use isobuild::inside::vm::Machine;
 use qemu_tests::initramfs::Initramfs;
 use qemu_tests::linux::{self, MARK};
 use qemu_tests::pins::{self, Inputs};

@@ -1,9 +1,9 @@
 //! Linux mounts every image by its label, as a disk and as a disc, in the three ways that isofs knows, and hashes every file:
 //! the examples, and an odd tree beside one whose modes, owners, times and hard links are kept.
 
-use isobuild::facts::cell::{Firmware, Medium};
-use isobuild::vm::Machine;
-use isobuild::vm::Scratch;
+use isobuild::inside::facts::cell::{Firmware, Medium};
+use isobuild::inside::vm::Machine;
+use isobuild::inside::vm::Scratch;
 use qemu_tests::example::Example;
 use qemu_tests::initramfs::Initramfs;
 use qemu_tests::linux::{self, MARK};

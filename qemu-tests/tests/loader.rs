@@ -1,6 +1,6 @@
 //! The built-in loader starts what it is told to, and its menu does what it shows.
 
-use isobuild::facts::cell::{Cell, Firmware, Medium};
+use isobuild::inside::facts::cell::{Cell, Firmware, Medium};
 use libtest_mimic::Trial;
 use qemu_tests::system::{self, CELLS, END, LoaderTest, System, one_file};
 use qemu_tests::{hash, pins, suite};
@@ -198,7 +198,7 @@ fn keys(system: &System, cell: Cell) -> Result<(), String> {
     ));
     let medium = system.medium(&manifest, cell)?;
     let mut guest = system.machine(&medium, cell).start(&system.logs)?;
-    let press = |guest: &isobuild::vm::Guest, keys: &[&str]| {
+    let press = |guest: &isobuild::inside::vm::Guest, keys: &[&str]| {
         guest.press(&keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>())
     };
     guest.wait_for(&["ACME_1", "Second"])?;

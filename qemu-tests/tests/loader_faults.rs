@@ -1,7 +1,7 @@
 //! The built-in loader on media and machines that make trouble: it goes on where it can, and says why where it cannot.
 
-use isobuild::facts::cell::{Cell, Firmware, Medium};
-use isobuild::vm::Guest;
+use isobuild::inside::facts::cell::{Cell, Firmware, Medium};
+use isobuild::inside::vm::Guest;
 use libtest_mimic::Trial;
 use qemu_tests::system::{self, CELLS, END, LoaderTest, System, one_file};
 use qemu_tests::{hash, pins, suite};

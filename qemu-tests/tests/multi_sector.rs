@@ -1,6 +1,6 @@
 //! `layout = "multi-sector"`: one image for media with logical sectors of 512, 2048 and 4096 bytes.
 
-use isobuild::facts::cell::{Cell, Firmware, Medium};
+use isobuild::inside::facts::cell::{Cell, Firmware, Medium};
 use libtest_mimic::Trial;
 use qemu_tests::initramfs::Initramfs;
 use qemu_tests::linux::{self, MARK};

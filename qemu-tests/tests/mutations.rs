@@ -1,9 +1,9 @@
 //! Ten thousand damaged images, ours and Debian's: `inspect` and `ls` neither fall nor read without end nor take much memory (row H17).
 
-use isobuild::facts::{Description, What};
-use isobuild::ground::read_at::ReadAt;
-use isobuild::look::contents::{Place, Tree};
-use isobuild::look::inspect::inspect;
+use isobuild::inside::facts::{Description, What};
+use isobuild::inside::ground::read_at::ReadAt;
+use isobuild::inside::look::contents::{Place, Tree};
+use isobuild::inside::look::inspect::inspect;
 use peak_alloc::PeakAlloc;
 use qemu_tests::example::Example;
 use qemu_tests::pins;

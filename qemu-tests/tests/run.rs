@@ -1,7 +1,7 @@
 //! `run` and `doctor`, and what a machine needs: what is missing, what cannot be trusted, and who sits at it.
 
-use isobuild::facts::cell::Firmware;
-use isobuild::vm::accelerator::Accelerator;
+use isobuild::inside::facts::cell::Firmware;
+use isobuild::inside::vm::accelerator::Accelerator;
 use qemu_tests::verbs::{Bench, MENU, OTHERS, PC, said};
 use qemu_tests::{hash, suite, tools, workspace};
 use serde_json::Value;

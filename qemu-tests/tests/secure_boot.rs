@@ -1,6 +1,6 @@
 //! The built-in loader under Secure Boot: signed by the machine's owner, behind shim, it starts what shim trusts and nothing else.
 
-use isobuild::facts::cell::{Cell, Firmware, Medium};
+use isobuild::inside::facts::cell::{Cell, Firmware, Medium};
 use libtest_mimic::Trial;
 use qemu_tests::secure::{Key, Owner};
 use qemu_tests::system::{self, END, System};

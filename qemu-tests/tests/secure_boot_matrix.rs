@@ -1,9 +1,9 @@
 //! Whom Secure Boot starts: `check` against real firmware with variables that virt-fw-vars has made, over images of Debian's signed programs,
 //! of forged ones and of our own keys. What is expected was seen in boots of OVMF 2022.11 and shim 16.1.
 
-use isobuild::facts::cell::Firmware;
-use isobuild::vm::Machine;
-use isobuild::vm::Scratch;
+use isobuild::inside::facts::cell::Firmware;
+use isobuild::inside::vm::Machine;
+use isobuild::inside::vm::Scratch;
 use libtest_mimic::Trial;
 use qemu_tests::secure_parts::Parts;
 use qemu_tests::secure_rows::Store::{Mok, Of2011, Of2023, Own};
@@ -116,7 +116,7 @@ fn judged(row: &Row, parts: &Parts) -> Result<(), String> {
 fn booted(row: &Row, parts: &Parts, store: Store, boots: bool) -> Result<(), String> {
     let directory = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
     let image = image(row, parts, directory.path())?;
-    let medium = Scratch::new(&image, isobuild::facts::cell::Medium::Usb, directory.path())?;
+    let medium = Scratch::new(&image, isobuild::inside::facts::cell::Medium::Usb, directory.path())?;
     let name = boot_name(row.name, store).replace(['\'', ' ', ':'], "-");
     let logs = workspace::target().join("qemu-tests/logs").join(name);
     let mut guest = Machine::new(Firmware::SecureBoot)

@@ -2,8 +2,8 @@
 //!
 //! EDK2 puts its console on every port that it finds, so its shell takes it away from there before it starts the loader.
 
-use isobuild::facts::cell::{Cell, Firmware, Medium};
-use isobuild::vm::{Guest, Scratch};
+use isobuild::inside::facts::cell::{Cell, Firmware, Medium};
+use isobuild::inside::vm::{Guest, Scratch};
 use libtest_mimic::Trial;
 use qemu_tests::system::{self, System};
 use qemu_tests::{fat_stick, suite};

@@ -1,8 +1,8 @@
 //! The whole story of an installer: built from its manifest, written to a disk with `write`, verified, booted from that very disk; it
 //! installs a system onto another, and that one boots by itself.
 
-use isobuild::facts::cell::{Firmware, Medium};
-use isobuild::vm::Machine;
+use isobuild::inside::facts::cell::{Firmware, Medium};
+use isobuild::inside::vm::Machine;
 use qemu_tests::example::Example;
 use qemu_tests::loops::{self, Loop};
 use qemu_tests::system::needs;

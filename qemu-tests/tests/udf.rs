@@ -1,8 +1,8 @@
 //! UDF is read as others have written it: volumes that mkudffs has made and Linux has filled, of every revision and kind of
 //! partition that they can, and genisoimage's bridges.
 
-use isobuild::facts::cell::{Firmware, Medium};
-use isobuild::vm::Machine;
+use isobuild::inside::facts::cell::{Firmware, Medium};
+use isobuild::inside::vm::Machine;
 use libtest_mimic::Trial;
 use qemu_tests::cpio::Archive;
 use qemu_tests::inside::{self, ls, read};

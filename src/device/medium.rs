@@ -108,11 +108,6 @@ impl Medium {
         self.sector_size
     }
 
-    /// Whether it is a disk.
-    pub fn is_disk(&self) -> bool {
-        self.is_disk
-    }
-
     /// After a failure: takes a file away that was made here.
     pub(super) fn abandon(&self) {
         if self.is_new {

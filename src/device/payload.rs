@@ -189,6 +189,7 @@ impl Payload {
     }
 
     /// Whether [`size`](Self::size) is known, not only said.
+    #[cfg(test)]
     pub fn size_is_known(&self) -> bool {
         self.size.is_some()
     }
@@ -202,11 +203,6 @@ impl Payload {
     pub(super) fn whole(&self) -> Option<Uncompressed<'_>> {
         let size = self.size?;
         Some(Uncompressed { file: &self.file, size })
-    }
-
-    /// How it is compressed.
-    pub fn compression(&self) -> Option<Compression> {
-        self.compression
     }
 
     /// Takes another head of the same length, and zeros for a range behind it.

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
+use super::disk::Use;
 use super::*;
 
 /// A system in a directory.

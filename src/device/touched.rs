@@ -29,7 +29,7 @@ pub(super) fn touchable(image: &dyn ReadAt, medium: &dyn ReadAt) -> Vec<Touch> {
 
 const DIRTY: &str = "a FAT volume was mounted: its dirty bit or its count of free clusters";
 
-/// What every driver of FAT writes when a volume is mounted (Microsoft, FAT 1.03): the flags in FAT[1], those in the boot sector that
+/// What every driver of FAT writes when a volume is mounted (Microsoft, FAT 1.03): the flags in `FAT[1]`, those in the boot sector that
 /// Windows and Linux keep there, and the hints of FSInfo.
 fn fat_volume(offset: u64, volume: &fat::Contents, all: &mut Vec<Touch>) {
     let is_fat32 = matches!(volume.kind, FatKind::Fat32);

@@ -202,7 +202,6 @@ mod tests {
             cluster_size: 4096,
             label: String::new(),
             serial: 0,
-            hidden_sectors: 0,
             regions: Vec::new(),
             entries: vec![fat::Entry {
                 path: "/EFI/BOOT/BOOTX64.EFI".into(),

@@ -15,8 +15,8 @@ mod signed_data;
 
 use x509_cert::der::asn1::ObjectIdentifier;
 
-pub use certificate::{Certificate, CertificateFault};
-pub use sign::{KeyFault, SigningKey};
+pub use certificate::Certificate;
+pub use sign::SigningKey;
 pub use signed_data::{Fault, Signature, verify};
 
 /// A hash algorithm of signatures.

@@ -9,7 +9,7 @@ mod catalog;
 mod decode;
 
 pub use catalog::{Catalog, Emulation, Entry, Platform, Section, encode};
-pub use decode::{Decoded, decode};
+pub use decode::decode;
 
 /// El Torito 1.5: a sector of a CD. The catalog and every boot image start on one.
 const SECTOR: u64 = 2048;

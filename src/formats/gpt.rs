@@ -1,8 +1,8 @@
 //! The GUID partition table (UEFI 5.3): a header and an array of partition entries behind the MBR, and a copy of both
 //! at the end of the disk, the header in the very last logical sector.
 //!
-//! Four structures, so four places on the disk: [`placement`] gives them before there is anything to encode, [`encode`]
-//! their bytes, [`decode`] reads the bytes of any disk. The records themselves are those of the `gpt` crate. Its disk
+//! Four structures, so four places on the disk: [`placement`] gives them before there is anything to encode, [`encode()`]
+//! their bytes, [`decode()`] reads the bytes of any disk. The records themselves are those of the `gpt` crate. Its disk
 //! editor is not used: it draws random GUIDs, lets partitions overlap and panics on hostile headers.
 //!
 //! On the disk the first and the last LBA are both inclusive. Here a partition is a start and a length in bytes.
@@ -14,8 +14,8 @@ mod guid;
 
 pub use decode::{Decoded, decode};
 pub use encode::{Encoded, Error, encode};
-pub use expand::{ExpandError, Expanded, New, expand};
-pub use guid::{Guid, ParseGuidError};
+pub use expand::{New, expand};
+pub use guid::Guid;
 
 /// UEFI 5.3.3, Table 5.7: the EFI system partition.
 pub const ESP: Guid = Guid::from_fields(0xC12A7328, 0xF81F, 0x11D2, 0xBA4B_00A0_C93E_C93B);
@@ -28,10 +28,6 @@ pub const BASIC_DATA: Guid = Guid::from_fields(0xEBD0A0A2, 0xB9E5, 0x4433, 0x87C
 /// GRUB: where its core image lies on a GPT disk that a BIOS boots.
 pub const BIOS_BOOT: Guid = Guid::from_fields(0x21686148, 0x6449, 0x6E6F, 0x744E_6565_6445_4649);
 
-/// UEFI 5.3.3, Table 5.8, bit 0: the platform needs the partition; tools must not delete it.
-pub const REQUIRED: u64 = 1 << 0;
-/// UEFI 5.3.3, Table 5.8, bit 2: old BIOS boot code takes this partition.
-pub const LEGACY_BIOS_BOOTABLE: u64 = 1 << 2;
 /// Bit 60, meaning given by the type: read-only, for Microsoft basic data and in the Discoverable Partitions
 /// Specification.
 pub const READ_ONLY: u64 = 1 << 60;
@@ -68,10 +64,10 @@ pub struct Table {
     pub entries_offset: u64,
     /// Byte offset of the backup array where it is not in front of the backup header.
     pub backup_entries_offset: Option<u64>,
-    /// Byte offset of the first logical sector a partition may have. [`encode`] raises it to the least that UEFI 5.3.1
+    /// Byte offset of the first logical sector a partition may have. [`encode()`] raises it to the least that UEFI 5.3.1
     /// allows, so zero asks for that.
     pub first_usable: u64,
-    /// The first byte behind those that a partition may have. [`encode`] lowers it to where the backup begins, so
+    /// The first byte behind those that a partition may have. [`encode()`] lowers it to where the backup begins, so
     /// [`u64::MAX`] asks for that.
     pub usable_end: u64,
 }

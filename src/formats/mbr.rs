@@ -11,7 +11,7 @@ use std::io::Cursor;
 
 use mbrman::{BOOT_ACTIVE, BOOT_INACTIVE, CHS, MBRHeader, MBRPartitionEntry};
 
-pub use logical::{Logical, logical};
+pub use logical::logical;
 
 /// UEFI 5.2.3: the type of the slot that keeps tools without GPT away from the disk.
 pub const PROTECTIVE: u8 = 0xEE;

@@ -10,10 +10,10 @@ mod signed;
 
 use crate::ground::read_at::ReadAt;
 
-pub use certificates::{AttributeCertificate, CertificateTable, TableFault};
+pub use certificates::AttributeCertificate;
 pub use covered::CoverFault;
 pub use sections::Section;
-pub use signed::{Signable, UnsignableFault};
+pub use signed::Signable;
 
 /// "MS-DOS Stub": the offset of the signature is at byte 3C (hexadecimal).
 const SIGNATURE_POINTER: u64 = 0x3C;

@@ -29,11 +29,10 @@ use std::sync::Arc;
 use diagnostic::{Diagnostic, Report, Severity};
 use error::Error;
 
-pub use trial::{Expectations, Hardware, Send, Step, Test, Typed, disk, memory};
+pub use trial::{Expectations, Hardware, Step, Test, Typed, disk, memory};
 pub use types::*;
 pub use values::{
-    DEFAULT_TIMESTAMP, ImagePath, default_volume_id, expression, image_path, of_a_shell, parse_size, source_date_epoch,
-    timestamp,
+    DEFAULT_TIMESTAMP, default_volume_id, expression, image_path, of_a_shell, parse_size, source_date_epoch, timestamp,
 };
 
 /// A manifest is written by hand or by a script; a longer one is another file given by mistake.

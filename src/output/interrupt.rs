@@ -40,7 +40,8 @@ impl Interrupt {
     }
 
     /// Asks to stop as `signal` would.
-    pub fn request(&self, signal: i32) {
+    #[cfg(test)]
+    pub(crate) fn request(&self, signal: i32) {
         self.signal.store(signal.unsigned_abs() as usize, Ordering::SeqCst);
     }
 

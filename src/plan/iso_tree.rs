@@ -29,12 +29,12 @@ impl IsoTree {
     pub fn of(contents: &Contents) -> Self {
         let tree = &contents.tree;
         let order = tree.in_order();
-        let mut number = vec![0; tree.len()];
+        let mut number = vec![0; tree.node_count()];
         for (new, &old) in order.iter().enumerate() {
             number[old] = new;
         }
         let mut links: HashMap<(PayloadId, Attributes), (u32, u32)> = HashMap::new();
-        let mut subdirectories = vec![0u32; tree.len()];
+        let mut subdirectories = vec![0u32; tree.node_count()];
         for (new, &old) in order.iter().enumerate() {
             let node = tree.node(old);
             match node.kind {

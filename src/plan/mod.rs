@@ -37,7 +37,6 @@ use crate::plan::layout::{Content, Layout, Overlap, Region, is_large, payload_al
 use crate::tree::PayloadId;
 use crate::tree::contents::{BootBytes, Contents};
 
-pub use digests::Digests;
 pub use iso_tree::IsoTree;
 
 use identity::Identity;
@@ -192,11 +191,6 @@ impl Plan<'_> {
     /// Of the image, in bytes.
     pub fn size(&self) -> u64 {
         self.size
-    }
-
-    /// What each byte belongs to, by offset.
-    pub fn regions(&self) -> &[Region] {
-        &self.regions
     }
 }
 

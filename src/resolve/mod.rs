@@ -51,7 +51,7 @@ pub struct Resolved {
     /// What the user should know, by places in the manifest.
     pub report: Report,
     /// The files to which archives were decompressed, which payloads come from. They are there while this is.
-    pub decompressed: Vec<Decompressed>,
+    _decompressed: Vec<Decompressed>,
 }
 
 /// The state of one resolution.
@@ -181,7 +181,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         },
         output: resolution.output,
         report,
-        decompressed: resolution.decompressed,
+        _decompressed: resolution.decompressed,
     })
 }
 

@@ -184,13 +184,8 @@ impl Tree {
     }
 
     /// How many nodes there are, the root included.
-    pub fn len(&self) -> usize {
+    pub fn node_count(&self) -> usize {
         self.nodes.len()
-    }
-
-    /// Never: there is always a root.
-    pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
     }
 
     /// Adds bytes that nothing points at yet.

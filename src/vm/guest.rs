@@ -1,12 +1,14 @@
 //! A machine that runs: watched, answered, and ended.
 
+#[cfg(feature = "inside")]
+mod by_test;
+
 use std::path::PathBuf;
 use std::process::ExitStatus;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::child::Child;
-use super::failure::{self, Failure};
+use super::failure::Failure;
 use super::{Error, log, qmp, terminal};
 use crate::facts::cell::Firmware;
 use crate::output::Interrupt;
@@ -18,6 +20,7 @@ pub struct Guest {
     pub(super) command: String,
     pub(super) firmware: Firmware,
     pub(super) started: Instant,
+    #[cfg(feature = "inside")]
     pub(super) deadline: Duration,
     pub(super) logs: PathBuf,
     // Holds the sockets; removed when the guest is gone.
@@ -27,118 +30,6 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Waits until the serial port has shown all of `expected`. The error holds everything that one needs to see why not.
-    pub fn wait_for(&mut self, expected: &[&str]) -> Result<(), Error> {
-        let missing = |serial: &str| -> Vec<String> {
-            let missing = expected.iter().filter(|text| !serial.contains(**text));
-            missing.map(|text| format!("{text:?}")).collect()
-        };
-        self.wait_until_none(missing)
-    }
-
-    /// Waits until the serial port has shown a text more often than `times`.
-    pub fn wait_for_more(&mut self, text: &str, times: usize) -> Result<(), Error> {
-        self.wait_until_none(|serial| match serial.matches(text).count() > times {
-            true => Vec::new(),
-            false => vec![format!("{text:?} once more")],
-        })
-    }
-
-    /// Waits until nothing is missing on the serial port.
-    fn wait_until_none(&mut self, missing: impl Fn(&str) -> Vec<String>) -> Result<(), Error> {
-        loop {
-            // Exit is asked before the log is read, so that the last words of a machine that ended count.
-            let exited = self.ended()?;
-            let serial = self.serial();
-            let missing = missing(&serial);
-            if missing.is_empty() {
-                return Ok(());
-            }
-            let firmware = self.firmware_log();
-            let mark = failure::known([serial.as_str(), firmware.as_str()]);
-            let reason = if let Some(mark) = mark {
-                // What it goes on to say is part of the error.
-                sleep(Duration::from_millis(500));
-                let started = failure::is_started(self.firmware, &serial, &firmware);
-                format!(
-                    "the machine says {:?}: {}",
-                    mark.text,
-                    mark.meaning(self.firmware, started)
-                )
-            } else if let Some(status) = exited {
-                format!("QEMU ended: {status}")
-            } else if self.started.elapsed() > self.deadline {
-                format!("no {} after {} s", missing.join(", "), self.deadline.as_secs())
-            } else {
-                sleep(Duration::from_millis(100));
-                continue;
-            };
-            return Err(self.failed(&reason));
-        }
-    }
-
-    /// Waits until the text screen of a PC shows all of `expected`.
-    pub fn wait_for_screen(&mut self, expected: &[&str]) -> Result<(), Error> {
-        loop {
-            // The control socket is not there at once.
-            let screen = self.text_screen().unwrap_or_default();
-            if expected.iter().all(|text| screen.contains(text)) {
-                return Ok(());
-            }
-            if let Some(status) = self.ended()? {
-                return Err(self.failed(&format!("QEMU ended: {status}")));
-            }
-            if self.started.elapsed() > self.deadline {
-                return Err(self.failed(&format!("no {expected:?} on the screen:\n{screen}")));
-            }
-            sleep(Duration::from_millis(100));
-        }
-    }
-
-    /// Waits until it is clear whether the firmware starts the first medium. A BIOS does if a loader shows `mark`, since what has no loader is
-    /// started too. A firmware that says nothing has not.
-    pub fn starts_medium(&mut self, uefi: bool, mark: &str) -> Result<bool, Error> {
-        loop {
-            let (yes, no) = match uefi {
-                true => {
-                    let serial = self.serial();
-                    let started = |line: &&str| line.contains("BdsDxe: starting Boot");
-                    let first = serial
-                        .lines()
-                        .find(started)
-                        .map(|line| !line.contains("EFI Internal Shell"));
-                    let gave_up = serial.contains("No bootable option or device") || first == Some(false);
-                    (first == Some(true), gave_up)
-                }
-                false => {
-                    let screen = self.text_screen().unwrap_or_default();
-                    let log = self.firmware_log();
-                    let gave_up = log.contains("No bootable device");
-                    (screen.contains(mark) || self.serial().contains(mark), gave_up)
-                }
-            };
-            if yes || no || self.started.elapsed() > self.deadline {
-                return Ok(yes);
-            }
-            if let Some(status) = self.ended()? {
-                return Err(self.failed(&format!("QEMU ended: {status}")));
-            }
-            sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Waits until the machine has been switched off or has reset.
-    pub fn wait_for_end(&mut self) -> Result<(), Error> {
-        loop {
-            match self.ended()? {
-                Some(status) if status.success() => return Ok(()),
-                Some(status) => return Err(self.failed(&format!("QEMU ended: {status}"))),
-                None if self.started.elapsed() > self.deadline => return Err(self.failed("it runs on")),
-                None => sleep(Duration::from_millis(5)),
-            }
-        }
-    }
-
     /// How QEMU has ended, in words and with its last ones, if it has.
     fn exit(&mut self) -> Result<Option<String>, Error> {
         let Some(status) = self.ended()? else {
@@ -202,17 +93,6 @@ impl Guest {
                 "the machine has no terminal (Machine::terminal)".to_owned(),
             )),
         }
-    }
-
-    /// The number of QEMU's process.
-    pub fn process(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// What the serial port has shown until now, as UTF-8; what is none is U+FFFD.
-    pub fn serial(&self) -> String {
-        let bytes = std::fs::read(self.logs.join("serial.log")).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// The same without a terminal's escape sequences, as a person reads it.

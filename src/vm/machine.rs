@@ -1,5 +1,8 @@
 //! One machine in QEMU, as it is put together and started.
 
+#[cfg(feature = "inside")]
+mod by_test;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -19,6 +22,7 @@ use crate::manifest::Hardware;
 use crate::output::Interrupt;
 
 /// How long a guest may take before a wait gives up, if nobody says: several times what the slowest takes on a busy machine.
+#[cfg(feature = "inside")]
 const DEADLINE: Duration = Duration::from_secs(240);
 
 /// The file with the variables of a machine with Secure Boot.
@@ -35,6 +39,7 @@ pub struct Machine {
     network: bool,
     disks: Vec<u64>,
     terminal: bool,
+    #[cfg(feature = "inside")]
     deadline: Duration,
     trusted: Vec<Trusted>,
     variables: Option<PathBuf>,
@@ -63,17 +68,13 @@ impl Machine {
             network: false,
             disks: Vec::new(),
             terminal: false,
+            #[cfg(feature = "inside")]
             deadline: DEADLINE,
             trusted: Vec::new(),
             variables: None,
             extra: Vec::new(),
             interrupt: Interrupt::default(),
         }
-    }
-
-    /// Adds an image as a medium, which is written to if the machine can and does; the firmware tries the first one first.
-    pub fn medium(self, image: &Path, medium: Medium) -> Self {
-        self.drive(image, "raw", medium, false)
     }
 
     /// Adds an image that stays as it is: what is written disappears with the machine.
@@ -102,30 +103,12 @@ impl Machine {
         self
     }
 
-    /// Starts this kernel itself instead of a medium.
-    pub fn kernel(mut self, kernel: &Path, initrd: &Path, cmdline: &str) -> Self {
-        self.kernel = Some((kernel.into(), initrd.into(), cmdline.to_owned()));
-        self
-    }
-
-    /// With so many MiB of memory.
-    pub fn memory(mut self, mib: u64) -> Self {
-        self.memory = mib;
-        self
-    }
-
     /// Adds the hardware of a test.
     pub fn hardware(mut self, hardware: &Hardware) -> Self {
         self.memory = hardware.memory;
         self.network = hardware.network;
         self.disks.extend(&hardware.disks);
         self.extra.extend(hardware.qemu.iter().cloned());
-        self
-    }
-
-    /// That may take so long for all it has to show.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
         self
     }
 
@@ -144,12 +127,6 @@ impl Machine {
     /// Whose firmware trusts these certificates too, if it asks for signatures.
     pub fn trusting(mut self, certificates: &[Trusted]) -> Self {
         self.trusted.extend_from_slice(certificates);
-        self
-    }
-
-    /// Whose UEFI begins with the variables of this file instead of its own. The file stays as it is.
-    pub fn variables(mut self, file: &Path) -> Self {
-        self.variables = Some(file.into());
         self
     }
 
@@ -295,6 +272,7 @@ impl Machine {
         let child = child::Child::start(&mut command).map_err(Error::io(&qemu))?;
         let mut guest = Guest {
             terminal: None,
+            #[cfg(feature = "inside")]
             deadline: self.deadline,
             child,
             command: arguments.line(&qemu),

@@ -37,12 +37,13 @@ use crate::formats::authenticode::Certificate;
 use crate::output;
 
 pub use failure::Failure;
+#[cfg(feature = "inside")]
 pub use guest::Guest;
 pub use machine::{Machine, Seat};
 pub use medium::Scratch;
 pub use report::{Report, Skipped};
 pub use round::Round;
-pub use trial::{Outcome, Trial};
+pub use trial::Outcome;
 
 /// A certificate that a machine's owner has enrolled.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::ops::Range;
 
-use isobuild::facts::What;
-use isobuild::look::inspect::inspect;
+use isobuild::inside::facts::What;
+use isobuild::inside::look::inspect::inspect;
 
 /// Enough for a boot info table, and for what tells a compressed file.
 const BEGINNING: u64 = 64;

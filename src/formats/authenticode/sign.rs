@@ -93,11 +93,6 @@ impl SigningKey {
         }
     }
 
-    /// The certificate that the signatures carry.
-    pub fn certificate(&self) -> &Certificate {
-        &self.certificate
-    }
-
     /// The signature, in DER, of a program with this SHA-256 hash.
     ///
     /// # Errors

@@ -161,7 +161,7 @@ fn digest_algorithm(element: &Element<'_>) -> Result<Hash, Fault> {
     Hash::of_digest(algorithm).ok_or_else(|| Fault::Algorithm(algorithm.to_string()))
 }
 
-/// SignerInfo: version, issuerAndSerialNumber, digestAlgorithm, [0] authenticatedAttributes, which are optional,
+/// SignerInfo: version, issuerAndSerialNumber, digestAlgorithm, `[0]` authenticatedAttributes, which are optional,
 /// digestEncryptionAlgorithm, encryptedDigest. `content` is what is signed, without its own header (RFC 2315 §9.3).
 fn signer(info: &Element<'_>, content: &[u8], certificates: &[Certificate]) -> Result<Certificate, Fault> {
     let fields = info.elements()?;

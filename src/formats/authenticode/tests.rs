@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::sign::KeyFault;
 use super::*;
 use crate::formats::pe;
 

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::decode::Decoded;
 use super::*;
 
 mod tables;

@@ -123,7 +123,6 @@ pub(super) fn decode_fsinfo(bytes: &[u8]) -> Option<u32> {
 #[derive(Clone, Debug)]
 pub(super) struct BootSector {
     pub(super) geometry: Geometry,
-    pub(super) hidden: u32,
     pub(super) serial: u32,
     pub(super) label: String,
     /// The only table that is kept, from 0; `None` if all are.
@@ -211,7 +210,6 @@ pub(super) fn decode(bytes: &[u8; LENGTH]) -> Result<BootSector, Error> {
     let has_label = bytes[extended] == EXTENDED && label != *NO_NAME;
     Ok(BootSector {
         geometry,
-        hidden: long(28),
         serial: if matches!(bytes[extended], 0x28 | EXTENDED) {
             long(extended + 1)
         } else {

@@ -151,8 +151,6 @@ pub struct Contents {
     pub label: String,
     /// The volume's serial number.
     pub serial: u32,
-    /// Logical sectors before the volume on its disk.
-    pub hidden_sectors: u32,
     /// Metadata by offset. A directory in pieces has a region for each.
     pub regions: Vec<Region>,
     /// Files and directories, the entries of a directory before those of its subdirectories.

@@ -59,7 +59,6 @@ pub fn read(volume: &dyn ReadAt) -> Result<Contents, Error> {
         cluster_size: geometry.cluster_size,
         label: label.unwrap_or(boot.label),
         serial: boot.serial,
-        hidden_sectors: boot.hidden,
         regions,
         entries,
         notes: notes.finish(),

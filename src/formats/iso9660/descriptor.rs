@@ -102,7 +102,7 @@ pub enum Descriptor {
     /// §9.3.
     Terminator,
     /// Any other, by its volume descriptor type.
-    Other(u8),
+    Other,
 }
 
 impl VolumeDescriptor {
@@ -338,7 +338,7 @@ pub(super) fn read_descriptors_at(image: &dyn ReadAt, start: u64) -> Result<Vec<
                 descriptors.push((offset, Descriptor::Terminator));
                 break;
             }
-            other => Descriptor::Other(other),
+            _ => Descriptor::Other,
         };
         descriptors.push((offset, descriptor));
     }

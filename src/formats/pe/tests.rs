@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::certificates::{CertificateTable, TableFault};
 use super::*;
 
 /// A PE32+ or PE32 image with one section and, if asked for, a certificate table at byte 1024.

@@ -34,8 +34,6 @@ use crate::ground::time::Timestamp;
 pub struct Volume {
     /// The logical volume identifier.
     pub label: String,
-    /// 0x0102 to 0x0260, as the domain says.
-    pub revision: u16,
     /// Of the logical block, in bytes.
     pub block: u64,
     /// Parents before children; the root first.

@@ -22,7 +22,6 @@ const TABLE: u64 = 16 << 20;
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) label: String,
-    pub(super) revision: u16,
     pub(super) partitions: Partitions,
     pub(super) root: Allocation,
     pub(super) structures: Vec<Structure>,
@@ -78,7 +77,6 @@ pub(super) fn open(image: &dyn ReadAt) -> Result<Option<Opened>, Error> {
     };
     let mut opened = Opened {
         label: logical.get(84..212).map(dstring).unwrap_or_default(),
-        revision: u16_at(&logical, 240).unwrap_or(0),
         partitions: Partitions {
             block,
             maps: Vec::new(),

@@ -76,7 +76,6 @@ impl Walker<'_> {
         let too_many = self.limits.finish("its structures", &mut self.notes);
         Volume {
             label: self.opened.label,
-            revision: self.opened.revision,
             block: self.opened.partitions.block,
             entries: self.entries,
             left_out: self.left_out + too_many,

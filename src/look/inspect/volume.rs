@@ -90,7 +90,7 @@ fn descriptors(
                 VolumeKind::Enhanced => What::EnhancedDescriptor,
             },
             Descriptor::Terminator => What::Terminator,
-            Descriptor::Other(_) => What::OtherDescriptor,
+            Descriptor::Other => What::OtherDescriptor,
         };
         claims.push(Extent::new(*offset, SECTOR, what));
     }

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::io;
 
-use isobuild::ground::read_at::ReadAt;
+use isobuild::inside::ground::read_at::ReadAt;
 
 /// What stretches are counted in.
 const UNIT: usize = 32;

@@ -3,10 +3,10 @@
 
 #![no_main]
 
-use isobuild::formats::archive::Kind;
-use isobuild::ground::read_at::ReadAt;
-use isobuild::ground::spool::Spool;
-use isobuild::resolve::sources::{self, Content};
+use isobuild::inside::formats::archive::Kind;
+use isobuild::inside::ground::read_at::ReadAt;
+use isobuild::inside::ground::spool::Spool;
+use isobuild::inside::resolve::sources::{self, Content};
 use isobuild_fuzz::{Sparse, with_right_sums};
 use libfuzzer_sys::fuzz_target;
 

@@ -6,5 +6,5 @@ use isobuild_fuzz::Sparse;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    let _ = isobuild::formats::fat::read(&Sparse::new(input));
+    let _ = isobuild::inside::formats::fat::read(&Sparse::new(input));
 });

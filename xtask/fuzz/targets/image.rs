@@ -4,10 +4,10 @@
 
 use std::io;
 
-use isobuild::look::contents::{Item, Place, Tree, partition};
-use isobuild::look::diff::diff;
-use isobuild::look::digests;
-use isobuild::look::inspect::inspect;
+use isobuild::inside::look::contents::{Item, Place, Tree, partition};
+use isobuild::inside::look::diff::diff;
+use isobuild::inside::look::digests;
+use isobuild::inside::look::inspect::inspect;
 use isobuild_fuzz::Sparse;
 use libfuzzer_sys::fuzz_target;
 

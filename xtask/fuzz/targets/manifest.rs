@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use isobuild::manifest::parse;
+use isobuild::inside::manifest::parse;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -3,10 +3,10 @@
 
 #![no_main]
 
-use isobuild::facts::secure_boot::{self, Authority, Shim};
-use isobuild::formats::authenticode::{self, Certificate, Hash, Signature};
-use isobuild::formats::pe::{self, AttributeCertificate, Pe};
-use isobuild::ground::read_at::ReadAt;
+use isobuild::inside::facts::secure_boot::{self, Authority, Shim};
+use isobuild::inside::formats::authenticode::{self, Certificate, Hash, Signature};
+use isobuild::inside::formats::pe::{self, AttributeCertificate, Pe};
+use isobuild::inside::ground::read_at::ReadAt;
 use libfuzzer_sys::fuzz_target;
 
 /// The digest of a program, of no more than its bytes.

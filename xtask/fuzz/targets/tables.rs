@@ -2,10 +2,10 @@
 
 #![no_main]
 
-use isobuild::formats::apm;
-use isobuild::formats::gpt;
-use isobuild::formats::mbr;
-use isobuild::ground::read_at::ReadAt;
+use isobuild::inside::formats::apm;
+use isobuild::inside::formats::gpt;
+use isobuild::inside::formats::mbr;
+use isobuild::inside::ground::read_at::ReadAt;
 use isobuild_fuzz::Sparse;
 use libfuzzer_sys::fuzz_target;
 

@@ -6,5 +6,5 @@ use isobuild_fuzz::{Sparse, with_right_tags};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    let _ = isobuild::formats::udf::read(&Sparse::new(&with_right_tags(input)));
+    let _ = isobuild::inside::formats::udf::read(&Sparse::new(&with_right_tags(input)));
 });

@@ -5,7 +5,7 @@
 
 use super::{median, ratios};
 use crate::{inputs, shell};
-use isobuild::facts::cell::{Cell, Firmware};
+use isobuild::inside::facts::cell::{Cell, Firmware};
 use qemu_tests::pins::{self, Inputs};
 use qemu_tests::system::{CELLS, END, System};
 use qemu_tests::{tools, workspace};

@@ -1,7 +1,7 @@
 //! The program and its boot loader are two workspaces that share no code: what the one writes, the other reads. Here they meet.
 
-use isobuild::facts::menu_file as written;
-use isobuild::resolve::loader::builtin;
+use isobuild::inside::facts::menu_file as written;
+use isobuild::inside::resolve::loader::builtin;
 use isobuild_loader::{editor, medium, menu, menu_file};
 
 #[test]
@@ -65,13 +65,19 @@ fn the_loader_reads_the_menu_that_the_program_writes() {
     assert_eq!(second.action(), Some(menu_file::Action::PowerOff));
     for (action, read) in [
         (
-            isobuild::manifest::Action::FirmwareSetup,
+            isobuild::inside::manifest::Action::FirmwareSetup,
             menu_file::Action::FirmwareSetup,
         ),
-        (isobuild::manifest::Action::Reboot, menu_file::Action::Reboot),
-        (isobuild::manifest::Action::Poweroff, menu_file::Action::PowerOff),
-        (isobuild::manifest::Action::NextDevice, menu_file::Action::NextDevice),
-        (isobuild::manifest::Action::Machine, menu_file::Action::Machine),
+        (isobuild::inside::manifest::Action::Reboot, menu_file::Action::Reboot),
+        (
+            isobuild::inside::manifest::Action::Poweroff,
+            menu_file::Action::PowerOff,
+        ),
+        (
+            isobuild::inside::manifest::Action::NextDevice,
+            menu_file::Action::NextDevice,
+        ),
+        (isobuild::inside::manifest::Action::Machine, menu_file::Action::Machine),
     ] {
         let text = format!("entry = x\naction = {}\n", action.word());
         let menu = menu_file::Menu::new(text.as_bytes());

@@ -147,7 +147,8 @@ fn count_clusters(plan: &Plan) -> u64 {
 /// The invariant of this leaf: what was planned is what is read.
 pub(super) fn check_round_trip(volume: &Volume) -> Plan {
     let plan = plan(volume).unwrap();
-    let contents = read(&sparse(volume, &plan)).unwrap();
+    let bytes = sparse(volume, &plan);
+    let contents = read(&bytes).unwrap();
     assert_eq!(contents.notes, Vec::<String>::new());
     assert_eq!(contents.kind, plan.kind());
     assert_eq!(contents.size, plan.size());
@@ -155,7 +156,10 @@ pub(super) fn check_round_trip(volume: &Volume) -> Plan {
     assert_eq!(contents.sector_size, volume.sector_size);
     assert_eq!(contents.label, volume.label);
     assert_eq!(contents.serial, 0x1234_5678);
-    assert_eq!(u64::from(contents.hidden_sectors), MIB / u64::from(volume.sector_size));
+    // BPB_HiddSec: the logical sectors in front of the volume.
+    let hidden = bytes.read_vec_at(28, 4).unwrap();
+    let hidden = u32::from_le_bytes(hidden.try_into().unwrap());
+    assert_eq!(u64::from(hidden), MIB / u64::from(volume.sector_size));
     assert_eq!(contents.regions, plan.regions());
     let mut wanted = paths(&volume.root);
     for entry in &contents.entries {
