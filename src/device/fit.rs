@@ -3,6 +3,7 @@
 use super::Error;
 use super::payload::Payload;
 use super::target::{Kind, Target};
+use crate::formats::recognise::Form;
 
 /// Makes sure that the image has room, and that its partition table is one for the medium's sectors.
 ///
@@ -37,17 +38,17 @@ pub fn fits(target: &Target, payload: &Payload) -> Result<(), Error> {
 /// UEFI 5.3.2: a GPT's header is in LBA 1, so that an image has a table for each size of sector that it has a header for. An MBR counts
 /// in sectors of 512 bytes where nothing else is said.
 fn wrong_sectors(head: &[u8], sector_size: u64) -> Option<String> {
-    let is_at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|bytes| bytes.starts_with(magic));
+    let is_signed = head.get(510..512) == Some(&[0x55, 0xaa]);
     let mut tables: Vec<u64> = Vec::new();
     tables.extend(
         [512, 2048, 4096]
             .into_iter()
-            .filter(|&sector| is_at(sector as usize, b"EFI PART")),
+            .filter(|&sector| Form::Gpt(sector).is_shown_by(head)),
     );
     let has_entries = head
         .get(446..510)
         .is_some_and(|entries| entries.iter().any(|&byte| byte != 0));
-    if tables.is_empty() && is_at(510, &[0x55, 0xaa]) && has_entries {
+    if tables.is_empty() && is_signed && has_entries {
         tables.push(512);
     }
     if tables.is_empty() || tables.contains(&sector_size) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tempfile::NamedTempFile;
 
 use super::Error;
+use crate::formats::recognise::Form;
 use crate::ground::decompress::{Behind, Compression};
 use crate::ground::read_at::ReadAt;
 use crate::ground::stamp;
@@ -351,10 +352,12 @@ pub(super) fn declared_size(head: &[u8]) -> Option<u64> {
         let bytes = head.get(offset..offset + length)?;
         Some(bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))
     };
-    let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|bytes| bytes.starts_with(magic));
-    let volume = at(0x8000, b"\x01CD001").then(|| Some(number(0x8000 + 80, 4)? * 2048));
+    let is_primary = Form::Iso9660.is_shown_by(head) && head.get(0x8000) == Some(&1);
+    let volume = is_primary.then(|| Some(number(0x8000 + 80, 4)? * 2048));
     let tables = [512, 4096].map(|sector| {
-        let header = at(sector, b"EFI PART").then(|| number(sector + 32, 8));
+        let header = Form::Gpt(sector as u64)
+            .is_shown_by(head)
+            .then(|| number(sector + 32, 8));
         header.flatten()?.checked_add(1)?.checked_mul(sector as u64)
     });
     tables.into_iter().flatten().chain(volume.flatten()).max()

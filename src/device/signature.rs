@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::target::{Kind, Target};
+use crate::formats::recognise::Form;
 use crate::ground::read_at::{FileAt, ReadAt, Window};
 
 /// Something that would be lost.
@@ -44,45 +45,42 @@ pub fn contents(target: &Target) -> Vec<Content> {
     found
 }
 
-/// Where a magic number stands, the number, what it means, and where the label is: offset and length of bytes that end with a zero or
-/// spaces.
-struct Magic(u64, &'static [u8], &'static str, Option<(u64, u64)>);
-
-const MAGIC: [Magic; 15] = [
-    Magic(0x438, b"\x53\xef", "ext", Some((0x478, 16))),
-    Magic(0, b"XFSB", "XFS", Some((108, 12))),
-    Magic(0x10040, b"_BHRfS_M", "btrfs", Some((0x1012b, 256))),
-    Magic(0, b"LUKS\xba\xbe", "LUKS", None),
-    Magic(0, b"hsqs", "squashfs", None),
-    Magic(0x400, b"\xe2\xe1\xf5\xe0", "EROFS", Some((0x400 + 64, 16))),
-    Magic(0x400, b"\x10\x20\xf5\xf2", "F2FS", None),
-    Magic(0x218, b"LVM2 001", "LVM", None),
-    Magic(4086, b"SWAPSPACE2", "swap", Some((0x41c, 16))),
-    Magic(3, b"NTFS    ", "NTFS", None),
-    Magic(3, b"EXFAT   ", "exFAT", None),
-    Magic(82, b"FAT32   ", "FAT", Some((71, 11))),
-    Magic(54, b"FAT1", "FAT", Some((43, 11))),
-    Magic(0x8001, b"CD001", "ISO 9660", Some((0x8028, 32))),
-    Magic(0x1000, b"\xfc\x4e\x2b\xa9", "RAID", Some((0x1020, 32))),
-];
+/// What a form is called, and where its label is: offset and length of bytes that end with a zero or spaces.
+fn words(form: Form) -> Option<(&'static str, Option<(u64, u64)>)> {
+    Some(match form {
+        Form::Ext => ("ext", Some((0x478, 16))),
+        Form::Xfs => ("XFS", Some((108, 12))),
+        Form::Btrfs => ("btrfs", Some((0x1012b, 256))),
+        Form::Luks => ("LUKS", None),
+        Form::Squashfs => ("squashfs", None),
+        Form::Erofs => ("EROFS", Some((0x400 + 64, 16))),
+        Form::F2fs => ("F2FS", None),
+        Form::Lvm => ("LVM", None),
+        Form::Swap => ("swap", Some((0x41c, 16))),
+        Form::Ntfs => ("NTFS", None),
+        Form::ExFat => ("exFAT", None),
+        Form::Fat32 => ("FAT", Some((71, 11))),
+        Form::Fat => ("FAT", Some((43, 11))),
+        Form::Iso9660 => ("ISO 9660", Some((0x8028, 32))),
+        Form::Raid => ("RAID", Some((0x1020, 32))),
+        _ => return None,
+    })
+}
 
 /// The kind and the label of what begins here.
 fn recognise(bytes: &dyn ReadAt) -> io::Result<Option<(&'static str, Option<String>)>> {
-    for Magic(offset, magic, kind, label) in MAGIC {
-        if offset + magic.len() as u64 > bytes.size() || bytes.read_vec_at(offset, magic.len() as u64)? != magic {
-            continue;
-        }
-        let label = match label {
-            Some((offset, length)) if offset + length <= bytes.size() => bytes.read_vec_at(offset, length)?,
-            _ => Vec::new(),
-        };
-        let length = label.iter().position(|&byte| byte == 0).unwrap_or(label.len());
-        let label = crate::ground::text::visible(label.get(..length).unwrap_or_default().trim_ascii());
-        // What the makers of FAT write where there is none.
-        let label = Some(label).filter(|label| !label.is_empty() && label != "NO NAME");
-        return Ok(Some((kind, label)));
-    }
-    Ok(None)
+    let Some((kind, label)) = Form::all(bytes)?.into_iter().find_map(words) else {
+        return Ok(None);
+    };
+    let label = match label {
+        Some((offset, length)) if offset + length <= bytes.size() => bytes.read_vec_at(offset, length)?,
+        _ => Vec::new(),
+    };
+    let length = label.iter().position(|&byte| byte == 0).unwrap_or(label.len());
+    let label = crate::ground::text::visible(label.get(..length).unwrap_or_default().trim_ascii());
+    // What the makers of FAT write where there is none.
+    let label = Some(label).filter(|label| !label.is_empty() && label != "NO NAME");
+    Ok(Some((kind, label)))
 }
 
 #[cfg(test)]

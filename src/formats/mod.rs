@@ -9,5 +9,6 @@ pub mod gpt;
 pub mod iso9660;
 pub mod mbr;
 pub mod pe;
+pub mod recognise;
 pub mod sha256sum;
 pub mod udf;

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::formats::recognise::Form;
 use crate::ground::read_at::{FileAt, ReadAt};
 
 const CLUSTER: u64 = 64 * 1024;
@@ -121,10 +122,10 @@ impl Overlay {
 /// The image's first cluster with El Torito's boot record blanked; nothing if there is none, or if that is not asked for.
 fn first_cluster(image: &dyn ReadAt, blank: bool) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = cluster(image, 0)?;
-    let record = bytes.get_mut(BOOT_RECORD..BOOT_RECORD + 2048).unwrap_or_default();
-    if !blank || !record.starts_with(b"\0CD001\x01EL TORITO SPECIFICATION") {
+    if !blank || !Form::ElTorito.is_shown_by(&bytes) {
         return Ok(None);
     }
+    let record = bytes.get_mut(BOOT_RECORD..BOOT_RECORD + 2048).unwrap_or_default();
     record.iter_mut().skip(7).for_each(|byte| *byte = 0);
     Ok(Some(bytes))
 }

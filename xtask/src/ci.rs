@@ -163,7 +163,13 @@ fn clippy() -> Result<Outcome, String> {
 fn doc() -> Result<Outcome, String> {
     let mut cargo = cargo_command();
     cargo
-        .args(["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"])
+        .args([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+            "--locked",
+        ])
         .env("RUSTDOCFLAGS", "-D warnings");
     shell::run(&mut cargo)?;
     let mut cargo = cargo_command();

@@ -13,8 +13,8 @@ const TRAILER: &[u8] = b"TRAILER!!!";
 /// Names and link targets; Linux takes none longer.
 const LONGEST: u64 = 4096;
 
-/// Whether an archive begins so.
-pub(super) fn is_one(start: &[u8]) -> bool {
+/// Whether a header of any kind begins so.
+fn is_header(start: &[u8]) -> bool {
     matches!(start, [b'0', b'7', b'0', b'7', b'0', b'1' | b'2' | b'7', ..]) || is_binary(start)
 }
 
@@ -276,7 +276,7 @@ fn next_header(input: &Input, at: u64) -> Result<Option<u64>, Error> {
         };
         at += zeros as u64;
         let start = input.bytes.read_vec_at(at, 6.min(input.bytes.size() - at));
-        return match is_one(&start.map_err(Error::of)?) {
+        return match is_header(&start.map_err(Error::of)?) {
             true => Ok(Some(at)),
             false => Err(wrong(format!(
                 "has something behind its end, at byte {at}, that is no archive of cpio; a compressed one there is not unpacked"

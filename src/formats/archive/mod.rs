@@ -1,4 +1,4 @@
-//! Archives as the entries in them: tar, cpio and zip, compressed as a whole or not.
+//! Archives as the entries in them: tar, cpio and zip.
 //!
 //! The bytes of an entry are left where they are, as a place in the archive; only what is compressed goes to a [`Spool`] first. An
 //! archive inside an archive is a file.
@@ -9,33 +9,20 @@ mod repeated;
 mod tar;
 mod zip;
 
-#[cfg(test)]
-mod tests;
+use std::io::{self};
 
-use std::io::{self, BufReader};
-
-use crate::ground::decompress::{Behind, Compression};
-use crate::ground::read_at::{ReadAt, Reader};
+use crate::ground::read_at::ReadAt;
 use crate::ground::time::Timestamp;
 
 use crate::ground::spool::{self, Place, Spool};
 
-/// What an archive holds, and what of it does not come out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Archive {
-    /// What comes out.
-    pub content: Content,
-    /// What does not, in words that go on from the archive's name.
+/// The entries of an archive, and what of it does not come out.
+#[derive(Debug)]
+pub struct Listing {
+    /// In the archive's order.
+    pub entries: Vec<Entry>,
+    /// What does not come out, in words that go on from the archive's name.
     pub warnings: Vec<String>,
-}
-
-/// What comes out of an archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// Entries, in the archive's order.
-    Entries(Vec<Entry>),
-    /// One file that is compressed by itself.
-    File(Place),
 }
 
 /// One entry of an archive.
@@ -119,13 +106,13 @@ pub(crate) fn wrong(message: impl Into<String>) -> Error {
 }
 
 /// Bytes that entries are read from.
-pub(crate) struct Input<'a> {
+pub struct Input<'a> {
     /// What holds them.
-    pub(crate) bytes: &'a dyn ReadAt,
+    pub bytes: &'a dyn ReadAt,
     /// Whether they are the spool's.
-    pub(crate) spooled: bool,
+    pub spooled: bool,
     /// For what has to be decompressed.
-    pub(crate) spool: &'a Spool,
+    pub spool: &'a Spool,
 }
 
 impl Input<'_> {
@@ -143,66 +130,32 @@ impl Input<'_> {
     }
 }
 
-/// What an archive holds. What is compressed is decompressed into `spool`.
+/// The entries of a cpio archive; of names that are in it twice the last.
 ///
 /// # Errors
-/// The archive cannot be read, is none of the known kinds, is damaged or cut short, or has an entry whose path no image can hold.
-pub fn read(archive: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Archive, Error> {
-    let length = archive.size().min(16);
-    let start = archive.read_vec_at(0, length).map_err(Error::of)?;
-    let Some(compression) = Compression::of(&start) else {
-        let input = Input {
-            bytes: archive,
-            spooled: false,
-            spool,
-        };
-        return match content(&input)? {
-            Some(content) => Ok(content),
-            None => Err(wrong(
-                "is nothing that can be unpacked: no tar, cpio, zip or ISO image, and not compressed by gzip, xz, zstd or bzip2",
-            )),
-        };
-    };
-    let behind = Behind::default();
-    let source = BufReader::with_capacity(1 << 18, Reader::new(archive));
-    let whole = spool.append(&mut compression.reader(source, &behind))?;
-    let content = content(&Input {
-        bytes: &spool.bytes()?,
-        spooled: true,
-        spool,
-    })?;
-    let mut archive = content.unwrap_or(Archive {
-        content: Content::File(whole),
-        warnings: Vec::new(),
-    });
-    if behind.bytes() > 0 {
-        archive.warnings.push(format!(
-            "has {} bytes behind what is compressed in it; they are not unpacked",
-            behind.bytes()
-        ));
-    }
-    Ok(archive)
+/// Of this and of the others: the archive cannot be read, is damaged or cut short, or has an entry whose path no image can hold.
+pub fn cpio(input: &Input) -> Result<Listing, Error> {
+    let (entries, warning) = repeated::last_ones(cpio::entries(input)?);
+    let warnings = Vec::from_iter(warning);
+    Ok(Listing { entries, warnings })
 }
 
-/// By what the bytes begin with; none if that is no archive.
-fn content(input: &Input) -> Result<Option<Archive>, Error> {
-    let length = input.bytes.size().min(512);
-    let start = input.bytes.read_vec_at(0, length).map_err(Error::of)?;
-    let (content, warnings) = if cpio::is_one(&start) {
-        let (entries, warning) = repeated::last_ones(cpio::entries(input)?);
-        (Content::Entries(entries), Vec::from_iter(warning))
-    } else if zip::is_one(&start) {
-        let (entries, warnings) = zip::entries(input)?;
-        (Content::Entries(entries), warnings)
-    } else if tar::is_one(&start) {
-        let read = tar::read(input)?;
-        let (entries, warning) = repeated::last_ones(read.entries);
-        (
-            Content::Entries(entries),
-            read.warnings.into_iter().chain(warning).collect(),
-        )
-    } else {
-        return Ok(None);
-    };
-    Ok(Some(Archive { content, warnings }))
+/// The entries of a zip archive.
+pub fn zip(input: &Input) -> Result<Listing, Error> {
+    let (entries, warnings) = zip::entries(input)?;
+    Ok(Listing { entries, warnings })
+}
+
+/// Whether `start`, the first logical block, is of a tar archive: old ones are known by their sum alone.
+pub fn is_tar(start: &[u8]) -> bool {
+    tar::is_one(start)
+}
+
+/// The entries of a tar archive; of names that are in it twice the last.
+pub fn tar(input: &Input) -> Result<Listing, Error> {
+    let mut listing = tar::read(input)?;
+    let (entries, warning) = repeated::last_ones(listing.entries);
+    listing.warnings.extend(warning);
+    listing.entries = entries;
+    Ok(listing)
 }

@@ -5,7 +5,7 @@ mod holes;
 mod pax;
 
 use super::name::relative;
-use super::{Entry, Error, Input, Kind, wrong};
+use super::{Entry, Error, Input, Kind, Listing, wrong};
 use crate::ground::read_at::{ReadAt, Reader, Window};
 use crate::ground::spool::Place;
 use crate::ground::text;
@@ -26,13 +26,6 @@ pub(super) fn is_one(start: &[u8]) -> bool {
     header.is_zero() || header.is_one()
 }
 
-/// What is read of an archive.
-pub(super) struct Tar {
-    pub(super) entries: Vec<Entry>,
-    /// What is not unpacked, in words that go on from the archive's name.
-    pub(super) warnings: Vec<String>,
-}
-
 /// The archive, and what headers have said of the entry that comes next.
 struct Archive<'a, 'b> {
     input: &'a Input<'b>,
@@ -48,7 +41,7 @@ struct Archive<'a, 'b> {
     has_end: bool,
 }
 
-pub(super) fn read(input: &Input) -> Result<Tar, Error> {
+pub(super) fn read(input: &Input) -> Result<Listing, Error> {
     let mut archive = Archive {
         input,
         at: 0,
@@ -78,7 +71,7 @@ pub(super) fn read(input: &Input) -> Result<Tar, Error> {
             archive.attributes
         ));
     }
-    Ok(Tar {
+    Ok(Listing {
         entries: archive.entries,
         warnings,
     })

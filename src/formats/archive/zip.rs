@@ -19,11 +19,6 @@ use directory::Directory;
 /// Linux takes no longer target of a link.
 const LONGEST_TARGET: u64 = 4096;
 
-/// Whether an archive begins so: with a local header, or with the end that an empty one is.
-pub(super) fn is_one(start: &[u8]) -> bool {
-    matches!(start, [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..])
-}
-
 /// The entries, and what is wrong with the archive without any of them being lost.
 pub(super) fn entries(input: &Input) -> Result<(Vec<Entry>, Vec<String>), Error> {
     let opened = open(input.bytes)?;

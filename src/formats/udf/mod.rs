@@ -17,6 +17,7 @@ mod descriptor;
 mod directory;
 mod file_entry;
 mod partition;
+mod recognition;
 mod text;
 mod volume;
 mod walk;
@@ -24,6 +25,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use recognition::{is_announced, recognition_sequence};
 use std::io;
 
 use crate::ground::read_at::ReadAt;

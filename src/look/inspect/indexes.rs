@@ -4,7 +4,7 @@ use crate::formats::iso9660::{self, EntryKind, Flavour, Session, VolumeKind, Wal
 use crate::formats::udf::{self, Kind, Volume};
 use crate::ground::read_at::ReadAt;
 
-use super::{InspectError, recognise};
+use super::InspectError;
 
 /// What one index says.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(crate) type Number = Option<usize>;
 /// # Errors
 /// When there is no index, or there are not so many sessions.
 pub(crate) fn read(image: &dyn ReadAt, number: Number) -> Result<Indexes, InspectError> {
-    let announced = recognise::has_udf(image)?;
+    let announced = udf::is_announced(image)?;
     let sessions = match iso9660::sessions(image) {
         Err(iso9660::Error::NotIso9660(_)) if announced => Vec::new(),
         sessions => sessions?,

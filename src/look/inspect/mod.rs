@@ -5,9 +5,9 @@
 
 mod agreement;
 mod fat_volumes;
+mod foreign;
 mod indexes;
 mod own_menu;
-mod recognise;
 mod tables;
 mod udf_volume;
 mod volume;
@@ -23,8 +23,8 @@ use crate::formats::udf;
 use crate::ground::read_at::ReadAt;
 
 pub(crate) use agreement::compare;
+pub(crate) use foreign::{START, by_start, not_an_image, refuse};
 pub(crate) use indexes::{Index, Indexes, best, read as indexes};
-pub(crate) use recognise::{START, by_start, not_an_image, refuse};
 
 /// Why an image cannot be described.
 #[derive(Debug, thiserror::Error)]
@@ -56,12 +56,12 @@ pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
 /// # Errors
 /// Also when the image has no such session.
 pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Description, InspectError> {
-    recognise::refuse(image)?;
+    foreign::refuse(image)?;
     let mut facts = Description {
         size: image.size(),
         ..Description::default()
     };
-    facts.warnings = recognise::unsupported(image)?;
+    facts.warnings = foreign::unsupported(image)?;
     let mut claims = Vec::new();
     tables::read(image, &mut facts, &mut claims)?;
     let indexes = indexes::read(image, session)?;
@@ -108,7 +108,7 @@ fn disagreements(indexes: &Indexes, facts: &mut Description) {
 /// # Errors
 /// When the image is none, or cannot be read.
 pub fn partitions(image: &dyn ReadAt) -> Result<Vec<Partition>, InspectError> {
-    recognise::refuse(image)?;
+    foreign::refuse(image)?;
     let mut facts = Description::default();
     tables::read(image, &mut facts, &mut Vec::new())?;
     Ok(facts.partitions)
@@ -119,11 +119,11 @@ pub fn partitions(image: &dyn ReadAt) -> Result<Vec<Partition>, InspectError> {
 /// # Errors
 /// When the image is none, or cannot be read.
 pub fn fat_volumes(image: &dyn ReadAt) -> Result<impl Iterator<Item = (u64, fat::Contents)>, InspectError> {
-    recognise::refuse(image)?;
+    foreign::refuse(image)?;
     let (mut facts, mut claims) = (Description::default(), Vec::new());
     tables::read(image, &mut facts, &mut claims)?;
     let sessions = match iso9660::sessions(image) {
-        Err(iso9660::Error::NotIso9660(_)) if recognise::has_udf(image)? => Vec::new(),
+        Err(iso9660::Error::NotIso9660(_)) if udf::is_announced(image)? => Vec::new(),
         sessions => sessions?,
     };
     volume::boot_catalogs(image, &sessions, &mut facts, &mut claims);

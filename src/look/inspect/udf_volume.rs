@@ -7,8 +7,8 @@ use crate::formats::udf::{self, Kind, Volume};
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
 
+use super::InspectError;
 use super::indexes::{Index, Indexes};
-use super::{InspectError, recognise};
 
 /// Adds what the UDF volume says, if there is one.
 pub(super) fn read(
@@ -17,7 +17,7 @@ pub(super) fn read(
     facts: &mut Description,
     claims: &mut Vec<Extent>,
 ) -> Result<(), InspectError> {
-    if let Some((offset, length)) = recognise::udf_sequence(image)? {
+    if let Some((offset, length)) = udf::recognition_sequence(image)? {
         claims.push(Extent::new(offset, length, What::UdfRecognition));
     }
     let volumes = indexes.all.iter().filter_map(|index| match index {

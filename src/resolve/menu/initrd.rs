@@ -1,5 +1,6 @@
 //! The initrds of an entry.
 
+use crate::formats::recognise::Form;
 use crate::ground::read_at::ReadAt;
 use crate::manifest::MenuEntry;
 use crate::manifest::error::Error;
@@ -43,35 +44,13 @@ impl Resolution<'_> {
 
 /// Whether Linux would unpack it (init/initramfs.c, lib/decompress.c) or mount it (init/do_mounts_rd.c).
 fn is_known(bytes: &dyn ReadAt) -> bool {
-    const STARTS: [&[u8]; 11] = [
-        b"070701",
-        b"070702",
-        b"\x1f\x8b",
-        b"\x1f\x9e",
-        b"BZh",
-        b"\x5d\0\0",
-        b"\xfd7zXZ\0",
-        b"\x89LZO",
-        b"\x02\x21\x4c\x18",
-        b"\x28\xb5\x2f\xfd",
-        // Squashfs, which is mounted as it is.
-        b"hsqs",
-    ];
-    /// cramfs, romfs, erofs, minix and ext2, where each has its own.
-    const INSIDE: [(u64, &[u8]); 7] = [
-        (0, b"\x45\x3d\xcd\x28"),
-        (0x200, b"\x45\x3d\xcd\x28"),
-        (0, b"-rom1fs-"),
-        (0x400, b"\xe2\xe1\xf5\xe0"),
-        (0x410, b"\x7f\x13"),
-        (0x410, b"\x8f\x13"),
-        (0x438, b"\x53\xef"),
-    ];
-    let has = |at: u64, magic: &[u8]| {
-        let found = bytes.read_vec_at(at, magic.len() as u64);
-        found.is_ok_and(|found| found == magic)
+    let is_taken = |form: &Form| {
+        use Form::*;
+        let unpacked = matches!(form, Cpio | Gzip | OldGzip | Bzip2 | Lzma | Xz | Lzop | OldLz4 | Zstd);
+        unpacked || matches!(form, Squashfs | Cramfs | Romfs | Erofs | Minix | Ext)
     };
-    STARTS.iter().any(|magic| has(0, magic)) || INSIDE.iter().any(|&(at, magic)| has(at, magic))
+    let forms = Form::all(bytes).unwrap_or_default();
+    forms.iter().any(is_taken)
 }
 
 #[cfg(test)]

@@ -1,18 +1,20 @@
 //! ISO images: the tree by its richest index.
 
+use std::io;
+
 use super::{Archive, Content, Image};
 use crate::formats::archive::{Entry, Error, Input, Kind, wrong};
 use crate::formats::el_torito;
 use crate::formats::iso9660::{self, Descriptor, EntryKind, MediaMd5};
+use crate::formats::recognise::Form;
 use crate::ground::read_at::ReadAt;
 use crate::ground::spool::Place;
 use crate::ground::text;
 use crate::look::contents::{CopyError, Item, Place as ImagePlace, Tree};
 
 /// By the identifier of the first volume descriptor (ECMA-119 §9.1.2), or of UDF's.
-pub(super) fn is_one(bytes: &dyn ReadAt) -> bool {
-    let mut identifier = [0; 5];
-    bytes.read_exact_at(&mut identifier, 32769).is_ok() && matches!(&identifier, b"CD001" | b"BEA01")
+pub(super) fn is_one(bytes: &dyn ReadAt) -> io::Result<bool> {
+    Ok(Form::Iso9660.is_of(bytes)? || Form::Udf.is_of(bytes)?)
 }
 
 pub(super) fn read(input: &Input) -> Result<Archive, Error> {
@@ -88,7 +90,7 @@ fn copied(input: &Input, item: &Item) -> Result<Place, Error> {
     let result = item.copy(input.bytes, &mut |bytes| {
         input.spool.push(bytes).map_err(|error| {
             failed = Some(error);
-            std::io::ErrorKind::Other.into()
+            io::ErrorKind::Other.into()
         })
     });
     match (result, failed) {

@@ -1,9 +1,15 @@
 //! Files of the host that stand for what is in them: archives and images, compressed as a whole or not.
 
 mod image;
+#[cfg(test)]
+mod tests;
 
-use crate::formats::archive::{self, Entry, Error, Input};
-use crate::ground::read_at::ReadAt;
+use std::io::BufReader;
+
+use crate::formats::archive::{self, Entry, Error, Input, wrong};
+use crate::formats::recognise::Form;
+use crate::ground::decompress::{Behind, Compression};
+use crate::ground::read_at::{ReadAt, Reader};
 use crate::ground::spool::{Place, Spool};
 
 /// What an archive or an image holds, and what of it does not come out.
@@ -38,29 +44,54 @@ pub struct Image {
 /// # Errors
 /// The file cannot be read, is of no known kind, is damaged or cut short, or has an entry whose path no image can hold.
 pub fn read(file: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Archive, Error> {
-    if image::is_one(file) {
-        return image::read(&Input {
+    let start = file.read_vec_at(0, file.size().min(16)).map_err(Error::of)?;
+    let Some(compression) = Compression::of(&start) else {
+        let input = Input {
             bytes: file,
             spooled: false,
             spool,
+        };
+        return content(&input)?.ok_or_else(|| {
+            wrong("is nothing that can be unpacked: no tar, cpio, zip or ISO image, and not compressed by gzip, xz, zstd or bzip2")
         });
-    }
-    let archive::Archive { content, warnings } = archive::read(file, spool)?;
-    let content = match content {
-        archive::Content::Entries(entries) => Content::Entries(entries),
-        archive::Content::File(place) => {
-            let bytes = spool.bytes()?;
-            if image::is_one(&bytes) {
-                let mut image = image::read(&Input {
-                    bytes: &bytes,
-                    spooled: true,
-                    spool,
-                })?;
-                image.warnings.extend(warnings);
-                return Ok(image);
-            }
-            Content::File(place)
-        }
     };
-    Ok(Archive { content, warnings })
+    let behind = Behind::default();
+    let source = BufReader::with_capacity(1 << 18, Reader::new(file));
+    let whole = spool.append(&mut compression.reader(source, &behind))?;
+    let content = content(&Input {
+        bytes: &spool.bytes()?,
+        spooled: true,
+        spool,
+    })?;
+    let mut archive = content.unwrap_or(Archive {
+        content: Content::File(whole),
+        warnings: Vec::new(),
+    });
+    if behind.bytes() > 0 {
+        archive.warnings.push(format!(
+            "has {} bytes behind what is compressed in it; they are not unpacked",
+            behind.bytes()
+        ));
+    }
+    Ok(archive)
+}
+
+/// By what the bytes begin with; none if that is no archive.
+fn content(input: &Input) -> Result<Option<Archive>, Error> {
+    let start = input.bytes.read_vec_at(0, input.bytes.size().min(512));
+    let start = start.map_err(Error::of)?;
+    let begins = |form: Form| form.is_shown_by(&start);
+    let archive::Listing { entries, warnings } = if begins(Form::Cpio) || begins(Form::OldCpio) {
+        archive::cpio(input)?
+    } else if begins(Form::Zip) {
+        archive::zip(input)?
+    } else if image::is_one(input.bytes).map_err(Error::of)? {
+        return image::read(input).map(Some);
+    } else if archive::is_tar(&start) {
+        archive::tar(input)?
+    } else {
+        return Ok(None);
+    };
+    let content = Content::Entries(entries);
+    Ok(Some(Archive { content, warnings }))
 }

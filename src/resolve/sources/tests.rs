@@ -13,6 +13,7 @@ use self::cpio::{cpio, cpio_of};
 use self::tar::{sample, tar_file, tar_of, tar_raw};
 use self::zip::{zip_of, zip_sample};
 use super::*;
+use crate::formats::archive::Kind;
 
 /// What an archive gives: a line for each entry, and for a file its bytes.
 fn listed(archive: &[u8]) -> Result<Vec<String>, Error> {
@@ -21,7 +22,7 @@ fn listed(archive: &[u8]) -> Result<Vec<String>, Error> {
     let content = read(&archive, &spool)?.content;
     let spooled = spool.bytes()?;
     let entries = match content {
-        Content::Entries(entries) => entries,
+        Content::Entries(entries) | Content::Image(entries, _) => entries,
         Content::File(place) => {
             let bytes = spooled.read_vec_at(place.offset, place.length).unwrap();
             return Ok(vec![format!("one file {}", text(&bytes))]);
