@@ -21,6 +21,11 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
         ("a partition is given as it is", &[], a_partition),
         ("zisofs is decompressed", &["xorriso"], zisofs),
         ("levels 1 to 4 are read", &["genisoimage"], levels),
+        (
+            "a compressed image reads as itself",
+            &["gzip", "xz", "zstd"],
+            compressed,
+        ),
     ]);
     trials.extend(inside::trials("ls and cat", read)?);
     Ok(trials)
@@ -196,5 +201,60 @@ fn zisofs() {
         let written = fs::read(&image).unwrap();
         assert!(written.windows(4).any(|bytes| bytes == magic), "{version} is not used");
         same(&of_directory(&tree).unwrap(), &read(&image, "").unwrap()).unwrap();
+    }
+}
+
+/// Every verb that reads an image says of a compressed one what it says of the image.
+fn compressed() {
+    let dir = tempfile::tempdir_in(workspace::target()).unwrap();
+    let examples = Example::all().unwrap();
+    let example = examples.iter().find(|example| example.name == "hello").unwrap();
+    let image = dir.path().join("hello.iso");
+    fs::copy(example.image().unwrap(), &image).unwrap();
+    let verbs: [&[&str]; 7] = [
+        &["inspect", "--json", "IMAGE"],
+        &["check", "--json", "IMAGE"],
+        &["ls", "-lR", "IMAGE"],
+        &["cat", "IMAGE", "partition:1"],
+        &["extract", "--quiet", "IMAGE", "-C", "DIR"],
+        &["diff", "--json", "IMAGE", "PLAIN"],
+        &["verify", "--json", "IMAGE", "PLAIN"],
+    ];
+    let said = |verb: &[&str], of: &std::path::Path| {
+        let directory = dir.path().join("extracted");
+        let word = |word: &&str| match *word {
+            "IMAGE" => of.as_os_str().to_owned(),
+            "PLAIN" => image.as_os_str().to_owned(),
+            "DIR" => directory.as_os_str().to_owned(),
+            word => word.into(),
+        };
+        let words: Vec<_> = verb.iter().map(word).collect();
+        let output = isobuild(&words.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap();
+        let extracted = directory.exists().then(|| of_directory(&directory).unwrap());
+        let _ = fs::remove_dir_all(&directory);
+        (output.status.code(), output.stdout, extracted)
+    };
+    for (program, end) in [("gzip", "gz"), ("xz", "xz"), ("zstd", "zst")] {
+        let packed = dir.path().join(format!("hello.iso.{end}"));
+        let status = Command::new(program).args(["-k", "-q"]).arg(&image).status().unwrap();
+        assert!(status.success() && packed.exists());
+        for verb in verbs {
+            let (wanted, found) = (said(verb, &image), said(verb, &packed));
+            assert_eq!(wanted.0, Some(0), "{verb:?}");
+            assert_eq!(found, wanted, "{verb:?} of {end}");
+        }
+        let print = isobuild(&[
+            "run".as_ref(),
+            "--print".as_ref(),
+            "--firmware".as_ref(),
+            "bios".as_ref(),
+            packed.as_os_str(),
+        ]);
+        let print = print.unwrap();
+        let error = String::from_utf8(print.stderr).unwrap();
+        assert!(
+            print.status.code() == Some(1) && error.contains("decompress it first"),
+            "{error}"
+        );
     }
 }

@@ -3,26 +3,27 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::device::{Burner, Payload, Target};
+use crate::device::{Burner, Target};
 use crate::ground::text::visible_path;
+use crate::look::open::Name;
 use crate::manifest::error::Error;
 use crate::output::Interrupt;
 
+use super::open::opened;
 use super::progress::Progress;
 use super::verify;
 
-/// Has a burner that is installed write the disc, then compares it with the image.
-pub(super) fn burn(target: &Target, payload: Payload, quiet: bool, interrupt: &Interrupt) -> Result<(), Error> {
-    let name = payload.path().to_owned();
+/// Has a burner that is installed write the image at `name` to the disc, then compares it with the image.
+pub(super) fn burn(target: &Target, name: &Path, quiet: bool, interrupt: &Interrupt) -> Result<(), Error> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let burner = Burner::find(&path).ok_or_else(|| Error::Failed(Burner::missing()))?;
-    let whole = payload.into_file()?;
+    let image = opened(name, Name::Needed, interrupt)?;
     let failed = |message: String| Error::Io {
         path: target.path().to_owned(),
         action: "burning",
         source: std::io::Error::other(message),
     };
-    let arguments = burner.arguments(whole.path(), target.path());
+    let arguments = burner.arguments(image.path(), target.path());
     let program = visible_path(burner.program());
     if !quiet {
         let words: Vec<_> = arguments.iter().map(|word| visible_path(Path::new(word))).collect();
@@ -36,7 +37,7 @@ pub(super) fn burn(target: &Target, payload: Payload, quiet: bool, interrupt: &I
         )));
     }
     let progress = Progress::new("looking at the disc", quiet);
-    verify::compare((&name, whole.path()), target.path(), false, progress, interrupt).inspect_err(|_| {
+    verify::compare((name, &image), target.path(), false, progress, interrupt).inspect_err(|_| {
         eprintln!("If the drive does not show the new disc yet, open and close it, and use isobuild verify.");
     })
 }

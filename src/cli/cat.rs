@@ -9,8 +9,8 @@ use crate::look::contents::{self, CopyError, Place, Tree};
 use crate::manifest::error::Error;
 
 use super::Cat;
-use super::inspect::open;
 use super::ls::failed;
+use super::open::open;
 use super::show;
 
 pub(super) fn run(arguments: &Cat) -> Result<(), Error> {

@@ -11,8 +11,9 @@ use crate::look::digests;
 use crate::manifest::error::Error;
 use serde::Serialize;
 
-use super::inspect::{described, open};
+use super::inspect::described;
 use super::ls::failed;
+use super::open::open;
 use super::progress::Progress;
 use super::{Check, print, print_json, show};
 
@@ -30,11 +31,11 @@ struct Verdicts<'a> {
 }
 
 pub(super) fn run(arguments: &Check) -> Result<(), Error> {
-    let mut facts = described(&arguments.image, None)?;
+    let image = open(&arguments.image)?;
+    let mut facts = described(&arguments.image, &image, None)?;
     arguments.trust.judge(&mut facts, &arguments.require)?;
     let mut verified = Vec::new();
     if arguments.digests {
-        let image = open(&arguments.image)?;
         let progress = Progress::new("reading the image", false);
         progress.begin(image.size());
         let found = digests::verify(&image, &mut |done| progress.update(done));

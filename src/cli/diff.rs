@@ -8,8 +8,8 @@ use crate::ground::text::visible_path;
 use crate::look::diff::{self, Difference};
 use crate::manifest::error::Error;
 
-use super::inspect::open;
 use super::ls::failed;
+use super::open::open;
 use super::progress::Progress;
 use super::{Diff, print, print_json, show};
 

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::formats::iso9660::EntryKind;
-use crate::ground::read_at::FileAt;
+use crate::ground::read_at::ReadAt;
 use crate::ground::text;
 use crate::ground::text::visible_path;
 use crate::look::contents::{self, Item, Place, Tree};
@@ -12,8 +12,8 @@ use crate::look::extract::{self, Error as ExtractError, Report};
 use crate::manifest::error::Error;
 use crate::output;
 
-use super::inspect::open;
 use super::ls::failed;
+use super::open::open;
 use super::progress::Progress;
 use super::{Extract, interrupt, show};
 
@@ -104,7 +104,7 @@ enum Wanted {
 }
 
 impl Wanted {
-    fn of(arguments: &Extract, image: &FileAt, named: &[u8]) -> Result<Self, Error> {
+    fn of(arguments: &Extract, image: &dyn ReadAt, named: &[u8]) -> Result<Self, Error> {
         let path = &arguments.image;
         let place = Place::parse(named).map_err(|why| Error::input(path, why))?;
         let failed = |error| failed(path, error);

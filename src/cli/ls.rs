@@ -10,7 +10,8 @@ use crate::look::contents::{Attributes, ContentsError, Item, Place, Tree};
 use crate::manifest::error::Error;
 use serde::Serialize;
 
-use super::inspect::{open, unreadable};
+use super::inspect::unreadable;
+use super::open::open;
 use super::{Ls, print, print_json, show};
 
 pub(super) fn run(arguments: &Ls) -> Result<(), Error> {

@@ -11,6 +11,7 @@ mod extract;
 mod inspect;
 mod loader;
 mod ls;
+mod open;
 mod plan;
 mod planned;
 mod progress;

@@ -33,11 +33,12 @@ pub(super) fn run(arguments: &Run) -> Result<(), Error> {
         Machine::installed(firmware)?;
     }
     let Subject {
+        name,
         image,
         expectations,
         owner,
     } = subject(&arguments.image, &interrupt)?;
-    let mut facts = described(&image, None)?;
+    let mut facts = described(&name, &image, None)?;
     facts.owner = owner.as_ref().map(|owner| owner.certificate.clone());
     let asked = arguments.firmware.map(|firmware| {
         let medium = arguments.medium.unwrap_or(Medium::Cd);
@@ -59,10 +60,14 @@ pub(super) fn run(arguments: &Run) -> Result<(), Error> {
         _ if has_screen() => Seat::Window,
         _ => Seat::Serial,
     };
-    announce(&image, &facts, cell);
+    announce(&name, &facts, cell);
     show::tell(&sentence);
     if arguments.print {
-        return print(&(machine.snapshot(&image, cell.medium).line(seat)? + "\n"));
+        if image.path() != name {
+            let message = "is compressed, and the command would name a file that is gone by then; decompress it first";
+            return Err(Error::input(&name, message));
+        }
+        return print(&(machine.snapshot(image.path(), cell.medium).line(seat)? + "\n"));
     }
     if seat == Seat::Serial {
         show::tell("this terminal is the machine's serial port: Ctrl-A X ends it, Ctrl-A H shows more");
@@ -72,7 +77,7 @@ pub(super) fn run(arguments: &Run) -> Result<(), Error> {
         action: "creating",
         source,
     })?;
-    let medium = Scratch::new(&image, cell.medium, directory.path())?;
+    let medium = Scratch::new(image.path(), cell.medium, directory.path())?;
     let status = machine.scratch(&medium).run(seat)?;
     match status.success() {
         true => Ok(()),

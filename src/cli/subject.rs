@@ -1,13 +1,15 @@
 //! What `run` and `test` are given: an image, or a manifest, whose image is built first when it is older than what goes into it.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use crate::facts::Description;
 use crate::facts::check;
-use crate::ground::read_at::ReadAt;
+use crate::ground::stamp;
 use crate::ground::stamp::Stamp;
 use crate::look::inspect;
+use crate::look::open::{Name, Opened};
 use crate::manifest::error::Error;
 use crate::manifest::{self, Document, Expectations};
 use crate::output::Interrupt;
@@ -16,33 +18,37 @@ use crate::resolve::{self, Resolved};
 use crate::tree::source::Source;
 use crate::vm::Trusted;
 
-use super::inspect::open;
+use super::open::{open, opened};
 use super::planned::planned;
 use super::trust::certificate;
 use super::{Build, build, environment};
 
 /// An image that is there, and what a manifest says about its test.
 pub(super) struct Subject {
-    pub(super) image: PathBuf,
+    /// What it is called.
+    pub(super) name: PathBuf,
+    /// QEMU opens it by its path.
+    pub(super) image: Opened,
     pub(super) expectations: Expectations,
     /// The certificate of the key that signs the loader (`boot.sign.cert`).
     pub(super) owner: Option<Trusted>,
 }
 
 /// How much of a file shows whether it is text.
-const HEAD: usize = 4096;
+const HEAD: u64 = 4096;
 
 /// The image at `path`, or that of the manifest there.
 pub(super) fn subject(path: &Path, interrupt: &Interrupt) -> Result<Subject, Error> {
     if !is_text(path)? {
         return Ok(Subject {
-            image: path.into(),
+            name: path.into(),
+            image: opened(path, Name::Needed, interrupt)?,
             expectations: Expectations::default(),
             owner: None,
         });
     }
     let document = manifest::load(path)?;
-    let image = match current(&document)? {
+    let name = match current(&document)? {
         Some(image) => image,
         None => {
             let arguments = Build {
@@ -60,7 +66,8 @@ pub(super) fn subject(path: &Path, interrupt: &Interrupt) -> Result<Subject, Err
         certificate(&base.join(cert.get_ref()))
     });
     Ok(Subject {
-        image,
+        image: opened(&name, Name::Needed, interrupt)?,
+        name,
         expectations: document.expectations,
         owner: owner.transpose()?,
     })
@@ -68,18 +75,20 @@ pub(super) fn subject(path: &Path, interrupt: &Interrupt) -> Result<Subject, Err
 
 /// No image begins with text: it has boot code there, or zeros.
 fn is_text(path: &Path) -> Result<bool, Error> {
-    let file = open(path)?;
-    let mut head = [0; HEAD];
-    let length = usize::try_from(file.size()).map_or(HEAD, |size| size.min(HEAD));
-    let head = head.get_mut(..length).unwrap_or_default();
-    file.read_exact_at(head, 0).map_err(|source| Error::Io {
+    let failed = |source| Error::Io {
         path: path.into(),
         action: "reading",
         source,
-    })?;
+    };
+    let mut head = Vec::new();
+    // What is neither a file nor a disk is not opened here: a FIFO would wait.
+    if path.is_file() {
+        let file = stamp::open(path).map_err(failed)?;
+        file.take(HEAD).read_to_end(&mut head).map_err(failed)?;
+    }
     // The last character may be cut.
-    let text = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
-    Ok(text && !head.contains(&0))
+    let text = std::str::from_utf8(&head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    Ok(text && !head.is_empty() && !head.contains(&0))
 }
 
 /// The image of a manifest, if it is what a build would make: nothing that goes into it is newer, and it describes itself as the

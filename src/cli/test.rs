@@ -19,12 +19,13 @@ use super::{Test, interrupt, print, print_json, show};
 pub(super) fn run(arguments: &Test) -> Result<(), Error> {
     let interrupt = interrupt()?;
     let Subject {
+        name,
         image,
         expectations,
         owner,
     } = subject(&arguments.image, &interrupt)?;
     let expectations = with(expectations, arguments);
-    let mut facts = described(&image, None)?;
+    let mut facts = described(&name, &image, None)?;
     facts.owner = owner.as_ref().map(|owner| owner.certificate.clone());
     let trusted = arguments
         .trust
@@ -33,13 +34,14 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
         Some(cells) => installed(cells.iter().copied(), true),
         None => installed(check::that_boot(&facts).into_iter(), false),
     };
-    let stem = image.file_stem().unwrap_or_default();
+    let stem = name.file_stem().unwrap_or_default();
     let directory = arguments
         .directory
         .clone()
         .unwrap_or_else(|| Path::new(stem).with_added_extension("test"));
     let round = Round {
-        image: &image,
+        image: image.path(),
+        name: &name,
         cells: &cells,
         expectations: &expectations,
         trusted: &trusted,
@@ -76,7 +78,7 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
             ))?;
         }
     }
-    judge(&image, &report)
+    judge(&name, &report)
 }
 
 /// What the command line says comes before what the manifest says.

@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::device::{self, Comparison, Fault, Medium, Payload};
+use crate::device::{self, Comparison, Fault, Medium};
 use crate::facts::Extent;
-use crate::ground::read_at::{FileAt, ReadAt};
+use crate::ground::read_at::ReadAt;
 use crate::ground::text::visible_path;
 use crate::ground::text::{size, visible};
 use crate::look::inspect;
+use crate::look::open::{Name, Opened};
 use crate::manifest::error::Error;
 use crate::output::Interrupt;
 use clap::Args;
 use serde::Serialize;
 
+use super::open::opened;
 use super::progress::Progress;
 use super::{interrupt, print, print_json};
 
@@ -50,25 +52,33 @@ struct Difference {
 
 pub(super) fn run(arguments: &Verify) -> Result<(), Error> {
     let interrupt = interrupt()?;
-    let whole = Payload::open(&arguments.image)?.into_file()?;
+    let image = opened(&arguments.image, Name::Needless, &interrupt)?;
+    let foreign = inspect::foreign(&image).map_err(|error| Error::input(&arguments.image, error.to_string()))?;
+    if let Some(what) = foreign {
+        return Err(Error::input(&arguments.image, what.to_string()));
+    }
     let progress = Progress::new("looking at the image", arguments.json);
-    let image = (arguments.image.as_path(), whole.path());
-    compare(image, &arguments.device, arguments.json, progress, &interrupt)
+    compare(
+        (&arguments.image, &image),
+        &arguments.device,
+        arguments.json,
+        progress,
+        &interrupt,
+    )
 }
 
-/// Compares the medium with the image, which is shown by the first of its names and read by the second, and says what differs.
+/// Compares the medium with the image, which has a name to be shown by, and says what differs.
 pub(super) fn compare(
-    (name, image): (&Path, &Path),
+    (name, image): (&Path, &Opened),
     device: &Path,
     json: bool,
     progress: Progress,
     interrupt: &Interrupt,
 ) -> Result<(), Error> {
-    let image = super::inspect::open(image)?;
     let mut medium = Medium::open_to_read(device)?;
     progress.phase("comparing", Some(image.size().min(ReadAt::size(&medium))));
     let mut update = |done| progress.update(done);
-    let found = device::verify(&image, &mut medium, &mut update, interrupt).map_err(|fault| match fault {
+    let found = device::verify(image, &mut medium, &mut update, interrupt).map_err(|fault| match fault {
         Fault::Image(source) => Error::Io {
             path: name.to_owned(),
             action: "reading",
@@ -80,7 +90,7 @@ pub(super) fn compare(
     drop(progress);
     let first = found
         .first
-        .map(|offset| difference(&image, offset, medium.sector_size()));
+        .map(|offset| difference(image, offset, medium.sector_size()));
     let names = [visible_path(name), visible_path(device)];
     let verdict = match found.is_sound() {
         true => Ok(()),
@@ -101,7 +111,7 @@ pub(super) fn compare(
 }
 
 /// What of the image lies at `offset`. An image of nothing that is known has no names.
-fn difference(image: &FileAt, offset: u64, sector_size: u64) -> Difference {
+fn difference(image: &Opened, offset: u64, sector_size: u64) -> Difference {
     let facts = inspect::inspect(image).ok();
     let lies_there = |extent: &Extent| (extent.offset..extent.offset + extent.length).contains(&offset);
     let extent = facts.and_then(|facts| facts.extents.into_iter().find(lies_there));

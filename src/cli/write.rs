@@ -90,7 +90,7 @@ pub(super) fn run(arguments: &Write) -> Result<(), Error> {
     let interrupt = interrupt()?;
     target.unmount(&host)?;
     if target.is_optical() {
-        return burn(&target, payload, arguments.quiet, &interrupt);
+        return burn(&target, &arguments.image, arguments.quiet, &interrupt);
     }
     let mut medium = Medium::open(&target, &host)?;
 

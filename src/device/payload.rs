@@ -1,12 +1,10 @@
 //! The image that is written: a file, or the bytes in a compressed one, read once from its first byte to its last.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use tempfile::NamedTempFile;
 
 use super::Error;
 use crate::formats::recognise::Form;
@@ -53,25 +51,6 @@ impl ReadAt for Uncompressed<'_> {
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         FileExt::read_exact_at(self.file, buffer, offset)
-    }
-}
-
-/// An image that is not compressed.
-#[derive(Debug)]
-pub enum Whole {
-    /// The file that was given.
-    Itself(PathBuf),
-    /// A copy that goes with its value.
-    Temporary(NamedTempFile),
-}
-
-impl Whole {
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Itself(path) => path,
-            Self::Temporary(file) => file.path(),
-        }
     }
 }
 
@@ -152,26 +131,6 @@ impl Payload {
             position: HEAD as u64,
             addition: None,
         })
-    }
-
-    /// The image as a file of its own: itself, or what is in it, decompressed into a temporary file.
-    ///
-    /// # Errors
-    /// [`Error::Image`] if it is broken, [`Error::Io`] if there is no room for it.
-    pub fn into_file(mut self) -> Result<Whole, Error> {
-        if self.compression.is_none() {
-            return Ok(Whole::Itself(self.path));
-        }
-        let path = self.path.clone();
-        let failed = |error: io::Error| Error::io(&path, "decompress to a temporary file", None)(error);
-        let mut file = NamedTempFile::new().map_err(failed)?;
-        file.write_all(&self.head).map_err(failed)?;
-        let mut buffer = vec![0; HEAD];
-        while let Some((_, length)) = self.next(&mut buffer)? {
-            file.write_all(buffer.get(..length).unwrap_or_default())
-                .map_err(failed)?;
-        }
-        Ok(Whole::Temporary(file))
     }
 
     /// Its path, for messages.
@@ -365,6 +324,8 @@ pub(super) fn declared_size(head: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn file(bytes: &[u8]) -> tempfile::NamedTempFile {

@@ -54,10 +54,10 @@ pub struct Decompressed {
 }
 
 impl Decompressed {
-    fn new() -> io::Result<Self> {
+    fn new(is_named: bool) -> io::Result<Self> {
         let (file, name) = NamedTempFile::with_prefix("isobuild-")?.into_parts();
         let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        if path.exists() {
+        if !is_named && path.exists() {
             name.close()?;
             return Ok(Self {
                 file,
@@ -88,7 +88,12 @@ impl Decompressed {
 pub struct Spool {
     held: OnceCell<Decompressed>,
     length: Cell<u64>,
+    /// Bytes that the disk has to hold.
+    stored: Cell<u64>,
     most: u64,
+    /// Zeros are left out, and take no room.
+    has_holes: bool,
+    is_named: bool,
 }
 
 impl Spool {
@@ -97,7 +102,20 @@ impl Spool {
         Self {
             held: OnceCell::new(),
             length: Cell::new(0),
+            stored: Cell::new(0),
             most: archive.saturating_mul(RATIO).max(LEAST),
+            has_holes: false,
+            is_named: false,
+        }
+    }
+
+    /// An empty one for a compressed image of so many bytes, which may be zeros for the most part. With `is_named` other programs can open
+    /// the file by its path.
+    pub fn of_image(compressed: u64, is_named: bool) -> Self {
+        Self {
+            has_holes: true,
+            is_named,
+            ..Self::new(compressed)
         }
     }
 
@@ -110,13 +128,20 @@ impl Spool {
         if let Some(held) = self.held.get() {
             return Ok(&held.file);
         }
-        let made = Decompressed::new().map_err(Error::Hold)?;
+        let made = Decompressed::new(self.is_named).map_err(Error::Hold)?;
         Ok(&self.held.get_or_init(|| made).file)
     }
 
     /// What it holds now.
     pub(crate) fn bytes(&self) -> Result<FileAt, Error> {
-        self.file()?.try_clone().and_then(FileAt::new).map_err(Error::Hold)
+        let file = self.file()?;
+        let whole = match self.has_holes {
+            // A hole at the end is as long as this says.
+            true => file.set_len(self.length.get()),
+            false => Ok(()),
+        };
+        let bytes = whole.and_then(|()| file.try_clone()).and_then(FileAt::new);
+        bytes.map_err(Error::Hold)
     }
 
     /// Takes all that `decoded` gives.
@@ -138,10 +163,14 @@ impl Spool {
     pub(crate) fn push(&self, bytes: &[u8]) -> Result<(), Error> {
         let start = self.length.get();
         let end = start + bytes.len() as u64;
-        if end > self.most {
-            return Err(Error::TooMuch);
+        let is_hole = self.has_holes && bytes.iter().all(|&byte| byte == 0);
+        if !is_hole {
+            self.stored.set(self.stored.get() + bytes.len() as u64);
+            if self.stored.get() > self.most {
+                return Err(Error::TooMuch);
+            }
+            self.file()?.write_all_at(bytes, start).map_err(Error::Hold)?;
         }
-        self.file()?.write_all_at(bytes, start).map_err(Error::Hold)?;
         self.length.set(end);
         Ok(())
     }

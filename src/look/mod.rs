@@ -5,3 +5,4 @@ pub mod diff;
 pub mod digests;
 pub mod extract;
 pub mod inspect;
+pub mod open;

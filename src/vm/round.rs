@@ -20,8 +20,10 @@ const OVERHEAD: u64 = 300;
 /// A test: an image, its cells, and what is expected of it.
 #[derive(Clone, Debug)]
 pub struct Round<'a> {
-    /// The image.
+    /// The image, as QEMU opens it.
     pub image: &'a Path,
+    /// What it is called.
+    pub name: &'a Path,
     /// What it boots in, in the order of the report.
     pub cells: &'a [Cell],
     /// What it has to show in each.
@@ -63,6 +65,7 @@ impl Round<'_> {
             });
             trials.push(Trial {
                 image: self.image,
+                name: self.name,
                 cell,
                 expectations: self.expectations,
                 accelerator,

@@ -25,8 +25,10 @@ const SCREEN: &str = "screen.png";
 /// All that a cell's test needs.
 #[derive(Clone, Debug)]
 pub struct Trial<'a> {
-    /// The image.
+    /// The image, as QEMU opens it.
     pub image: &'a Path,
+    /// What it is called.
+    pub name: &'a Path,
     /// What it boots in.
     pub cell: Cell,
     /// What it has to show.
@@ -152,7 +154,7 @@ impl Trial<'_> {
     /// The command that starts the same machine for a person, who then types and watches what the test does.
     fn repeat(&self) -> String {
         let Cell { firmware, medium } = self.cell;
-        let image = shell_word(self.image.as_os_str());
+        let image = shell_word(self.name.as_os_str());
         let mut line = format!(
             "isobuild run {image} --firmware {} --as {}",
             firmware.name(),

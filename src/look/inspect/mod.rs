@@ -23,7 +23,7 @@ use crate::formats::udf;
 use crate::ground::read_at::ReadAt;
 
 pub(crate) use agreement::compare;
-pub(crate) use foreign::{START, by_start, not_an_image, refuse};
+pub(crate) use foreign::{START, by_start, foreign, not_an_image, refuse};
 pub(crate) use indexes::{Index, Indexes, best, read as indexes};
 
 /// Why an image cannot be described.
