@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::facts::cell::Cell;
-use crate::facts::check;
+use crate::facts::verdicts;
 use crate::facts::{Description, Verdict};
 use crate::ground::read_at::ReadAt;
 use crate::ground::text::visible_path;
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Check) -> Result<(), Error> {
         true => print_json(&Verdicts {
             cells: &facts.cells,
             faults: &facts.faults,
-            nothing_boots: check::why_nothing(&facts),
+            nothing_boots: verdicts::why_nothing(&facts),
             verified: arguments.digests.then_some(&verified),
         })?,
         false => {

@@ -8,7 +8,7 @@ use crate::ground::read_at::ReadAt;
 use crate::ground::text;
 use crate::ground::text::visible_path;
 use crate::look::contents::{self, Item, Place, Tree};
-use crate::look::extract::{self, Error as ExtractError, Report};
+use crate::look::extract::{self, ExtractError, Report};
 use crate::manifest::error::Error;
 use crate::output;
 
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Extract) -> Result<(), Error> {
             interrupt.requested().is_none()
         })
         .map_err(|error| match (error, interrupt.requested()) {
-            (ExtractError::Stopped, Some(signal)) => output::Error::Interrupted(signal).into(),
+            (ExtractError::Stopped, Some(signal)) => output::OutputError::Interrupted(signal).into(),
             (error, _) => ended(arguments, error),
         })?;
         drop(progress);

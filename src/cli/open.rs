@@ -33,7 +33,7 @@ pub(super) fn opened(path: &Path, name: Name, interrupt: &Interrupt) -> Result<O
             action: "decompressing to",
             source,
         },
-        OpenError::Stopped => output::Error::Interrupted(interrupt.requested().unwrap_or_default()).into(),
+        OpenError::Stopped => output::OutputError::Interrupted(interrupt.requested().unwrap_or_default()).into(),
         error => Error::input(path, error.to_string()),
     })?;
     if image.behind() > 0 {

@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Run) -> Result<(), Error> {
     let status = machine.scratch(&medium).run(seat)?;
     match status.success() {
         true => Ok(()),
-        false => Err(vm::Error::Control(format!("it has ended with {status}")).into()),
+        false => Err(vm::MachineError::Control(format!("it has ended with {status}")).into()),
     }
 }
 

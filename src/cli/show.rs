@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 
 use crate::facts::cell::{Cell, Firmware};
-use crate::facts::check;
+use crate::facts::verdicts;
 use crate::facts::{Description, Extent, SignatureFacts};
 use crate::ground::text;
 use crate::ground::text::visible_path;
@@ -48,10 +48,10 @@ pub(super) fn notes(warnings: &[String]) {
 
 /// The closing line of a build.
 pub(super) fn built(output: &Path, facts: &Description) {
-    let cells: Vec<String> = check::that_boot(facts).iter().map(ToString::to_string).collect();
-    let boots = match check::why_nothing(facts) {
+    let cells: Vec<String> = verdicts::that_boot(facts).iter().map(ToString::to_string).collect();
+    let boots = match verdicts::why_nothing(facts) {
         None => format!("boots {}", cells.join(", ")),
-        Some(why) if check::claims(facts) => format!("nothing boots it: {why}"),
+        Some(why) if verdicts::claims(facts) => format!("nothing boots it: {why}"),
         Some(_) => "a data image, nothing boots it".into(),
     };
     tell(&format!(
@@ -300,7 +300,7 @@ fn menu(out: &mut String, facts: &Description) {
 /// Only what the image is for: a firmware that boots it from no medium is listed if that is required, if there is a loader for it, or, for a
 /// PC, if nothing boots an image that has a table or a catalog.
 fn cells(out: &mut String, facts: &Description, required: &[Cell]) {
-    let why = check::why_nothing(facts);
+    let why = verdicts::why_nothing(facts);
     if let Some(why) = &why {
         let _ = writeln!(out, "\nnothing boots this image: {}", text::visible(why.as_bytes()));
     }
@@ -324,7 +324,10 @@ fn cells(out: &mut String, facts: &Description, required: &[Cell]) {
             Firmware::SecureBoot2011 | Firmware::SecureBoot2023 if !differ() => is_required,
             _ => {
                 let boots = of(firmware).any(|verdict| verdict.boots);
-                boots || is_required || check::has_loader(facts, firmware) || (why.is_some() && has_structure && is_pc)
+                boots
+                    || is_required
+                    || verdicts::has_loader(facts, firmware)
+                    || (why.is_some() && has_structure && is_pc)
             }
         }
     };
@@ -343,7 +346,7 @@ fn cells(out: &mut String, facts: &Description, required: &[Cell]) {
         let reason = text::visible(cell.reason.as_bytes());
         let _ = writeln!(out, "  {:<width$} {verdict}  {reason}", cell.cell.to_string());
     }
-    if check::needs_third_party(facts) {
+    if verdicts::needs_third_party(facts) {
         let _ = writeln!(
             out,
             "  PCs that trust Windows' certificates alone start no shim until \"Microsoft 3rd party UEFI CA\" is on in their set-up"

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use crate::facts::Description;
-use crate::facts::check;
+use crate::facts::verdicts;
 use crate::ground::stamp;
 use crate::ground::stamp::Stamp;
 use crate::look::inspect;
@@ -120,7 +120,7 @@ fn common(mut facts: Description) -> Description {
     facts.menu.clear();
     facts.owner = None;
     // A plan knows why a menu starts nothing somewhere, and the image that it does not.
-    facts.cells = check::cells(&facts, &[]);
+    facts.cells = verdicts::cells(&facts, &[]);
     facts.extents.iter_mut().for_each(|extent| extent.source = None);
     facts
 }

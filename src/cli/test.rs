@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::facts::cell::Cell;
-use crate::facts::check;
+use crate::facts::verdicts;
 use crate::facts::{Description, Verdict};
 use crate::ground::text;
 use crate::ground::text::visible_path;
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
         .judge(&mut facts, expectations.cells.as_deref().unwrap_or_default())?;
     let (cells, skipped) = match &expectations.cells {
         Some(cells) => installed(cells.iter().copied(), true),
-        None => installed(check::that_boot(&facts).into_iter(), false),
+        None => installed(verdicts::that_boot(&facts).into_iter(), false),
     };
     let stem = name.file_stem().unwrap_or_default();
     let directory = arguments

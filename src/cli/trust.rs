@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::facts::Description;
 use crate::facts::cell::{Cell, Firmware};
-use crate::facts::check;
+use crate::facts::verdicts;
 use crate::formats::authenticode::Certificate;
 use crate::manifest::error::Error;
 use crate::vm::Trusted;
@@ -41,7 +41,7 @@ impl Trust {
         }
         if has_own {
             let certificates: Vec<Certificate> = trusted.iter().map(|one| one.certificate.clone()).collect();
-            facts.cells = check::cells(facts, &certificates);
+            facts.cells = verdicts::cells(facts, &certificates);
         }
         Ok(trusted)
     }

@@ -85,7 +85,7 @@ pub(super) fn compare(
             source,
         },
         Fault::Medium(error) => error.into(),
-        Fault::Interrupted(signal) => device::Error::Interrupted(signal).into(),
+        Fault::Interrupted(signal) => device::DeviceError::Interrupted(signal).into(),
     })?;
     drop(progress);
     let first = found

@@ -217,7 +217,7 @@ fn confirm(target: &Target, payload: &Payload, told: &[String]) -> Result<(), Er
 fn refused(target: &Target, reason: &str) -> Error {
     let path = target.path().to_owned();
     let reasons = vec![reason.to_owned()];
-    device::Error::Refused { path, reasons }.into()
+    device::DeviceError::Refused { path, reasons }.into()
 }
 
 fn closing(target: &Target, payload: &Payload, report: &Report, started: Instant) -> String {

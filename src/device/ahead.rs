@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use super::Error;
+use super::DeviceError;
 use crate::output::Buffer;
 
 /// Buffers that go round: one that is filled, one that is used, and two to even them out.
@@ -17,9 +17,9 @@ const BUFFERS: usize = 4;
 /// The first of either; the other is not called any more.
 pub(super) fn ahead<T: Send>(
     path: &Path,
-    mut fill: impl FnMut(Buffer) -> Result<Option<T>, Error> + Send,
-    mut take: impl FnMut(T) -> Result<Buffer, Error>,
-) -> Result<(), Error> {
+    mut fill: impl FnMut(Buffer) -> Result<Option<T>, DeviceError> + Send,
+    mut take: impl FnMut(T) -> Result<Buffer, DeviceError>,
+) -> Result<(), DeviceError> {
     let (to_taker, full) = mpsc::sync_channel(BUFFERS);
     let (to_filler, empty) = mpsc::channel();
     for _ in 0..BUFFERS {
@@ -38,10 +38,10 @@ pub(super) fn ahead<T: Send>(
     };
     thread::scope(|scope| {
         // Here, so that they are gone before the filling thread is waited for.
-        let (full, to_filler): (Receiver<Result<T, Error>>, mpsc::Sender<Buffer>) = (full, to_filler);
+        let (full, to_filler): (Receiver<Result<T, DeviceError>>, mpsc::Sender<Buffer>) = (full, to_filler);
         let thread = thread::Builder::new().name("read".into());
         let started = thread.spawn_scoped(scope, filling);
-        started.map_err(Error::io(path, "start a thread that reads for", None))?;
+        started.map_err(DeviceError::io(path, "start a thread that reads for", None))?;
         for filled in &full {
             let _ = to_filler.send(take(filled?)?);
         }

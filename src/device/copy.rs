@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::Error;
+use super::DeviceError;
 use super::medium::Medium;
 use super::payload::declared_size;
 use crate::ground::read_at::ReadAt;
@@ -31,13 +31,14 @@ pub struct Copied {
 /// How long the image on a medium is: as its volume descriptor or its GPT says, else all of it.
 ///
 /// # Errors
-/// [`Error::Io`] if the start of the medium cannot be read.
-pub fn image_size(medium: &Medium) -> Result<u64, Error> {
+/// [`DeviceError::Io`] if the start of the medium cannot be read.
+pub fn image_size(medium: &Medium) -> Result<u64, DeviceError> {
     let size = ReadAt::size(medium);
-    let head =
-        medium
-            .read_vec_at(0, size.min(64 * 1024))
-            .map_err(Error::io(medium.path(), "read the start of", Some(0)))?;
+    let head = medium.read_vec_at(0, size.min(64 * 1024)).map_err(DeviceError::io(
+        medium.path(),
+        "read the start of",
+        Some(0),
+    ))?;
     Ok(declared_size(&head).map_or(size, |said| said.min(size)))
 }
 
@@ -45,14 +46,14 @@ pub fn image_size(medium: &Medium) -> Result<u64, Error> {
 /// by sector, and is zeros at last. `progress` learns how many bytes are done.
 ///
 /// # Errors
-/// [`Error::Output`] if the file cannot be written. What cannot be read is no error.
+/// [`DeviceError::Output`] if the file cannot be written. What cannot be read is no error.
 pub fn copy(
     medium: &mut Medium,
     size: u64,
     output: &Path,
     progress: &mut dyn FnMut(u64),
     interrupt: &Interrupt,
-) -> Result<Copied, Error> {
+) -> Result<Copied, DeviceError> {
     let output = Output::create(output)?;
     output.set_size(size)?;
     let mut copied = Copied {
@@ -63,7 +64,7 @@ pub fn copy(
     let mut offset = 0;
     while offset < size {
         if let Some(signal) = interrupt.requested() {
-            return Err(Error::Interrupted(signal));
+            return Err(DeviceError::Interrupted(signal));
         }
         progress(offset);
         let length = (size - offset).min(BUFFER as u64);
@@ -94,14 +95,14 @@ fn salvage(
     (offset, length): (u64, u64),
     unreadable: &mut Vec<(u64, u64)>,
     interrupt: &Interrupt,
-) -> Result<(), Error> {
+) -> Result<(), DeviceError> {
     let sector = medium.sector_size().max(512);
     let mut spare = Buffer::new();
     let mut lost = 0;
     let mut at = 0;
     while at < length {
         if let Some(signal) = interrupt.requested() {
-            return Err(Error::Interrupted(signal));
+            return Err(DeviceError::Interrupted(signal));
         }
         let step = sector.min(length - at);
         let tries = if lost < HOPELESS { TRIES } else { 0 };

@@ -7,7 +7,7 @@ use crate::output;
 
 /// What can end a transfer.
 #[derive(Debug)]
-pub enum Error {
+pub enum DeviceError {
     /// The medium is not one to write to. Nothing was written.
     Refused {
         /// The medium.
@@ -50,12 +50,12 @@ pub enum Error {
         sector_size: u64,
     },
     /// The file cannot be written.
-    Output(output::Error),
+    Output(output::OutputError),
     /// A signal asked to stop.
     Interrupted(i32),
 }
 
-impl Error {
+impl DeviceError {
     pub(super) fn refused(path: &Path, reason: impl Into<String>) -> Self {
         Self::Refused {
             path: path.into(),
@@ -70,7 +70,7 @@ impl Error {
         }
     }
 
-    /// An [`Error::Io`] in the making: for `map_err`.
+    /// A [`DeviceError::Io`] in the making: for `map_err`.
     pub(super) fn io<E: Into<io::Error>>(
         path: &Path,
         action: &'static str,
@@ -85,31 +85,31 @@ impl Error {
     }
 }
 
-impl From<output::Error> for Error {
-    fn from(error: output::Error) -> Self {
+impl From<output::OutputError> for DeviceError {
+    fn from(error: output::OutputError) -> Self {
         match error {
-            output::Error::Interrupted(signal) => Self::Interrupted(signal),
+            output::OutputError::Interrupted(signal) => Self::Interrupted(signal),
             error => Self::Output(error),
         }
     }
 }
 
-impl From<Error> for crate::manifest::error::Error {
-    fn from(error: Error) -> Self {
+impl From<DeviceError> for crate::manifest::error::Error {
+    fn from(error: DeviceError) -> Self {
         match error {
-            Error::Refused { .. } => Self::Refused(error.to_string()),
-            Error::Image { path, message } => Self::Input { path, message },
-            Error::Different { .. } => Self::Verdict(error.to_string()),
-            Error::Output(error) => Self::Write(error),
-            Error::Interrupted(signal) => Self::Write(output::Error::Interrupted(signal)),
-            Error::Changed { .. } | Error::Io { .. } => Self::Failed(error.to_string()),
+            DeviceError::Refused { .. } => Self::Refused(error.to_string()),
+            DeviceError::Image { path, message } => Self::Input { path, message },
+            DeviceError::Different { .. } => Self::Verdict(error.to_string()),
+            DeviceError::Output(error) => Self::Write(error),
+            DeviceError::Interrupted(signal) => Self::Write(output::OutputError::Interrupted(signal)),
+            DeviceError::Changed { .. } | DeviceError::Io { .. } => Self::Failed(error.to_string()),
         }
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for DeviceError {}
 
-impl std::fmt::Display for Error {
+impl std::fmt::Display for DeviceError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = crate::ground::text::visible_path;
         match self {

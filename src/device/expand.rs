@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustix::fs::SeekFrom;
 use sha2::{Digest as _, Sha256};
 
-use super::Error;
+use super::DeviceError;
 use super::payload::{Addition, Payload, Source};
 use crate::formats::gpt::{self, Guid};
 
@@ -17,19 +17,21 @@ use crate::formats::gpt::{self, Guid};
 /// take the room between. Nothing is written yet.
 ///
 /// # Errors
-/// [`Error::Image`] if it has no GPT that can be moved; [`Error::Io`] if there is no `mkfs.ext4`, or it fails.
-pub fn expand(payload: &mut Payload, sector_size: u64, size: u64, label: Option<&str>) -> Result<(), Error> {
+/// [`DeviceError::Image`] if it has no GPT that can be moved; [`DeviceError::Io`] if there is no `mkfs.ext4`, or it fails.
+pub fn expand(payload: &mut Payload, sector_size: u64, size: u64, label: Option<&str>) -> Result<(), DeviceError> {
     let new = label.map(|label| gpt::New {
         kind: gpt::LINUX_DATA,
         guid: partition_guid(payload.head(), label),
         name: label.to_owned(),
     });
     let expanded = gpt::expand(payload.head(), sector_size, size, new)
-        .map_err(|error| Error::image(payload.path(), format!("it cannot be expanded: {error}")))?;
+        .map_err(|error| DeviceError::image(payload.path(), format!("it cannot be expanded: {error}")))?;
     payload.change(expanded.head, expanded.old_backup);
     if let (Some(partition), Some(label)) = (expanded.added, label) {
         let file = Arc::new(file_system(label, partition.length)?);
-        for (start, length) in data(&file).map_err(Error::io(Path::new("mkfs.ext4"), "read what was made by", None))? {
+        for (start, length) in
+            data(&file).map_err(DeviceError::io(Path::new("mkfs.ext4"), "read what was made by", None))?
+        {
             payload.add(Addition {
                 offset: partition.start + start,
                 length,
@@ -60,20 +62,20 @@ fn partition_guid(head: &[u8], label: &str) -> Guid {
 }
 
 /// A file system for a partition of so many bytes, in a file of which what reads as zeros is a hole.
-fn file_system(label: &str, length: u64) -> Result<File, Error> {
+fn file_system(label: &str, length: u64) -> Result<File, DeviceError> {
     let program = Path::new("mkfs.ext4");
-    let failed = |action| Error::io(program, action, None);
+    let failed = |action| DeviceError::io(program, action, None);
     let directory = tempfile::tempdir().map_err(failed("make a directory for"))?;
     let (root, file) = (directory.path().join("root"), directory.path().join("file-system"));
-    fs::create_dir(&root).map_err(Error::io(program, "make a directory for", None))?;
+    fs::create_dir(&root).map_err(DeviceError::io(program, "make a directory for", None))?;
     if label == DEBIAN {
         // live-boot(7): what is kept is what this file says.
-        fs::write(root.join("persistence.conf"), "/ union\n").map_err(Error::io(program, "write for", None))?;
+        fs::write(root.join("persistence.conf"), "/ union\n").map_err(DeviceError::io(program, "write for", None))?;
     }
-    let image = File::create_new(&file).map_err(Error::io(program, "make a file for", None))?;
+    let image = File::create_new(&file).map_err(DeviceError::io(program, "make a file for", None))?;
     image
         .set_len(length)
-        .map_err(Error::io(program, "make a file for", None))?;
+        .map_err(DeviceError::io(program, "make a file for", None))?;
     // The tables that are not written are not taken for zeros, but zeroed by the kernel later. The UUID is a new one each time: it goes into
     // the check sums of the journal, which tell its blocks from those of a file system that was there before.
     let output = Command::new(program)
@@ -90,15 +92,15 @@ fn file_system(label: &str, length: u64) -> Result<File, Error> {
         ])
         .args([&root, &file])
         .output()
-        .map_err(Error::io(program, "run (Debian package e2fsprogs)", None))?;
+        .map_err(DeviceError::io(program, "run (Debian package e2fsprogs)", None))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let said = crate::ground::text::visible(said.trim().as_bytes());
-        return Err(Error::io(program, "make a file system with", None)(
+        return Err(DeviceError::io(program, "make a file system with", None)(
             std::io::Error::other(said),
         ));
     }
-    File::open(&file).map_err(Error::io(program, "open what was made by", None))
+    File::open(&file).map_err(DeviceError::io(program, "open what was made by", None))
 }
 
 /// The label for which Debian's live systems look.

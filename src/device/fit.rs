@@ -1,6 +1,6 @@
 //! Whether an image can boot from a medium at all, before anything of that is overwritten.
 
-use super::Error;
+use super::DeviceError;
 use super::payload::Payload;
 use super::target::{Kind, Target};
 use crate::formats::recognise::Form;
@@ -8,8 +8,8 @@ use crate::formats::recognise::Form;
 /// Makes sure that the image has room, and that its partition table is one for the medium's sectors.
 ///
 /// # Errors
-/// [`Error::Refused`] with what would fit.
-pub fn fits(target: &Target, payload: &Payload) -> Result<(), Error> {
+/// [`DeviceError::Refused`] with what would fit.
+pub fn fits(target: &Target, payload: &Payload) -> Result<(), DeviceError> {
     if target.is_optical() {
         // An empty disc does not say how much it takes, and firmware looks at El Torito there.
         return Ok(());
@@ -28,7 +28,7 @@ pub fn fits(target: &Target, payload: &Payload) -> Result<(), Error> {
     }
     match reasons.is_empty() {
         true => Ok(()),
-        false => Err(Error::Refused {
+        false => Err(DeviceError::Refused {
             path: target.path().to_owned(),
             reasons,
         }),

@@ -1,11 +1,11 @@
 //! An image is looked at before it is written: what is cut short is refused, and what starts from no such medium is told.
 
-use super::Error;
+use super::DeviceError;
 use super::payload::{Payload, declared_size};
 use super::target::Target;
 use crate::facts::Description;
 use crate::facts::cell::Medium;
-use crate::facts::check;
+use crate::facts::verdicts;
 use crate::ground::read_at::ReadAt;
 use crate::look::inspect::{self, InspectError};
 
@@ -35,7 +35,7 @@ pub struct Judgement {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn judge(payload: &Payload, target: &Target) -> Result<Judgement, Error> {
+pub fn judge(payload: &Payload, target: &Target) -> Result<Judgement, DeviceError> {
     let Some(image) = payload.whole() else {
         return Ok(Judgement {
             starts: by_head(payload.head()),
@@ -57,7 +57,7 @@ pub fn judge(payload: &Payload, target: &Target) -> Result<Judgement, Error> {
     };
     let starts = match inspect::inspect(&image) {
         Ok(facts) => of_cells(&facts, medium),
-        Err(InspectError::Io(error)) => return Err(Error::io(payload.path(), "read", None)(error)),
+        Err(InspectError::Io(error)) => return Err(DeviceError::io(payload.path(), "read", None)(error)),
         Err(_) => of_disk(payload.head()),
     };
     Ok(Judgement { starts, cut })
@@ -70,7 +70,7 @@ fn of_cells(facts: &Description, medium: Medium) -> Starts {
         return Starts::Yes;
     }
     match cells.next() {
-        Some(verdict) if check::claims(facts) => Starts::No(format!("{}: {}", verdict.cell, verdict.reason)),
+        Some(verdict) if verdicts::claims(facts) => Starts::No(format!("{}: {}", verdict.cell, verdict.reason)),
         _ => Starts::Data,
     }
 }

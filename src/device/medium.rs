@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Advice, FallocateFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::Error;
+use super::DeviceError;
 use super::host::Host;
 use super::target::{Kind, Target};
 use crate::ground::read_at::ReadAt;
@@ -33,13 +33,13 @@ impl Medium {
     /// Opens what was chosen, for this program alone, and makes sure that it still is what was chosen. A file is made if there is none.
     ///
     /// # Errors
-    /// [`Error::Refused`] if another program has it, or another disk has taken its place.
-    pub fn open(target: &Target, host: &Host) -> Result<Self, Error> {
+    /// [`DeviceError::Refused`] if another program has it, or another disk has taken its place.
+    pub fn open(target: &Target, host: &Host) -> Result<Self, DeviceError> {
         let file = open(target)?;
         let mut medium = Self {
             direct: direct(&file, OFlags::RDWR),
             path: target.path().to_owned(),
-            size: io::Seek::seek(&mut &file, io::SeekFrom::End(0)).map_err(Error::io(
+            size: io::Seek::seek(&mut &file, io::SeekFrom::End(0)).map_err(DeviceError::io(
                 target.path(),
                 "measure",
                 None,
@@ -49,7 +49,7 @@ impl Medium {
             is_new: matches!(target.kind(), Kind::File { length: None }),
             file,
         };
-        let stat = rustix::fs::fstat(&medium.file).map_err(Error::io(target.path(), "look at", None))?;
+        let stat = rustix::fs::fstat(&medium.file).map_err(DeviceError::io(target.path(), "look at", None))?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if let Kind::Disk { .. } = target.kind() {
             let number = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
@@ -67,25 +67,27 @@ impl Medium {
     /// Opens a disk, a disc or a file to read what is on it.
     ///
     /// # Errors
-    /// [`Error::Io`]; and [`Error::Refused`] if it is neither.
-    pub fn open_to_read(path: &Path) -> Result<Self, Error> {
+    /// [`DeviceError::Io`]; and [`DeviceError::Refused`] if it is neither.
+    pub fn open_to_read(path: &Path) -> Result<Self, DeviceError> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(Error::io(path, "open", None))?;
+        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(DeviceError::io(path, "open", None))?;
         let file = File::from(file);
-        let kind = rustix::fs::fstat(&file).map_err(Error::io(path, "look at", None))?;
+        let kind = rustix::fs::fstat(&file).map_err(DeviceError::io(path, "look at", None))?;
         let kind = FileType::from_raw_mode(kind.st_mode);
         if !matches!(kind, FileType::BlockDevice | FileType::RegularFile) {
-            return Err(Error::refused(path, "it is neither a disk nor a regular file"));
+            return Err(DeviceError::refused(path, "it is neither a disk nor a regular file"));
         }
         let is_disk = kind == FileType::BlockDevice;
         let sector_size = match is_disk {
-            true => rustix::fs::ioctl_blksszget(&file).map_err(Error::io(path, "ask for the sectors of", None))?,
+            true => {
+                rustix::fs::ioctl_blksszget(&file).map_err(DeviceError::io(path, "ask for the sectors of", None))?
+            }
             false => 1,
         };
         Ok(Self {
             direct: direct(&file, OFlags::RDONLY),
             path: path.to_owned(),
-            size: io::Seek::seek(&mut &file, io::SeekFrom::End(0)).map_err(Error::io(path, "measure", None))?,
+            size: io::Seek::seek(&mut &file, io::SeekFrom::End(0)).map_err(DeviceError::io(path, "measure", None))?,
             sector_size: sector_size.into(),
             is_disk,
             is_new: false,
@@ -116,39 +118,39 @@ impl Medium {
     }
 
     /// Makes a file this long, if it is shorter.
-    pub(super) fn grow(&mut self, size: u64) -> Result<(), Error> {
+    pub(super) fn grow(&mut self, size: u64) -> Result<(), DeviceError> {
         if !self.is_disk && self.size < size {
             self.file
                 .set_len(size)
-                .map_err(Error::io(&self.path, "make room in", Some(size)))?;
+                .map_err(DeviceError::io(&self.path, "make room in", Some(size)))?;
             self.size = size;
         }
         Ok(())
     }
 
     /// Writes the first `length` bytes of `buffer`.
-    pub(super) fn write(&mut self, buffer: &Buffer, length: usize, offset: u64) -> Result<(), Error> {
+    pub(super) fn write(&mut self, buffer: &Buffer, length: usize, offset: u64) -> Result<(), DeviceError> {
         let bytes = buffer.get(..length).unwrap_or_default();
         if let Some(direct) = self.direct.as_ref().filter(|_| self.fits_blocks(length, offset)) {
             let result = direct.write_all_at(bytes, offset);
             if !refuses(&result) {
-                return result.map_err(Error::io(&self.path, "write", Some(offset)));
+                return result.map_err(DeviceError::io(&self.path, "write", Some(offset)));
             }
             self.direct = None;
         }
         self.file
             .write_all_at(bytes, offset)
-            .map_err(Error::io(&self.path, "write", Some(offset)))
+            .map_err(DeviceError::io(&self.path, "write", Some(offset)))
     }
 
     /// Fills the first `length` bytes of `buffer` from the medium.
-    pub(super) fn read(&mut self, buffer: &mut Buffer, length: usize, offset: u64) -> Result<(), Error> {
+    pub(super) fn read(&mut self, buffer: &mut Buffer, length: usize, offset: u64) -> Result<(), DeviceError> {
         let fits = self.fits_blocks(length, offset);
         let bytes = buffer.get_mut(..length).unwrap_or_default();
         if let Some(direct) = self.direct.as_ref().filter(|_| fits) {
             let result = direct.read_exact_at(bytes, offset);
             if !refuses(&result) {
-                return result.map_err(Error::io(&self.path, "read", Some(offset)));
+                return result.map_err(DeviceError::io(&self.path, "read", Some(offset)));
             }
             self.direct = None;
         }
@@ -157,7 +159,7 @@ impl Medium {
         let _ = rustix::fs::fadvise(&self.file, offset, length, Advice::DontNeed);
         self.file
             .read_exact_at(bytes, offset)
-            .map_err(Error::io(&self.path, "read", Some(offset)))
+            .map_err(DeviceError::io(&self.path, "read", Some(offset)))
     }
 
     /// Whether a transfer can go past the page cache.
@@ -171,7 +173,7 @@ impl Medium {
     }
 
     /// Writes zeros over a range, cut where the medium ends.
-    pub(super) fn zero(&mut self, offset: u64, length: u64) -> Result<(), Error> {
+    pub(super) fn zero(&mut self, offset: u64, length: u64) -> Result<(), DeviceError> {
         let zeros = Buffer::new();
         let end = offset.saturating_add(length).min(self.size);
         let mut at = offset;
@@ -192,8 +194,8 @@ impl Medium {
     }
 
     /// Returns when all that was written is on the medium.
-    pub(super) fn sync(&self) -> Result<(), Error> {
-        rustix::io::retry_on_intr(|| rustix::fs::fdatasync(&self.file)).map_err(Error::io(
+    pub(super) fn sync(&self) -> Result<(), DeviceError> {
+        rustix::io::retry_on_intr(|| rustix::fs::fdatasync(&self.file)).map_err(DeviceError::io(
             &self.path,
             "flush the writes to",
             None,
@@ -201,7 +203,7 @@ impl Medium {
     }
 }
 
-fn open(target: &Target) -> Result<File, Error> {
+fn open(target: &Target) -> Result<File, DeviceError> {
     let common = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let flags = match target.kind() {
         // open(2): on a block device O_EXCL fails while it, or a part of it, is mounted or otherwise claimed.
@@ -212,20 +214,16 @@ fn open(target: &Target) -> Result<File, Error> {
     let path = target.path();
     match rustix::fs::open(path, flags, Mode::from_raw_mode(0o666)) {
         Ok(file) => Ok(file.into()),
-        Err(Errno::BUSY) => Err(Error::refused(
+        Err(Errno::BUSY) => Err(DeviceError::refused(
             path,
             "another program has it, or a file system on it is mounted",
         )),
-        Err(Errno::ROFS) => Err(Error::refused(path, "it is read-only")),
+        Err(Errno::ROFS) => Err(DeviceError::refused(path, "it is read-only")),
         Err(Errno::EXIST | Errno::LOOP | Errno::NOENT) => Err(target.replaced()),
-        Err(error @ (Errno::ACCESS | Errno::PERM)) if matches!(target.kind(), Kind::Disk { .. }) => {
-            Err(Error::io(
-                path,
-                "open (only root may write to disks: run this with sudo)",
-                None,
-            )(error))
-        }
-        Err(error) => Err(Error::io(path, "open", None)(error)),
+        Err(error @ (Errno::ACCESS | Errno::PERM)) if matches!(target.kind(), Kind::Disk { .. }) => Err(
+            DeviceError::io(path, "open (only root may write to disks: run this with sudo)", None)(error),
+        ),
+        Err(error) => Err(DeviceError::io(path, "open", None)(error)),
     }
 }
 

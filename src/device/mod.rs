@@ -25,7 +25,7 @@ mod verify;
 pub use burn::Burner;
 pub use copy::{Copied, copy, image_size, map};
 pub use disk::{Bus, Disk, Refusal};
-pub use error::Error;
+pub use error::DeviceError;
 pub use expand::{DEBIAN, expand};
 pub use fit::fits;
 pub use host::Host;

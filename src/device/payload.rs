@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Error;
+use super::DeviceError;
 use crate::formats::recognise::Form;
 use crate::ground::decompress::{Behind, Compression};
 use crate::ground::read_at::ReadAt;
@@ -78,14 +78,14 @@ impl Payload {
     /// Opens an image and reads its first MiB.
     ///
     /// # Errors
-    /// [`Error::Image`] if it cannot be read, is empty, or holds a disk in a form that no firmware reads.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let unreadable = |error: io::Error| Error::image(path, error.to_string());
+    /// [`DeviceError::Image`] if it cannot be read, is empty, or holds a disk in a form that no firmware reads.
+    pub fn open(path: &Path) -> Result<Self, DeviceError> {
+        let unreadable = |error: io::Error| DeviceError::image(path, error.to_string());
         let file = stamp::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         let kind = metadata.file_type();
         if !kind.is_file() && !kind.is_block_device() {
-            return Err(Error::image(path, "it is neither a file nor a disk"));
+            return Err(DeviceError::image(path, "it is neither a file nor a disk"));
         }
         // The metadata of a disk says 0.
         let length = io::Seek::seek(&mut &file, io::SeekFrom::End(0)).map_err(unreadable)?;
@@ -105,7 +105,7 @@ impl Payload {
         let begun = read_full(&mut reader, &mut head).map_err(|error| broken(path, error))?;
         head.truncate(begun);
         if head.is_empty() {
-            return Err(Error::image(path, "there is nothing in it"));
+            return Err(DeviceError::image(path, "there is nothing in it"));
         }
         let mut end = Vec::new();
         // The end of a compressed image is not known yet.
@@ -115,7 +115,7 @@ impl Payload {
                 .map_err(unreadable)?;
         }
         if let Some(what) = inspect::not_an_image(&head, &end) {
-            return Err(Error::image(path, what.to_string()));
+            return Err(DeviceError::image(path, what.to_string()));
         }
         Ok(Self {
             path: path.to_owned(),
@@ -191,7 +191,7 @@ impl Payload {
 
     /// Fills `buffer` with what follows: the rest of the image, then what was added. The result is where it belongs and how much there is;
     /// `None` at the end.
-    pub(super) fn next(&mut self, buffer: &mut [u8]) -> Result<Option<(u64, usize)>, Error> {
+    pub(super) fn next(&mut self, buffer: &mut [u8]) -> Result<Option<(u64, usize)>, DeviceError> {
         if self.addition.is_none() {
             let length = read_full(&mut self.reader, buffer).map_err(|error| broken(&self.path, error))?;
             if length > 0 {
@@ -209,7 +209,7 @@ impl Payload {
                 false => self.position,
             };
             if said.is_some_and(|said| said > end) {
-                return Err(Error::image(
+                return Err(DeviceError::image(
                     &self.path,
                     format!("it ends too early, after {end} bytes; it was cut"),
                 ));
@@ -217,9 +217,10 @@ impl Payload {
         }
         let (mut index, mut done) = self.addition.unwrap_or_default();
         while let Some(addition) = self.additions.get(index) {
-            let length = addition
-                .read(buffer, done)
-                .map_err(Error::io(&self.path, "read what is added to", None))?;
+            let length =
+                addition
+                    .read(buffer, done)
+                    .map_err(DeviceError::io(&self.path, "read what is added to", None))?;
             if length > 0 {
                 self.addition = Some((index, done + length as u64));
                 return Ok(Some((addition.offset + done, length)));
@@ -244,11 +245,14 @@ impl Payload {
     }
 
     /// Makes sure that the file is still what it was when it was opened.
-    fn unchanged(&self) -> Result<(), Error> {
-        let metadata = self.file.metadata().map_err(Error::io(&self.path, "look at", None))?;
+    fn unchanged(&self) -> Result<(), DeviceError> {
+        let metadata = self
+            .file
+            .metadata()
+            .map_err(DeviceError::io(&self.path, "look at", None))?;
         match self.stamp.change(&Stamp::of(&metadata)) {
             None => Ok(()),
-            Some(what) => Err(Error::Changed {
+            Some(what) => Err(DeviceError::Changed {
                 path: self.path.clone(),
                 what,
             }),
@@ -282,11 +286,13 @@ impl Addition {
 }
 
 /// The system's errors are its own; wrong bytes are the image's.
-fn broken(path: &Path, error: io::Error) -> Error {
+fn broken(path: &Path, error: io::Error) -> DeviceError {
     match error.raw_os_error() {
-        Some(_) => Error::io(path, "read", None)(error),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => Error::image(path, "it ends too early; it was cut"),
-        None => Error::image(path, format!("it cannot be decompressed: {error}")),
+        Some(_) => DeviceError::io(path, "read", None)(error),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            DeviceError::image(path, "it ends too early; it was cut")
+        }
+        None => DeviceError::image(path, format!("it cannot be decompressed: {error}")),
     }
 }
 
@@ -381,6 +387,6 @@ mod tests {
         assert_eq!((payload.size(), payload.head().len()), (Some(100), 100));
         payload.unchanged().unwrap();
         file.write_all(b"more").unwrap();
-        assert!(matches!(payload.unchanged(), Err(Error::Changed { .. })));
+        assert!(matches!(payload.unchanged(), Err(DeviceError::Changed { .. })));
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::Error;
+use super::DeviceError;
 use super::disk::{Disk, Partition, Refusal, Use};
 use super::host::Host;
 
@@ -59,14 +59,14 @@ impl Target {
     /// What `path` names.
     ///
     /// # Errors
-    /// [`Error::Refused`] if it is nothing to write to, with every reason that is not allowed and the flag that would allow it.
-    pub fn choose(host: &Host, path: &Path, allowed: Allowed) -> Result<Self, Error> {
+    /// [`DeviceError::Refused`] if it is nothing to write to, with every reason that is not allowed and the flag that would allow it.
+    pub fn choose(host: &Host, path: &Path, allowed: Allowed) -> Result<Self, DeviceError> {
         let path = match fs::canonicalize(path) {
             Ok(path) => path,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return new_file(host, path),
-            Err(error) => return Err(Error::io(path, "look at", None)(error)),
+            Err(error) => return Err(DeviceError::io(path, "look at", None)(error)),
         };
-        let metadata = fs::metadata(&path).map_err(Error::io(&path, "look at", None))?;
+        let metadata = fs::metadata(&path).map_err(DeviceError::io(&path, "look at", None))?;
         let kind = metadata.file_type();
         if kind.is_file() {
             let length = Some(metadata.len());
@@ -74,14 +74,17 @@ impl Target {
             return Ok(Self { path, kind });
         }
         if !kind.is_block_device() {
-            return Err(Error::refused(&path, "it is neither a disk nor a regular file"));
+            return Err(DeviceError::refused(&path, "it is neither a disk nor a regular file"));
         }
         let number = (rustix::fs::major(metadata.rdev()), rustix::fs::minor(metadata.rdev()));
         let known = host
             .find(number)
-            .map_err(Error::io(&host.sys, "ask for the disks", None))?;
+            .map_err(DeviceError::io(&host.sys, "ask for the disks", None))?;
         let Some((disk, partition)) = known else {
-            return Err(Error::refused(&path, "it is no disk, but made of others or of memory"));
+            return Err(DeviceError::refused(
+                &path,
+                "it is no disk, but made of others or of memory",
+            ));
         };
         let disk = Box::new(disk);
         let target = Self {
@@ -91,7 +94,7 @@ impl Target {
         let reasons = target.reasons(host, allowed);
         match reasons.is_empty() {
             true => Ok(target),
-            false => Err(Error::Refused {
+            false => Err(DeviceError::Refused {
                 path: target.path,
                 reasons,
             }),
@@ -155,8 +158,8 @@ impl Target {
     /// Unmounts what of it is mounted.
     ///
     /// # Errors
-    /// [`Error::Io`] when a file system is in use.
-    pub fn unmount(&self, host: &Host) -> Result<(), Error> {
+    /// [`DeviceError::Io`] when a file system is in use.
+    pub fn unmount(&self, host: &Host) -> Result<(), DeviceError> {
         let Kind::Disk { disk, partition } = &self.kind else {
             return Ok(());
         };
@@ -168,7 +171,7 @@ impl Target {
         for one in uses.iter().rev() {
             if let Use::Mounted { at, .. } = one {
                 rustix::mount::unmount(at, rustix::mount::UnmountFlags::NOFOLLOW)
-                    .map_err(Error::io(at, "unmount", None))?;
+                    .map_err(DeviceError::io(at, "unmount", None))?;
             }
         }
         Ok(())
@@ -195,8 +198,8 @@ impl Target {
     }
 
     /// The error when it is not.
-    pub(super) fn replaced(&self) -> Error {
-        Error::refused(&self.path, "something else has taken its place since it was chosen")
+    pub(super) fn replaced(&self) -> DeviceError {
+        DeviceError::refused(&self.path, "something else has taken its place since it was chosen")
     }
 }
 
@@ -208,18 +211,18 @@ fn with_flag(reason: String, flag: Option<&str>) -> String {
 }
 
 /// A file that is not there yet, in a directory that is.
-fn new_file(host: &Host, path: &Path) -> Result<Target, Error> {
+fn new_file(host: &Host, path: &Path) -> Result<Target, DeviceError> {
     let directory = match path.parent() {
         Some(parent) if parent != OsStr::new("") => parent,
         _ => Path::new("."),
     };
-    let directory = fs::canonicalize(directory).map_err(Error::io(path, "look at the directory of", None))?;
+    let directory = fs::canonicalize(directory).map_err(DeviceError::io(path, "look at the directory of", None))?;
     let Some(name) = path.file_name() else {
-        return Err(Error::refused(path, "it is neither a disk nor a regular file"));
+        return Err(DeviceError::refused(path, "it is neither a disk nor a regular file"));
     };
     // A disk that was pulled out, or a name mistyped: the file would lie in memory.
     if directory.starts_with(&host.dev) {
-        return Err(Error::refused(
+        return Err(DeviceError::refused(
             path,
             "there is no such disk (isobuild devices lists them)",
         ));

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use twox_hash::XxHash3_128;
 
-use super::Error;
+use super::DeviceError;
 use super::ahead::ahead;
 use super::medium::Medium;
 use super::payload::{HEAD, Payload};
@@ -69,7 +69,7 @@ pub fn transfer(
     options: Options,
     progress: &mut dyn FnMut(Phase, u64, Option<u64>),
     interrupt: &Interrupt,
-) -> Result<Report, Error> {
+) -> Result<Report, DeviceError> {
     if let Some(size) = payload.size() {
         medium.grow(size)?;
         if size > medium.size() {
@@ -99,12 +99,12 @@ pub fn transfer(
     result
 }
 
-fn too_small(medium: &Medium, size: u64) -> Error {
+fn too_small(medium: &Medium, size: u64) -> DeviceError {
     let reason = format!(
         "it is too small: it has {} bytes, the image needs {size}",
         medium.size()
     );
-    Error::refused(medium.path(), reason)
+    DeviceError::refused(medium.path(), reason)
 }
 
 /// The errands of one transfer.
@@ -117,7 +117,7 @@ struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    fn run(&mut self, payload: &mut Payload, options: Options) -> Result<Report, Error> {
+    fn run(&mut self, payload: &mut Payload, options: Options) -> Result<Report, DeviceError> {
         let said = payload.size();
         let blank = said.is_some_and(|size| self.medium.discard(size));
         self.medium.zero(0, HEAD as u64)?;
@@ -141,7 +141,7 @@ impl Transfer<'_> {
     }
 
     /// Writes what follows the head, but for zeros on a medium that is `blank`.
-    fn write_all(&mut self, payload: &mut Payload, blank: bool, report: &mut Report) -> Result<Vec<Span>, Error> {
+    fn write_all(&mut self, payload: &mut Payload, blank: bool, report: &mut Report) -> Result<Vec<Span>, DeviceError> {
         let (total, sector_size) = (payload.total(), self.medium.sector_size());
         let path = self.medium.path().to_owned();
         let (mut spans, mut done) = (Vec::new(), 0);
@@ -165,7 +165,7 @@ impl Transfer<'_> {
     }
 
     /// Compares what the medium has with all that was written behind the head.
-    fn compare_all(&mut self, spans: &[Span], payload: &Payload, total: u64) -> Result<(), Error> {
+    fn compare_all(&mut self, spans: &[Span], payload: &Payload, total: u64) -> Result<(), DeviceError> {
         let (path, sector_size) = (self.medium.path().to_owned(), self.medium.sector_size());
         let (medium, mut left, mut done) = (&mut *self.medium, spans.iter(), 0);
         let fill = |mut buffer: Buffer| {
@@ -185,7 +185,7 @@ impl Transfer<'_> {
     }
 
     /// Compares what the medium has with what was written there.
-    fn compare(&mut self, span: &Span, payload: &Payload) -> Result<(), Error> {
+    fn compare(&mut self, span: &Span, payload: &Payload) -> Result<(), DeviceError> {
         check(self.interrupt)?;
         if self.reads_back(span)? {
             return Ok(());
@@ -200,7 +200,7 @@ impl Transfer<'_> {
     }
 
     /// Whether the medium has the bytes.
-    fn reads_back(&mut self, span: &Span) -> Result<bool, Error> {
+    fn reads_back(&mut self, span: &Span) -> Result<bool, DeviceError> {
         if span.offset + span.length as u64 > self.medium.size() {
             return Ok(false);
         }
@@ -210,19 +210,19 @@ impl Transfer<'_> {
 }
 
 /// The error of bytes that are not those that were written.
-fn different(path: &Path, sector_size: u64, payload: &Payload, span: &Span, buffer: &Buffer) -> Error {
+fn different(path: &Path, sector_size: u64, payload: &Payload, span: &Span, buffer: &Buffer) -> DeviceError {
     let bytes = buffer.get(..span.length).unwrap_or_default();
-    Error::Different {
+    DeviceError::Different {
         path: path.to_owned(),
         offset: payload.first_difference(bytes, span.offset).unwrap_or(span.offset),
         sector_size: sector_size.max(512),
     }
 }
 
-fn check(interrupt: &Interrupt) -> Result<(), Error> {
+fn check(interrupt: &Interrupt) -> Result<(), DeviceError> {
     interrupt
         .requested()
-        .map_or(Ok(()), |signal| Err(Error::Interrupted(signal)))
+        .map_or(Ok(()), |signal| Err(DeviceError::Interrupted(signal)))
 }
 
 impl Span {
@@ -259,7 +259,7 @@ impl Chunk {
         Self { buffer, span, is_zero }
     }
 
-    fn write(&self, medium: &mut Medium) -> Result<(), Error> {
+    fn write(&self, medium: &mut Medium) -> Result<(), DeviceError> {
         let end = self.span.offset + self.span.length as u64;
         medium.grow(end)?;
         // Only where the image says less of itself than it is.

@@ -1,6 +1,6 @@
 //! A medium against the image that was written to it.
 
-use super::Error;
+use super::DeviceError;
 use super::medium::Medium;
 use super::touched::{Touch, touchable};
 use crate::ground::read_at::ReadAt;
@@ -86,7 +86,7 @@ pub enum Fault {
     /// The image cannot be read.
     Image(std::io::Error),
     /// The medium cannot be read.
-    Medium(Error),
+    Medium(DeviceError),
     /// A signal asked to stop.
     Interrupted(i32),
 }

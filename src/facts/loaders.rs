@@ -122,7 +122,7 @@ pub(super) fn is_in_directory(path: &str, end: &str) -> bool {
 /// The programs of a FAT that firmware or shim could start, read from `volume`.
 pub(crate) fn loaders_in(contents: &fat::Contents, volume: &dyn ReadAt) -> Vec<LoaderFacts> {
     let files = || contents.entries.iter().filter(|entry| !entry.directory);
-    let bytes = |entry: &fat::Entry| {
+    let bytes = |entry: &fat::FatEntry| {
         // In pieces, as in a volume that was written to often.
         let pieces = entry.extents.iter().map(|&(offset, length)| (Some(offset), length));
         Pieces::new(volume, pieces)
@@ -203,7 +203,7 @@ mod tests {
             label: String::new(),
             serial: 0,
             regions: Vec::new(),
-            entries: vec![fat::Entry {
+            entries: vec![fat::FatEntry {
                 path: "/EFI/BOOT/BOOTX64.EFI".into(),
                 directory: false,
                 length: program.len() as u64,

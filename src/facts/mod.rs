@@ -6,7 +6,6 @@
 pub(crate) mod boot_code;
 pub(crate) mod boot_images;
 pub mod cell;
-pub mod check;
 pub(crate) mod extents;
 pub(crate) mod fallback;
 pub(crate) mod fat;
@@ -15,6 +14,7 @@ pub mod menu_file;
 pub(crate) mod partitions;
 mod program;
 pub mod secure_boot;
+pub mod verdicts;
 
 use std::fmt;
 

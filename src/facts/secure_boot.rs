@@ -1,6 +1,6 @@
 //! Secure Boot: what an EFI program's signatures, and shim's own sections, say about who starts it.
 //!
-//! What firmware makes of it is in [`crate::facts::check`]. The data that firmware is sold with is in `data/`, with its source
+//! What firmware makes of it is in [`crate::facts::verdicts`]. The data that firmware is sold with is in `data/`, with its source
 //! and licence.
 
 mod authority;

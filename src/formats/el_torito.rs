@@ -8,7 +8,7 @@ pub mod boot_info;
 mod catalog;
 mod decode;
 
-pub use catalog::{Catalog, Emulation, Entry, Platform, Section, encode};
+pub use catalog::{Catalog, CatalogEntry, Emulation, Platform, Section, encode};
 pub use decode::decode;
 
 /// El Torito 1.5: a sector of a CD. The catalog and every boot image start on one.
@@ -22,7 +22,7 @@ const CATALOG_POINTER: usize = 0x47;
 
 /// What El Torito cannot express, or what is no El Torito.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Error {
+pub enum ElToritoError {
     /// Pointers count sectors, in 32 bits.
     #[error("{what} at byte {offset} is not at a 2048-byte sector below 2^32")]
     Place {
@@ -84,7 +84,7 @@ pub enum Error {
 }
 
 /// Figure 7: the boot record volume descriptor (ECMA-119 §9.2), which belongs in sector 17.
-pub fn boot_record(catalog: u64) -> Result<[u8; 2048], Error> {
+pub fn boot_record(catalog: u64) -> Result<[u8; 2048], ElToritoError> {
     let pointer = sector_number("boot catalog", catalog)?;
     let mut record = [0; SECTOR as usize];
     record[..BOOT_RECORD.len()].copy_from_slice(BOOT_RECORD);
@@ -103,15 +103,15 @@ pub fn parse_boot_record(record: &[u8; 2048]) -> Option<u64> {
 /// Figure 3, byte 4: the system type that the entry of a hard disk image has to repeat.
 ///
 /// El Torito 4.1: its MBR may have one partition only, in the first slot.
-pub fn hard_disk_system_type(image: &[u8]) -> Result<u8, Error> {
+pub fn hard_disk_system_type(image: &[u8]) -> Result<u8, ElToritoError> {
     let Some(sector) = image.first_chunk::<512>() else {
-        return Err(Error::HardDisk(format!("{} bytes", image.len())));
+        return Err(ElToritoError::HardDisk(format!("{} bytes", image.len())));
     };
     if !sector.ends_with(&[0x55, 0xAA]) {
-        return Err(Error::HardDisk("no 55 aa at byte 510".to_owned()));
+        return Err(ElToritoError::HardDisk("no 55 aa at byte 510".to_owned()));
     }
     match [450, 466, 482, 498].map(|at| sector[at]) {
-        [0, 0, 0, 0] => Err(Error::HardDisk("none".to_owned())),
+        [0, 0, 0, 0] => Err(ElToritoError::HardDisk("none".to_owned())),
         [kind, 0, 0, 0] => Ok(kind),
         kinds => {
             let used: Vec<String> = (1..)
@@ -119,7 +119,7 @@ pub fn hard_disk_system_type(image: &[u8]) -> Result<u8, Error> {
                 .filter(|&(_, kind)| kind != 0)
                 .map(|(slot, kind)| format!("type {kind:02x} in slot {slot}"))
                 .collect();
-            Err(Error::HardDisk(used.join(", ")))
+            Err(ElToritoError::HardDisk(used.join(", ")))
         }
     }
 }
@@ -133,11 +133,11 @@ pub fn uefi_sectors(length: u64) -> u16 {
 }
 
 /// A byte offset as the number of its sector.
-fn sector_number(what: &'static str, offset: u64) -> Result<u32, Error> {
+fn sector_number(what: &'static str, offset: u64) -> Result<u32, ElToritoError> {
     let number = u32::try_from(offset / SECTOR)
         .ok()
         .filter(|_| offset.is_multiple_of(SECTOR));
-    number.ok_or(Error::Place { what, offset })
+    number.ok_or(ElToritoError::Place { what, offset })
 }
 
 #[cfg(test)]

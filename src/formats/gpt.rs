@@ -13,7 +13,7 @@ mod expand;
 mod guid;
 
 pub use decode::{Decoded, decode};
-pub use encode::{Encoded, Error, encode};
+pub use encode::{Encoded, GptError, encode};
 pub use expand::{New, expand};
 pub use guid::Guid;
 

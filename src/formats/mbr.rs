@@ -60,7 +60,7 @@ pub struct Slot {
 
 /// What cannot be put into a master boot record.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Error {
+pub enum MbrError {
     /// Slots count logical sectors.
     #[error("{bytes} bytes are not a multiple of the logical sector of {sector} bytes")]
     Unaligned {
@@ -101,13 +101,13 @@ pub enum Error {
 /// The start and length of a slot, in logical sectors of `sector` bytes.
 ///
 /// The last sector must have a 32-bit address too: readers add the two numbers in 32 bits.
-pub fn slot(start_bytes: u64, length_bytes: u64, sector: u64) -> Result<(u32, u32), Error> {
+pub fn slot(start_bytes: u64, length_bytes: u64, sector: u64) -> Result<(u32, u32), MbrError> {
     let sectors = |bytes: u64| match bytes.checked_rem(sector) {
         Some(0) => Ok(bytes / sector),
-        _ => Err(Error::Unaligned { bytes, sector }),
+        _ => Err(MbrError::Unaligned { bytes, sector }),
     };
     let (start, length) = (sectors(start_bytes)?, sectors(length_bytes)?);
-    let too_far = || Error::TooFar {
+    let too_far = || MbrError::TooFar {
         start: start_bytes,
         length: length_bytes,
         sector,
@@ -136,29 +136,29 @@ pub fn protective(disk_sectors: u64) -> Slot {
 /// a partition table of its own (GRUB's boot_hybrid.img).
 ///
 /// GRUB's boot.img is refused: it has code where the table goes and counts on GRUB's installer to overwrite it.
-pub fn boot_code(file: &[u8]) -> Result<[u8; 440], Error> {
+pub fn boot_code(file: &[u8]) -> Result<[u8; 440], MbrError> {
     let mut code = [0; CODE];
     match file.len() {
         1..=CODE => code[..file.len()].copy_from_slice(file),
         512 => {
             if file[510..] != [0x55, 0xAA] {
-                return Err(Error::CodeSignature(file[510], file[511]));
+                return Err(MbrError::CodeSignature(file[510], file[511]));
             }
             if let Some(offset) = TABLE.into_iter().find(|&offset| file[offset] != 0) {
-                return Err(Error::CodeHasTable {
+                return Err(MbrError::CodeHasTable {
                     offset,
                     value: file[offset],
                 });
             }
             code.copy_from_slice(&file[..CODE]);
         }
-        length => return Err(Error::CodeLength(length as u64)),
+        length => return Err(MbrError::CodeLength(length as u64)),
     }
     Ok(code)
 }
 
 /// The 512 bytes of the record, 55 AA at the end.
-pub fn encode(mbr: &Mbr) -> Result<[u8; 512], Error> {
+pub fn encode(mbr: &Mbr) -> Result<[u8; 512], MbrError> {
     let mut header = MBRHeader::new(mbr.disk_signature.to_le_bytes());
     header.bootstrap_code = mbr.boot_code;
     for ((_, record), slot) in header.iter_mut().zip(&mbr.slots) {
@@ -167,7 +167,7 @@ pub fn encode(mbr: &Mbr) -> Result<[u8; 512], Error> {
     let mut sector = [0; 512];
     header
         .write_into(&mut Cursor::new(&mut sector[..]))
-        .map_err(|error| Error::Record(error.to_string()))?;
+        .map_err(|error| MbrError::Record(error.to_string()))?;
     Ok(sector)
 }
 

@@ -18,7 +18,7 @@ const RATIO: u64 = 1000;
 
 /// Why bytes do not come into the spool.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum SpoolError {
     /// What gives them fails.
     #[error("{}", .0)]
     Read(io::Error),
@@ -124,16 +124,16 @@ impl Spool {
         self.held.into_inner()
     }
 
-    fn file(&self) -> Result<&File, Error> {
+    fn file(&self) -> Result<&File, SpoolError> {
         if let Some(held) = self.held.get() {
             return Ok(&held.file);
         }
-        let made = Decompressed::new(self.is_named).map_err(Error::Hold)?;
+        let made = Decompressed::new(self.is_named).map_err(SpoolError::Hold)?;
         Ok(&self.held.get_or_init(|| made).file)
     }
 
     /// What it holds now.
-    pub(crate) fn bytes(&self) -> Result<FileAt, Error> {
+    pub(crate) fn bytes(&self) -> Result<FileAt, SpoolError> {
         let file = self.file()?;
         let whole = match self.has_holes {
             // A hole at the end is as long as this says.
@@ -141,11 +141,11 @@ impl Spool {
             false => Ok(()),
         };
         let bytes = whole.and_then(|()| file.try_clone()).and_then(FileAt::new);
-        bytes.map_err(Error::Hold)
+        bytes.map_err(SpoolError::Hold)
     }
 
     /// Takes all that `decoded` gives.
-    pub(crate) fn append(&self, decoded: &mut dyn Read) -> Result<Place, Error> {
+    pub(crate) fn append(&self, decoded: &mut dyn Read) -> Result<Place, SpoolError> {
         let start = self.length.get();
         let mut buffer = vec![0; 1 << 18];
         loop {
@@ -153,23 +153,23 @@ impl Spool {
                 Ok(0) => break,
                 Ok(length) => self.push(&buffer[..length])?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::Read(error)),
+                Err(error) => return Err(SpoolError::Read(error)),
             }
         }
         Ok(self.since(start))
     }
 
     /// Takes bytes.
-    pub(crate) fn push(&self, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn push(&self, bytes: &[u8]) -> Result<(), SpoolError> {
         let start = self.length.get();
         let end = start + bytes.len() as u64;
         let is_hole = self.has_holes && bytes.iter().all(|&byte| byte == 0);
         if !is_hole {
             self.stored.set(self.stored.get() + bytes.len() as u64);
             if self.stored.get() > self.most {
-                return Err(Error::TooMuch);
+                return Err(SpoolError::TooMuch);
             }
-            self.file()?.write_all_at(bytes, start).map_err(Error::Hold)?;
+            self.file()?.write_all_at(bytes, start).map_err(SpoolError::Hold)?;
         }
         self.length.set(end);
         Ok(())

@@ -59,7 +59,7 @@ fn media_md5(image: &dyn ReadAt, update: &mut dyn FnMut(u64), verified: &mut Ver
     let descriptors = match iso9660::read_descriptors(image) {
         Ok(descriptors) => descriptors,
         // UDF alone has no place for a sum.
-        Err(iso9660::Error::NotIso9660(_)) => return Ok(()),
+        Err(iso9660::Iso9660Error::NotIso9660(_)) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
     let primary = descriptors.iter().find_map(|(_, descriptor)| match descriptor {

@@ -127,18 +127,18 @@ fn decompressed(
     })
 }
 
-fn failed(error: spool::Error, compression: Compression) -> OpenError {
+fn failed(error: spool::SpoolError, compression: Compression) -> OpenError {
     match error {
-        spool::Error::Read(error) if error.raw_os_error().is_some() => OpenError::Read(error),
-        spool::Error::Read(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+        spool::SpoolError::Read(error) if error.raw_os_error().is_some() => OpenError::Read(error),
+        spool::SpoolError::Read(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             OpenError::Compressed(format!("is compressed with {}, and cut short", compression.name()))
         }
-        spool::Error::Read(error) => OpenError::Compressed(format!(
+        spool::SpoolError::Read(error) => OpenError::Compressed(format!(
             "is compressed with {}, and damaged: {error}",
             compression.name()
         )),
-        spool::Error::Hold(error) => OpenError::Hold(error),
-        error @ spool::Error::TooMuch => OpenError::Compressed(error.to_string()),
+        spool::SpoolError::Hold(error) => OpenError::Hold(error),
+        error @ spool::SpoolError::TooMuch => OpenError::Compressed(error.to_string()),
     }
 }
 

@@ -36,7 +36,7 @@ pub enum Error {
     Verdict(String),
     /// Writing the output failed.
     #[error(transparent)]
-    Write(#[from] output::Error),
+    Write(#[from] output::OutputError),
     /// What was asked for is not safe, in words.
     #[error("{}", .0)]
     Refused(String),
@@ -60,8 +60,8 @@ impl Error {
             Self::Manifest(_) | Self::Input { .. } => 1,
             Self::Io { .. } => 3,
             Self::Verdict(_) => 5,
-            Self::Refused(_) | Self::Write(output::Error::Refused { .. }) => 4,
-            Self::Write(output::Error::Interrupted(signal)) => 128 + u8::try_from(*signal).unwrap_or(0),
+            Self::Refused(_) | Self::Write(output::OutputError::Refused { .. }) => 4,
+            Self::Write(output::OutputError::Interrupted(signal)) => 128 + u8::try_from(*signal).unwrap_or(0),
             Self::Write(_) | Self::Failed(_) => 3,
         }
     }

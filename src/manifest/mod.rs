@@ -5,17 +5,17 @@
 //! | `types` | what a manifest may say |
 //! | `keys` | every key there is, those of later versions included; suggestions for the others |
 //! | `parse` | text to types, with every fault of one run |
-//! | `check` | what a type cannot say: lengths, ranges, keys that exclude each other |
+//! | `validate` | what a type cannot say: lengths, ranges, keys that exclude each other |
 //! | `trial` | what `isobuild test` boots and expects |
 //! | `values` | paths, sizes, dates and regular expressions out of strings |
 
-mod check;
 pub mod diagnostic;
 pub mod error;
 mod keys;
 mod parse;
 mod trial;
 mod types;
+mod validate;
 mod values;
 
 #[cfg(test)]
@@ -78,7 +78,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Document, Error> {
     let (manifest, mut diagnostics) = parse::parse(&text);
     let mut expectations = Expectations::default();
     if let Some(manifest) = &manifest {
-        diagnostics.extend(check::check(manifest, &text));
+        diagnostics.extend(validate::check(manifest, &text));
         let (meant, faults) = manifest.test.expectations();
         expectations = meant;
         diagnostics.extend(faults);

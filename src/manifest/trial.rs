@@ -14,7 +14,7 @@ use crate::manifest::diagnostic::Diagnostic;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Test {
-    /// What is booted. Default: every cell that boots by the rules of [`check`](crate::facts::check).
+    /// What is booted. Default: every cell that boots by the rules of [`check`](crate::facts::verdicts).
     pub cells: Option<Spanned<Vec<Spanned<Cell>>>>,
     /// A regular expression for what the serial port has to show. Default: that the firmware starts the image.
     pub expect: Option<Text>,

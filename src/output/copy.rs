@@ -8,7 +8,7 @@ use std::path::Path;
 use super::buffer::{BUFFER, Buffer};
 use super::input::Input;
 use super::pipeline::Feed;
-use super::{Error, Interrupt, io_error};
+use super::{Interrupt, OutputError, io_error};
 
 /// Fewer zeros than this are written. A hole costs a write of its own on either side, and an entry in the file system.
 const HOLE: u64 = 64 * 1024;
@@ -57,7 +57,7 @@ impl<'a> Stream<'a> {
         feed: Feed,
         progress: &'a mut (dyn FnMut(u64) + Send),
         interrupt: &'a Interrupt,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, OutputError> {
         progress(0);
         interrupt.check()?;
         let buffer = feed.buffer().ok_or_else(|| ended(path))?;
@@ -81,13 +81,13 @@ impl<'a> Stream<'a> {
     }
 
     /// An error for pieces that do not make an image.
-    pub(super) fn misplaced(&self, why: &'static str) -> Error {
+    pub(super) fn misplaced(&self, why: &'static str) -> OutputError {
         let source = io::Error::new(io::ErrorKind::InvalidInput, why);
         io_error(self.path, "lay out", Some(self.position()))(source)
     }
 
     /// Appends `bytes`.
-    pub(super) fn bytes(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+    pub(super) fn bytes(&mut self, mut bytes: &[u8]) -> Result<(), OutputError> {
         while !bytes.is_empty() {
             let room = self.room(bytes.len() as u64)?;
             let (now, rest) = bytes.split_at(room.len());
@@ -99,7 +99,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Appends zeros, many of them as a hole.
-    pub(super) fn zeros(&mut self, mut length: u64) -> Result<(), Error> {
+    pub(super) fn zeros(&mut self, mut length: u64) -> Result<(), OutputError> {
         if length >= HOLE {
             self.flush()?;
             self.feed.zeros(length);
@@ -116,7 +116,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Appends `length` bytes of a file from `offset`.
-    pub(super) fn file(&mut self, input: &Input<'_>, offset: u64, length: u64) -> Result<(), Error> {
+    pub(super) fn file(&mut self, input: &Input<'_>, offset: u64, length: u64) -> Result<(), OutputError> {
         let end = offset.checked_add(length).filter(|&end| end <= input.size());
         let end = end.ok_or_else(|| self.misplaced("a piece lies past the end of its source"))?;
         let mut at = offset;
@@ -130,7 +130,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Appends a range of a file that is no hole.
-    fn data(&mut self, input: &Input<'_>, data: Range<u64>) -> Result<(), Error> {
+    fn data(&mut self, input: &Input<'_>, data: Range<u64>) -> Result<(), OutputError> {
         let mut at = data.start;
         if self.shares && data.end - at >= SHARE && self.refused != Some(input.device()) {
             at = self.share(input, data.clone())?;
@@ -151,7 +151,7 @@ impl<'a> Stream<'a> {
     /// Whatever error it meets, reading and writing goes on from there: `EXDEV`, `EOPNOTSUPP`, `EINVAL`, `ENOSYS` and
     /// `EPERM` mean that it does not copy between these files, and of the others only a read or a write can say whose they
     /// are.
-    fn share(&mut self, input: &Input<'_>, data: Range<u64>) -> Result<u64, Error> {
+    fn share(&mut self, input: &Input<'_>, data: Range<u64>) -> Result<u64, OutputError> {
         let Some(file) = self.file else {
             return Ok(data.start);
         };
@@ -183,7 +183,7 @@ impl<'a> Stream<'a> {
     /// Room for at most `length` bytes, and at least one: the caller fills it and adds to `filled`.
     ///
     /// A buffer ends at a multiple of its size in the image, so that all writes but the first cover whole pages.
-    fn room(&mut self, length: u64) -> Result<&mut [u8], Error> {
+    fn room(&mut self, length: u64) -> Result<&mut [u8], OutputError> {
         let capacity = |start: u64| BUFFER - (start % BUFFER as u64) as usize;
         if self.filled >= capacity(self.start) {
             self.flush()?;
@@ -194,7 +194,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Hands over what is gathered.
-    pub(super) fn flush(&mut self) -> Result<(), Error> {
+    pub(super) fn flush(&mut self) -> Result<(), OutputError> {
         let filled = std::mem::take(&mut self.filled);
         if filled == 0 {
             return Ok(());
@@ -208,7 +208,7 @@ impl<'a> Stream<'a> {
     }
 
     /// `length` more bytes of the image are on their way.
-    fn advance(&mut self, length: u64) -> Result<(), Error> {
+    fn advance(&mut self, length: u64) -> Result<(), OutputError> {
         self.start += length;
         (self.progress)(self.start);
         self.interrupt.check()
@@ -216,6 +216,6 @@ impl<'a> Stream<'a> {
 }
 
 /// The writing thread has an error of its own, which is the one that is reported.
-fn ended(path: &Path) -> Error {
+fn ended(path: &Path) -> OutputError {
     io_error(path, "write", None)(io::Error::from(io::ErrorKind::BrokenPipe))
 }

@@ -10,7 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::buffer::ALIGNMENT;
-use super::{Error, io_error};
+use super::{OutputError, io_error};
 
 /// Fewer bytes than this go through the page cache: each write past it waits for the disk.
 const DIRECT: usize = 1024 * 1024;
@@ -37,7 +37,7 @@ impl<'a> Disk<'a> {
     }
 
     /// Writes `bytes`, whole blocks of an aligned buffer past the page cache.
-    pub(super) fn write(&mut self, bytes: &[u8], offset: u64) -> Result<(), Error> {
+    pub(super) fn write(&mut self, bytes: &[u8], offset: u64) -> Result<(), OutputError> {
         let mut past_cache = 0;
         let blocks = bytes.len() - bytes.len() % ALIGNMENT;
         if let Some(direct) = &self.direct

@@ -19,7 +19,7 @@ use rustix::io::{Errno, retry_on_intr};
 use tempfile::NamedTempFile;
 
 use super::input::retry;
-use super::{Error, Interrupt, io_error};
+use super::{Interrupt, OutputError, io_error};
 
 /// What the kernel asks of a file's creator; it takes the umask away, race-free.
 const MODE: Mode = Mode::from_raw_mode(0o666);
@@ -50,7 +50,7 @@ enum Temporary {
 
 impl Output {
     /// Creates the file beside what `target` resolves to. Directories that are missing are made.
-    pub(crate) fn create(target: &Path) -> Result<Self, Error> {
+    pub(crate) fn create(target: &Path) -> Result<Self, OutputError> {
         let target = resolve(target)?;
         let directory = parent(&target).to_owned();
         let directories = make_directories(&directory)?;
@@ -84,21 +84,21 @@ impl Output {
     }
 
     /// Makes the file `size` zeros long, all a hole. A limit on the length of files (`EFBIG`) is met here.
-    pub(crate) fn set_size(&self, size: u64) -> Result<(), Error> {
+    pub(crate) fn set_size(&self, size: u64) -> Result<(), OutputError> {
         self.file()
             .set_len(size)
             .map_err(io_error(&self.target, "make room in", Some(size)))
     }
 
     /// Writes bytes at a place.
-    pub(crate) fn write(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {
+    pub(crate) fn write(&self, bytes: &[u8], offset: u64) -> Result<(), OutputError> {
         self.file()
             .write_all_at(bytes, offset)
             .map_err(io_error(&self.target, "write", Some(offset)))
     }
 
     /// Brings the file to the disk and into its place.
-    pub(crate) fn commit(self, interrupt: &Interrupt) -> Result<(), Error> {
+    pub(crate) fn commit(self, interrupt: &Interrupt) -> Result<(), OutputError> {
         let target = &self.target;
         retry(|| self.file().sync_all()).map_err(io_error(target, "fsync", None))?;
         interrupt.check()?;
@@ -127,13 +127,13 @@ impl Output {
 }
 
 /// Follows the links of `target` by hand, because the last of them may dangle; refuses what is no place for an image.
-fn resolve(target: &Path) -> Result<PathBuf, Error> {
+fn resolve(target: &Path) -> Result<PathBuf, OutputError> {
     let mut path = target.to_owned();
     for _ in 0..LINKS {
         // `out/` and `out/.` mean a directory, also one that does not exist: `file_name` would not see it.
         let bytes = path.as_os_str().as_encoded_bytes();
         if path.file_name().is_none() || bytes.ends_with(b"/") || bytes.ends_with(b"/.") {
-            return Err(Error::Refused {
+            return Err(OutputError::Refused {
                 path,
                 what: "a directory",
             });
@@ -149,7 +149,7 @@ fn resolve(target: &Path) -> Result<PathBuf, Error> {
         } else if kind.is_file() {
             return Ok(path);
         } else {
-            return Err(Error::Refused { path, what: what(kind) });
+            return Err(OutputError::Refused { path, what: what(kind) });
         }
     }
     Err(io_error(target, "follow the links of", None)(Errno::LOOP))
@@ -180,7 +180,7 @@ fn parent(path: &Path) -> &Path {
 }
 
 /// Makes `directory` and what is missing above it. Returns all directories that an `fsync` makes lasting, open.
-fn make_directories(directory: &Path) -> Result<Vec<(PathBuf, File)>, Error> {
+fn make_directories(directory: &Path) -> Result<Vec<(PathBuf, File)>, OutputError> {
     let mut changed = vec![directory];
     while let Some(&missing) = changed.last()
         && !missing.exists()
@@ -205,7 +205,7 @@ fn unnamed(directory: &Path) -> Option<File> {
 }
 
 /// A file with a hidden name.
-fn named(directory: &Path) -> Result<NamedTempFile<File>, Error> {
+fn named(directory: &Path) -> Result<NamedTempFile<File>, OutputError> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
     tempfile::Builder::new()
         .prefix(PREFIX)
@@ -227,7 +227,7 @@ fn link(file: &File, path: &Path) -> Result<(), Errno> {
 }
 
 /// Renames a hidden file over the target.
-fn replace<F>(mut hidden: NamedTempFile<F>, target: &Path) -> Result<(), Error> {
+fn replace<F>(mut hidden: NamedTempFile<F>, target: &Path) -> Result<(), OutputError> {
     loop {
         match hidden.persist(target) {
             Ok(_) => return Ok(()),
@@ -274,7 +274,7 @@ mod tests {
         let output = with_name(&target);
         let stop = Interrupt::default();
         stop.request(2);
-        assert!(matches!(output.commit(&stop), Err(Error::Interrupted(2))));
+        assert!(matches!(output.commit(&stop), Err(OutputError::Interrupted(2))));
         assert_eq!((target.metadata().unwrap().len(), count(directory.path())), (3, 1));
     }
 
@@ -289,7 +289,7 @@ mod tests {
             assert!(
                 matches!(
                     error,
-                    Error::Io {
+                    OutputError::Io {
                         action: "rename to",
                         ..
                     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
-use super::{Error, io_error};
+use super::{OutputError, io_error};
 use crate::ground::stamp;
 use crate::ground::stamp::Stamp;
 
@@ -24,10 +24,10 @@ pub(super) struct Input<'a> {
 
 impl<'a> Input<'a> {
     /// Opens a source, and compares it with its stamp before anything is read.
-    pub(super) fn open(path: &'a Path, stamp: &'a Stamp) -> Result<Self, Error> {
+    pub(super) fn open(path: &'a Path, stamp: &'a Stamp) -> Result<Self, OutputError> {
         let file = stamp::open(path).map_err(|error| {
             if error.kind() == io::ErrorKind::NotFound {
-                Error::Changed {
+                OutputError::Changed {
                     path: path.into(),
                     what: "it is gone".into(),
                 }
@@ -67,7 +67,7 @@ impl<'a> Input<'a> {
     }
 
     /// Reads some bytes at `offset`, at least one.
-    pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Error> {
+    pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> Result<usize, OutputError> {
         match retry(|| self.file.read_at(buffer, offset)) {
             Ok(0) => {
                 self.compare()?;
@@ -103,7 +103,7 @@ impl<'a> Input<'a> {
     /// Fails unless the file is what it was, and ends where it did.
     ///
     /// The byte past the end is read because a file system of the network or of the user may know a length that is old.
-    pub(super) fn close(self) -> Result<(), Error> {
+    pub(super) fn close(self) -> Result<(), OutputError> {
         let end = self.stamp.size;
         let past = retry(|| self.file.read_at(&mut [0], end)).map_err(io_error(self.path, "read", Some(end)))?;
         self.compare()?;
@@ -114,7 +114,7 @@ impl<'a> Input<'a> {
     }
 
     /// Compares the open file with the stamp; returns the units of 512 bytes that are allocated.
-    fn compare(&self) -> Result<u64, Error> {
+    fn compare(&self) -> Result<u64, OutputError> {
         let metadata = self.file.metadata().map_err(io_error(self.path, "examine", None))?;
         if !metadata.is_file() {
             return Err(self.changed("it is no regular file any more".into()));
@@ -125,9 +125,9 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// An [`Error::Changed`] of this source.
-    fn changed(&self, what: String) -> Error {
-        Error::Changed {
+    /// An [`OutputError::Changed`] of this source.
+    fn changed(&self, what: String) -> OutputError {
+        OutputError::Changed {
             path: self.path.into(),
             what,
         }

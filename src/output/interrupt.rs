@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
-use super::Error;
+use super::OutputError;
 
 /// Whether a signal has asked to stop, and which. Clones see the same signal.
 #[derive(Clone, Debug, Default)]
@@ -53,10 +53,10 @@ impl Interrupt {
         }
     }
 
-    /// [`Error::Interrupted`] once a signal has asked to stop.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// [`OutputError::Interrupted`] once a signal has asked to stop.
+    pub(super) fn check(&self) -> Result<(), OutputError> {
         self.requested()
-            .map_or(Ok(()), |signal| Err(Error::Interrupted(signal)))
+            .map_or(Ok(()), |signal| Err(OutputError::Interrupted(signal)))
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
         let clone = interrupt.clone();
         assert!(clone.check().is_ok());
         interrupt.request(SIGTERM);
-        assert!(matches!(clone.check(), Err(Error::Interrupted(SIGTERM))));
+        assert!(matches!(clone.check(), Err(OutputError::Interrupted(SIGTERM))));
     }
 
     #[test]

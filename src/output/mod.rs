@@ -78,7 +78,7 @@ pub struct Written {
 
 /// Why there is no new image. The output path is as it was, but for an error of the directory's own `fsync`.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum OutputError {
     /// The kernel reports an error.
     #[error("cannot {action} {path:?}{}: {source}", At(*offset))]
     Io {
@@ -131,9 +131,13 @@ impl std::fmt::Display for At {
     }
 }
 
-/// An [`Error::Io`] in the making: for `map_err`.
-fn io_error<E: Into<io::Error>>(path: &Path, action: &'static str, offset: Option<u64>) -> impl FnOnce(E) -> Error {
-    move |source| Error::Io {
+/// An [`OutputError::Io`] in the making: for `map_err`.
+fn io_error<E: Into<io::Error>>(
+    path: &Path,
+    action: &'static str,
+    offset: Option<u64>,
+) -> impl FnOnce(E) -> OutputError {
+    move |source| OutputError::Io {
         path: path.into(),
         action,
         offset,
@@ -155,7 +159,7 @@ pub fn write<'a>(
     hash: bool,
     progress: &mut (dyn FnMut(u64) + Send),
     interrupt: &Interrupt,
-) -> Result<Written, Error> {
+) -> Result<Written, OutputError> {
     thread::scope(|scope| {
         let (feed, writer, digest) = pipeline::pipeline(hash);
         let reader = thread::Builder::new()
@@ -174,7 +178,7 @@ pub fn write<'a>(
 }
 
 /// Writes a small file: at every moment it is absent, old or complete.
-pub fn write_file(target: &Path, bytes: &[u8], interrupt: &Interrupt) -> Result<(), Error> {
+pub fn write_file(target: &Path, bytes: &[u8], interrupt: &Interrupt) -> Result<(), OutputError> {
     let output = Output::create(target)?;
     output.set_size(bytes.len() as u64)?;
     output.write(bytes, 0)?;
@@ -190,7 +194,7 @@ pub fn digest<'a>(
     take: &mut dyn FnMut(&[u8]),
     progress: &mut (dyn FnMut(u64) + Send),
     interrupt: &Interrupt,
-) -> Result<(), Error> {
+) -> Result<(), OutputError> {
     thread::scope(|scope| {
         let (feed, writer, digest) = pipeline::pipeline(true);
         let reader = thread::Builder::new()
@@ -225,7 +229,7 @@ fn run<'a>(
     (feed, writer): (Feed, Writer),
     progress: &mut (dyn FnMut(u64) + Send),
     interrupt: &Interrupt,
-) -> Result<(), Error> {
+) -> Result<(), OutputError> {
     let output = Output::create(target)?;
     let (target, directory) = (output.target().to_owned(), output.directory().to_owned());
     let mut needed: u64 = 0;
@@ -249,9 +253,9 @@ fn run<'a>(
     // The rest is asked for too, so that all of them are counted.
     pieces.for_each(drop);
     result.map_err(|error| match error {
-        Error::Io { path, source, .. } if path == target && source.kind() == io::ErrorKind::StorageFull => {
+        OutputError::Io { path, source, .. } if path == target && source.kind() == io::ErrorKind::StorageFull => {
             let free = rustix::fs::statvfs(&directory).map_or(0, |fs| fs.f_bavail.saturating_mul(fs.f_frsize));
-            Error::NoSpace {
+            OutputError::NoSpace {
                 path: directory,
                 needed,
                 free,
@@ -262,7 +266,11 @@ fn run<'a>(
 }
 
 /// Copies the pieces and the zeros between them. A file stays open while consecutive pieces come from it.
-fn copy_all<'a>(stream: &mut Stream<'_>, size: u64, pieces: impl Iterator<Item = Piece<'a>>) -> Result<(), Error> {
+fn copy_all<'a>(
+    stream: &mut Stream<'_>,
+    size: u64,
+    pieces: impl Iterator<Item = Piece<'a>>,
+) -> Result<(), OutputError> {
     let mut open: Option<Input<'_>> = None;
     for piece in pieces {
         if piece.offset.checked_add(piece.length).is_none_or(|end| end > size) {

@@ -3,7 +3,7 @@
 
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 
-use super::Error;
+use super::OutputError;
 use super::buffer::Buffer;
 use super::disk::Disk;
 
@@ -88,7 +88,7 @@ impl Feed {
 
 impl Writer {
     /// Writes all spans until the feed is dropped, or without a disk only hands them on.
-    pub(super) fn run(self, mut disk: Option<Disk<'_>>) -> Result<(), Error> {
+    pub(super) fn run(self, mut disk: Option<Disk<'_>>) -> Result<(), OutputError> {
         for span in &self.full {
             if let (Span::Bytes { buffer, length, offset }, Some(disk)) = (&span, &mut disk) {
                 disk.write(buffer.get(..*length).unwrap_or_default(), *offset)?;

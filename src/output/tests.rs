@@ -70,7 +70,7 @@ fn memory(offset: u64, content: &[u8]) -> Piece<'_> {
 }
 
 /// Writes without a digest and with nobody watching.
-fn plain(target: &Path, size: u64, pieces: &[Piece<'_>]) -> Result<Written, Error> {
+fn plain(target: &Path, size: u64, pieces: &[Piece<'_>]) -> Result<Written, OutputError> {
     write(
         target,
         size,
@@ -198,11 +198,11 @@ fn pieces_that_make_no_image() {
         vec![planned.piece(0, u64::MAX, 1)],
     ] {
         let error = plain(&target, 4096, &pieces).unwrap_err();
-        assert!(matches!(error, Error::Io { action: "lay out", .. }), "{error}");
+        assert!(matches!(error, OutputError::Io { action: "lay out", .. }), "{error}");
         assert_eq!(names(host.path()), ["file"]);
     }
     let error = plain(&target, u64::MAX, &[]).unwrap_err();
-    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert!(matches!(error, OutputError::Io { .. }), "{error}");
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn a_signal_stops_the_write() {
             &mut progress,
             &interrupt,
         );
-        assert!(matches!(error, Err(Error::Interrupted(got)) if got == signal));
+        assert!(matches!(error, Err(OutputError::Interrupted(got)) if got == signal));
         assert_eq!(fs::read(&target).unwrap(), b"old");
         assert_eq!(names(host.path()), ["image", "source"]);
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::input::Input;
-use super::{Error, Interrupt, Piece, PieceSource, io_error};
+use super::{Interrupt, OutputError, Piece, PieceSource, io_error};
 
 /// Bytes that are compared at once.
 const STEP: usize = 1 << 18;
@@ -22,7 +22,7 @@ pub fn is_written<'a>(
     size: u64,
     pieces: impl Iterator<Item = Piece<'a>>,
     interrupt: &Interrupt,
-) -> Result<bool, Error> {
+) -> Result<bool, OutputError> {
     let opened = || -> io::Result<Option<File>> {
         let metadata = std::fs::metadata(target)?;
         if !metadata.is_file() || metadata.len() != size {

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use crate::facts::boot_code::mbr_facts;
 use crate::facts::boot_images::boot_length;
-use crate::facts::check;
 use crate::facts::extents::settle;
 use crate::facts::fat::fat_what;
 use crate::facts::partitions::{gpt_partition, mbr_partition};
+use crate::facts::verdicts;
 use crate::facts::{
     BootCatalog, BootEntry, Counts, Description, Extent, GptFacts, Identifiers, InfoTable, MappedName, What,
 };
@@ -60,10 +60,10 @@ impl Plan<'_> {
         facts.gpt = structures.gpt.iter().map(|gpt| gpt_facts(&gpt.header)).collect();
         facts.partitions = self.partition_facts();
         facts.warnings = self.warnings();
-        if check::needs_extents(&facts) {
+        if verdicts::needs_extents(&facts) {
             facts.extents = self.extents();
         }
-        facts.cells = check::cells(&facts, &[]);
+        facts.cells = verdicts::cells(&facts, &[]);
         Ok(facts)
     }
 

@@ -178,7 +178,7 @@ impl<'r> Plan<'r> {
         let mut sections: Vec<el_torito::Section> = Vec::new();
         for boot in &self.contents.boot {
             let bytes = self.boot_span(boot.image);
-            let entry = el_torito::Entry {
+            let entry = el_torito::CatalogEntry {
                 bootable: true,
                 emulation: boot.emulation,
                 load_segment: boot.load_segment,

@@ -17,15 +17,7 @@ pub(super) struct Identity([u8; 32]);
 impl Identity {
     pub(super) fn of(contents: &Contents) -> Self {
         let mut sum = Sum(Sha256::new());
-        let ids = &contents.identifiers;
-        for text in [
-            &ids.system,
-            &ids.volume,
-            &ids.volume_set,
-            &ids.publisher,
-            &ids.preparer,
-            &ids.application,
-        ] {
+        for text in contents.identifiers.all() {
             sum.bytes(text.as_bytes());
         }
         sum.number(contents.timestamp.unix() as u64);

@@ -90,19 +90,19 @@ pub struct Plan<'r> {
 pub enum PlanError {
     /// What ISO 9660, Rock Ridge or Joliet cannot hold.
     #[error(transparent)]
-    Iso9660(#[from] crate::formats::iso9660::Error),
+    Iso9660(#[from] crate::formats::iso9660::Iso9660Error),
     /// What a FAT cannot hold.
     #[error("the ESP: {0}")]
-    Fat(#[from] fat::Error),
+    Fat(#[from] fat::FatError),
     /// What a GPT cannot hold.
     #[error(transparent)]
-    Gpt(#[from] crate::formats::gpt::Error),
+    Gpt(#[from] crate::formats::gpt::GptError),
     /// What an MBR cannot hold.
     #[error(transparent)]
-    Mbr(#[from] crate::formats::mbr::Error),
+    Mbr(#[from] crate::formats::mbr::MbrError),
     /// What a boot catalog cannot hold.
     #[error(transparent)]
-    ElTorito(#[from] crate::formats::el_torito::Error),
+    ElTorito(#[from] crate::formats::el_torito::ElToritoError),
     /// Two structures that want the same bytes.
     #[error(transparent)]
     Overlap(#[from] Overlap),

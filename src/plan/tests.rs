@@ -116,7 +116,7 @@ fn one_sided_apart(facts: Description) -> Description {
         ..facts
     };
     // A plan knows why a menu starts nothing somewhere, and the image that it does not.
-    facts.cells = crate::facts::check::cells(&facts, &[]);
+    facts.cells = crate::facts::verdicts::cells(&facts, &[]);
     facts
 }
 

@@ -1,17 +1,13 @@
 //! What the user should know of a plan: what an index had to change, or what some reader will not show.
 
 use crate::formats::fat;
-use crate::formats::iso9660;
+use crate::formats::iso9660::{self, Identifiers};
 use crate::ground::text;
 
 use super::Plan;
 
 /// Linux drops a name of so many bytes or more, and shows the identifier of the record instead.
 const LINUX_NAME: usize = 254;
-
-/// Joliet's fields hold half as many characters as the primary ones hold bytes: the volume identifier's, and the longer ones'.
-const JOLIET_VOLUME: usize = 16;
-const JOLIET_TEXT: usize = 64;
 
 impl Plan<'_> {
     /// In the order: the manifest's own, those of ISO 9660, of Rock Ridge, of Joliet, of the ESP.
@@ -112,19 +108,20 @@ impl Plan<'_> {
 
     /// The Joliet descriptor has the same fields in UCS-2.
     fn cut_identifiers(&self) -> Vec<String> {
-        let ids = &self.contents.identifiers;
-        let fields = [
-            ("volume_id", &ids.volume, JOLIET_VOLUME),
-            ("system_id", &ids.system, JOLIET_VOLUME),
-            ("volume_set_id", &ids.volume_set, JOLIET_TEXT),
-            ("publisher_id", &ids.publisher, JOLIET_TEXT),
-            ("preparer_id", &ids.preparer, JOLIET_TEXT),
-            ("application_id", &ids.application, JOLIET_TEXT),
+        let keys = [
+            "volume_id",
+            "system_id",
+            "volume_set_id",
+            "publisher_id",
+            "preparer_id",
+            "application_id",
         ];
-        let cut = fields
-            .into_iter()
-            .filter(|(_, text, limit)| self.joliet.is_some() && text.chars().count() > *limit);
-        cut.map(|(name, text, limit)| {
+        let mut fields = self.contents.identifiers.all();
+        // The key that everybody sets comes first.
+        fields.swap(0, 1);
+        let fields = keys.into_iter().zip(fields).zip(Identifiers::JOLIET_LENGTHS);
+        let cut = fields.filter(|((_, text), limit)| self.joliet.is_some() && text.chars().count() > *limit);
+        cut.map(|((name, text), limit)| {
             let kept: String = text.chars().take(limit).collect();
             format!(
                 "the Joliet copy of {name} holds {limit} characters and is cut to \"{}\"",

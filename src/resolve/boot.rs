@@ -11,7 +11,7 @@ use crate::formats::mbr;
 use crate::ground::read_at::ReadAt;
 use crate::ground::read_at::nonzero_span;
 use crate::manifest::error::Error;
-use crate::manifest::{self, Bios, Entry, InfoTable, Spanned, Text, Uefi, image_path};
+use crate::manifest::{self, Bios, BootEntry, InfoTable, Spanned, Text, Uefi, image_path};
 use crate::tree::source::Source;
 use crate::tree::{Kind, Lost, NodeId, Patch, Patched, PayloadId};
 
@@ -106,7 +106,7 @@ impl Resolution<'_> {
             // One byte more than boot code can have is enough to tell that it is none.
             let bytes = self.first_bytes(payload, length.min(513))?;
             match mbr::boot_code(&bytes).map_err(|error| match error {
-                mbr::Error::CodeLength(_) => mbr::Error::CodeLength(length),
+                mbr::MbrError::CodeLength(_) => mbr::MbrError::CodeLength(length),
                 other => other,
             }) {
                 Ok(bytes) => {
@@ -119,7 +119,7 @@ impl Resolution<'_> {
         Ok(())
     }
 
-    fn entry(&mut self, entry: &Entry) -> Result<Option<BootImage>, Error> {
+    fn entry(&mut self, entry: &BootEntry) -> Result<Option<BootImage>, Error> {
         let keys = Keys {
             image: &entry.image,
             emulation: emulation(entry.emulation.as_ref()),

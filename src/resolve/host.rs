@@ -333,7 +333,7 @@ fn reading(path: &Path, source: io::Error) -> Error {
 
 /// An input that does not hold still.
 pub(crate) fn changed(path: &Path, what: &str) -> Error {
-    Error::Write(output::Error::Changed {
+    Error::Write(output::OutputError::Changed {
         path: path.into(),
         what: what.into(),
     })

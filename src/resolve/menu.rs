@@ -45,7 +45,7 @@ impl Resolution<'_> {
         for (entry, title) in manifest.menu.iter().zip(titles()) {
             let (lines, by) = self.menu_entry(entry.get_ref())?;
             starts.push(by);
-            menu.entries.push(builtin::Entry {
+            menu.entries.push(builtin::MenuFileEntry {
                 title: title.to_owned(),
                 lines,
             });

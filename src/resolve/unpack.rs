@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::sources::{self, Content};
-use crate::formats::archive::{self, Entry};
+use crate::formats::archive::{self, ArchiveEntry};
 use crate::ground::read_at::{FileAt, ReadAt};
 use crate::ground::spool::{Place, Spool};
 use crate::ground::stamp::Stamp;
@@ -125,7 +125,7 @@ impl Resolution<'_> {
         entry: &Files,
         from: &Spanned<String>,
         to: &[&[u8]],
-        entries: &[Entry],
+        entries: &[ArchiveEntry],
         mut unpacking: Unpacking,
         rules: &Rules,
     ) -> Result<(), Error> {
@@ -182,12 +182,14 @@ impl Resolution<'_> {
                 }
                 archive.content
             }
-            Err(archive::Error::Wrong(message)) => {
+            Err(archive::ArchiveError::Wrong(message)) => {
                 self.error(from, format!("{:?} {message}", from.get_ref()), "this archive");
                 return Ok(None);
             }
-            Err(archive::Error::Read(source)) => return Err(failed(path, "reading")(source)),
-            Err(archive::Error::Hold(source)) => return Err(failed(&std::env::temp_dir(), "decompressing to")(source)),
+            Err(archive::ArchiveError::Read(source)) => return Err(failed(path, "reading")(source)),
+            Err(archive::ArchiveError::Hold(source)) => {
+                return Err(failed(&std::env::temp_dir(), "decompressing to")(source));
+            }
         };
         let spool = match spool.into_file() {
             Some(decompressed) => {
@@ -214,7 +216,7 @@ impl Resolution<'_> {
         &mut self,
         from: &Spanned<String>,
         unpacking: &mut Unpacking,
-        archived: &Entry,
+        archived: &ArchiveEntry,
         place: Option<Place>,
         rules: &Rules,
     ) -> Result<Option<Kind>, Error> {
@@ -274,7 +276,7 @@ impl Resolution<'_> {
         Ok(Kind::File(payload))
     }
 
-    fn add_directory(&mut self, entry: &Files, root: NodeId, archived: &Entry, rules: &Rules) {
+    fn add_directory(&mut self, entry: &Files, root: NodeId, archived: &ArchiveEntry, rules: &Rules) {
         if let Some(node) = self.directory_below(entry, root, components(&archived.path)) {
             self.tree
                 .set_attributes(node, attributes(archived, rules), rules.origin);
@@ -285,7 +287,7 @@ impl Resolution<'_> {
         &mut self,
         entry: &Files,
         root: NodeId,
-        archived: &Entry,
+        archived: &ArchiveEntry,
         kind: Kind,
         rules: &Rules,
     ) -> Result<(), Error> {
@@ -303,7 +305,7 @@ impl Resolution<'_> {
 
 impl Unpacking {
     /// Where the bytes of a file are, or of the file that a hard link is to; what comes later may link to it.
-    fn place_of(&mut self, archived: &Entry) -> Option<Place> {
+    fn place_of(&mut self, archived: &ArchiveEntry) -> Option<Place> {
         let place = match &archived.kind {
             archive::Kind::File(place) => *place,
             archive::Kind::Link(target) => *self.files.get(target)?,
@@ -336,7 +338,7 @@ impl Unpacking {
     }
 
     /// Whether the patterns leave an entry out, or a directory that it is in.
-    fn leaves_out(&mut self, exclude: &mut Exclude, archived: &Entry) -> bool {
+    fn leaves_out(&mut self, exclude: &mut Exclude, archived: &ArchiveEntry) -> bool {
         let path = &archived.path;
         let slashes = path.iter().enumerate().filter(|&(_, &byte)| byte == b'/');
         let parents: Vec<usize> = slashes.map(|(at, _)| at).collect();
@@ -366,7 +368,7 @@ fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|&byte| byte == b'/').filter(|name| !name.is_empty())
 }
 
-fn attributes(archived: &Entry, rules: &Rules) -> Attributes {
+fn attributes(archived: &ArchiveEntry, rules: &Rules) -> Attributes {
     rules.given(Given {
         directory: archived.kind == archive::Kind::Directory,
         symlink: matches!(archived.kind, archive::Kind::Symlink(_)),

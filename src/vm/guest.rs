@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::child::Child;
 use super::failure::Failure;
-use super::{Error, log, qmp, terminal};
+use super::{MachineError, log, qmp, terminal};
 use crate::facts::cell::Firmware;
 use crate::output::Interrupt;
 
@@ -31,7 +31,7 @@ pub struct Guest {
 
 impl Guest {
     /// How QEMU has ended, in words and with its last ones, if it has.
-    fn exit(&mut self) -> Result<Option<String>, Error> {
+    fn exit(&mut self) -> Result<Option<String>, MachineError> {
         let Some(status) = self.ended()? else {
             return Ok(None);
         };
@@ -43,13 +43,13 @@ impl Guest {
     }
 
     /// An error if QEMU has ended.
-    pub(super) fn runs(&mut self) -> Result<(), Error> {
+    pub(super) fn runs(&mut self) -> Result<(), MachineError> {
         let end = self.exit()?;
         end.map_or(Ok(()), |end| Err(self.failed(&end)))
     }
 
     /// How the machine has ended, in words, if it has: by QEMU's end, or standing still where QEMU was told to pause then.
-    pub fn end(&mut self) -> Result<Option<String>, Error> {
+    pub fn end(&mut self) -> Result<Option<String>, MachineError> {
         let status = qmp::status(&self.scratch.path().join("qmp"));
         if let Some(end) = self.exit()? {
             return Ok(Some(end));
@@ -69,7 +69,7 @@ impl Guest {
     }
 
     /// What the text screen of a PC shows, row by row. In a graphics mode it is what was there before.
-    pub fn text_screen(&self) -> Result<String, Error> {
+    pub fn text_screen(&self) -> Result<String, MachineError> {
         const ADDRESS: u64 = 0xb_8000;
         const COLUMNS: usize = 80;
         let file = self.scratch.path().join("screen");
@@ -86,10 +86,10 @@ impl Guest {
     }
 
     /// Types on the terminal of the serial port. All of `bytes` are sent at once, as a key's escape sequence is.
-    pub fn type_on_serial(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    pub fn type_on_serial(&mut self, bytes: &[u8]) -> Result<(), MachineError> {
         match &mut self.terminal {
             Some(terminal) => terminal.send(bytes),
-            None => Err(Error::Control(
+            None => Err(MachineError::Control(
                 "the machine has no terminal (Machine::terminal)".to_owned(),
             )),
         }
@@ -106,27 +106,27 @@ impl Guest {
     }
 
     /// Presses keys, by QEMU's names for them.
-    pub fn press(&self, keys: &[String]) -> Result<(), Error> {
+    pub fn press(&self, keys: &[String]) -> Result<(), MachineError> {
         qmp::press(&self.scratch.path().join("qmp"), keys)
     }
 
     /// Writes what the machine shows to `screen.png` among the logs.
-    pub fn screendump(&self) -> Result<PathBuf, Error> {
+    pub fn screendump(&self) -> Result<PathBuf, MachineError> {
         self.screendump_as("screen.png")
     }
 
     /// The same under another name.
-    pub fn screendump_as(&self, name: &str) -> Result<PathBuf, Error> {
+    pub fn screendump_as(&self, name: &str) -> Result<PathBuf, MachineError> {
         let png = self.logs.join(name);
         qmp::screendump(&self.scratch.path().join("qmp"), &png).map(|()| png)
     }
 
     /// How QEMU ended, if it has. A signal ends the wait.
-    pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>, Error> {
+    pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>, MachineError> {
         self.interrupt
             .requested()
-            .map_or(Ok(()), |signal| Err(Error::Interrupted(signal)))?;
-        self.child.ended().map_err(Error::io("QEMU"))
+            .map_or(Ok(()), |signal| Err(MachineError::Interrupted(signal)))?;
+        self.child.ended().map_err(MachineError::io("QEMU"))
     }
 
     /// What is said when it has not done what it should.
@@ -143,7 +143,7 @@ impl Guest {
         }
     }
 
-    fn failed(&self, reason: &str) -> Error {
-        Error::Failed(Box::new(self.failure(reason)))
+    fn failed(&self, reason: &str) -> MachineError {
+        MachineError::Failed(Box::new(self.failure(reason)))
     }
 }

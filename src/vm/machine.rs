@@ -16,7 +16,7 @@ use super::medium::Scratch;
 use super::programs::{self, Need};
 use super::terminal::Terminal;
 use super::words::option;
-use super::{Error, Trusted, child, variables};
+use super::{MachineError, Trusted, child, variables};
 use crate::facts::cell::{Firmware, Medium};
 use crate::manifest::Hardware;
 use crate::output::Interrupt;
@@ -138,7 +138,7 @@ impl Machine {
 
     /// All but what is around the machine: its screen's window, its ports' other ends. Variables that are made for it go to a file in
     /// `directory`.
-    fn arguments(&self, qemu: &Path, directory: &Path) -> Result<Arguments, Error> {
+    fn arguments(&self, qemu: &Path, directory: &Path) -> Result<Arguments, MachineError> {
         let mut flash = flash(self.firmware, qemu)?;
         if let Some(variables) = flash.as_mut().and_then(|flash| flash.variables.as_mut()) {
             if let Some(file) = &self.variables {
@@ -146,7 +146,7 @@ impl Machine {
             } else if self.firmware.is_secure() {
                 let bytes = variables::for_machine(self.firmware, &self.trusted, variables)?;
                 let filename = directory.join(VARIABLES);
-                fs::write(&filename, bytes).map_err(Error::io(&filename))?;
+                fs::write(&filename, bytes).map_err(MachineError::io(&filename))?;
                 let format = "raw".into();
                 *variables = Image { filename, format };
             }
@@ -177,13 +177,13 @@ impl Machine {
     }
 
     /// QEMU for machines with this firmware, when both are there.
-    pub fn installed(firmware: Firmware) -> Result<PathBuf, Error> {
+    pub fn installed(firmware: Firmware) -> Result<PathBuf, MachineError> {
         let qemu = qemu(firmware)?;
-        firmware::locate(firmware, &qemu).map_err(Error::Missing)?;
+        firmware::locate(firmware, &qemu).map_err(MachineError::Missing)?;
         Ok(qemu)
     }
 
-    fn with_seat(&self, qemu: &Path, seat: Seat, directory: &Path) -> Result<Arguments, Error> {
+    fn with_seat(&self, qemu: &Path, seat: Seat, directory: &Path) -> Result<Arguments, MachineError> {
         let mut arguments = self.arguments(qemu, directory)?;
         match seat {
             // QEMU takes what display it was built with.
@@ -196,7 +196,7 @@ impl Machine {
 
     /// The line that starts it with somebody at it. A machine with Secure Boot needs a file for that, which stays in the system's temporary
     /// directory.
-    pub fn line(&self, seat: Seat) -> Result<String, Error> {
+    pub fn line(&self, seat: Seat) -> Result<String, MachineError> {
         let qemu = qemu(self.firmware)?;
         let directory = match self.firmware.is_secure() && self.variables.is_none() {
             true => temporary()?.keep(),
@@ -206,11 +206,11 @@ impl Machine {
     }
 
     /// Runs it with somebody at it, until it ends or they end it.
-    pub fn run(&self, seat: Seat) -> Result<ExitStatus, Error> {
+    pub fn run(&self, seat: Seat) -> Result<ExitStatus, MachineError> {
         let qemu = qemu(self.firmware)?;
         let directory = temporary()?;
         let arguments = self.with_seat(&qemu, seat, directory.path())?;
-        let failed = |source| Error::Io {
+        let failed = |source| MachineError::Io {
             path: qemu.clone(),
             source,
         };
@@ -223,7 +223,7 @@ impl Machine {
             }
             if let Some(signal) = self.interrupt.requested() {
                 child.ask_to_end();
-                return Err(Error::Interrupted(signal));
+                return Err(MachineError::Interrupted(signal));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -231,15 +231,15 @@ impl Machine {
 
     /// Starts it with nobody at it. Its logs go to the directory `logs`: `serial.log`, `firmware.log` of what SeaBIOS and OVMF try,
     /// `qemu.log`; and with them `variables.fd`, which a machine with Secure Boot begins with.
-    pub fn start(self, logs: &Path) -> Result<Guest, Error> {
+    pub fn start(self, logs: &Path) -> Result<Guest, MachineError> {
         let qemu = qemu(self.firmware)?;
         // In the system's directory: the path of a socket has at most 107 bytes.
         let scratch = temporary()?;
-        fs::create_dir_all(logs).map_err(Error::io(logs))?;
+        fs::create_dir_all(logs).map_err(MachineError::io(logs))?;
         // A log of an earlier run would be read as this one's.
         for name in super::LOGS {
             let log = logs.join(name);
-            fs::File::create(&log).map_err(Error::io(&log))?;
+            fs::File::create(&log).map_err(MachineError::io(&log))?;
         }
         let mut arguments = self.arguments(&qemu, logs)?;
         arguments.add(["-display", "none"]);
@@ -265,11 +265,11 @@ impl Machine {
         }
         arguments.0.extend(self.extra.iter().map(Into::into));
         let log = logs.join("qemu.log");
-        let stderr = fs::File::create(&log).map_err(Error::io(&log))?;
+        let stderr = fs::File::create(&log).map_err(MachineError::io(&log))?;
         let mut command: Command = child::command(&qemu);
         command.args(&arguments.0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
-        let child = child::Child::start(&mut command).map_err(Error::io(&qemu))?;
+        let child = child::Child::start(&mut command).map_err(MachineError::io(&qemu))?;
         let mut guest = Guest {
             terminal: None,
             #[cfg(feature = "inside")]
@@ -291,19 +291,19 @@ impl Machine {
     }
 }
 
-fn temporary() -> Result<tempfile::TempDir, Error> {
-    tempfile::tempdir().map_err(Error::io("temporary directory"))
+fn temporary() -> Result<tempfile::TempDir, MachineError> {
+    tempfile::tempdir().map_err(MachineError::io("temporary directory"))
 }
 
-fn qemu(firmware: Firmware) -> Result<PathBuf, Error> {
+fn qemu(firmware: Firmware) -> Result<PathBuf, MachineError> {
     let need = Need::qemu(firmware);
-    programs::find(need.what()).ok_or_else(|| Error::Missing(need.missing()))
+    programs::find(need.what()).ok_or_else(|| MachineError::Missing(need.missing()))
 }
 
 /// A BIOS is found by QEMU itself.
-fn flash(firmware: Firmware, qemu: &Path) -> Result<Option<Flash>, Error> {
+fn flash(firmware: Firmware, qemu: &Path) -> Result<Option<Flash>, MachineError> {
     match firmware {
         Firmware::Bios => Ok(None),
-        firmware => firmware::find(firmware, qemu).map(Some).map_err(Error::Missing),
+        firmware => firmware::find(firmware, qemu).map(Some).map_err(MachineError::Missing),
     }
 }

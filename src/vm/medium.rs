@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Error;
+use super::MachineError;
 use super::overlay::Overlay;
 use crate::facts::cell::Medium;
 
@@ -18,12 +18,12 @@ pub struct Scratch {
 impl Scratch {
     /// The image as `medium`; what the machine writes goes to a file in `directory`. On a stick much real firmware does not look at
     /// El Torito, but EDK2 does, so that an image without a partition for the ESP would pass there: it is blanked.
-    pub fn new(image: &Path, medium: Medium, directory: &Path) -> Result<Self, Error> {
+    pub fn new(image: &Path, medium: Medium, directory: &Path) -> Result<Self, MachineError> {
         let path = directory.join("medium.qcow2");
         let blank = matches!(medium, Medium::Usb | Medium::Usb4kn);
         let overlay = match medium {
             Medium::Cd => None,
-            _ => Some(Overlay::create(&path, image, blank).map_err(Error::io(&path))?),
+            _ => Some(Overlay::create(&path, image, blank).map_err(MachineError::io(&path))?),
         };
         Ok(Self {
             image: image.into(),
@@ -52,11 +52,13 @@ impl Scratch {
 
     /// The error says where the machine has written other bytes than were there. EDK2 repairs a GPT that it finds wrong by writing to
     /// the medium, and a disc's checksum would not match a stick's.
-    pub fn check_unwritten(&self) -> Result<(), Error> {
+    pub fn check_unwritten(&self) -> Result<(), MachineError> {
         let Some(overlay) = &self.overlay else {
             return Ok(());
         };
-        let changed = overlay.changed().map_err(Error::io(overlay.path()))?;
-        changed.map_or(Ok(()), |(offset, clusters)| Err(Error::Written { offset, clusters }))
+        let changed = overlay.changed().map_err(MachineError::io(overlay.path()))?;
+        changed.map_or(Ok(()), |(offset, clusters)| {
+            Err(MachineError::Written { offset, clusters })
+        })
     }
 }

@@ -59,7 +59,7 @@ pub const LOGS: [&str; 3] = ["serial.log", "firmware.log", "qemu.log"];
 
 /// Why a machine does not start, or does not do what it should.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum MachineError {
     /// A program or a firmware is not installed; which package has it.
     #[error("{0}")]
     Missing(String),
@@ -92,30 +92,30 @@ pub enum Error {
     Interrupted(i32),
 }
 
-impl Error {
+impl MachineError {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
     }
 }
 
-impl From<Error> for String {
-    fn from(error: Error) -> Self {
+impl From<MachineError> for String {
+    fn from(error: MachineError) -> Self {
         error.to_string()
     }
 }
 
-impl From<Error> for crate::manifest::error::Error {
-    fn from(error: Error) -> Self {
+impl From<MachineError> for crate::manifest::error::Error {
+    fn from(error: MachineError) -> Self {
         match error {
-            Error::Missing(_) | Error::Control(_) => Self::Failed(error.to_string()),
-            Error::Io { path, source } => Self::Io {
+            MachineError::Missing(_) | MachineError::Control(_) => Self::Failed(error.to_string()),
+            MachineError::Io { path, source } => Self::Io {
                 path,
                 action: "running a machine",
                 source,
             },
-            Error::Failed(_) | Error::Written { .. } => Self::Verdict(error.to_string()),
-            Error::Interrupted(signal) => output::Error::Interrupted(signal).into(),
+            MachineError::Failed(_) | MachineError::Written { .. } => Self::Verdict(error.to_string()),
+            MachineError::Interrupted(signal) => output::OutputError::Interrupted(signal).into(),
         }
     }
 }

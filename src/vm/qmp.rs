@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Error;
+use super::MachineError;
 
 /// Writes what the machine shows now to a PNG file.
-pub(super) fn screendump(socket: &Path, png: &Path) -> Result<(), Error> {
+pub(super) fn screendump(socket: &Path, png: &Path) -> Result<(), MachineError> {
     let arguments = json!({"filename": png, "format": "png"});
     command(socket, &json!({"execute": "screendump", "arguments": arguments})).map(drop)
 }
 
 /// Presses and releases keys of the keyboard one after the other, by QEMU's names for them: `a`, `down`, `ret`.
-pub(super) fn press(socket: &Path, keys: &[String]) -> Result<(), Error> {
+pub(super) fn press(socket: &Path, keys: &[String]) -> Result<(), MachineError> {
     let press = |key: &String| {
         let keys = [json!({"type": "qcode", "data": key})];
         json!({"execute": "send-key", "arguments": {"keys": keys}})
@@ -31,7 +31,7 @@ pub(super) fn press(socket: &Path, keys: &[String]) -> Result<(), Error> {
 }
 
 /// What the machine does: `running`, `shutdown`, `guest-panicked` and others of QEMU's RunState.
-pub(super) fn status(socket: &Path) -> Result<String, Error> {
+pub(super) fn status(socket: &Path) -> Result<String, MachineError> {
     let answer = command(socket, &json!({"execute": "query-status"}))?;
     let status = answer.get("status").and_then(Value::as_str);
     status
@@ -40,13 +40,13 @@ pub(super) fn status(socket: &Path) -> Result<String, Error> {
 }
 
 /// Reads memory of the machine by way of a file.
-pub(super) fn memory(socket: &Path, address: u64, length: usize, file: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn memory(socket: &Path, address: u64, length: usize, file: &Path) -> Result<Vec<u8>, MachineError> {
     let arguments = json!({"val": address, "size": length, "filename": file});
     command(socket, &json!({"execute": "pmemsave", "arguments": arguments}))?;
-    std::fs::read(file).map_err(Error::io(file))
+    std::fs::read(file).map_err(MachineError::io(file))
 }
 
-fn command(socket: &Path, command: &Value) -> Result<Value, Error> {
+fn command(socket: &Path, command: &Value) -> Result<Value, MachineError> {
     let mut stream = connect(socket)?;
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
@@ -58,7 +58,7 @@ fn command(socket: &Path, command: &Value) -> Result<Value, Error> {
 }
 
 /// QEMU is there before its socket is.
-fn connect(socket: &Path) -> Result<UnixStream, Error> {
+fn connect(socket: &Path) -> Result<UnixStream, MachineError> {
     let started = Instant::now();
     loop {
         match UnixStream::connect(socket) {
@@ -69,7 +69,7 @@ fn connect(socket: &Path) -> Result<UnixStream, Error> {
     }
 }
 
-fn execute(stream: &mut UnixStream, replies: &mut impl BufRead, command: &Value) -> Result<Value, Error> {
+fn execute(stream: &mut UnixStream, replies: &mut impl BufRead, command: &Value) -> Result<Value, MachineError> {
     writeln!(stream, "{command}").map_err(control)?;
     // The greeting and events come in between.
     loop {
@@ -87,6 +87,6 @@ fn execute(stream: &mut UnixStream, replies: &mut impl BufRead, command: &Value)
     }
 }
 
-fn control(why: impl Display) -> Error {
-    Error::Control(why.to_string())
+fn control(why: impl Display) -> MachineError {
+    MachineError::Control(why.to_string())
 }

@@ -9,7 +9,7 @@ use std::thread;
 
 use super::accelerator::Accelerator;
 use super::trial::{Outcome, Trial};
-use super::{Error, Machine, Trusted};
+use super::{Machine, MachineError, Trusted};
 use crate::facts::cell::{Cell, Firmware};
 use crate::manifest::Expectations;
 use crate::output::Interrupt;
@@ -49,7 +49,7 @@ impl Round<'_> {
         &self,
         accelerated: &mut dyn FnMut(&str),
         done: &mut dyn FnMut(&Outcome),
-    ) -> Result<Vec<Outcome>, Error> {
+    ) -> Result<Vec<Outcome>, MachineError> {
         let mut trials = Vec::new();
         let mut chosen: BTreeMap<&str, Accelerator> = BTreeMap::new();
         for &cell in self.cells {
@@ -82,7 +82,7 @@ impl Round<'_> {
         self.trusted.iter().chain(owner).cloned().collect()
     }
 
-    fn run_all(&self, trials: Vec<Trial<'_>>, done: &mut dyn FnMut(&Outcome)) -> Result<Vec<Outcome>, Error> {
+    fn run_all(&self, trials: Vec<Trial<'_>>, done: &mut dyn FnMut(&Outcome)) -> Result<Vec<Outcome>, MachineError> {
         let queue = Mutex::new(trials.into_iter().enumerate());
         let (finished, outcomes) = mpsc::channel();
         thread::scope(|scope| {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
-use super::Error;
+use super::MachineError;
 
 /// An open terminal. Its reader ends with the machine.
 #[derive(Debug)]
@@ -18,7 +18,11 @@ pub(super) struct Terminal {
 impl Terminal {
     /// Connects to the socket that QEMU waits at before it starts the machine, and writes to `log` what comes. The wait ends with
     /// the error of `runs`.
-    pub(super) fn open(socket: &Path, log: &Path, runs: &mut dyn FnMut() -> Result<(), Error>) -> Result<Self, Error> {
+    pub(super) fn open(
+        socket: &Path,
+        log: &Path,
+        runs: &mut dyn FnMut() -> Result<(), MachineError>,
+    ) -> Result<Self, MachineError> {
         let started = Instant::now();
         let stream = loop {
             runs()?;
@@ -28,8 +32,8 @@ impl Terminal {
                 Err(_) => sleep(Duration::from_millis(20)),
             }
         };
-        let mut file = File::create(log).map_err(Error::io(log))?;
-        let mut reader = stream.try_clone().map_err(Error::io(log))?;
+        let mut file = File::create(log).map_err(MachineError::io(log))?;
+        let mut reader = stream.try_clone().map_err(MachineError::io(log))?;
         spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(length @ 1..) = reader.read(&mut buffer) {
@@ -41,11 +45,11 @@ impl Terminal {
         Ok(Self { stream })
     }
 
-    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), MachineError> {
         self.stream.write_all(bytes).map_err(|error| serial_port(&error))
     }
 }
 
-fn serial_port(error: &std::io::Error) -> Error {
-    Error::Control(format!("serial port: {error}"))
+fn serial_port(error: &std::io::Error) -> MachineError {
+    MachineError::Control(format!("serial port: {error}"))
 }

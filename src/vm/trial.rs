@@ -11,7 +11,7 @@ use super::machine::Machine;
 use super::medium::Scratch;
 use super::watch::Watch;
 use super::words::shell_word;
-use super::{Error, LOGS, Trusted};
+use super::{LOGS, MachineError, Trusted};
 use crate::facts::cell::Cell;
 use crate::manifest::{Expectations, Hardware};
 use crate::output::Interrupt;
@@ -77,7 +77,7 @@ impl Trial<'_> {
     ///
     /// # Errors
     /// Nothing has been tried: a program, a firmware or a file is missing or cannot be written, or a signal has asked to stop.
-    pub fn run(&self) -> Result<Outcome, Error> {
+    pub fn run(&self) -> Result<Outcome, MachineError> {
         let mut seconds = 0.0;
         let mut last = None;
         for firmware in self.cell.firmware.generations() {
@@ -100,7 +100,7 @@ impl Trial<'_> {
                 break;
             }
         }
-        last.ok_or_else(|| Error::Control(format!("{} stands for no machine", self.cell)))
+        last.ok_or_else(|| MachineError::Control(format!("{} stands for no machine", self.cell)))
     }
 
     /// The same on one kind of machine that the cell stands for, with logs of its own beside.
@@ -112,13 +112,13 @@ impl Trial<'_> {
         }
     }
 
-    fn run_one(&self) -> Result<Outcome, Error> {
-        let scratch = tempfile::tempdir().map_err(Error::io("temporary directory"))?;
+    fn run_one(&self) -> Result<Outcome, MachineError> {
+        let scratch = tempfile::tempdir().map_err(MachineError::io("temporary directory"))?;
         let medium = Scratch::new(self.image, self.cell.medium, scratch.path())?;
         let screen = self.directory.join(SCREEN);
         // A picture of an earlier run would be taken for this one's.
         if screen.exists() {
-            std::fs::remove_file(&screen).map_err(Error::io(&screen))?;
+            std::fs::remove_file(&screen).map_err(MachineError::io(&screen))?;
         }
         let machine = Machine::new(self.cell.firmware)
             .scratch(&medium)
@@ -131,13 +131,13 @@ impl Trial<'_> {
             .terminal();
         let mut guest = match machine.start(&self.directory) {
             Ok(guest) => guest,
-            Err(Error::Failed(failure)) => return Ok(self.outcome(false, Duration::ZERO, *failure)),
+            Err(MachineError::Failed(failure)) => return Ok(self.outcome(false, Duration::ZERO, *failure)),
             Err(error) => return Err(error),
         };
         let verdict = match Watch::new(self.cell.firmware, self.expectations).verdict(&mut guest) {
             Ok(verdict) => verdict,
             // QEMU has not done what it was told, or is gone.
-            Err(error @ Error::Control(_)) => Err(error.to_string()),
+            Err(error @ MachineError::Control(_)) => Err(error.to_string()),
             Err(error) => return Err(error),
         };
         let (age, seen) = (guest.age(), guest.failure(""));

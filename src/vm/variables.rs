@@ -5,7 +5,7 @@
 use std::fs;
 
 use super::firmware::Image;
-use super::{Error, Trusted};
+use super::{MachineError, Trusted};
 use crate::facts::cell::Firmware;
 use crate::facts::secure_boot::{Authority, SignatureKind, revoked_x64, signature_list};
 use crate::formats::authenticode::Certificate;
@@ -79,16 +79,16 @@ fn trusted_by(firmware: Firmware, own: &[Trusted]) -> Vec<&Certificate> {
 }
 
 /// The variables of a machine with this firmware, made from `image`, which are those that the firmware is installed with.
-pub(super) fn for_machine(firmware: Firmware, own: &[Trusted], image: &Image) -> Result<Vec<u8>, Error> {
+pub(super) fn for_machine(firmware: Firmware, own: &[Trusted], image: &Image) -> Result<Vec<u8>, MachineError> {
     let path = &image.filename;
-    let template = fs::read(path).map_err(Error::io(path))?;
+    let template = fs::read(path).map_err(MachineError::io(path))?;
     let template = match image.format.as_str() {
         "raw" => Some(template),
         _ => disk_size(&template).and_then(blank),
     };
     let unknown = || Err("it is neither raw nor a QCOW2 image of 128 or 528 KiB".to_owned());
     let flash = template.map_or_else(unknown, |template| with_keys(&template, &trusted_by(firmware, own)));
-    flash.map_err(|why| Error::Control(format!("{} cannot hold keys: {why}", path.display())))
+    flash.map_err(|why| MachineError::Control(format!("{} cannot hold keys: {why}", path.display())))
 }
 
 /// QCOW2: the size of the disk, eight bytes at 24.

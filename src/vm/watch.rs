@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::failure::{self, Mark};
 use super::guest::Guest;
-use super::{Error, log};
+use super::{MachineError, log};
 use crate::facts::cell::Firmware;
 use crate::manifest::{Expectations, Step, Typed};
 
@@ -76,7 +76,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Watches until it is clear. The reason follows the cell's name in both cases.
-    pub(super) fn verdict(mut self, guest: &mut Guest) -> Result<Result<String, String>, Error> {
+    pub(super) fn verdict(mut self, guest: &mut Guest) -> Result<Result<String, String>, MachineError> {
         loop {
             // The end is asked for before the log is read, so that the last words of a machine that ended count.
             let end = guest.end()?;
@@ -101,7 +101,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Types all whose time has come.
-    fn type_on(&mut self, guest: &mut Guest, shown: &Shown) -> Result<(), Error> {
+    fn type_on(&mut self, guest: &mut Guest, shown: &Shown) -> Result<(), MachineError> {
         while let [step, rest @ ..] = self.steps {
             let new = shown.serial.get(self.after..).unwrap_or_default();
             let found = match &step.after {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::name::relative;
-use super::{Entry, Error, Input, Kind, wrong};
+use super::{ArchiveEntry, ArchiveError, Input, Kind, wrong};
 use crate::ground::spool::Place;
 use crate::ground::text;
 use crate::ground::time::Timestamp;
@@ -43,11 +43,11 @@ struct Header {
 }
 
 impl Header {
-    fn read(input: &Input, at: u64) -> Result<Self, Error> {
-        let magic = input.bytes.read_vec_at(at, 6).map_err(Error::of)?;
+    fn read(input: &Input, at: u64) -> Result<Self, ArchiveError> {
+        let magic = input.bytes.read_vec_at(at, 6).map_err(ArchiveError::of)?;
         match &magic[..] {
             b"070701" | b"070702" => {
-                let bytes = input.bytes.read_vec_at(at, 110).map_err(Error::of)?;
+                let bytes = input.bytes.read_vec_at(at, 110).map_err(ArchiveError::of)?;
                 let field = |index: usize| number(&bytes[6 + 8 * index..14 + 8 * index], 16, at);
                 let small = |index| field(index).map(|value| value as u32);
                 Ok(Self {
@@ -67,7 +67,7 @@ impl Header {
                 })
             }
             b"070707" => {
-                let bytes = input.bytes.read_vec_at(at, 76).map_err(Error::of)?;
+                let bytes = input.bytes.read_vec_at(at, 76).map_err(ArchiveError::of)?;
                 let field = |start: usize, length: usize| number(&bytes[start..start + length], 8, at);
                 let special = field(42, 6)?;
                 Ok(Self {
@@ -87,7 +87,7 @@ impl Header {
                 })
             }
             _ if is_binary(&magic) => {
-                let bytes = input.bytes.read_vec_at(at, 26).map_err(Error::of)?;
+                let bytes = input.bytes.read_vec_at(at, 26).map_err(ArchiveError::of)?;
                 let word = |index: usize| {
                     let pair = [bytes[2 * index], bytes[2 * index + 1]];
                     match magic[0] {
@@ -119,7 +119,7 @@ impl Header {
     }
 }
 
-fn number(digits: &[u8], radix: u32, at: u64) -> Result<u64, Error> {
+fn number(digits: &[u8], radix: u32, at: u64) -> Result<u64, ArchiveError> {
     let text = str::from_utf8(digits).ok();
     let value = text.and_then(|text| u64::from_str_radix(text, radix).ok());
     value.ok_or_else(|| wrong(format!("is damaged: the header at byte {at} has a number that is none")))
@@ -132,7 +132,7 @@ struct Links {
     content: Option<Vec<u8>>,
 }
 
-pub(super) fn entries(input: &Input) -> Result<Vec<Entry>, Error> {
+pub(super) fn entries(input: &Input) -> Result<Vec<ArchiveEntry>, ArchiveError> {
     let mut entries = Vec::new();
     let mut at = 0;
     while let Some(start) = next_header(input, at)? {
@@ -142,7 +142,7 @@ pub(super) fn entries(input: &Input) -> Result<Vec<Entry>, Error> {
 }
 
 /// One archive, of which several may stand one behind the other. The result is where it ends.
-fn archive(input: &Input, start: u64, entries: &mut Vec<Entry>) -> Result<u64, Error> {
+fn archive(input: &Input, start: u64, entries: &mut Vec<ArchiveEntry>) -> Result<u64, ArchiveError> {
     let mut links: HashMap<((u64, u64), u64), Links> = HashMap::new();
     let mut at = start;
     loop {
@@ -156,7 +156,7 @@ fn archive(input: &Input, start: u64, entries: &mut Vec<Entry>) -> Result<u64, E
             )));
         }
         let name = input.bytes.read_vec_at(at + header.size, header.name_length);
-        let name = name.map_err(Error::of)?;
+        let name = name.map_err(ArchiveError::of)?;
         let Some((0, name)) = name.split_last() else {
             return Err(wrong(format!("is damaged: the name at byte {at} does not end")));
         };
@@ -193,7 +193,7 @@ fn archive(input: &Input, start: u64, entries: &mut Vec<Entry>) -> Result<u64, E
                 )));
             }
         };
-        entries.push(Entry {
+        entries.push(ArchiveEntry {
             path,
             kind,
             mode: header.mode & 0o7777,
@@ -205,7 +205,7 @@ fn archive(input: &Input, start: u64, entries: &mut Vec<Entry>) -> Result<u64, E
 }
 
 /// One of several names of a file. Those that come before the content get it when it is there.
-fn linked(links: &mut Links, entries: &mut [Entry], path: &[u8], place: Place) -> Kind {
+fn linked(links: &mut Links, entries: &mut [ArchiveEntry], path: &[u8], place: Place) -> Kind {
     if let Some(first) = &links.content {
         return Kind::Link(first.clone());
     }
@@ -220,7 +220,7 @@ fn linked(links: &mut Links, entries: &mut [Entry], path: &[u8], place: Place) -
     Kind::File(place)
 }
 
-fn target(input: &Input, place: Place, name: &[u8]) -> Result<Vec<u8>, Error> {
+fn target(input: &Input, place: Place, name: &[u8]) -> Result<Vec<u8>, ArchiveError> {
     if place.length == 0 || place.length > LONGEST {
         return Err(wrong(format!(
             "is damaged: the link {:?} has a target of {} bytes",
@@ -228,7 +228,10 @@ fn target(input: &Input, place: Place, name: &[u8]) -> Result<Vec<u8>, Error> {
             place.length
         )));
     }
-    let target = input.bytes.read_vec_at(place.offset, place.length).map_err(Error::of)?;
+    let target = input
+        .bytes
+        .read_vec_at(place.offset, place.length)
+        .map_err(ArchiveError::of)?;
     match target.contains(&0) {
         true => Err(wrong(format!(
             "is damaged: the link {:?} has a NUL in its target",
@@ -239,7 +242,7 @@ fn target(input: &Input, place: Place, name: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 /// The sum of all bytes of a content, which `070702` has.
-fn check(input: &Input, place: Place, wanted: u32, name: &[u8]) -> Result<(), Error> {
+fn check(input: &Input, place: Place, wanted: u32, name: &[u8]) -> Result<(), ArchiveError> {
     let mut sum = 0u32;
     let mut buffer = vec![0; 1 << 16];
     let mut done = 0;
@@ -249,7 +252,7 @@ fn check(input: &Input, place: Place, wanted: u32, name: &[u8]) -> Result<(), Er
         input
             .bytes
             .read_exact_at(bytes, place.offset + done)
-            .map_err(Error::of)?;
+            .map_err(ArchiveError::of)?;
         sum = bytes.iter().fold(sum, |sum, &byte| sum.wrapping_add(byte.into()));
         done += length as u64;
     }
@@ -263,20 +266,20 @@ fn check(input: &Input, place: Place, wanted: u32, name: &[u8]) -> Result<(), Er
 }
 
 /// Where the next archive begins, behind the zeros that pad the one before.
-fn next_header(input: &Input, at: u64) -> Result<Option<u64>, Error> {
+fn next_header(input: &Input, at: u64) -> Result<Option<u64>, ArchiveError> {
     let mut at = at;
     let mut buffer = vec![0; 1 << 12];
     while at < input.bytes.size() {
         let length = (input.bytes.size() - at).min(buffer.len() as u64) as usize;
         let bytes = &mut buffer[..length];
-        input.bytes.read_exact_at(bytes, at).map_err(Error::of)?;
+        input.bytes.read_exact_at(bytes, at).map_err(ArchiveError::of)?;
         let Some(zeros) = bytes.iter().position(|&byte| byte != 0) else {
             at += length as u64;
             continue;
         };
         at += zeros as u64;
         let start = input.bytes.read_vec_at(at, 6.min(input.bytes.size() - at));
-        return match is_header(&start.map_err(Error::of)?) {
+        return match is_header(&start.map_err(ArchiveError::of)?) {
             true => Ok(Some(at)),
             false => Err(wrong(format!(
                 "has something behind its end, at byte {at}, that is no archive of cpio; a compressed one there is not unpacked"

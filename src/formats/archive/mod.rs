@@ -20,14 +20,14 @@ use crate::ground::spool::{self, Place, Spool};
 #[derive(Debug)]
 pub struct Listing {
     /// In the archive's order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ArchiveEntry>,
     /// What does not come out, in words that go on from the archive's name.
     pub warnings: Vec<String>,
 }
 
 /// One entry of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct ArchiveEntry {
     /// Components joined by `/`, from the archive's root, which is empty.
     pub path: Vec<u8>,
     /// What it is.
@@ -68,7 +68,7 @@ pub enum Kind {
 
 /// Why an archive does not come out whole.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ArchiveError {
     /// The archive cannot be read.
     #[error("{}", .0)]
     Read(io::Error),
@@ -80,7 +80,7 @@ pub enum Error {
     Wrong(String),
 }
 
-impl Error {
+impl ArchiveError {
     /// What a decoder complains of: the archive's bytes, or that they cannot be read.
     pub(crate) fn of(error: io::Error) -> Self {
         match error.kind() {
@@ -91,18 +91,18 @@ impl Error {
     }
 }
 
-impl From<spool::Error> for Error {
-    fn from(error: spool::Error) -> Self {
+impl From<spool::SpoolError> for ArchiveError {
+    fn from(error: spool::SpoolError) -> Self {
         match error {
-            spool::Error::Read(error) => Self::of(error),
-            spool::Error::Hold(error) => Self::Hold(error),
-            spool::Error::TooMuch => wrong(error.to_string()),
+            spool::SpoolError::Read(error) => Self::of(error),
+            spool::SpoolError::Hold(error) => Self::Hold(error),
+            spool::SpoolError::TooMuch => wrong(error.to_string()),
         }
     }
 }
 
-pub(crate) fn wrong(message: impl Into<String>) -> Error {
-    Error::Wrong(message.into())
+pub(crate) fn wrong(message: impl Into<String>) -> ArchiveError {
+    ArchiveError::Wrong(message.into())
 }
 
 /// Bytes that entries are read from.
@@ -117,7 +117,7 @@ pub struct Input<'a> {
 
 impl Input<'_> {
     /// Where a file's bytes are that the archive holds as they are.
-    pub(crate) fn place(&self, offset: u64, length: u64) -> Result<Place, Error> {
+    pub(crate) fn place(&self, offset: u64, length: u64) -> Result<Place, ArchiveError> {
         let end = offset.checked_add(length);
         match end.is_some_and(|end| end <= self.bytes.size()) {
             true => Ok(Place {
@@ -134,14 +134,14 @@ impl Input<'_> {
 ///
 /// # Errors
 /// Of this and of the others: the archive cannot be read, is damaged or cut short, or has an entry whose path no image can hold.
-pub fn cpio(input: &Input) -> Result<Listing, Error> {
+pub fn cpio(input: &Input) -> Result<Listing, ArchiveError> {
     let (entries, warning) = repeated::last_ones(cpio::entries(input)?);
     let warnings = Vec::from_iter(warning);
     Ok(Listing { entries, warnings })
 }
 
 /// The entries of a zip archive.
-pub fn zip(input: &Input) -> Result<Listing, Error> {
+pub fn zip(input: &Input) -> Result<Listing, ArchiveError> {
     let (entries, warnings) = zip::entries(input)?;
     Ok(Listing { entries, warnings })
 }
@@ -152,7 +152,7 @@ pub fn is_tar(start: &[u8]) -> bool {
 }
 
 /// The entries of a tar archive; of names that are in it twice the last.
-pub fn tar(input: &Input) -> Result<Listing, Error> {
+pub fn tar(input: &Input) -> Result<Listing, ArchiveError> {
     let mut listing = tar::read(input)?;
     let (entries, warning) = repeated::last_ones(listing.entries);
     listing.warnings.extend(warning);

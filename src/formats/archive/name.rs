@@ -1,6 +1,6 @@
 //! Which paths of an archive may go into an image.
 
-use super::{Error, wrong};
+use super::{ArchiveError, wrong};
 use crate::ground::text;
 
 /// Longer paths are no honest archive's: Linux takes none of 4,096 bytes.
@@ -10,7 +10,7 @@ const LONGEST: usize = 1 << 16;
 ///
 /// # Errors
 /// It is empty, absolute, leads out of the archive by `..`, or has a NUL.
-pub(super) fn relative(path: &[u8]) -> Result<Vec<u8>, Error> {
+pub(super) fn relative(path: &[u8]) -> Result<Vec<u8>, ArchiveError> {
     let refuse = |why: &str| {
         let shown = text::visible(&path[..path.len().min(256)]);
         Err(wrong(format!("has an entry {shown:?}, which is refused: {why}")))

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{Entry, Kind};
+use super::{ArchiveEntry, Kind};
 
 /// The entries without those that a later one takes the place of, and a word about them. Directories come together, and a directory
 /// where a file is stays for whoever puts both into a tree to refuse.
-pub(super) fn last_ones(mut entries: Vec<Entry>) -> (Vec<Entry>, Option<String>) {
+pub(super) fn last_ones(mut entries: Vec<ArchiveEntry>) -> (Vec<ArchiveEntry>, Option<String>) {
     let mut last: HashMap<&[u8], usize> = HashMap::new();
     let mut replaced = vec![false; entries.len()];
-    let is_leaf = |entry: &Entry| entry.kind != Kind::Directory;
+    let is_leaf = |entry: &ArchiveEntry| entry.kind != Kind::Directory;
     for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| is_leaf(entry)) {
         if let Some(earlier) = last.insert(&entry.path, at) {
             replaced[earlier] = true;
@@ -36,7 +36,7 @@ pub(super) fn last_ones(mut entries: Vec<Entry>) -> (Vec<Entry>, Option<String>)
 }
 
 /// A hard link is to the file that had the name before it, which need not be the last one: it gets that file's place itself.
-fn resolve_links(entries: &mut [Entry]) {
+fn resolve_links(entries: &mut [ArchiveEntry]) {
     let mut files: HashMap<Vec<u8>, Kind> = HashMap::new();
     for entry in entries {
         if let Kind::Link(target) = &entry.kind

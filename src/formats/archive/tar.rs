@@ -5,7 +5,7 @@ mod holes;
 mod pax;
 
 use super::name::relative;
-use super::{Entry, Error, Input, Kind, Listing, wrong};
+use super::{ArchiveEntry, ArchiveError, Input, Kind, Listing, wrong};
 use crate::ground::read_at::{ReadAt, Reader, Window};
 use crate::ground::spool::Place;
 use crate::ground::text;
@@ -34,14 +34,14 @@ struct Archive<'a, 'b> {
     next: Extensions,
     long_path: Option<Vec<u8>>,
     long_target: Option<Vec<u8>>,
-    entries: Vec<Entry>,
+    entries: Vec<ArchiveEntry>,
     /// Entries with extended attributes.
     attributes: usize,
     /// A block of zeros is behind the last entry.
     has_end: bool,
 }
 
-pub(super) fn read(input: &Input) -> Result<Listing, Error> {
+pub(super) fn read(input: &Input) -> Result<Listing, ArchiveError> {
     let mut archive = Archive {
         input,
         at: 0,
@@ -79,14 +79,17 @@ pub(super) fn read(input: &Input) -> Result<Listing, Error> {
 
 impl Archive<'_, '_> {
     /// The next header; none at the end, which is two blocks of zeros, one, or the end of the file.
-    fn header(&mut self) -> Result<Option<Header>, Error> {
+    fn header(&mut self) -> Result<Option<Header>, ArchiveError> {
         let size = self.input.bytes.size();
         for _ in 0..2 {
             if self.at >= size {
                 return Ok(None);
             }
             let mut block = [0; BLOCK as usize];
-            self.input.bytes.read_exact_at(&mut block, self.at).map_err(Error::of)?;
+            self.input
+                .bytes
+                .read_exact_at(&mut block, self.at)
+                .map_err(ArchiveError::of)?;
             let header = Header(block);
             if header.is_zero() {
                 self.at += BLOCK;
@@ -107,7 +110,7 @@ impl Archive<'_, '_> {
     }
 
     /// The content of so many bytes that comes next.
-    fn content(&mut self, size: u64) -> Result<Place, Error> {
+    fn content(&mut self, size: u64) -> Result<Place, ArchiveError> {
         let place = self.input.place(self.at, size)?;
         // The padding of the last one may be missing.
         self.at = self.at.saturating_add(size.next_multiple_of(BLOCK));
@@ -115,7 +118,7 @@ impl Archive<'_, '_> {
     }
 
     /// The content of a header that is about the next entry.
-    fn about(&mut self, size: u64, shown: &str) -> Result<Vec<u8>, Error> {
+    fn about(&mut self, size: u64, shown: &str) -> Result<Vec<u8>, ArchiveError> {
         if size > LONGEST {
             return Err(wrong(format!("is damaged: {shown:?} has {size} bytes of names")));
         }
@@ -123,10 +126,10 @@ impl Archive<'_, '_> {
         self.input
             .bytes
             .read_vec_at(place.offset, place.length)
-            .map_err(Error::of)
+            .map_err(ArchiveError::of)
     }
 
-    fn entry(&mut self, header: &Header) -> Result<(), Error> {
+    fn entry(&mut self, header: &Header) -> Result<(), ArchiveError> {
         let shown = text::visible(&header.path());
         let own_size = natural(header.size(&shown)?, "size", &shown)?;
         match header.kind() {
@@ -156,7 +159,7 @@ impl Archive<'_, '_> {
     }
 
     /// An entry with all that was said before it.
-    fn described(&mut self, header: &Header, own_size: u64) -> Result<(), Error> {
+    fn described(&mut self, header: &Header, own_size: u64) -> Result<(), ArchiveError> {
         let mut extensions = std::mem::take(&mut self.next);
         let global = &self.global;
         let of_pax = extensions.path.take().or_else(|| global.path.clone());
@@ -230,7 +233,7 @@ impl Archive<'_, '_> {
                 )));
             }
         };
-        self.entries.push(Entry {
+        self.entries.push(ArchiveEntry {
             path: relative(&path)?,
             kind,
             mode: (header.mode(&shown)? & 0o7777) as u32,
@@ -242,7 +245,7 @@ impl Archive<'_, '_> {
     }
 
     /// POSIX lets a hard link have the content once more; others give its length there and no content.
-    fn content_of_link(&mut self, size: u64) -> Result<(), Error> {
+    fn content_of_link(&mut self, size: u64) -> Result<(), ArchiveError> {
         let mut block = [0; BLOCK as usize];
         let next = self.input.bytes.read_exact_at(&mut block, self.at);
         if size > 0 && next.is_ok() && !is_one(&block) {
@@ -252,7 +255,7 @@ impl Archive<'_, '_> {
     }
 
     /// A file with holes.
-    fn filled(&mut self, mut holes: Holes, in_content: bool, size: u64, shown: &str) -> Result<Place, Error> {
+    fn filled(&mut self, mut holes: Holes, in_content: bool, size: u64, shown: &str) -> Result<Place, ArchiveError> {
         let place = self.content(size)?;
         let mut begin = 0;
         if in_content {
@@ -268,12 +271,12 @@ impl Archive<'_, '_> {
     }
 
     /// The first byte behind the end that is not zero.
-    fn behind(&mut self) -> Result<Option<u64>, Error> {
+    fn behind(&mut self) -> Result<Option<u64>, ArchiveError> {
         const STEP: u64 = 1 << 16;
         let size = self.input.bytes.size();
         while self.at < size {
             let bytes = self.input.bytes.read_vec_at(self.at, STEP.min(size - self.at));
-            let bytes = bytes.map_err(Error::of)?;
+            let bytes = bytes.map_err(ArchiveError::of)?;
             if let Some(found) = bytes.iter().position(|&byte| byte != 0) {
                 return Ok(Some(self.at + found as u64));
             }
@@ -283,11 +286,11 @@ impl Archive<'_, '_> {
     }
 }
 
-fn natural(number: i64, what: &str, shown: &str) -> Result<u64, Error> {
+fn natural(number: i64, what: &str, shown: &str) -> Result<u64, ArchiveError> {
     u64::try_from(number).map_err(|_| wrong(format!("is damaged: {shown:?} has the {what} {number}")))
 }
 
-fn link(target: Vec<u8>, shown: &str) -> Result<Vec<u8>, Error> {
+fn link(target: Vec<u8>, shown: &str) -> Result<Vec<u8>, ArchiveError> {
     match !target.is_empty() && !target.contains(&0) {
         true => Ok(target),
         false => Err(wrong(format!("is damaged: the link {shown:?} leads nowhere"))),

@@ -9,7 +9,7 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, DateTime, ExtraField};
 
 use super::name::relative;
-use super::{Entry, Error, Input, Kind, wrong};
+use super::{ArchiveEntry, ArchiveError, Input, Kind, wrong};
 use crate::ground::read_at::{ReadAt, Reader};
 use crate::ground::spool::Place;
 use crate::ground::text;
@@ -20,11 +20,11 @@ use directory::Directory;
 const LONGEST_TARGET: u64 = 4096;
 
 /// The entries, and what is wrong with the archive without any of them being lost.
-pub(super) fn entries(input: &Input) -> Result<(Vec<Entry>, Vec<String>), Error> {
+pub(super) fn entries(input: &Input) -> Result<(Vec<ArchiveEntry>, Vec<String>), ArchiveError> {
     let opened = open(input.bytes)?;
     let (start, offset) = match opened.is_empty() {
         // The end record counts no entries, so the library did not look for any.
-        true => (directory::start(input.bytes).map_err(Error::of)?, 0),
+        true => (directory::start(input.bytes).map_err(ArchiveError::of)?, 0),
         false => (opened.central_directory_start(), opened.offset()),
     };
     let directory = Directory::read(input.bytes, start)?;
@@ -56,11 +56,11 @@ pub(super) fn entries(input: &Input) -> Result<(Vec<Entry>, Vec<String>), Error>
     }
 }
 
-fn open<R: ReadAt + ?Sized>(bytes: &R) -> Result<ZipArchive<Reader<'_, R>>, Error> {
+fn open<R: ReadAt + ?Sized>(bytes: &R) -> Result<ZipArchive<Reader<'_, R>>, ArchiveError> {
     ZipArchive::new(Reader::new(bytes)).map_err(|error| failed(error, ""))
 }
 
-fn archived<R: ReadAt + ?Sized>(input: &Input, bytes: &R) -> Result<Vec<Entry>, Error> {
+fn archived<R: ReadAt + ?Sized>(input: &Input, bytes: &R) -> Result<Vec<ArchiveEntry>, ArchiveError> {
     let mut archive = open(bytes)?;
     let mut entries = Vec::new();
     let mut held = Vec::new();
@@ -92,7 +92,7 @@ fn archived<R: ReadAt + ?Sized>(input: &Input, bytes: &R) -> Result<Vec<Entry>, 
                 Kind::Symlink(target(&mut file, length, &shown)?)
             } else if method == CompressionMethod::Stored {
                 // Read once for its sum.
-                std::io::copy(&mut file, &mut std::io::sink()).map_err(Error::of)?;
+                std::io::copy(&mut file, &mut std::io::sink()).map_err(ArchiveError::of)?;
                 Kind::File(input.place(start.unwrap_or(u64::MAX), length)?)
             } else {
                 Kind::File(inflated(input, &mut file, length, &shown)?)
@@ -109,10 +109,10 @@ const DIRECTORY: u32 = 0o040_000;
 const LINK: u32 = 0o120_000;
 
 /// Where an entry's bytes are, and whether its own header says the same name as the directory.
-fn extent<R: Read>(input: &Input, file: &ZipFile<R>, shown: &str) -> Result<(u64, u64), Error> {
+fn extent<R: Read>(input: &Input, file: &ZipFile<R>, shown: &str) -> Result<(u64, u64), ArchiveError> {
     const LOCAL_HEADER: u64 = 30;
     let header = input.bytes.read_vec_at(file.header_start(), LOCAL_HEADER);
-    let header = header.map_err(Error::of)?;
+    let header = header.map_err(ArchiveError::of)?;
     let damaged = |what: &str| {
         Err(wrong(format!(
             "is damaged: {shown:?} has another {what} in its own header"
@@ -148,22 +148,22 @@ fn extent<R: Read>(input: &Input, file: &ZipFile<R>, shown: &str) -> Result<(u64
     }
 }
 
-fn name_at(input: &Input, at: u64, length: [u8; 2]) -> Result<Vec<u8>, Error> {
+fn name_at(input: &Input, at: u64, length: [u8; 2]) -> Result<Vec<u8>, ArchiveError> {
     let length = u16::from_le_bytes(length);
-    input.bytes.read_vec_at(at, length.into()).map_err(Error::of)
+    input.bytes.read_vec_at(at, length.into()).map_err(ArchiveError::of)
 }
 
-fn name_in_directory(input: &Input, header: u64) -> Result<Vec<u8>, Error> {
+fn name_in_directory(input: &Input, header: u64) -> Result<Vec<u8>, ArchiveError> {
     const NAME: u64 = 46;
     let length = input
         .bytes
         .read_vec_at(header.saturating_add(28), 2)
-        .map_err(Error::of)?;
+        .map_err(ArchiveError::of)?;
     name_at(input, header + NAME, [length[0], length[1]])
 }
 
 /// Entries that share bytes are how a small archive becomes a large tree.
-fn apart(mut held: Vec<(u64, u64)>) -> Result<(), Error> {
+fn apart(mut held: Vec<(u64, u64)>) -> Result<(), ArchiveError> {
     held.sort_unstable();
     match held.windows(2).all(|pair| pair[0].1 <= pair[1].0) {
         true => Ok(()),
@@ -172,7 +172,7 @@ fn apart(mut held: Vec<(u64, u64)>) -> Result<(), Error> {
 }
 
 /// The entry but for its kind; `mode` has the format too, if the archive has it.
-fn attributes<R: Read>(file: &ZipFile<R>, shown: &str) -> Result<Entry, Error> {
+fn attributes<R: Read>(file: &ZipFile<R>, shown: &str) -> Result<ArchiveEntry, ArchiveError> {
     // APPNOTE 4.4.17.1: no drive letter, and slashes alone.
     let name = file.name_raw();
     if name.contains(&b'\\') || matches!(name, [drive, b':', ..] if drive.is_ascii_alphabetic()) {
@@ -180,7 +180,7 @@ fn attributes<R: Read>(file: &ZipFile<R>, shown: &str) -> Result<Entry, Error> {
             "has an entry {shown:?}, which is refused: a path in a zip has slashes, and no drive"
         )));
     }
-    Ok(Entry {
+    Ok(ArchiveEntry {
         path: relative(name)?,
         kind: Kind::Directory,
         mode: file.unix_mode().unwrap_or(0o644),
@@ -215,7 +215,7 @@ fn timestamp(date: DateTime) -> Timestamp {
     })
 }
 
-fn inflated<R: Read>(input: &Input, file: &mut ZipFile<R>, length: u64, shown: &str) -> Result<Place, Error> {
+fn inflated<R: Read>(input: &Input, file: &mut ZipFile<R>, length: u64, shown: &str) -> Result<Place, ArchiveError> {
     let place = input.spool.append(file)?;
     match place.length == length {
         true => Ok(place),
@@ -226,12 +226,12 @@ fn inflated<R: Read>(input: &Input, file: &mut ZipFile<R>, length: u64, shown: &
     }
 }
 
-fn target<R: Read>(file: &mut ZipFile<R>, length: u64, shown: &str) -> Result<Vec<u8>, Error> {
+fn target<R: Read>(file: &mut ZipFile<R>, length: u64, shown: &str) -> Result<Vec<u8>, ArchiveError> {
     let mut target = Vec::new();
     if (1..=LONGEST_TARGET).contains(&length) {
         file.take(LONGEST_TARGET + 1)
             .read_to_end(&mut target)
-            .map_err(Error::of)?;
+            .map_err(ArchiveError::of)?;
     }
     match !target.is_empty() && target.len() as u64 == length && !target.contains(&0) {
         true => Ok(target),
@@ -239,9 +239,9 @@ fn target<R: Read>(file: &mut ZipFile<R>, length: u64, shown: &str) -> Result<Ve
     }
 }
 
-fn failed(error: ZipError, shown: &str) -> Error {
+fn failed(error: ZipError, shown: &str) -> ArchiveError {
     match error {
-        ZipError::Io(error) => Error::of(error),
+        ZipError::Io(error) => ArchiveError::of(error),
         error if shown.is_empty() => wrong(format!("is damaged: {error}")),
         error => wrong(format!("is damaged: {shown:?}: {error}")),
     }

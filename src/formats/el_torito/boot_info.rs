@@ -6,7 +6,7 @@
 
 use crate::ground::read_at::ReadAt;
 
-use super::{Error, sector_number};
+use super::{ElToritoError, sector_number};
 
 /// Bytes 8 to 63: PVD block, image block, length, checksum, then 40 zero bytes.
 const TABLE: std::ops::Range<usize> = 8..64;
@@ -32,12 +32,12 @@ pub struct Table {
 }
 
 /// Writes the table into an image that will lie at `image_offset`.
-pub fn patch_isolinux(image: &mut [u8], image_offset: u64) -> Result<(), Error> {
+pub fn patch_isolinux(image: &mut [u8], image_offset: u64) -> Result<(), ElToritoError> {
     let block = sector_number("boot image", image_offset)?;
     let length = image.len() as u64;
-    let length_field = u32::try_from(length).map_err(|_| Error::Long(length))?;
+    let length_field = u32::try_from(length).map_err(|_| ElToritoError::Long(length))?;
     let sum = checksum(image);
-    let short = Error::Short {
+    let short = ElToritoError::Short {
         length,
         needed: TABLE.end as u64,
     };
@@ -51,9 +51,9 @@ pub fn patch_isolinux(image: &mut [u8], image_offset: u64) -> Result<(), Error> 
 /// Writes the table and GRUB's block list: the address of the image's fifth 512-byte sector, counted from 0.
 ///
 /// The checksum is of the bytes as they end up.
-pub fn patch_grub2(image: &mut [u8], image_offset: u64) -> Result<(), Error> {
+pub fn patch_grub2(image: &mut [u8], image_offset: u64) -> Result<(), ElToritoError> {
     let block = sector_number("boot image", image_offset)?;
-    let short = Error::Short {
+    let short = ElToritoError::Short {
         length: image.len() as u64,
         needed: GRUB2_BLOCK_LIST.end as u64,
     };
@@ -130,10 +130,10 @@ pub fn verify(image: &dyn ReadAt, table: &Table) -> Result<(), String> {
 }
 
 /// isohdpfx.bin: byte 432 is the address of isolinux.bin in 512-byte sectors, as a u32.
-pub fn patch_mbr_isolinux(mbr: &mut [u8; 512], image_offset: u64) -> Result<(), Error> {
+pub fn patch_mbr_isolinux(mbr: &mut [u8; 512], image_offset: u64) -> Result<(), ElToritoError> {
     let what = "boot image, seen from an isolinux MBR,";
     let block = sector_number(what, image_offset)?;
-    let address = block.checked_mul(4).ok_or(Error::Place {
+    let address = block.checked_mul(4).ok_or(ElToritoError::Place {
         what,
         offset: image_offset,
     })?;
@@ -143,7 +143,7 @@ pub fn patch_mbr_isolinux(mbr: &mut [u8; 512], image_offset: u64) -> Result<(), 
 
 /// boot_hybrid.img: byte 1B0 (hexadecimal) is the address of diskboot.img in 512-byte sectors, as a u64. It skips
 /// cdboot.img, which is of use on a CD only.
-pub fn patch_mbr_grub2(mbr: &mut [u8; 512], image_offset: u64) -> Result<(), Error> {
+pub fn patch_mbr_grub2(mbr: &mut [u8; 512], image_offset: u64) -> Result<(), ElToritoError> {
     let block = sector_number("boot image", image_offset)?;
     let address = u64::from(block) * 4 + 4;
     mbr[MBR_ADDRESS..][..8].copy_from_slice(&address.to_le_bytes());

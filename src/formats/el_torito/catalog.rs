@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{Error, SECTOR, sector_number};
+use super::{ElToritoError, SECTOR, sector_number};
 
 /// El Torito 2.0: bytes of a record.
 pub(super) const RECORD: usize = 32;
@@ -37,7 +37,7 @@ pub struct Section {
     /// Figures 2 and 4, byte 4 on: a manufacturer or a name. At most 24 bytes in the first section, 28 in others.
     pub id: String,
     /// Exactly one in the first section.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<CatalogEntry>,
 }
 
 /// Platform id. EDK2 does not look at it and takes every entry; a BIOS takes the default entry.
@@ -57,7 +57,7 @@ pub enum Platform {
 
 /// Figures 3 and 5: one boot image.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Entry {
+pub struct CatalogEntry {
     /// Byte 0: 88 or 00.
     pub bootable: bool,
     /// Byte 1.
@@ -169,17 +169,17 @@ impl fmt::Display for Emulation {
 }
 
 /// The sector of the catalog, zero behind the last record.
-pub fn encode(catalog: &Catalog) -> Result<Vec<u8>, Error> {
-    let (first, rest) = catalog.sections.split_first().ok_or(Error::Default(0))?;
+pub fn encode(catalog: &Catalog) -> Result<Vec<u8>, ElToritoError> {
+    let (first, rest) = catalog.sections.split_first().ok_or(ElToritoError::Default(0))?;
     let &[default] = first.entries.as_slice() else {
-        return Err(Error::Default(first.entries.len()));
+        return Err(ElToritoError::Default(first.entries.len()));
     };
     let sections = catalog.sections.len();
     let entries = catalog.sections.iter().map(|section| section.entries.len()).sum();
     // A validation entry for the first section, a header for each other.
     let records = sections + entries;
     if records > RECORDS {
-        return Err(Error::TooManyEntries {
+        return Err(ElToritoError::TooManyEntries {
             sections,
             entries,
             records,
@@ -200,7 +200,7 @@ pub fn encode(catalog: &Catalog) -> Result<Vec<u8>, Error> {
 }
 
 /// Figure 2. OVMF refuses the catalog if the words do not sum to zero; SeaBIOS does not look.
-fn validation_entry(section: &Section) -> Result<[u8; RECORD], Error> {
+fn validation_entry(section: &Section) -> Result<[u8; RECORD], ElToritoError> {
     let mut record = [0; RECORD];
     record[0] = VALIDATION;
     record[1] = section.platform.code();
@@ -212,7 +212,7 @@ fn validation_entry(section: &Section) -> Result<[u8; RECORD], Error> {
 }
 
 /// Figure 4. The count cannot be over 64 here.
-fn section_header(section: &Section, last: bool) -> Result<[u8; RECORD], Error> {
+fn section_header(section: &Section, last: bool) -> Result<[u8; RECORD], ElToritoError> {
     let mut record = [0; RECORD];
     record[0] = if last { FINAL_HEADER } else { HEADER };
     record[1] = section.platform.code();
@@ -222,7 +222,7 @@ fn section_header(section: &Section, last: bool) -> Result<[u8; RECORD], Error> 
 }
 
 /// Figures 3 and 5; selection criteria type 0, none.
-fn entry_record(entry: &Entry) -> Result<[u8; RECORD], Error> {
+fn entry_record(entry: &CatalogEntry) -> Result<[u8; RECORD], ElToritoError> {
     let mut record = [0; RECORD];
     record[0] = if entry.bootable { BOOTABLE } else { 0 };
     record[1] = entry.emulation.code();
@@ -235,9 +235,9 @@ fn entry_record(entry: &Entry) -> Result<[u8; RECORD], Error> {
 }
 
 /// El Torito 1.2: character strings are padded with zeros.
-fn put_id(id: &str, field: &mut [u8]) -> Result<(), Error> {
+fn put_id(id: &str, field: &mut [u8]) -> Result<(), ElToritoError> {
     let room = field.len();
-    let too_long = Error::Id {
+    let too_long = ElToritoError::Id {
         id: id.to_owned(),
         length: id.len(),
         room,

@@ -5,9 +5,9 @@
 use crate::ground::read_at::ReadAt;
 
 use super::catalog::{
-    BOOTABLE, Catalog, Emulation, Entry, FINAL_HEADER, HEADER, KEY, Platform, RECORD, Section, VALIDATION, sum,
+    BOOTABLE, Catalog, CatalogEntry, Emulation, FINAL_HEADER, HEADER, KEY, Platform, RECORD, Section, VALIDATION, sum,
 };
-use super::{Error, SECTOR};
+use super::{ElToritoError, SECTOR};
 
 /// Boot entries that are read from a catalog of any length.
 const MAX_ENTRIES: usize = 64;
@@ -34,7 +34,7 @@ pub struct Decoded {
 /// Reads the catalog at byte `catalog` of `image`.
 ///
 /// Other writers leave out the final header, or count entries that are not there; that is a fault, not an error.
-pub fn decode(image: &dyn ReadAt, catalog: u64) -> Result<Decoded, Error> {
+pub fn decode(image: &dyn ReadAt, catalog: u64) -> Result<Decoded, ElToritoError> {
     let mut reader = Reader {
         image,
         catalog,
@@ -43,7 +43,7 @@ pub fn decode(image: &dyn ReadAt, catalog: u64) -> Result<Decoded, Error> {
     };
     let validation = reader.record()?;
     if validation[0] != VALIDATION {
-        return Err(Error::NoValidation {
+        return Err(ElToritoError::NoValidation {
             offset: catalog,
             found: validation[0],
         });
@@ -121,9 +121,9 @@ impl Reader<'_> {
         self.faults.push(format!("boot catalog: {sentence}"));
     }
 
-    fn peek(&self) -> Result<[u8; RECORD], Error> {
+    fn peek(&self) -> Result<[u8; RECORD], ElToritoError> {
         let mut record = [0; RECORD];
-        let unreadable = |why: String| Error::Unreadable(self.catalog, why);
+        let unreadable = |why: String| ElToritoError::Unreadable(self.catalog, why);
         let offset = self
             .catalog
             .checked_add(self.next * RECORD as u64)
@@ -133,7 +133,7 @@ impl Reader<'_> {
         Ok(record)
     }
 
-    fn record(&mut self) -> Result<[u8; RECORD], Error> {
+    fn record(&mut self) -> Result<[u8; RECORD], ElToritoError> {
         let record = self.peek()?;
         self.next += 1;
         Ok(record)
@@ -151,13 +151,13 @@ impl Reader<'_> {
     }
 
     /// Figure 3.
-    fn entry(&mut self) -> Result<Entry, Error> {
+    fn entry(&mut self) -> Result<CatalogEntry, ElToritoError> {
         let record = self.record()?;
         Ok(self.boot_entry(&record))
     }
 
     /// Figure 5, and the extensions of Figure 6 behind it, whose criteria mean something to one vendor only.
-    fn section_entry(&mut self) -> Option<Entry> {
+    fn section_entry(&mut self) -> Option<CatalogEntry> {
         let record = self.record_if(|kind| !matches!(kind, HEADER | FINAL_HEADER | EXTENSION))?;
         while self.record_if(|kind| kind == EXTENSION).is_some() {}
         Some(self.boot_entry(&record))
@@ -187,7 +187,7 @@ impl Reader<'_> {
     }
 
     /// Bits 4 to 7 of the media type are flags, of drivers in the image and of an extension behind the entry.
-    fn boot_entry(&mut self, record: &[u8; RECORD]) -> Entry {
+    fn boot_entry(&mut self, record: &[u8; RECORD]) -> CatalogEntry {
         let [indicator, media, segment @ .., _, _] = record.first_chunk::<6>().unwrap_or(&[0; 6]);
         let number = self.next;
         if !matches!(*indicator, BOOTABLE | 0) {
@@ -199,7 +199,7 @@ impl Reader<'_> {
             self.fault(format!("record {number} has the reserved media type {media:02x}"));
             Emulation::None
         });
-        Entry {
+        CatalogEntry {
             bootable: *indicator == BOOTABLE,
             emulation,
             load_segment: u16::from_le_bytes(*segment),

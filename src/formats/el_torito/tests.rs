@@ -7,8 +7,8 @@ use super::*;
 
 mod tables;
 
-fn entry(emulation: Emulation, sectors: u16, offset: u64) -> Entry {
-    Entry {
+fn entry(emulation: Emulation, sectors: u16, offset: u64) -> CatalogEntry {
+    CatalogEntry {
         bootable: true,
         emulation,
         load_segment: 0,
@@ -18,7 +18,7 @@ fn entry(emulation: Emulation, sectors: u16, offset: u64) -> Entry {
     }
 }
 
-fn section(platform: Platform, entries: Vec<Entry>) -> Section {
+fn section(platform: Platform, entries: Vec<CatalogEntry>) -> Section {
     Section {
         platform,
         id: String::new(),
@@ -43,7 +43,7 @@ fn image(catalog: &[u8]) -> Vec<u8> {
     image
 }
 
-fn read(catalog: &[u8]) -> Result<Decoded, Error> {
+fn read(catalog: &[u8]) -> Result<Decoded, ElToritoError> {
     decode(&image(catalog), 20 * 2048)
 }
 
@@ -69,7 +69,7 @@ fn boot_record_is_figure_7() {
     for offset in [2047, 2049, 2048 << 32, u64::MAX] {
         assert_eq!(
             boot_record(offset),
-            Err(Error::Place {
+            Err(ElToritoError::Place {
                 what: "boot catalog",
                 offset
             })
@@ -89,7 +89,7 @@ fn catalog_is_figures_2_to_5() {
     catalog.sections[1].entries[0].bootable = false;
     catalog.sections.push(section(
         Platform::Other(0x9A),
-        vec![Entry {
+        vec![CatalogEntry {
             load_segment: 0x07C0,
             system_type: 0x0C,
             ..entry(Emulation::HardDisk, 0xFFFF, 0x1234_5678 * 2048)
@@ -146,26 +146,26 @@ fn f1_what_the_catalog_cannot_hold_is_refused() {
         change(&mut catalog);
         encode(&catalog).unwrap_err()
     };
-    assert_eq!(refused(&|catalog| catalog.sections.clear()), Error::Default(0));
+    assert_eq!(refused(&|catalog| catalog.sections.clear()), ElToritoError::Default(0));
     assert_eq!(
         refused(&|catalog| catalog.sections[0].entries.clear()),
-        Error::Default(0)
+        ElToritoError::Default(0)
     );
     let one = entry(Emulation::None, 4, 2048);
     assert_eq!(
         refused(&|catalog| catalog.sections[0].entries.push(one)),
-        Error::Default(2)
+        ElToritoError::Default(2)
     );
     assert_eq!(
         refused(&|catalog| catalog.sections[1].entries[0].offset = 2050),
-        Error::Place {
+        ElToritoError::Place {
             what: "boot image",
             offset: 2050
         }
     );
     assert!(matches!(
         refused(&|catalog| catalog.sections[0].id = "x".repeat(25)),
-        Error::Id {
+        ElToritoError::Id {
             length: 25,
             room: 24,
             ..
@@ -173,7 +173,7 @@ fn f1_what_the_catalog_cannot_hold_is_refused() {
     ));
     assert!(matches!(
         refused(&|catalog| catalog.sections[1].id = "ä".repeat(15)),
-        Error::Id {
+        ElToritoError::Id {
             length: 30,
             room: 28,
             ..
@@ -195,7 +195,7 @@ fn the_catalog_is_one_sector() {
     over.sections[1].entries.push(one);
     assert_eq!(
         encode(&over),
-        Err(Error::TooManyEntries {
+        Err(ElToritoError::TooManyEntries {
             sections: 2,
             entries: 63,
             records: 65
@@ -204,7 +204,7 @@ fn the_catalog_is_one_sector() {
     let sections = vec![section(Platform::Bios, vec![one]); 64];
     assert_eq!(
         encode(&Catalog { sections }),
-        Err(Error::TooManyEntries {
+        Err(ElToritoError::TooManyEntries {
             sections: 64,
             entries: 64,
             records: 128
@@ -305,18 +305,18 @@ fn extensions_belong_to_the_entry_in_front() {
 fn places_without_a_catalog_are_errors() {
     assert!(matches!(
         read(&[0; 2048]),
-        Err(Error::NoValidation {
+        Err(ElToritoError::NoValidation {
             offset: 40960,
             found: 0
         })
     ));
     let bytes = image(&encode(&sample()).unwrap());
     for offset in [bytes.len() as u64, u64::MAX, u64::MAX - 2047, 1 << 43] {
-        assert!(matches!(decode(&bytes, offset), Err(Error::Unreadable(at, _)) if at == offset));
+        assert!(matches!(decode(&bytes, offset), Err(ElToritoError::Unreadable(at, _)) if at == offset));
     }
     assert!(matches!(
         read(&encode(&sample()).unwrap()[..40]),
-        Err(Error::Unreadable(..))
+        Err(ElToritoError::Unreadable(..))
     ));
     assert_eq!(
         read(&encode(&sample()).unwrap()[..64]).unwrap().catalog.sections.len(),
@@ -359,7 +359,7 @@ fn h12_endless_catalogs_end() {
     );
 }
 
-fn any_entry() -> impl Strategy<Value = Entry> {
+fn any_entry() -> impl Strategy<Value = CatalogEntry> {
     use Emulation::*;
     let media = [None, Floppy12, Floppy144, Floppy288, HardDisk];
     (
@@ -371,7 +371,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
         any::<u32>(),
     )
         .prop_map(
-            move |(bootable, media_type, load_segment, system_type, sectors, sector)| Entry {
+            move |(bootable, media_type, load_segment, system_type, sectors, sector)| CatalogEntry {
                 bootable,
                 emulation: media[media_type],
                 load_segment,

@@ -4,7 +4,7 @@
 use super::directory::show_label;
 use super::geometry::Geometry;
 use super::names::ShortName;
-use super::{Error, FatKind};
+use super::{FatError, FatKind};
 
 /// The bytes of the boot sector that mean something, however long the logical sector is.
 pub(super) const LENGTH: usize = 512;
@@ -137,12 +137,12 @@ pub(super) struct BootSector {
 }
 
 /// Takes what Linux and EDK2 take: neither jump nor OEM name nor type are looked at.
-pub(super) fn decode(bytes: &[u8; LENGTH]) -> Result<BootSector, Error> {
+pub(super) fn decode(bytes: &[u8; LENGTH]) -> Result<BootSector, FatError> {
     let word = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
     let long = |at: usize| u32::from(word(at)) | u32::from(word(at + 2)) << 16;
     let valid = |field, value: u32, valid: bool| match valid {
         true => Ok(value),
-        false => Err(Error::NotFat {
+        false => Err(FatError::NotFat {
             field,
             value: value.into(),
         }),

@@ -1,6 +1,6 @@
 //! Which kind of FAT a volume is, how large its clusters are, and where its areas begin.
 
-use super::{ALIGNMENT, Error, FatKind};
+use super::{ALIGNMENT, FatError, FatKind};
 
 /// `FAT: FAT Type Determination`: the first counts of clusters that are no longer FAT12 and FAT16.
 const FAT16_FROM: u32 = 4085;
@@ -214,7 +214,7 @@ pub(super) fn cluster_sizes_by_volume() -> impl Iterator<Item = (u32, u64)> {
 }
 
 /// Refuses the sizes that no geometry can mend.
-pub(super) fn check_size(size: u64, sector_size: u32) -> Result<(), Error> {
+pub(super) fn check_size(size: u64, sector_size: u32) -> Result<(), FatError> {
     let reason = if size < MIN_SIZE {
         "it has at least 65536"
     } else if !size.is_multiple_of(ALIGNMENT) {
@@ -224,7 +224,7 @@ pub(super) fn check_size(size: u64, sector_size: u32) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    Err(Error::Size {
+    Err(FatError::Size {
         size,
         sector_size,
         reason,

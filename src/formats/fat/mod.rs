@@ -11,11 +11,11 @@
 //! in an ISO 9660 volume too, and no length depends on an address.
 
 mod boot_sector;
+mod decode;
 mod directory;
 mod geometry;
 mod names;
 mod plan;
-mod read;
 mod second_reader;
 mod table;
 #[cfg(test)]
@@ -28,9 +28,9 @@ use std::io;
 
 use crate::ground::time::Timestamp;
 
+pub use decode::read;
 pub use directory::clamped;
 pub use plan::{Plan, plan};
-pub use read::read;
 pub use second_reader::agrees;
 
 /// Every file and the data area start on a multiple of this, whatever the cluster size.
@@ -154,14 +154,14 @@ pub struct Contents {
     /// Metadata by offset. A directory in pieces has a region for each.
     pub regions: Vec<Region>,
     /// Files and directories, the entries of a directory before those of its subdirectories.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<FatEntry>,
     /// What is wrong with the volume, though it can be read.
     pub notes: Vec<String>,
 }
 
 /// A file or a directory that [`read()`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct FatEntry {
     /// From the root, with the long names where there are any.
     pub path: String,
     /// A directory, not a file.
@@ -176,7 +176,7 @@ pub struct Entry {
 
 /// Why a volume cannot be planned or read.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum FatError {
     /// The label would not survive.
     #[error("the FAT label {label:?} {reason}")]
     Label {

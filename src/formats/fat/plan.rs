@@ -8,7 +8,7 @@ use super::geometry::{self, Geometry};
 use super::names::{self, ShortName};
 use super::table::Table;
 use super::tree::{Target, Tree};
-use super::{ALIGNMENT, Error, FatKind, Region, Size, Volume, What};
+use super::{ALIGNMENT, FatError, FatKind, Region, Size, Volume, What};
 
 /// A volume in which everything has its place.
 #[derive(Debug)]
@@ -104,11 +104,11 @@ impl Runs {
 }
 
 /// Chooses kind, cluster size and the place of everything.
-pub fn plan(volume: &Volume) -> Result<Plan, Error> {
+pub fn plan(volume: &Volume) -> Result<Plan, FatError> {
     if !matches!(volume.sector_size, 512 | 4096) {
-        return Err(Error::SectorSize(volume.sector_size));
+        return Err(FatError::SectorSize(volume.sector_size));
     }
-    let label = names::label(&volume.label).map_err(|reason| Error::Label {
+    let label = names::label(&volume.label).map_err(|reason| FatError::Label {
         label: volume.label.clone(),
         reason,
     })?;
@@ -136,7 +136,7 @@ pub fn plan(volume: &Volume) -> Result<Plan, Error> {
 
 /// The smallest volume for `tree` and `free` more bytes: with a fixed root directory as long as the clusters are few enough
 /// for FAT16.
-fn fit(tree: &Tree, sector_size: u32, free: u64) -> Result<(Geometry, Runs), Error> {
+fn fit(tree: &Tree, sector_size: u32, free: u64) -> Result<(Geometry, Runs), FatError> {
     let mut least = free;
     for (cluster_size, most) in geometry::cluster_sizes_by_volume() {
         for fixed_root in [true, false] {
@@ -154,7 +154,7 @@ fn fit(tree: &Tree, sector_size: u32, free: u64) -> Result<(Geometry, Runs), Err
             return Ok((found, runs));
         }
     }
-    Err(Error::Size {
+    Err(FatError::Size {
         size: least,
         sector_size,
         reason: "it would have too many clusters",
@@ -162,7 +162,7 @@ fn fit(tree: &Tree, sector_size: u32, free: u64) -> Result<(Geometry, Runs), Err
 }
 
 /// The first volume of `size` bytes in which `tree` finds room.
-fn exact(tree: &Tree, sector_size: u32, size: u64) -> Result<(Geometry, Runs), Error> {
+fn exact(tree: &Tree, sector_size: u32, size: u64) -> Result<(Geometry, Runs), FatError> {
     geometry::check_size(size, sector_size)?;
     let mut possible = false;
     for cluster_size in geometry::cluster_sizes(size, sector_size) {
@@ -178,23 +178,23 @@ fn exact(tree: &Tree, sector_size: u32, size: u64) -> Result<(Geometry, Runs), E
     }
     if possible {
         let (smallest, _) = fit(tree, sector_size, 0)?;
-        return Err(Error::NoSpace {
+        return Err(FatError::NoSpace {
             needed: smallest.size(),
             size,
         });
     }
-    Err(Error::Size {
+    Err(FatError::Size {
         size,
         sector_size,
         reason: "no count of clusters is possible",
     })
 }
 
-fn check_root(tree: &Tree, geometry: &Geometry) -> Result<(), Error> {
+fn check_root(tree: &Tree, geometry: &Geometry) -> Result<(), FatError> {
     let entries = tree.directories.first().map_or(0, |root| root.entries);
     let (kind, available) = (geometry.kind, u64::from(geometry.root_entries));
     match kind {
-        FatKind::Fat12 | FatKind::Fat16 if entries > available => Err(Error::RootFull {
+        FatKind::Fat12 | FatKind::Fat16 if entries > available => Err(FatError::RootFull {
             kind,
             entries,
             available,

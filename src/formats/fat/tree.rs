@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::directory::{self, MAX_ENTRIES};
 use super::names::{self, ShortName};
-use super::{Error, Kind, Node};
+use super::{FatError, Kind, Node};
 
 /// A directory. The root is the first; a directory comes before its subdirectories.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub(super) fn join(parent: &str, name: &str) -> String {
 
 impl Tree {
     /// Checks the names and lengths, sorts each directory and chooses the short names.
-    pub(super) fn new(root: &[Node], has_label: bool) -> Result<Self, Error> {
+    pub(super) fn new(root: &[Node], has_label: bool) -> Result<Self, FatError> {
         let mut tree = Self {
             directories: Vec::new(),
             files: Vec::new(),
@@ -78,7 +78,7 @@ impl Tree {
             let items = tree.items(&path, &nodes)?;
             let entries = items.iter().map(|item| directory::entries_for(&item.long)).sum::<u64>() + own_entries;
             if entries > MAX_ENTRIES {
-                return Err(Error::DirectoryFull { path, entries });
+                return Err(FatError::DirectoryFull { path, entries });
             }
             for (item, node) in nodes.iter().enumerate().rev() {
                 if let Kind::Directory(children) = &node.kind {
@@ -96,12 +96,12 @@ impl Tree {
     }
 
     /// The names of a directory; its files get their numbers, its subdirectories will get theirs.
-    fn items(&mut self, path: &str, nodes: &[&Node]) -> Result<Vec<Item>, Error> {
+    fn items(&mut self, path: &str, nodes: &[&Node]) -> Result<Vec<Item>, FatError> {
         let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
         let shorts = names::short_names(&names);
         let mut items = Vec::with_capacity(nodes.len());
         for (node, short) in nodes.iter().zip(shorts) {
-            let refuse = |reason| Error::Name {
+            let refuse = |reason| FatError::Name {
                 path: join(path, &node.name),
                 reason,
             };
@@ -113,7 +113,7 @@ impl Tree {
             let target = match node.kind {
                 Kind::Directory(_) => Target::Directory(0),
                 Kind::File { length, key } => {
-                    let length = u32::try_from(length).map_err(|_| Error::FileTooLong {
+                    let length = u32::try_from(length).map_err(|_| FatError::FileTooLong {
                         path: join(path, &node.name),
                         length,
                     })?;
@@ -132,12 +132,12 @@ impl Tree {
 }
 
 /// The nodes of a directory by folded name, of which no two may be equal.
-fn sorted<'a>(path: &str, nodes: &'a [Node]) -> Result<Vec<&'a Node>, Error> {
+fn sorted<'a>(path: &str, nodes: &'a [Node]) -> Result<Vec<&'a Node>, FatError> {
     let mut seen: HashMap<String, &str> = HashMap::with_capacity(nodes.len());
     for node in nodes {
         if let Some(first) = seen.insert(names::fold(&node.name), &node.name) {
             let (first, second) = (join(path, first), join(path, &node.name));
-            return Err(Error::Clash { first, second });
+            return Err(FatError::Clash { first, second });
         }
     }
     let mut nodes: Vec<&Node> = nodes.iter().collect();

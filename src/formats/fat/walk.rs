@@ -5,7 +5,7 @@ use super::directory::{self, Found, Item, MAX_ENTRIES};
 use super::geometry::Geometry;
 use super::table::{Link, Table};
 use super::tree::{MAX_PATH, join};
-use super::{Entry, FatKind, Region, What};
+use super::{FatEntry, FatKind, Region, What};
 use crate::ground::limits::Notes;
 use crate::ground::read_at::ReadAt;
 
@@ -25,7 +25,7 @@ pub(super) struct Walk<'a> {
     /// Directories whose entries were not read yet.
     waiting: Vec<(String, Runs)>,
     regions: Vec<Region>,
-    entries: Vec<Entry>,
+    entries: Vec<FatEntry>,
     label: Option<String>,
     notes: Notes,
     /// Bytes that the paths may still take.
@@ -55,7 +55,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Regions, entries, the label in the root directory, and notes.
-    pub(super) fn finish(self) -> (Vec<Region>, Vec<Entry>, Option<String>, Notes) {
+    pub(super) fn finish(self) -> (Vec<Region>, Vec<FatEntry>, Option<String>, Notes) {
         (self.regions, self.entries, self.label, self.notes)
     }
 
@@ -150,7 +150,7 @@ impl<'a> Walk<'a> {
             }
             self.waiting.push((path.clone(), extents.clone()));
         }
-        self.entries.push(Entry {
+        self.entries.push(FatEntry {
             path,
             directory,
             length,

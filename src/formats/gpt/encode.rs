@@ -27,7 +27,7 @@ pub struct Encoded {
 
 /// What cannot be put into a table.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Error {
+pub enum GptError {
     /// Disks of other sectors do not exist.
     #[error("a GPT is for logical sectors of 512 or 4096 bytes, not {0}")]
     SectorSize(u64),
@@ -117,20 +117,20 @@ pub enum Error {
     Record(String),
 }
 
-impl From<IoError> for Error {
+impl From<IoError> for GptError {
     fn from(error: IoError) -> Self {
         Self::Record(error.to_string())
     }
 }
 
-impl From<HeaderError> for Error {
+impl From<HeaderError> for GptError {
     fn from(error: HeaderError) -> Self {
         Self::Record(error.to_string())
     }
 }
 
 /// The bytes of `table`.
-pub fn encode(table: &Table) -> Result<Encoded, Error> {
+pub fn encode(table: &Table) -> Result<Encoded, GptError> {
     let &Table {
         sector_size,
         disk_size,
@@ -141,13 +141,14 @@ pub fn encode(table: &Table) -> Result<Encoded, Error> {
     let logical = match sector_size {
         512 => LogicalBlockSize::Lb512,
         4096 => LogicalBlockSize::Lb4096,
-        other => return Err(Error::SectorSize(other)),
+        other => return Err(GptError::SectorSize(other)),
     };
-    let placement = placement(sector_size, disk_size, entries_offset, backup_entries_offset).ok_or(Error::NoRoom {
-        sector_size,
-        disk_size,
-        entries_offset,
-    })?;
+    let placement =
+        placement(sector_size, disk_size, entries_offset, backup_entries_offset).ok_or(GptError::NoRoom {
+            sector_size,
+            disk_size,
+            entries_offset,
+        })?;
     let (first_usable, usable_end) = usable(table, &placement)?;
     check(table, first_usable, usable_end)?;
     let entries = array(table)?;
@@ -195,7 +196,7 @@ pub fn encode(table: &Table) -> Result<Encoded, Error> {
 }
 
 /// The first usable byte and the one behind the last, as the table asks for them or as UEFI demands it.
-fn usable(table: &Table, placement: &Placement) -> Result<(u64, u64), Error> {
+fn usable(table: &Table, placement: &Placement) -> Result<(u64, u64), GptError> {
     let &Table {
         sector_size,
         disk_size,
@@ -210,7 +211,7 @@ fn usable(table: &Table, placement: &Placement) -> Result<(u64, u64), Error> {
         .map(|first| first.max(placement.first_usable()))
         .filter(|&first| first < usable_end)
         .map(|first| (first, usable_end))
-        .ok_or(Error::NoRoom {
+        .ok_or(GptError::NoRoom {
             sector_size,
             disk_size,
             entries_offset,
@@ -218,10 +219,10 @@ fn usable(table: &Table, placement: &Placement) -> Result<(u64, u64), Error> {
 }
 
 /// Refuses what firmware would drop without a word.
-fn check(table: &Table, first: u64, usable_end: u64) -> Result<(), Error> {
+fn check(table: &Table, first: u64, usable_end: u64) -> Result<(), GptError> {
     let sector_size = table.sector_size;
     if table.partitions.len() > ENTRY_COUNT as usize {
-        return Err(Error::TooMany(table.partitions.len()));
+        return Err(GptError::TooMany(table.partitions.len()));
     }
     for Partition {
         kind,
@@ -234,16 +235,16 @@ fn check(table: &Table, first: u64, usable_end: u64) -> Result<(), Error> {
         let (name, start, length) = (name.clone(), *start, *length);
         let units = name.encode_utf16().count();
         if units > NAME_UNITS {
-            return Err(Error::Name { name, units });
+            return Err(GptError::Name { name, units });
         }
         if name.contains('\0') {
-            return Err(Error::NameHasNul(name));
+            return Err(GptError::NameHasNul(name));
         }
         if *kind == Guid::ZERO {
-            return Err(Error::Unused(name));
+            return Err(GptError::Unused(name));
         }
         if length == 0 || start % sector_size != 0 || length % sector_size != 0 {
-            return Err(Error::Unaligned {
+            return Err(GptError::Unaligned {
                 name,
                 start,
                 length,
@@ -252,7 +253,7 @@ fn check(table: &Table, first: u64, usable_end: u64) -> Result<(), Error> {
         }
         let inside = start.checked_add(length).is_some_and(|end| end <= usable_end);
         if start < first || !inside {
-            return Err(Error::Outside {
+            return Err(GptError::Outside {
                 name,
                 start,
                 length,
@@ -265,7 +266,7 @@ fn check(table: &Table, first: u64, usable_end: u64) -> Result<(), Error> {
     order.sort_by_key(|partition| partition.guid);
     for (first, second) in order.iter().zip(order.iter().skip(1)) {
         if first.guid == second.guid {
-            return Err(Error::SameGuid {
+            return Err(GptError::SameGuid {
                 first: first.name.clone(),
                 second: second.name.clone(),
                 guid: first.guid,
@@ -276,7 +277,7 @@ fn check(table: &Table, first: u64, usable_end: u64) -> Result<(), Error> {
     for (first, second) in order.iter().zip(order.iter().skip(1)) {
         let first_end = first.start + first.length;
         if first_end > second.start {
-            return Err(Error::Overlap {
+            return Err(GptError::Overlap {
                 first: first.name.clone(),
                 first_end,
                 second: second.name.clone(),
@@ -288,10 +289,10 @@ fn check(table: &Table, first: u64, usable_end: u64) -> Result<(), Error> {
 }
 
 /// The partition entry array.
-fn array(table: &Table) -> Result<Vec<u8>, Error> {
+fn array(table: &Table) -> Result<Vec<u8>, GptError> {
     let mut array = Cursor::new(vec![0; ARRAY_SIZE as usize]);
     for (index, partition) in (0..).zip(&table.partitions) {
-        let kind: ::gpt::partition_types::Type = partition.kind.to_string().parse().map_err(Error::Record)?;
+        let kind: ::gpt::partition_types::Type = partition.kind.to_string().parse().map_err(GptError::Record)?;
         let record = ::gpt::partition::Partition {
             part_type_guid: kind,
             part_guid: partition
@@ -311,8 +312,8 @@ fn array(table: &Table) -> Result<Vec<u8>, Error> {
 }
 
 /// The crate's GUID type has no public name; its parser is the way to a value.
-fn unreadable(guid: Guid) -> Error {
-    Error::Record(format!("{guid} is unreadable"))
+fn unreadable(guid: Guid) -> GptError {
+    GptError::Record(format!("{guid} is unreadable"))
 }
 
 /// A disk of two ranges: an array to read, for its checksum, and a header to write. The crate's header encoder knows no

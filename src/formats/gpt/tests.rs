@@ -235,42 +235,48 @@ fn m15_what_firmware_would_drop_is_refused() {
     let outside = |change: &dyn Fn(&mut Partition)| with(&|table| change(&mut table.partitions[1]));
     assert!(matches!(
         outside(&|p| p.length = 8 * MIB),
-        Error::Outside { last: 16_760_319, .. }
+        GptError::Outside { last: 16_760_319, .. }
     ));
-    assert!(matches!(outside(&|p| p.start = 16 * MIB), Error::Outside { .. }));
-    assert!(matches!(outside(&|p| p.length = u64::MAX - 511), Error::Outside { .. }));
+    assert!(matches!(outside(&|p| p.start = 16 * MIB), GptError::Outside { .. }));
+    assert!(matches!(
+        outside(&|p| p.length = u64::MAX - 511),
+        GptError::Outside { .. }
+    ));
     assert!(matches!(
         with(&|t| t.partitions[0].start = 33 * 512),
-        Error::Outside { first: 17408, .. }
+        GptError::Outside { first: 17408, .. }
     ));
-    assert!(matches!(outside(&|p| p.start += 1), Error::Unaligned { .. }));
-    assert!(matches!(outside(&|p| p.length += 1), Error::Unaligned { .. }));
-    assert!(matches!(outside(&|p| p.length = 0), Error::Unaligned { .. }));
-    assert!(matches!(outside(&|p| p.kind = Guid::ZERO), Error::Unused(_)));
+    assert!(matches!(outside(&|p| p.start += 1), GptError::Unaligned { .. }));
+    assert!(matches!(outside(&|p| p.length += 1), GptError::Unaligned { .. }));
+    assert!(matches!(outside(&|p| p.length = 0), GptError::Unaligned { .. }));
+    assert!(matches!(outside(&|p| p.kind = Guid::ZERO), GptError::Unused(_)));
     assert!(matches!(
         outside(&|p| p.guid = Guid::version_4([1; 16])),
-        Error::SameGuid { .. }
+        GptError::SameGuid { .. }
     ));
-    assert!(matches!(outside(&|p| p.name = "a\0b".to_owned()), Error::NameHasNul(_)));
+    assert!(matches!(
+        outside(&|p| p.name = "a\0b".to_owned()),
+        GptError::NameHasNul(_)
+    ));
     assert!(matches!(
         outside(&|p| p.name = "😀".repeat(19)),
-        Error::Name { units: 38, .. }
+        GptError::Name { units: 38, .. }
     ));
-    assert_eq!(with(&|table| table.sector_size = 2048), Error::SectorSize(2048));
+    assert_eq!(with(&|table| table.sector_size = 2048), GptError::SectorSize(2048));
     assert!(matches!(
         with(&|table| table.disk_size = 34 * 512 + 33 * 512),
-        Error::NoRoom { .. }
+        GptError::NoRoom { .. }
     ));
     assert!(matches!(
         with(&|table| table.first_usable = u64::MAX),
-        Error::NoRoom { .. }
+        GptError::NoRoom { .. }
     ));
     let many = with(&|table| {
         table.partitions = (0..129)
             .map(|n| partition("x", n, MIB + u64::from(n) * 512, 512))
             .collect();
     });
-    assert_eq!(many, Error::TooMany(129));
+    assert_eq!(many, GptError::TooMany(129));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::ground::time::Timestamp;
 
 use super::media_md5::{FIELD, FIELD_LENGTH};
 use super::record::{self, DIRECTORY, NO_DATE, Record, both_u16, both_u32, read_volume_date, volume_date};
-use super::{Error, SECTOR, SYSTEM_AREA};
+use super::{Iso9660Error, SECTOR, SYSTEM_AREA};
 
 /// §9.1.3: every descriptor carries it.
 const STANDARD_IDENTIFIER: &[u8; 5] = b"CD001";
@@ -34,6 +34,23 @@ pub struct Identifiers {
     pub preparer: String,
     /// §9.4.23, 128 bytes.
     pub application: String,
+}
+
+impl Identifiers {
+    /// How many characters of each Joliet's field holds: half as many as the primary one holds bytes. In the order of the fields.
+    pub const JOLIET_LENGTHS: [usize; 6] = [16, 16, 64, 64, 64, 64];
+
+    /// All of them, in the order of the fields.
+    pub fn all(&self) -> [&str; 6] {
+        [
+            &self.system,
+            &self.volume,
+            &self.volume_set,
+            &self.publisher,
+            &self.preparer,
+            &self.application,
+        ]
+    }
 }
 
 /// Which hierarchy a descriptor describes.
@@ -110,7 +127,7 @@ impl VolumeDescriptor {
     ///
     /// # Errors
     /// An identifier of the primary descriptor that is longer than its field. Joliet's copies are cut, since UCS-2 halves the fields.
-    pub fn encode(&self) -> Result<[u8; 2048], Error> {
+    pub fn encode(&self) -> Result<[u8; 2048], Iso9660Error> {
         let mut bytes = [0; 2048];
         bytes[0] = match self.kind {
             VolumeKind::Primary => 1,
@@ -119,8 +136,8 @@ impl VolumeDescriptor {
         bytes[1..6].copy_from_slice(STANDARD_IDENTIFIER);
         bytes[6] = if self.kind == VolumeKind::Enhanced { ENHANCED } else { 1 };
         let ids = &self.identifiers;
-        self.put(&mut bytes[8..40], &ids.system, "system_id", "9.4.6")?;
-        self.put(&mut bytes[40..72], &ids.volume, "volume_id", "9.4.7")?;
+        self.put(&mut bytes[8..40], &ids.system, "system identifier", "9.4.6")?;
+        self.put(&mut bytes[40..72], &ids.volume, "volume identifier", "9.4.7")?;
         bytes[80..88].copy_from_slice(&both_u32(record::block(self.space)));
         if self.kind == VolumeKind::Joliet {
             bytes[88..91].copy_from_slice(UCS2[2]);
@@ -128,15 +145,26 @@ impl VolumeDescriptor {
         bytes[120..124].copy_from_slice(&both_u16(1)); // §9.4.11: a set of one volume
         bytes[124..128].copy_from_slice(&both_u16(1)); // §9.4.12: of which it is the first
         bytes[128..132].copy_from_slice(&both_u16(SECTOR as u16));
-        let length = u32::try_from(self.path_table_length).map_err(|_| Error::Address(self.path_table_length))?;
+        let length =
+            u32::try_from(self.path_table_length).map_err(|_| Iso9660Error::Address(self.path_table_length))?;
         bytes[132..140].copy_from_slice(&both_u32(length));
         bytes[140..144].copy_from_slice(&record::block(self.path_table_l).to_le_bytes());
         bytes[148..152].copy_from_slice(&record::block(self.path_table_m).to_be_bytes());
         bytes[156..190].copy_from_slice(&root_record(&self.root)?);
-        self.put(&mut bytes[190..318], &ids.volume_set, "volume_set_id", "9.4.20")?;
-        self.put(&mut bytes[318..446], &ids.publisher, "publisher_id", "9.4.21")?;
-        self.put(&mut bytes[446..574], &ids.preparer, "preparer_id", "9.4.22")?;
-        self.put(&mut bytes[574..702], &ids.application, "application_id", "9.4.23")?;
+        self.put(&mut bytes[190..318], &ids.volume_set, "volume set identifier", "9.4.20")?;
+        self.put(&mut bytes[318..446], &ids.publisher, "publisher identifier", "9.4.21")?;
+        self.put(
+            &mut bytes[446..574],
+            &ids.preparer,
+            "data preparer identifier",
+            "9.4.22",
+        )?;
+        self.put(
+            &mut bytes[574..702],
+            &ids.application,
+            "application identifier",
+            "9.4.23",
+        )?;
         // §9.4.24 to §9.4.26 name files that say more; there are none.
         self.put(&mut bytes[702..813], "", "", "")?;
         bytes[813..830].copy_from_slice(&volume_date(self.created));
@@ -148,12 +176,12 @@ impl VolumeDescriptor {
         Ok(bytes)
     }
 
-    fn put(&self, field: &mut [u8], value: &str, name: &'static str, clause: &'static str) -> Result<(), Error> {
+    fn put(&self, field: &mut [u8], value: &str, name: &'static str, clause: &'static str) -> Result<(), Iso9660Error> {
         match self.kind {
             VolumeKind::Primary | VolumeKind::Enhanced => {
                 let (length, limit) = (value.len(), field.len());
                 if length > limit {
-                    return Err(Error::FieldTooLong {
+                    return Err(Iso9660Error::FieldTooLong {
                         field: name,
                         length,
                         limit,
@@ -224,8 +252,8 @@ impl VolumeDescriptor {
 }
 
 /// §9.4.19: the root directory's record, without system use.
-fn root_record(root: &Root) -> Result<[u8; 34], Error> {
-    let length = u32::try_from(root.length).map_err(|_| Error::Address(root.length))?;
+fn root_record(root: &Root) -> Result<[u8; 34], Iso9660Error> {
+    let length = u32::try_from(root.length).map_err(|_| Iso9660Error::Address(root.length))?;
     let mut bytes = Vec::with_capacity(34);
     let record = Record {
         extent: root.offset,
@@ -263,7 +291,7 @@ const BOTH_ENDIAN: [(&str, usize, usize); 5] = [
 ///
 /// # Errors
 /// A volume of other logical blocks than 2048 bytes, which nothing here can follow.
-pub fn descriptor_faults(image: &dyn ReadAt, descriptors: &[(u64, Descriptor)]) -> Result<Vec<String>, Error> {
+pub fn descriptor_faults(image: &dyn ReadAt, descriptors: &[(u64, Descriptor)]) -> Result<Vec<String>, Iso9660Error> {
     let mut faults = Vec::new();
     for (offset, descriptor) in descriptors {
         let Descriptor::Volume(volume) = descriptor else {
@@ -271,7 +299,7 @@ pub fn descriptor_faults(image: &dyn ReadAt, descriptors: &[(u64, Descriptor)]) 
         };
         let name = volume.kind.name();
         let read = image.read_vec_at(*offset, SECTOR);
-        let bytes = read.map_err(|error| Error::Read { offset: *offset, error })?;
+        let bytes = read.map_err(|error| Iso9660Error::Read { offset: *offset, error })?;
         for (field, at, length) in BOTH_ENDIAN {
             let little = bytes[at..at + length].iter();
             if !little.eq(bytes[at + length..at + 2 * length].iter().rev()) {
@@ -282,7 +310,7 @@ pub fn descriptor_faults(image: &dyn ReadAt, descriptors: &[(u64, Descriptor)]) 
         }
         let block = u16::from_le_bytes([bytes[128], bytes[129]]);
         if u64::from(block) != SECTOR {
-            return Err(Error::NotIso9660(format!(
+            return Err(Iso9660Error::NotIso9660(format!(
                 "the {name} volume has logical blocks of {block} bytes; only {SECTOR} are supported"
             )));
         }
@@ -307,12 +335,12 @@ pub fn descriptor_faults(image: &dyn ReadAt, descriptors: &[(u64, Descriptor)]) 
 ///
 /// # Errors
 /// When the first of them is not a descriptor, or when they cannot be read. A set that ends without a terminator is taken as it is.
-pub fn read_descriptors(image: &dyn ReadAt) -> Result<Vec<(u64, Descriptor)>, Error> {
+pub fn read_descriptors(image: &dyn ReadAt) -> Result<Vec<(u64, Descriptor)>, Iso9660Error> {
     read_descriptors_at(image, SYSTEM_AREA)
 }
 
 /// The set that begins at `start`.
-pub(super) fn read_descriptors_at(image: &dyn ReadAt, start: u64) -> Result<Vec<(u64, Descriptor)>, Error> {
+pub(super) fn read_descriptors_at(image: &dyn ReadAt, start: u64) -> Result<Vec<(u64, Descriptor)>, Iso9660Error> {
     let mut descriptors = Vec::new();
     for number in 0..LONGEST_SET {
         let offset = start + number * SECTOR;
@@ -322,7 +350,7 @@ pub(super) fn read_descriptors_at(image: &dyn ReadAt, start: u64) -> Result<Vec<
         let mut bytes = Box::new([0; 2048]);
         image
             .read_exact_at(&mut *bytes, offset)
-            .map_err(|error| Error::Read { offset, error })?;
+            .map_err(|error| Iso9660Error::Read { offset, error })?;
         if !bytes[1..6].eq(STANDARD_IDENTIFIER) {
             break;
         }
@@ -344,7 +372,7 @@ pub(super) fn read_descriptors_at(image: &dyn ReadAt, start: u64) -> Result<Vec<
     }
     if descriptors.is_empty() {
         let message = "there is no ISO 9660 volume: logical sector 16 has no \"CD001\" (ECMA-119 §9.1.3)";
-        return Err(Error::NotIso9660(message.into()));
+        return Err(Iso9660Error::NotIso9660(message.into()));
     }
     Ok(descriptors)
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::record::system_use_capacity;
 use super::rock_ridge::{Place, SystemUse};
-use super::{DEPTH, Error, Flavour, Kind, Node, Root, SECTION, SECTOR, Tree, identifier};
+use super::{DEPTH, Flavour, Iso9660Error, Kind, Node, Root, SECTION, SECTOR, Tree, identifier};
 use crate::ground::text;
 
 mod encode;
@@ -71,7 +71,7 @@ impl<'a> Hierarchy<'a> {
     ///
     /// # Errors
     /// What this hierarchy cannot hold.
-    pub fn plan(tree: &'a Tree, flavour: Flavour) -> Result<Self, Error> {
+    pub fn plan(tree: &'a Tree, flavour: Flavour) -> Result<Self, Iso9660Error> {
         let count = tree.nodes.len();
         let mut hierarchy = Self {
             tree,
@@ -107,13 +107,13 @@ impl<'a> Hierarchy<'a> {
         matches!(self.tree.nodes[node].kind, Kind::Directory)
     }
 
-    fn check_depth(&mut self) -> Result<(), Error> {
+    fn check_depth(&mut self) -> Result<(), Iso9660Error> {
         let mut levels = vec![1; self.tree.nodes.len()];
         for (id, node) in self.tree.nodes.iter().enumerate().skip(1) {
             levels[id] = levels[node.parent] + 1;
             if matches!(node.kind, Kind::Directory) {
                 if levels[id] as usize > DEPTH {
-                    return Err(Error::TooDeep { path: self.path(id) });
+                    return Err(Iso9660Error::TooDeep { path: self.path(id) });
                 }
                 if levels[id] > LEVELS {
                     self.too_deep.get_or_insert(id);
@@ -123,11 +123,11 @@ impl<'a> Hierarchy<'a> {
         Ok(())
     }
 
-    fn name_children(&mut self) -> Result<(), Error> {
+    fn name_children(&mut self) -> Result<(), Iso9660Error> {
         let mut children: BTreeMap<usize, Vec<usize>> = BTreeMap::from([(0, Vec::new())]);
         for (id, node) in self.tree.nodes.iter().enumerate().skip(1) {
             if self.flavour == Flavour::RockRidge && node.name.len() > NAME {
-                return Err(Error::NameTooLong {
+                return Err(Iso9660Error::NameTooLong {
                     path: self.path(id),
                     length: node.name.len(),
                 });
@@ -176,7 +176,7 @@ impl<'a> Hierarchy<'a> {
     }
 
     /// §7.9.1: by level, then by the number of the parent, then by identifier.
-    fn order_directories(&mut self) -> Result<(), Error> {
+    fn order_directories(&mut self) -> Result<(), Iso9660Error> {
         self.directories.push(0);
         let mut next = 0;
         while let Some(&parent) = self.directories.get(next) {
@@ -186,7 +186,7 @@ impl<'a> Hierarchy<'a> {
             self.directories
                 .extend(children.filter(|&id| matches!(self.tree.nodes[id].kind, Kind::Directory)));
             if next > PARENTS && self.directories.len() > known {
-                return Err(Error::ParentNumber {
+                return Err(Iso9660Error::ParentNumber {
                     path: self.path(parent),
                     number: next,
                 });
@@ -196,7 +196,7 @@ impl<'a> Hierarchy<'a> {
     }
 
     /// Runs the encoder without addresses, and gives each continuation its place.
-    fn measure(&mut self, directory: usize) -> Result<(), Error> {
+    fn measure(&mut self, directory: usize) -> Result<(), Iso9660Error> {
         let mut length = 0;
         let (mut continuation_length, mut continuations) = (self.continuation_length, Vec::new());
         for (subject, sections, system_use) in self.records(directory) {
@@ -216,7 +216,7 @@ impl<'a> Hierarchy<'a> {
         }
         length = length.next_multiple_of(SECTOR);
         if length > SECTION {
-            return Err(Error::DirectoryTooLong {
+            return Err(Iso9660Error::DirectoryTooLong {
                 path: self.path(directory),
                 length,
             });

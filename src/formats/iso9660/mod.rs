@@ -21,9 +21,9 @@ mod hierarchy;
 mod identifier;
 mod media_md5;
 mod path_table;
-mod read;
 mod record;
 mod rock_ridge;
+mod walk;
 mod zisofs;
 
 #[cfg(test)]
@@ -39,7 +39,7 @@ pub use descriptor::{
 pub use hierarchy::{Addresses, Hierarchy};
 pub use media_md5::{FIELD_LENGTH, MediaMd5, Summing};
 pub use path_table::{Endian, path_tables};
-pub use read::{Entry, EntryKind, Session, Walk, sessions, walk};
+pub use walk::{EntryKind, IsoEntry, Session, Walk, sessions, walk};
 pub use zisofs::Zisofs;
 
 /// §7.1.2: the logical sector; our logical blocks (§7.2.2) have the same length.
@@ -135,7 +135,7 @@ pub enum Flavour {
 
 /// What ISO 9660 cannot hold, or bytes that are not ISO 9660.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum Iso9660Error {
     /// A directory below [`DEPTH`].
     #[error("{path} is nested more than {DEPTH} deep")]
     TooDeep {

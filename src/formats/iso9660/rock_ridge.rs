@@ -7,10 +7,10 @@ use super::record::{both_u32, recording_date};
 use super::{Kind, Posix, SECTOR};
 use crate::ground::time::Timestamp;
 
+mod decode;
 mod link;
-mod read;
 
-pub(super) use read::{Read, announcement};
+pub(super) use decode::{Read, announcement};
 
 /// SUSP 5.1: the entry that points at a continuation.
 const CE: usize = 28;

@@ -162,7 +162,7 @@ fn check(tree: &Tree, flavour: Flavour) -> Walk {
             Kind::File { length: 1.. } => vec![(volume.nodes[id], 5)],
             _ => Vec::new(),
         };
-        wanted.push(Entry {
+        wanted.push(IsoEntry {
             path: path(tree, &hierarchy, flavour, id),
             kind,
             is_whole: true,
@@ -272,20 +272,20 @@ fn what_no_reader_could_follow_is_refused() {
     let deep = tree(&deep.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(matches!(
         Hierarchy::plan(&deep, Flavour::RockRidge),
-        Err(Error::TooDeep { .. })
+        Err(Iso9660Error::TooDeep { .. })
     ));
     let name = "n".repeat(256);
     let long = tree(&[&name]);
     assert!(matches!(
         Hierarchy::plan(&long, Flavour::RockRidge),
-        Err(Error::NameTooLong { length: 256, .. })
+        Err(Iso9660Error::NameTooLong { length: 256, .. })
     ));
     let mut descriptor = volume(&long, Flavour::Plain).descriptor;
     descriptor.identifiers.volume = "v".repeat(33);
     assert!(matches!(
         descriptor.encode(),
-        Err(Error::FieldTooLong {
-            field: "volume_id",
+        Err(Iso9660Error::FieldTooLong {
+            field: "volume identifier",
             limit: 32,
             ..
         })
@@ -302,7 +302,7 @@ fn t10_path_tables_number_parents_with_sixteen_bits() {
     let last = tree(&paths);
     assert!(matches!(
         Hierarchy::plan(&last, Flavour::Plain),
-        Err(Error::ParentNumber { number: 65_537, .. })
+        Err(Iso9660Error::ParentNumber { number: 65_537, .. })
     ));
 }
 

@@ -133,7 +133,7 @@ fn f5_slots_past_2_to_the_32_sectors_are_refused() {
     ] {
         assert_eq!(
             slot(start, length, 512),
-            Err(Error::TooFar {
+            Err(MbrError::TooFar {
                 start,
                 length,
                 sector: 512
@@ -143,12 +143,12 @@ fn f5_slots_past_2_to_the_32_sectors_are_refused() {
     assert_eq!(slot(4096, 16 * tib - 8192, 4096), Ok((1, u32::MAX - 1)));
     assert_eq!(
         slot(512, 512, 4096),
-        Err(Error::Unaligned {
+        Err(MbrError::Unaligned {
             bytes: 512,
             sector: 4096
         })
     );
-    assert_eq!(slot(512, 512, 0), Err(Error::Unaligned { bytes: 512, sector: 0 }));
+    assert_eq!(slot(512, 512, 0), Err(MbrError::Unaligned { bytes: 512, sector: 0 }));
 }
 
 #[test]
@@ -159,17 +159,17 @@ fn f7_boot_code_is_code_alone_or_a_sector_without_a_table() {
         assert!(code[length..].iter().all(|&byte| byte == 0));
     }
     for length in [0, 441, 446, 511, 513, 2048] {
-        assert_eq!(boot_code(&vec![0; length]), Err(Error::CodeLength(length as u64)));
+        assert_eq!(boot_code(&vec![0; length]), Err(MbrError::CodeLength(length as u64)));
     }
     let mut sector = [0x90; 512];
     sector[446..510].fill(0);
-    assert_eq!(boot_code(&sector), Err(Error::CodeSignature(0x90, 0x90)));
+    assert_eq!(boot_code(&sector), Err(MbrError::CodeSignature(0x90, 0x90)));
     sector[510..].copy_from_slice(&[0x55, 0xAA]);
     assert_eq!(boot_code(&sector), Ok([0x90; 440]));
     for offset in [446, 509] {
         let mut own = sector;
         own[offset] = 7;
-        assert_eq!(boot_code(&own), Err(Error::CodeHasTable { offset, value: 7 }));
+        assert_eq!(boot_code(&own), Err(MbrError::CodeHasTable { offset, value: 7 }));
     }
 }
 

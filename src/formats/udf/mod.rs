@@ -39,7 +39,7 @@ pub struct Volume {
     /// Of the logical block, in bytes.
     pub block: u64,
     /// Parents before children; the root first.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<UdfEntry>,
     /// How many names have no entry; the notes say why.
     pub left_out: usize,
     /// The volume's own structures.
@@ -50,7 +50,7 @@ pub struct Volume {
 
 /// A name in a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct UdfEntry {
     /// From the root, which is `/`.
     pub path: Vec<u8>,
     /// What it names.
@@ -64,7 +64,7 @@ pub struct Entry {
     pub attributes: Attributes,
 }
 
-/// What an [`Entry`] names.
+/// What a [`UdfEntry`] names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A directory.
@@ -128,7 +128,7 @@ pub enum What {
 
 /// Why there is no volume to be read.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum UdfError {
     /// Reading failed.
     #[error("reading the UDF volume: {0}")]
     Read(#[from] io::Error),
@@ -138,7 +138,7 @@ pub enum Error {
 }
 
 /// Reads the volume of an image. None if there is no anchor of one.
-pub fn read(image: &dyn ReadAt) -> Result<Option<Volume>, Error> {
+pub fn read(image: &dyn ReadAt) -> Result<Option<Volume>, UdfError> {
     let Some(opened) = volume::open(image)? else {
         return Ok(None);
     };

@@ -5,7 +5,7 @@ use super::descriptor::{
     ALLOCATION_EXTENT, ANCHOR, EXTENDED_FILE_ENTRY, FILE_ENTRY, FILE_IDENTIFIER, FILE_SET, LOGICAL_VOLUME, PARTITION,
     TERMINATING, crc,
 };
-use super::{Entry, Error, Kind, Volume, read};
+use super::{Kind, UdfEntry, UdfError, Volume, read};
 
 const BLOCK: usize = 2048;
 /// First logical sector of the partition, and its blocks.
@@ -125,7 +125,7 @@ fn simple(names: &[Vec<u8>]) -> Writer {
     writer
 }
 
-fn find<'v>(volume: &'v Volume, path: &str) -> &'v Entry {
+fn find<'v>(volume: &'v Volume, path: &str) -> &'v UdfEntry {
     let found = volume.entries.iter().find(|entry| entry.path == path.as_bytes());
     found.unwrap_or_else(|| panic!("no {path} in {volume:?}"))
 }
@@ -249,7 +249,7 @@ fn what_everything_depends_on_is_an_error() {
         (START + 1, "there is no file entry"),
     ] {
         match without(sector) {
-            Err(Error::Damaged(reason)) => assert!(reason.contains(why), "{reason}"),
+            Err(UdfError::Damaged(reason)) => assert!(reason.contains(why), "{reason}"),
             other => panic!("{sector}: {other:?}"),
         }
     }

@@ -4,7 +4,7 @@ use super::descriptor::{ANCHOR, Allocation, FILE_SET, LOGICAL_VOLUME, PARTITION,
 use super::file_entry;
 use super::partition::{Map, Partitions, Physical};
 use super::text::dstring;
-use super::{Error, Structure, What, u16_at, u32_at};
+use super::{Structure, UdfError, What, u16_at, u32_at};
 use crate::ground::read_at::{Pieces, ReadAt};
 
 /// Logical sectors that media have, the one of discs first: UDF has a volume's blocks as long.
@@ -39,7 +39,7 @@ struct Sequence {
 }
 
 /// Opens the volume of an image; none if there is no anchor.
-pub(super) fn open(image: &dyn ReadAt) -> Result<Option<Opened>, Error> {
+pub(super) fn open(image: &dyn ReadAt) -> Result<Option<Opened>, UdfError> {
     let Some((block, anchors)) = SECTORS.into_iter().find_map(|block| {
         let anchors = anchors(image, block);
         (!anchors.is_empty()).then_some((block, anchors))
@@ -71,7 +71,7 @@ pub(super) fn open(image: &dyn ReadAt) -> Result<Option<Opened>, Error> {
         }
     }
     let Some(logical) = sequence.logical.take() else {
-        return Err(Error::Damaged(
+        return Err(UdfError::Damaged(
             "there is no logical volume descriptor (ECMA-167 3/10.6)".into(),
         ));
     };
@@ -91,7 +91,7 @@ pub(super) fn open(image: &dyn ReadAt) -> Result<Option<Opened>, Error> {
         notes: sequence.notes,
     };
     if u32_at(&logical, 212).map(u64::from) != Some(block) {
-        return Err(Error::Damaged(format!(
+        return Err(UdfError::Damaged(format!(
             "its blocks are not as long as its sectors of {block} bytes"
         )));
     }
@@ -121,7 +121,7 @@ pub(super) fn open(image: &dyn ReadAt) -> Result<Option<Opened>, Error> {
     match root {
         Some(root) => opened.root = root,
         None => {
-            return Err(Error::Damaged(
+            return Err(UdfError::Damaged(
                 "there is no file set descriptor (ECMA-167 4/14.1)".into(),
             ));
         }

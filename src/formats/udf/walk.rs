@@ -7,7 +7,7 @@ use super::directory::{self, Name};
 use super::file_entry::{self, BLOCK_DEVICE, CHARACTER_DEVICE, DIRECTORY, FIFO, SOCKET, SYMLINK};
 use super::text::compressed_unicode;
 use super::volume::Opened;
-use super::{Entry, Error, Kind, Structure, Volume, What};
+use super::{Kind, Structure, UdfEntry, UdfError, Volume, What};
 use crate::ground::limits::{Limits, Notes};
 use crate::ground::read_at::{Pieces, ReadAt};
 use crate::ground::text;
@@ -30,7 +30,7 @@ struct Walker<'a> {
     notes: Notes,
     /// Names that lead nowhere, or are none.
     left_out: usize,
-    entries: Vec<Entry>,
+    entries: Vec<UdfEntry>,
 }
 
 /// A directory that is still to be read, by its entry.
@@ -40,7 +40,7 @@ struct Pending {
 }
 
 /// Follows the tree from its root.
-pub(super) fn walk(image: &dyn ReadAt, mut opened: Opened) -> Result<Volume, Error> {
+pub(super) fn walk(image: &dyn ReadAt, mut opened: Opened) -> Result<Volume, UdfError> {
     let root = opened.root;
     let mut walker = Walker {
         image,
@@ -55,7 +55,7 @@ pub(super) fn walk(image: &dyn ReadAt, mut opened: Opened) -> Result<Volume, Err
     if walker.entries.first().is_none_or(|root| root.kind != Kind::Directory) {
         let why = walker.notes.finish().pop();
         let why = why.unwrap_or_else(|| "the root is no directory".into());
-        return Err(Error::Damaged(why));
+        return Err(UdfError::Damaged(why));
     }
     let mut pending = vec![Pending { entry: 0, depth: 1 }];
     while let Some(next) = pending.pop()
@@ -149,7 +149,7 @@ impl Walker<'_> {
                         text::visible(&path)
                     ));
                 }
-                self.entries.push(Entry { path, ..known });
+                self.entries.push(UdfEntry { path, ..known });
             }
             return None;
         }
@@ -205,7 +205,7 @@ impl Walker<'_> {
             _ => Kind::File,
         };
         let directory = kind == Kind::Directory;
-        self.entries.push(Entry {
+        self.entries.push(UdfEntry {
             path,
             kind,
             length: read.length,

@@ -82,8 +82,8 @@ impl From<udf::Kind> for EntryKind {
     }
 }
 
-impl From<iso9660::Entry> for Item {
-    fn from(entry: iso9660::Entry) -> Self {
+impl From<iso9660::IsoEntry> for Item {
+    fn from(entry: iso9660::IsoEntry) -> Self {
         let placed = entry.extents.iter().map(|&(offset, length)| (Some(offset), length));
         Self {
             length: entry.zisofs.map_or(entry.length, |zisofs| zisofs.length),
@@ -97,8 +97,8 @@ impl From<iso9660::Entry> for Item {
     }
 }
 
-impl From<udf::Entry> for Item {
-    fn from(entry: udf::Entry) -> Self {
+impl From<udf::UdfEntry> for Item {
+    fn from(entry: udf::UdfEntry) -> Self {
         Self {
             length: entry.length,
             posix: Some(Attributes::from(entry.attributes)),

@@ -43,8 +43,8 @@ pub enum ContentsError {
     Absent(String),
 }
 
-impl From<iso9660::Error> for ContentsError {
-    fn from(error: iso9660::Error) -> Self {
+impl From<iso9660::Iso9660Error> for ContentsError {
+    fn from(error: iso9660::Iso9660Error) -> Self {
         InspectError::from(error).into()
     }
 }

@@ -48,7 +48,7 @@ pub struct Report {
 
 /// Why extracting ends early.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ExtractError {
     /// Reading the image failed.
     #[error("reading the image: {0}")]
     Read(io::Error),
@@ -77,7 +77,7 @@ pub fn extract(
     directory: &File,
     privileged: bool,
     progress: &mut dyn FnMut(u64) -> bool,
-) -> Result<Report, Error> {
+) -> Result<Report, ExtractError> {
     let mut extraction = Extraction {
         image,
         place: Place::new(directory),
@@ -132,11 +132,11 @@ struct Extraction<'a> {
 }
 
 impl<'a> Extraction<'a> {
-    fn fits(&self, items: &[&Item], directory: &File) -> Result<(), Error> {
+    fn fits(&self, items: &[&Item], directory: &File) -> Result<(), ExtractError> {
         let total = total(items);
         let most = self.image.size().saturating_mul(TIMES);
         if total > most {
-            return Err(Error::TooLarge(format!(
+            return Err(ExtractError::TooLarge(format!(
                 "the files would have {}, which is more than {TIMES} times the image: it is made to fill disks",
                 text::size(total)
             )));
@@ -147,7 +147,7 @@ impl<'a> Extraction<'a> {
         };
         let free = system.f_bavail.saturating_mul(system.f_frsize);
         match total > free {
-            true => Err(Error::TooLarge(format!(
+            true => Err(ExtractError::TooLarge(format!(
                 "the files have {}, and {} are free",
                 text::size(total),
                 text::size(free)
@@ -164,7 +164,7 @@ impl<'a> Extraction<'a> {
     }
 
     /// Whether it is done. What is in the way is a fault; that the disk is full or broken ends everything.
-    fn done(&mut self, item: &Item, result: io::Result<()>) -> Result<bool, Error> {
+    fn done(&mut self, item: &Item, result: io::Result<()>) -> Result<bool, ExtractError> {
         use io::ErrorKind::{
             AlreadyExists, InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied, Unsupported,
         };
@@ -179,14 +179,14 @@ impl<'a> Extraction<'a> {
             }
             _ => {
                 let path = item.path.clone();
-                return Err(Error::Write { path, source });
+                return Err(ExtractError::Write { path, source });
             }
         }
         Ok(false)
     }
 
     /// Whether the directory was made, and not there.
-    fn directory(&mut self, item: &Item) -> Result<bool, Error> {
+    fn directory(&mut self, item: &Item) -> Result<bool, ExtractError> {
         if item.path == b"/" {
             return Ok(false);
         }
@@ -197,7 +197,7 @@ impl<'a> Extraction<'a> {
         Ok(made)
     }
 
-    fn file(&mut self, item: &'a Item, progress: &mut dyn FnMut(u64) -> bool) -> Result<(), Error> {
+    fn file(&mut self, item: &'a Item, progress: &mut dyn FnMut(u64) -> bool) -> Result<(), ExtractError> {
         let key = link_key(item);
         if let Some(first) = key.and_then(|key| self.names.get(&key).copied()) {
             let result = self.place.link(first, &item.path);
@@ -229,9 +229,9 @@ impl<'a> Extraction<'a> {
                         self.fault(item, &why);
                         return Ok(());
                     }
-                    CopyError::Read(error) => return Err(Error::Read(error)),
+                    CopyError::Read(error) => return Err(ExtractError::Read(error)),
                     CopyError::Write(error) if error.kind() == io::ErrorKind::Interrupted => {
-                        return Err(Error::Stopped);
+                        return Err(ExtractError::Stopped);
                     }
                     CopyError::Write(error) => Err(error),
                 }
@@ -247,7 +247,7 @@ impl<'a> Extraction<'a> {
         Ok(())
     }
 
-    fn symlink(&mut self, item: &Item, target: &[u8]) -> Result<(), Error> {
+    fn symlink(&mut self, item: &Item, target: &[u8]) -> Result<(), ExtractError> {
         let result = self.place.symlink(item, target, self.privileged);
         if self.done(item, result)? {
             self.report.symlinks += 1;
@@ -255,7 +255,7 @@ impl<'a> Extraction<'a> {
         Ok(())
     }
 
-    fn other(&mut self, item: &Item, device: Option<(u32, u32)>) -> Result<(), Error> {
+    fn other(&mut self, item: &Item, device: Option<(u32, u32)>) -> Result<(), ExtractError> {
         let mode = item.posix.map_or(0, |posix| posix.mode);
         let kind = FileType::from_raw_mode(mode as _);
         let known = match kind {

@@ -51,7 +51,7 @@ impl Nest {
         self.0.path().join("outside").join(path)
     }
 
-    fn extract(&self, items: &[Item]) -> Result<Report, Error> {
+    fn extract(&self, items: &[Item]) -> Result<Report, ExtractError> {
         let items: Vec<&Item> = items.iter().collect();
         let directory = open(&self.inside("")).unwrap();
         let report = extract(&IMAGE.to_vec(), &items, &directory, false, &mut |_| true);
@@ -185,7 +185,7 @@ fn directories_that_forbid_writing_are_filled_first() {
 fn h7_contents_made_to_fill_disks_are_refused_before_anything_is_made() {
     let nest = Nest::new();
     let items: Vec<Item> = (0..1001).map(|number| file(&format!("/{number}"))).collect();
-    assert!(matches!(nest.extract(&items), Err(Error::TooLarge(_))));
+    assert!(matches!(nest.extract(&items), Err(ExtractError::TooLarge(_))));
     assert_eq!(fs::read_dir(nest.inside("")).unwrap().count(), 0);
     // Names of one file count once.
     let same: Vec<Item> = items
@@ -226,6 +226,6 @@ fn a_stop_leaves_no_half_of_a_file() {
     let stopped = extract(&IMAGE.to_vec(), &[&first, &second], &directory, false, &mut |done| {
         done < 20
     });
-    assert!(matches!(stopped, Err(Error::Stopped)));
+    assert!(matches!(stopped, Err(ExtractError::Stopped)));
     assert!(nest.inside("first").exists() && !nest.inside("second").exists());
 }

@@ -51,7 +51,7 @@ impl<'a> Name<'a> {
         }
     }
 
-    fn of_iso9660(entry: &'a iso9660::Entry) -> Self {
+    fn of_iso9660(entry: &'a iso9660::IsoEntry) -> Self {
         let what = match entry.kind {
             EntryKind::Directory => What::Directory,
             EntryKind::File => What::File,
@@ -61,7 +61,7 @@ impl<'a> Name<'a> {
         Self::new(&entry.path, what, entry.length, offset)
     }
 
-    fn of_udf(entry: &'a udf::Entry) -> Self {
+    fn of_udf(entry: &'a udf::UdfEntry) -> Self {
         let what = match entry.kind {
             Kind::Directory => What::Directory,
             Kind::File => What::File,

@@ -37,7 +37,7 @@ pub(crate) type Number = Option<usize>;
 pub(crate) fn read(image: &dyn ReadAt, number: Number) -> Result<Indexes, InspectError> {
     let announced = udf::is_announced(image)?;
     let sessions = match iso9660::sessions(image) {
-        Err(iso9660::Error::NotIso9660(_)) if announced => Vec::new(),
+        Err(iso9660::Iso9660Error::NotIso9660(_)) if announced => Vec::new(),
         sessions => sessions?,
     };
     let has_primary = |session: &Session| session.volume(VolumeKind::Primary).is_some();

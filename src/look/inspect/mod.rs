@@ -14,8 +14,8 @@ mod volume;
 
 use std::io;
 
-use crate::facts::check;
 use crate::facts::extents::{settle, with_unclaimed};
+use crate::facts::verdicts;
 use crate::facts::{Description, Partition, What};
 use crate::formats::fat;
 use crate::formats::iso9660;
@@ -37,10 +37,10 @@ pub enum InspectError {
     NotAnImage(String),
     /// The ISO 9660 volume cannot be followed.
     #[error(transparent)]
-    Iso9660(#[from] iso9660::Error),
+    Iso9660(#[from] iso9660::Iso9660Error),
     /// The UDF volume cannot be followed.
     #[error(transparent)]
-    Udf(#[from] udf::Error),
+    Udf(#[from] udf::UdfError),
 }
 
 /// Everything that the bytes of `image` say; of several sessions the newest.
@@ -85,7 +85,7 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
     let extents = settle(claims);
     facts.extents = with_unclaimed(extents, image, 0, image.size())?;
     own_menu::read(image, &mut facts);
-    facts.cells = check::cells(&facts, &[]);
+    facts.cells = verdicts::cells(&facts, &[]);
     Ok(facts)
 }
 
@@ -123,7 +123,7 @@ pub fn fat_volumes(image: &dyn ReadAt) -> Result<impl Iterator<Item = (u64, fat:
     let (mut facts, mut claims) = (Description::default(), Vec::new());
     tables::read(image, &mut facts, &mut claims)?;
     let sessions = match iso9660::sessions(image) {
-        Err(iso9660::Error::NotIso9660(_)) if udf::is_announced(image)? => Vec::new(),
+        Err(iso9660::Iso9660Error::NotIso9660(_)) if udf::is_announced(image)? => Vec::new(),
         sessions => sessions?,
     };
     volume::boot_catalogs(image, &sessions, &mut facts, &mut claims);

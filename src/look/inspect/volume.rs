@@ -177,7 +177,7 @@ fn files(walk: &Walk, named: bool, claims: &mut Vec<Extent>) {
     }
 }
 
-fn claim_extents(entry: &iso9660::Entry, named: bool, what: What, claims: &mut Vec<Extent>) {
+fn claim_extents(entry: &iso9660::IsoEntry, named: bool, what: What, claims: &mut Vec<Extent>) {
     let paths = match named {
         true => vec![format!("iso:{}", text::lossless(&entry.path))],
         false => Vec::new(),

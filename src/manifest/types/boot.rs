@@ -23,7 +23,7 @@ pub struct Boot {
     /// The ESP.
     pub uefi: Option<Spanned<Uefi>>,
     /// Further El Torito entries.
-    pub entry: Vec<Spanned<Entry>>,
+    pub entry: Vec<Spanned<BootEntry>>,
     /// Who signs the built-in loader for Secure Boot.
     pub sign: Option<Spanned<Sign>>,
 }
@@ -147,7 +147,7 @@ pub struct Uefi {
 /// `[[boot.entry]]`: a further El Torito entry.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct BootEntry {
     /// El Torito §2.1 and UEFI 13.3.2.1: 0 x86 BIOS, 1 PowerPC, 2 Mac, 0xEF UEFI.
     pub platform: Spanned<u8>,
     /// Host path or `iso:/...`.

@@ -26,7 +26,7 @@ fn changed_at(done: u64, change: impl Fn(&Path) + Sync, words: &str) {
         };
         let error = result.unwrap_err();
         assert!(
-            matches!(&error, Error::Changed { path, .. } if *path == planned.path),
+            matches!(&error, OutputError::Changed { path, .. } if *path == planned.path),
             "{error}"
         );
         assert!(error.to_string().contains(words), "{error}");

@@ -35,7 +35,7 @@ fn an_old_image_is_replaced_or_untouched() {
     )
     .unwrap_err();
     assert!(
-        matches!(&error, Error::Changed { path, .. } if *path == missing),
+        matches!(&error, OutputError::Changed { path, .. } if *path == missing),
         "{error}"
     );
     assert_eq!(fs::read(&target).unwrap(), b"old, and longer than the new one");
@@ -63,7 +63,7 @@ fn directories_are_made() {
     assert_eq!(fs::read(host.path().join("a/c/image")).unwrap(), b"new");
     fs::write(host.path().join("file"), "").unwrap();
     let error = plain(&host.path().join("file/image"), 3, &[]).unwrap_err();
-    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert!(matches!(error, OutputError::Io { .. }), "{error}");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn links_of_the_target_are_kept() {
     assert_eq!(names(&at("store")), ["image", "new"]);
     symlink("loop", at("loop")).unwrap();
     let error = plain(&at("loop"), 1, &[]).unwrap_err();
-    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert!(matches!(error, OutputError::Io { .. }), "{error}");
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn what_is_no_regular_file_is_refused() {
     ] {
         let error = plain(&target, 1, &[]).unwrap_err();
         assert!(
-            matches!(error, Error::Refused { what, .. } if what == expected),
+            matches!(error, OutputError::Refused { what, .. } if what == expected),
             "{error}"
         );
     }

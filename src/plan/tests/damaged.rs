@@ -276,7 +276,7 @@ fn nothing_boots_it_and_the_reason_is_said() {
         ),
     ] {
         let facts = read(&host.build(&manifest).1);
-        let why = crate::facts::check::why_nothing(&facts).unwrap_or_default();
+        let why = crate::facts::verdicts::why_nothing(&facts).unwrap_or_default();
         assert!(why.contains(words), "{words}: {why}");
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{Archive, Content, Image};
-use crate::formats::archive::{Entry, Error, Input, Kind, wrong};
+use crate::formats::archive::{ArchiveEntry, ArchiveError, Input, Kind, wrong};
 use crate::formats::el_torito;
 use crate::formats::iso9660::{self, Descriptor, EntryKind, MediaMd5};
 use crate::formats::recognise::Form;
@@ -17,7 +17,7 @@ pub(super) fn is_one(bytes: &dyn ReadAt) -> io::Result<bool> {
     Ok(Form::Iso9660.is_of(bytes)? || Form::Udf.is_of(bytes)?)
 }
 
-pub(super) fn read(input: &Input) -> Result<Archive, Error> {
+pub(super) fn read(input: &Input) -> Result<Archive, ArchiveError> {
     let tree = Tree::of(input.bytes, ImagePlace::Tree(b"/".to_vec()));
     let (tree, _) = tree.map_err(|error| wrong(format!("cannot be read as an image: {error}")))?;
     if tree.left_out > 0 {
@@ -49,7 +49,7 @@ fn beside_the_tree(image: &dyn ReadAt) -> Image {
     }
 }
 
-fn entry(input: &Input, item: &Item) -> Result<Entry, Error> {
+fn entry(input: &Input, item: &Item) -> Result<ArchiveEntry, ArchiveError> {
     const FORMAT: u32 = 0o170_000;
     let directory = item.kind == EntryKind::Directory;
     let mode = match item.posix {
@@ -73,7 +73,7 @@ fn entry(input: &Input, item: &Item) -> Result<Entry, Error> {
             _ => copied(input, item)?,
         }),
     };
-    Ok(Entry {
+    Ok(ArchiveEntry {
         path: item.path.strip_prefix(b"/").unwrap_or(&item.path).to_vec(),
         kind,
         mode: mode & 0o7777,
@@ -84,7 +84,7 @@ fn entry(input: &Input, item: &Item) -> Result<Entry, Error> {
 }
 
 /// A content that is in several pieces or compressed.
-fn copied(input: &Input, item: &Item) -> Result<Place, Error> {
+fn copied(input: &Input, item: &Item) -> Result<Place, ArchiveError> {
     let start = input.spool.end();
     let mut failed = None;
     let result = item.copy(input.bytes, &mut |bytes| {
@@ -99,6 +99,6 @@ fn copied(input: &Input, item: &Item) -> Result<Place, Error> {
         (Err(CopyError::Damaged(what)), _) => {
             Err(wrong(format!("is damaged: {:?}: {what}", text::visible(&item.path))))
         }
-        (Err(CopyError::Read(error) | CopyError::Write(error)), _) => Err(Error::of(error)),
+        (Err(CopyError::Read(error) | CopyError::Write(error)), _) => Err(ArchiveError::of(error)),
     }
 }

@@ -6,7 +6,7 @@ mod tests;
 
 use std::io::BufReader;
 
-use crate::formats::archive::{self, Entry, Error, Input, wrong};
+use crate::formats::archive::{self, ArchiveEntry, ArchiveError, Input, wrong};
 use crate::formats::recognise::Form;
 use crate::ground::decompress::{Behind, Compression};
 use crate::ground::read_at::{ReadAt, Reader};
@@ -23,9 +23,9 @@ pub struct Archive {
 /// What comes out of a file.
 pub enum Content {
     /// Entries, in the archive's order.
-    Entries(Vec<Entry>),
+    Entries(Vec<ArchiveEntry>),
     /// The tree of an image, and what of the image is not in its tree.
-    Image(Vec<Entry>, Image),
+    Image(Vec<ArchiveEntry>, Image),
     /// One file that is compressed by itself.
     File(Place),
 }
@@ -43,8 +43,8 @@ pub struct Image {
 ///
 /// # Errors
 /// The file cannot be read, is of no known kind, is damaged or cut short, or has an entry whose path no image can hold.
-pub fn read(file: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Archive, Error> {
-    let start = file.read_vec_at(0, file.size().min(16)).map_err(Error::of)?;
+pub fn read(file: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Archive, ArchiveError> {
+    let start = file.read_vec_at(0, file.size().min(16)).map_err(ArchiveError::of)?;
     let Some(compression) = Compression::of(&start) else {
         let input = Input {
             bytes: file,
@@ -77,15 +77,15 @@ pub fn read(file: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Archive, Error>
 }
 
 /// By what the bytes begin with; none if that is no archive.
-fn content(input: &Input) -> Result<Option<Archive>, Error> {
+fn content(input: &Input) -> Result<Option<Archive>, ArchiveError> {
     let start = input.bytes.read_vec_at(0, input.bytes.size().min(512));
-    let start = start.map_err(Error::of)?;
+    let start = start.map_err(ArchiveError::of)?;
     let begins = |form: Form| form.is_shown_by(&start);
     let archive::Listing { entries, warnings } = if begins(Form::Cpio) || begins(Form::OldCpio) {
         archive::cpio(input)?
     } else if begins(Form::Zip) {
         archive::zip(input)?
-    } else if image::is_one(input.bytes).map_err(Error::of)? {
+    } else if image::is_one(input.bytes).map_err(ArchiveError::of)? {
         return image::read(input).map(Some);
     } else if archive::is_tar(&start) {
         archive::tar(input)?

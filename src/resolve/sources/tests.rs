@@ -16,7 +16,7 @@ use super::*;
 use crate::formats::archive::Kind;
 
 /// What an archive gives: a line for each entry, and for a file its bytes.
-fn listed(archive: &[u8]) -> Result<Vec<String>, Error> {
+fn listed(archive: &[u8]) -> Result<Vec<String>, ArchiveError> {
     let spool = Spool::new(archive.len() as u64);
     let archive = archive.to_vec();
     let content = read(&archive, &spool)?.content;
@@ -28,7 +28,7 @@ fn listed(archive: &[u8]) -> Result<Vec<String>, Error> {
             return Ok(vec![format!("one file {}", text(&bytes))]);
         }
     };
-    let line = |entry: &Entry| {
+    let line = |entry: &ArchiveEntry| {
         let kind = match &entry.kind {
             Kind::File(place) => {
                 let bytes: &dyn ReadAt = if place.spooled { &spooled } else { &archive };

@@ -4,11 +4,11 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::Guest;
-use crate::vm::{Error, failure};
+use crate::vm::{MachineError, failure};
 
 impl Guest {
     /// Waits until the serial port has shown all of `expected`. The error holds everything that one needs to see why not.
-    pub fn wait_for(&mut self, expected: &[&str]) -> Result<(), Error> {
+    pub fn wait_for(&mut self, expected: &[&str]) -> Result<(), MachineError> {
         let missing = |serial: &str| -> Vec<String> {
             let missing = expected.iter().filter(|text| !serial.contains(**text));
             missing.map(|text| format!("{text:?}")).collect()
@@ -17,7 +17,7 @@ impl Guest {
     }
 
     /// Waits until the serial port has shown a text more often than `times`.
-    pub fn wait_for_more(&mut self, text: &str, times: usize) -> Result<(), Error> {
+    pub fn wait_for_more(&mut self, text: &str, times: usize) -> Result<(), MachineError> {
         self.wait_until_none(|serial| match serial.matches(text).count() > times {
             true => Vec::new(),
             false => vec![format!("{text:?} once more")],
@@ -25,7 +25,7 @@ impl Guest {
     }
 
     /// Waits until nothing is missing on the serial port.
-    fn wait_until_none(&mut self, missing: impl Fn(&str) -> Vec<String>) -> Result<(), Error> {
+    fn wait_until_none(&mut self, missing: impl Fn(&str) -> Vec<String>) -> Result<(), MachineError> {
         loop {
             // Exit is asked before the log is read, so that the last words of a machine that ended count.
             let exited = self.ended()?;
@@ -58,7 +58,7 @@ impl Guest {
     }
 
     /// Waits until the text screen of a PC shows all of `expected`.
-    pub fn wait_for_screen(&mut self, expected: &[&str]) -> Result<(), Error> {
+    pub fn wait_for_screen(&mut self, expected: &[&str]) -> Result<(), MachineError> {
         loop {
             // The control socket is not there at once.
             let screen = self.text_screen().unwrap_or_default();
@@ -77,7 +77,7 @@ impl Guest {
 
     /// Waits until it is clear whether the firmware starts the first medium. A BIOS does if a loader shows `mark`, since what has no loader is
     /// started too. A firmware that says nothing has not.
-    pub fn starts_medium(&mut self, uefi: bool, mark: &str) -> Result<bool, Error> {
+    pub fn starts_medium(&mut self, uefi: bool, mark: &str) -> Result<bool, MachineError> {
         loop {
             let (yes, no) = match uefi {
                 true => {
@@ -108,7 +108,7 @@ impl Guest {
     }
 
     /// Waits until the machine has been switched off or has reset.
-    pub fn wait_for_end(&mut self) -> Result<(), Error> {
+    pub fn wait_for_end(&mut self) -> Result<(), MachineError> {
         loop {
             match self.ended()? {
                 Some(status) if status.success() => return Ok(()),

@@ -30,7 +30,7 @@ fn the_loader_reads_the_menu_that_the_program_writes() {
         default: 2,
         serial: Some(9600),
         entries: vec![
-            builtin::Entry {
+            builtin::MenuFileEntry {
                 title: " a = b ".to_owned(),
                 lines: lines(&[
                     ("kernel", "/boot/a b"),
@@ -39,7 +39,7 @@ fn the_loader_reads_the_menu_that_the_program_writes() {
                     ("cmdline", " x=y  z"),
                 ]),
             },
-            builtin::Entry {
+            builtin::MenuFileEntry {
                 title: "Off".to_owned(),
                 lines: lines(&[("action", "poweroff")]),
             },

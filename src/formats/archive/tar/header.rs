@@ -1,6 +1,6 @@
 //! The header of a tar entry: POSIX ustar, with the forms of V7 and GNU.
 
-use super::super::{Error, wrong};
+use super::super::{ArchiveError, wrong};
 
 /// Of a header, and what contents are padded to.
 pub(super) const BLOCK: u64 = 512;
@@ -46,28 +46,28 @@ impl Header {
         text(&self.0[157..257])
     }
 
-    pub(super) fn mode(&self, shown: &str) -> Result<i64, Error> {
+    pub(super) fn mode(&self, shown: &str) -> Result<i64, ArchiveError> {
         self.number(100..108, "mode", shown)
     }
 
-    pub(super) fn uid(&self, shown: &str) -> Result<i64, Error> {
+    pub(super) fn uid(&self, shown: &str) -> Result<i64, ArchiveError> {
         self.number(108..116, "owner", shown)
     }
 
-    pub(super) fn gid(&self, shown: &str) -> Result<i64, Error> {
+    pub(super) fn gid(&self, shown: &str) -> Result<i64, ArchiveError> {
         self.number(116..124, "group", shown)
     }
 
-    pub(super) fn size(&self, shown: &str) -> Result<i64, Error> {
+    pub(super) fn size(&self, shown: &str) -> Result<i64, ArchiveError> {
         self.number(124..136, "size", shown)
     }
 
-    pub(super) fn mtime(&self, shown: &str) -> Result<i64, Error> {
+    pub(super) fn mtime(&self, shown: &str) -> Result<i64, ArchiveError> {
         self.number(136..148, "time", shown)
     }
 
     /// Major and minor number; V7 has neither.
-    pub(super) fn device(&self, shown: &str) -> Result<(i64, i64), Error> {
+    pub(super) fn device(&self, shown: &str) -> Result<(i64, i64), ArchiveError> {
         if &self.0[257..262] != b"ustar" {
             return Ok((0, 0));
         }
@@ -75,7 +75,7 @@ impl Header {
         Ok((major, self.number(337..345, "device", shown)?))
     }
 
-    fn number(&self, field: std::ops::Range<usize>, what: &str, shown: &str) -> Result<i64, Error> {
+    fn number(&self, field: std::ops::Range<usize>, what: &str, shown: &str) -> Result<i64, ArchiveError> {
         number(&self.0[field]).ok_or_else(|| wrong(format!("is damaged: {shown:?} has a {what} that is not a number")))
     }
 }

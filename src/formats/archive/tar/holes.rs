@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use super::super::{Error, wrong};
+use super::super::{ArchiveError, wrong};
 use super::header::{BLOCK, number};
 use crate::ground::read_at::ReadAt;
 use crate::ground::spool::{Place, Spool};
@@ -33,7 +33,7 @@ impl Holes {
         header: &[u8; BLOCK as usize],
         mut at: u64,
         shown: &str,
-    ) -> Result<(Self, u64), Error> {
+    ) -> Result<(Self, u64), ArchiveError> {
         let field = |field: &[u8]| number(field).and_then(|value| u64::try_from(value).ok());
         let take = |map: &[u8], pieces: &mut Vec<(u64, u64)>| {
             // A piece that is not there has no digits.
@@ -41,13 +41,13 @@ impl Holes {
                 let read = field(&piece[..12]).zip(field(&piece[12..]));
                 pieces.push(read.ok_or_else(|| damaged(shown))?);
             }
-            Ok::<(), Error>(())
+            Ok::<(), ArchiveError>(())
         };
         let mut pieces = Vec::new();
         take(&header[FIRST], &mut pieces)?;
         let mut goes_on = header[GOES_ON] != 0;
         while goes_on {
-            let block = archive.read_vec_at(at, BLOCK).map_err(Error::of)?;
+            let block = archive.read_vec_at(at, BLOCK).map_err(ArchiveError::of)?;
             at += BLOCK;
             take(&block[MORE], &mut pieces)?;
             goes_on = block[MORE_GOES_ON] != 0;
@@ -57,15 +57,15 @@ impl Holes {
     }
 
     /// The form 1.0 of pax: the content begins with the map, in decimal lines that are padded to a block.
-    pub(super) fn read_map(&mut self, stored: &mut dyn Read, shown: &str) -> Result<u64, Error> {
+    pub(super) fn read_map(&mut self, stored: &mut dyn Read, shown: &str) -> Result<u64, ArchiveError> {
         let mut stored = BufReader::new(stored);
         let mut read = 0;
-        let mut next = || -> Result<u64, Error> {
+        let mut next = || -> Result<u64, ArchiveError> {
             let mut line = Vec::new();
             read += (&mut stored)
                 .take(LONGEST)
                 .read_until(b'\n', &mut line)
-                .map_err(Error::of)? as u64;
+                .map_err(ArchiveError::of)? as u64;
             let digits = line.strip_suffix(b"\n").and_then(decimal);
             digits.ok_or_else(|| damaged(shown))
         };
@@ -81,7 +81,7 @@ impl Holes {
         (stored, stored_length): (&mut dyn Read, u64),
         spool: &Spool,
         shown: &str,
-    ) -> Result<Place, Error> {
+    ) -> Result<Place, ArchiveError> {
         let start = spool.end();
         let held = self
             .pieces
@@ -113,6 +113,6 @@ pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
     str::from_utf8(digits).ok().filter(|_| all)?.parse().ok()
 }
 
-fn damaged(shown: &str) -> Error {
+fn damaged(shown: &str) -> ArchiveError {
     wrong(format!("is damaged: the map of {shown:?} has no number where one is"))
 }

@@ -1,6 +1,6 @@
 //! pax's extended headers: records of a length, a key and a value, for the entry behind them or for all.
 
-use super::super::{Error, wrong};
+use super::super::{ArchiveError, wrong};
 use super::holes::{Holes, decimal};
 
 /// What extended headers say of an entry. What they do not say stays the header's.
@@ -32,7 +32,7 @@ struct Sparse {
 
 impl Extensions {
     /// Adds the records of a header. The first of them that makes no sense is the error.
-    pub(super) fn add(&mut self, mut records: &[u8], shown: &str) -> Result<(), Error> {
+    pub(super) fn add(&mut self, mut records: &[u8], shown: &str) -> Result<(), ArchiveError> {
         let damaged = |what: &str| wrong(format!("is damaged: {shown:?} has an extended header {what}"));
         // Some writers fill the block with zeros and count them.
         while records.first().is_some_and(|&byte| byte != 0) {
@@ -72,7 +72,7 @@ impl Extensions {
 
     /// The holes of a file, whether its map begins its content, and its own path.
     #[allow(clippy::type_complexity)]
-    pub(super) fn holes(&mut self, shown: &str) -> Result<Option<(Holes, bool, Option<Vec<u8>>)>, Error> {
+    pub(super) fn holes(&mut self, shown: &str) -> Result<Option<(Holes, bool, Option<Vec<u8>>)>, ArchiveError> {
         let sparse = std::mem::take(&mut self.holes);
         if !sparse.any {
             return Ok(None);

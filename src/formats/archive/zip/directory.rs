@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::io;
 
-use super::super::{Error, wrong};
+use super::super::{ArchiveError, wrong};
 use crate::ground::read_at::ReadAt;
 
 /// Of a header without its name, its extra field and its comment.
@@ -26,7 +26,7 @@ pub(super) struct Directory {
 
 impl Directory {
     /// Reads every header from `start` on.
-    pub(super) fn read(archive: &dyn ReadAt, start: u64) -> Result<Self, Error> {
+    pub(super) fn read(archive: &dyn ReadAt, start: u64) -> Result<Self, ArchiveError> {
         let mut directory = Self {
             start,
             end: start,
@@ -40,7 +40,9 @@ impl Directory {
         {
             let length = |at: usize| u64::from(u16::from_le_bytes([header[at], header[at + 1]]));
             let (name, extra, comment) = (length(28), length(30), length(32));
-            let bytes = archive.read_vec_at(directory.end + HEADER, name).map_err(Error::of)?;
+            let bytes = archive
+                .read_vec_at(directory.end + HEADER, name)
+                .map_err(ArchiveError::of)?;
             directory.repeated += u64::from(!names.insert(bytes));
             directory.end += HEADER + name + extra + comment;
             directory.count += 1;
@@ -50,7 +52,7 @@ impl Directory {
     }
 
     /// The archive with a record at its end that counts every header. `offset` is what addresses in the archive do not count.
-    pub(super) fn counted<'a>(&self, archive: &'a dyn ReadAt, offset: u64) -> Result<Counted<'a>, Error> {
+    pub(super) fn counted<'a>(&self, archive: &'a dyn ReadAt, offset: u64) -> Result<Counted<'a>, ArchiveError> {
         let address = |at: u64| {
             at.checked_sub(offset)
                 .ok_or_else(|| wrong("is damaged: its central directory is before its begin"))

@@ -43,12 +43,12 @@ fn images_too_short_or_out_of_place_are_refused_and_left_alone() {
     let mut image = vec![1; 2555];
     assert_eq!(
         patch_grub2(&mut image, 2048),
-        Err(Error::Short {
+        Err(ElToritoError::Short {
             length: 2555,
             needed: 2556
         })
     );
-    let place = |offset| Error::Place {
+    let place = |offset| ElToritoError::Place {
         what: "boot image",
         offset,
     };
@@ -57,7 +57,7 @@ fn images_too_short_or_out_of_place_are_refused_and_left_alone() {
     assert_eq!(image, [1; 2555]);
     assert_eq!(
         patch_isolinux(&mut [1; 63], 0),
-        Err(Error::Short { length: 63, needed: 64 })
+        Err(ElToritoError::Short { length: 63, needed: 64 })
     );
     assert_eq!(checksum(&[1; 63]), 0);
 }
@@ -77,7 +77,7 @@ fn the_mbr_gets_the_address_in_512_byte_sectors() {
     assert!(patch_mbr_isolinux(&mut mbr, (1 << 41) - 2048).is_ok());
     assert!(matches!(
         patch_mbr_isolinux(&mut mbr, 1 << 41),
-        Err(Error::Place { .. })
+        Err(ElToritoError::Place { .. })
     ));
     assert!(patch_mbr_grub2(&mut mbr, 1 << 41).is_ok());
 }

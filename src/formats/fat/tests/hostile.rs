@@ -241,9 +241,12 @@ fn what_is_no_fat_says_which_field() {
         let error = read(&wrong).unwrap_err();
         match field {
             // Without BPB_FATSz16 the 32 bits in place of drive number and serial count.
-            "BPB_FATSz32" => assert!(matches!(error, Error::NotFat { .. }), "{error}"),
-            _ => assert!(matches!(error, Error::NotFat { field: f, .. } if f == field), "{error}"),
+            "BPB_FATSz32" => assert!(matches!(error, FatError::NotFat { .. }), "{error}"),
+            _ => assert!(
+                matches!(error, FatError::NotFat { field: f, .. } if f == field),
+                "{error}"
+            ),
         }
     }
-    assert!(matches!(read(&vec![0; 511]), Err(Error::Io { .. })));
+    assert!(matches!(read(&vec![0; 511]), Err(FatError::Io { .. })));
 }

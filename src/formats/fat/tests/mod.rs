@@ -300,7 +300,7 @@ fn many_directories_get_smaller_clusters() {
     assert_eq!(small.cluster_size(), 2048);
     let error = plan(&volume(root, Size::Exact(MIB), 4096)).unwrap_err();
     assert!(
-        matches!(error, Error::NoSpace { size: MIB, needed } if needed > MIB),
+        matches!(error, FatError::NoSpace { size: MIB, needed } if needed > MIB),
         "{error}"
     );
 }
@@ -317,17 +317,17 @@ fn m15_impossible_sizes_are_refused() {
         u64::MAX - 4095,
     ] {
         let error = plan(&volume(Vec::new(), Size::Exact(size), 512)).unwrap_err();
-        assert!(matches!(error, Error::Size { .. }), "{size}: {error}");
+        assert!(matches!(error, FatError::Size { .. }), "{size}: {error}");
     }
     for free in [1 << 45, u64::MAX] {
         let error = plan(&volume(Vec::new(), Size::Fit { free }, 512)).unwrap_err();
-        assert!(matches!(error, Error::Size { .. }), "{free}: {error}");
+        assert!(matches!(error, FatError::Size { .. }), "{free}: {error}");
     }
     let error = plan(&volume(Vec::new(), Size::Exact(MIB), 2048)).unwrap_err();
-    assert!(matches!(error, Error::SectorSize(2048)));
+    assert!(matches!(error, FatError::SectorSize(2048)));
     let many: Vec<Node> = (0..40).map(|n| file(format!("{n}"), (1 << 32) - 1, n)).collect();
     let error = plan(&volume(many.clone(), Size::Exact(1 << 30), 512)).unwrap_err();
-    assert!(matches!(error, Error::NoSpace { .. }), "{error}");
+    assert!(matches!(error, FatError::NoSpace { .. }), "{error}");
     let large = plan(&volume(many, Size::Fit { free: 0 }, 512)).unwrap();
     assert_eq!(large.cluster_size(), 32768);
 }

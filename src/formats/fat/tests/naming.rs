@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::formats::fat::names::{checksum, exact_short, fold, short_names, show_short};
 
-fn planned(root: Vec<Node>) -> Result<Plan, Error> {
+fn planned(root: Vec<Node>) -> Result<Plan, FatError> {
     plan(&volume(root, Size::Fit { free: 0 }, 512))
 }
 
@@ -36,10 +36,10 @@ fn invalid_names_are_refused_with_their_path() {
         &surrogates,
     ] {
         let error = planned(vec![directory("EFI", vec![file(name, 1, 0)])]).unwrap_err();
-        assert!(matches!(&error, Error::Name { path, .. } if *path == format!("/EFI/{name}")));
+        assert!(matches!(&error, FatError::Name { path, .. } if *path == format!("/EFI/{name}")));
     }
     let deep = (0..17).fold(Vec::new(), |nodes, _| vec![directory("x".repeat(250), nodes)]);
-    assert!(matches!(planned(deep), Err(Error::Name { path, .. }) if path.len() > 4096));
+    assert!(matches!(planned(deep), Err(FatError::Name { path, .. }) if path.len() > 4096));
     for name in [
         "x".repeat(255),
         "😀".repeat(127),
@@ -66,7 +66,7 @@ fn f3_labels_are_verbatim_or_refused() {
     for label in ["esp", " A", "A ", "TWELVE CHARS", "A.B", "Ä", "A\0", "A+B"] {
         let mut volume = volume(Vec::new(), Size::Fit { free: 0 }, 512);
         volume.label = label.into();
-        assert!(matches!(plan(&volume), Err(Error::Label { .. })), "{label}");
+        assert!(matches!(plan(&volume), Err(FatError::Label { .. })), "{label}");
     }
     for label in ["", "A", "BOOT DISK 1", "NO NAME"] {
         let mut volume = volume(Vec::new(), Size::Fit { free: 0 }, 512);
@@ -152,7 +152,7 @@ fn f3_full_directories_are_refused_with_the_count() {
         assert!(
             matches!(
                 error,
-                Error::RootFull {
+                FatError::RootFull {
                     entries: 513,
                     available: 512,
                     ..
@@ -172,5 +172,5 @@ fn f3_full_directories_are_refused_with_the_count() {
     check_round_trip(&volume(vec![full], Size::Exact(8 * MIB), 512));
     let over = directory("d", nodes(21_845).collect());
     let error = planned(vec![over]).unwrap_err();
-    assert!(matches!(&error, Error::DirectoryFull { path, entries: 65_537 } if path == "/d"));
+    assert!(matches!(&error, FatError::DirectoryFull { path, entries: 65_537 } if path == "/d"));
 }

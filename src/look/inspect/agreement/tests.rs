@@ -1,11 +1,11 @@
 //! Indexes that were made to contradict each other.
 
 use super::*;
-use crate::formats::iso9660::{Entry, Flavour, Walk};
+use crate::formats::iso9660::{Flavour, IsoEntry, Walk};
 use crate::ground::time::Timestamp;
 
-fn entry(path: &str, kind: EntryKind, extents: &[(u64, u64)]) -> Entry {
-    Entry {
+fn entry(path: &str, kind: EntryKind, extents: &[(u64, u64)]) -> IsoEntry {
+    IsoEntry {
         path: path.into(),
         kind,
         extents: extents.to_vec(),
@@ -17,21 +17,21 @@ fn entry(path: &str, kind: EntryKind, extents: &[(u64, u64)]) -> Entry {
     }
 }
 
-fn file(path: &str, offset: u64, length: u64) -> Entry {
+fn file(path: &str, offset: u64, length: u64) -> IsoEntry {
     let extents = [(offset, length)];
     entry(path, EntryKind::File, if length > 0 { &extents } else { &[] })
 }
 
-fn index(flavour: Flavour, entries: Vec<Entry>) -> Index {
+fn index(flavour: Flavour, entries: Vec<IsoEntry>) -> Index {
     let root = entry("/", EntryKind::Directory, &[(40_960, 2048)]);
     Index::Iso(Walk::new(flavour, std::iter::once(root).chain(entries).collect()))
 }
 
-fn rock_ridge(entries: Vec<Entry>) -> Index {
+fn rock_ridge(entries: Vec<IsoEntry>) -> Index {
     index(Flavour::RockRidge, entries)
 }
 
-fn joliet(entries: Vec<Entry>) -> Index {
+fn joliet(entries: Vec<IsoEntry>) -> Index {
     index(Flavour::Joliet, entries)
 }
 

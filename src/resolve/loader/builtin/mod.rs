@@ -68,12 +68,12 @@ pub struct Menu {
     /// The speed of the serial console.
     pub serial: Option<u32>,
     /// The entries.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<MenuFileEntry>,
 }
 
 /// An entry of a [`Menu`]: its title, and its other lines in their order.
 #[derive(Debug)]
-pub struct Entry {
+pub struct MenuFileEntry {
     /// What the menu shows.
     pub title: String,
     /// Key and value of each line. A value is bytes: a path of the image need not be text.
@@ -118,7 +118,7 @@ mod tests {
             timeout: 5,
             default: 1,
             serial: Some(115_200),
-            entries: vec![Entry {
+            entries: vec![MenuFileEntry {
                 title: "Install".into(),
                 lines: vec![("kernel", b"/boot/vmlinuz".to_vec()), ("cmdline", b"quiet".to_vec())],
             }],

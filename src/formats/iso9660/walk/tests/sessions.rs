@@ -1,7 +1,7 @@
 //! Volumes one behind the other.
 
 use super::super::super::tests::{tree, volume, volume_at};
-use super::super::super::{Error, Flavour, SECTOR, SYSTEM_AREA, VolumeKind};
+use super::super::super::{Flavour, Iso9660Error, SECTOR, SYSTEM_AREA, VolumeKind};
 use super::super::{Session, sessions, walk};
 
 /// The paths of each session.
@@ -69,7 +69,7 @@ fn volumes_that_count_from_elsewhere_are_no_sessions() {
 fn a_later_session_alone_is_named() {
     let session = volume_at(&tree(&["second"]), Flavour::RockRidge, 1000 * SECTOR);
     let error = sessions(&session.bytes[1000 * SECTOR as usize..].to_vec()).unwrap_err();
-    assert!(matches!(error, Error::NotIso9660(_)));
+    assert!(matches!(error, Iso9660Error::NotIso9660(_)));
     let said = error.to_string();
     assert!(
         said.contains("it begins with sector 1000;") && said.contains("later session"),

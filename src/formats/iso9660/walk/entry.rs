@@ -5,7 +5,7 @@ use crate::ground::time::Timestamp;
 
 /// A name in a hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct IsoEntry {
     /// From the root, which is `/`.
     pub path: Vec<u8>,
     /// What it names.
@@ -24,7 +24,7 @@ pub struct Entry {
     pub modified: Timestamp,
 }
 
-impl Entry {
+impl IsoEntry {
     /// Most have one section, so that there is room for no more.
     pub(super) fn new(path: Vec<u8>, kind: EntryKind) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl Entry {
     }
 }
 
-/// What an [`Entry`] names.
+/// What an [`IsoEntry`] names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     /// A directory.

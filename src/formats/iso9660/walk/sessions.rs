@@ -5,7 +5,7 @@
 //! on media that can be overwritten, put a copy of the newest descriptors there.
 
 use super::super::descriptor::{Descriptor, VolumeDescriptor, VolumeKind, read_descriptors_at};
-use super::super::{Error, SECTOR, SYSTEM_AREA};
+use super::super::{Iso9660Error, SECTOR, SYSTEM_AREA};
 use super::raw::Raw;
 use crate::ground::read_at::ReadAt;
 
@@ -31,7 +31,7 @@ pub struct Session {
 }
 
 impl Session {
-    fn at(image: &dyn ReadAt, start: u64) -> Result<Self, Error> {
+    fn at(image: &dyn ReadAt, start: u64) -> Result<Self, Iso9660Error> {
         let descriptors = read_descriptors_at(image, start + SYSTEM_AREA)?;
         Ok(Self { start, descriptors })
     }
@@ -54,7 +54,7 @@ impl Session {
 /// # Errors
 /// When there is no volume descriptor set in sector 16, when it cannot be read, or when it is that of a later session without those
 /// before it.
-pub fn sessions(image: &dyn ReadAt) -> Result<Vec<Session>, Error> {
+pub fn sessions(image: &dyn ReadAt) -> Result<Vec<Session>, Iso9660Error> {
     let first = Session::at(image, 0)?;
     let Some(primary) = first.volume(VolumeKind::Primary) else {
         return Ok(vec![first]);
@@ -62,7 +62,7 @@ pub fn sessions(image: &dyn ReadAt) -> Result<Vec<Session>, Error> {
     let (root, end) = (primary.root.offset, primary.space);
     if !names_itself(image, root) {
         return match moved_by(image, root) {
-            Some(sectors) => Err(Error::NotIso9660(format!(
+            Some(sectors) => Err(Iso9660Error::NotIso9660(format!(
                 "this is a later session of a disc, alone: its addresses count from the start of that disc, where it begins with \
                  sector {sectors}; put the sessions that come before it in front of it"
             ))),

@@ -3,7 +3,7 @@
 use super::boot_sector::{self, BootSector};
 use super::table::{Link, Table};
 use super::walk::Walk;
-use super::{Contents, Error, FatKind, Region, What};
+use super::{Contents, FatError, FatKind, Region, What};
 use crate::ground::limits::Notes;
 use crate::ground::read_at::ReadAt;
 
@@ -11,9 +11,9 @@ use crate::ground::read_at::ReadAt;
 const STEP: usize = 1 << 16;
 
 /// Takes a volume apart. Damage that leaves some of it readable ends up in [`Contents::notes`].
-pub fn read(volume: &dyn ReadAt) -> Result<Contents, Error> {
+pub fn read(volume: &dyn ReadAt) -> Result<Contents, FatError> {
     let first = bytes_at(volume, "the boot sector", 0, boot_sector::LENGTH as u64)?;
-    let first = first.first_chunk().ok_or(Error::NotFat {
+    let first = first.first_chunk().ok_or(FatError::NotFat {
         field: "the length",
         value: 0,
     })?;
@@ -71,7 +71,7 @@ fn reserved_regions(
     boot: &BootSector,
     table: &Table,
     notes: &mut Notes,
-) -> Result<Vec<Region>, Error> {
+) -> Result<Vec<Region>, FatError> {
     let geometry = &boot.geometry;
     let sector = u64::from(geometry.sector_size);
     let mut regions = vec![Region {
@@ -122,7 +122,7 @@ fn reserved_regions(
 }
 
 /// Whether the bytes of `volume` from `offset` are `wanted`.
-fn same(volume: &dyn ReadAt, offset: u64, wanted: &[u8]) -> Result<bool, Error> {
+fn same(volume: &dyn ReadAt, offset: u64, wanted: &[u8]) -> Result<bool, FatError> {
     let mut at = offset;
     for part in wanted.chunks(STEP) {
         let length = part.len() as u64;
@@ -134,8 +134,8 @@ fn same(volume: &dyn ReadAt, offset: u64, wanted: &[u8]) -> Result<bool, Error> 
     Ok(true)
 }
 
-fn bytes_at(volume: &dyn ReadAt, what: &'static str, offset: u64, length: u64) -> Result<Vec<u8>, Error> {
+fn bytes_at(volume: &dyn ReadAt, what: &'static str, offset: u64, length: u64) -> Result<Vec<u8>, FatError> {
     volume
         .read_vec_at(offset, length)
-        .map_err(|source| Error::Io { what, source })
+        .map_err(|source| FatError::Io { what, source })
 }

@@ -12,14 +12,14 @@ use std::collections::HashSet;
 
 use super::descriptor::VolumeDescriptor;
 use super::rock_ridge;
-use super::{Error, Flavour, SECTOR, VolumeKind};
+use super::{Flavour, Iso9660Error, SECTOR, VolumeKind};
 use crate::ground::limits::{Limits, Notes};
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
 use raw::Raw;
 use relocated::Relocated;
 
-pub use entry::{Entry, EntryKind};
+pub use entry::{EntryKind, IsoEntry};
 pub use sessions::{Session, sessions};
 
 /// What an entry takes beside its path.
@@ -29,7 +29,7 @@ const ENTRY: u64 = 256;
 #[derive(Debug)]
 pub struct Walk {
     /// Parents before children.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<IsoEntry>,
     /// How many names have no entry; the notes say why.
     pub left_out: usize,
     /// Whose names the paths are made of.
@@ -37,7 +37,7 @@ pub struct Walk {
     /// Byte offset and length of the continuation pieces that records point at.
     pub continuations: Vec<(u64, u64)>,
     /// Directories that hold nothing but directories which belong elsewhere (`rr_moved`): they are in no path.
-    pub emptied: Vec<Entry>,
+    pub emptied: Vec<IsoEntry>,
     /// What contradicts the standard.
     pub notes: Vec<String>,
     /// What the standard allows and the entries do not show.
@@ -46,7 +46,7 @@ pub struct Walk {
 
 impl Walk {
     /// A walk that found these entries and nothing else.
-    pub fn new(flavour: Flavour, entries: Vec<Entry>) -> Self {
+    pub fn new(flavour: Flavour, entries: Vec<IsoEntry>) -> Self {
         Self {
             entries,
             left_out: 0,
@@ -63,7 +63,7 @@ impl Walk {
 ///
 /// # Errors
 /// When the image cannot be read. What is cut off or damaged is a note.
-pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor) -> Result<Walk, Error> {
+pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor) -> Result<Walk, Iso9660Error> {
     let root = Directory {
         offset: volume.root.offset,
         length: volume.root.length,
@@ -94,7 +94,7 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor) -> Result<Walk, Error
             .notes
             .add("the root directory has a length of 0: it holds nothing".into());
     }
-    let mut entry = Entry::new(b"/".to_vec(), EntryKind::Directory);
+    let mut entry = IsoEntry::new(b"/".to_vec(), EntryKind::Directory);
     entry.extents.extend(walker.clip(root.offset, root.length));
     entry.length = root.length;
     entry.describe(attributes.posix, attributes.modified.unwrap_or(volume.root.recorded));
@@ -125,8 +125,8 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor) -> Result<Walk, Error
 
 /// SUSP 5.3: the SP entry in the root's first record announces all others. The root's attributes are beside it. The number is how many
 /// bytes of that record's system use stand before SP.
-fn announced(image: &dyn ReadAt, root: &Directory) -> Result<(rock_ridge::Read, usize), Error> {
-    let failed = |error| Error::Read {
+fn announced(image: &dyn ReadAt, root: &Directory) -> Result<(rock_ridge::Read, usize), Iso9660Error> {
+    let failed = |error| Iso9660Error::Read {
         offset: root.offset,
         error,
     };
@@ -173,7 +173,7 @@ struct Walker<'a> {
 
 impl Walker<'_> {
     /// Reads a directory and all below it.
-    fn below(&mut self, directory: Directory) -> Result<(), Error> {
+    fn below(&mut self, directory: Directory) -> Result<(), Iso9660Error> {
         let mut pending = vec![directory];
         while let Some(directory) = pending.pop()
             && !self.limits.is_read_over()

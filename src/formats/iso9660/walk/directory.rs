@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::super::record::{ASSOCIATED, DIRECTORY, MULTI_EXTENT};
-use super::super::{DEPTH, Error, Flavour, SECTOR, identifier, rock_ridge};
+use super::super::{DEPTH, Flavour, Iso9660Error, SECTOR, identifier, rock_ridge};
 use super::raw::Raw;
-use super::{Directory, ENTRY, Entry, EntryKind, Walker, shown};
+use super::{Directory, ENTRY, EntryKind, IsoEntry, Walker, shown};
 use crate::ground::text;
 
 /// Continuation pieces that one record may have: the longest name and link fill four.
@@ -15,7 +15,7 @@ const CONTINUATIONS: usize = 16;
 struct Reading<'a> {
     directory: &'a Directory,
     /// A file whose last section has not been met.
-    sections: Option<Entry>,
+    sections: Option<IsoEntry>,
     /// Directories to be read next.
     found: Vec<Directory>,
     /// Entries by their place in the walk, with their version numbers: §8.5.1.
@@ -28,7 +28,7 @@ struct Reading<'a> {
 
 impl Walker<'_> {
     /// The entries of a directory. The result are the directories among them.
-    pub(super) fn directory(&mut self, directory: &Directory) -> Result<Vec<Directory>, Error> {
+    pub(super) fn directory(&mut self, directory: &Directory) -> Result<Vec<Directory>, Iso9660Error> {
         let path = &directory.path;
         let end = directory.offset.saturating_add(directory.length);
         if end > self.image.size() {
@@ -56,7 +56,7 @@ impl Walker<'_> {
             let bytes = self
                 .image
                 .read_vec_at(offset, length)
-                .map_err(|error| Error::Read { offset, error })?;
+                .map_err(|error| Iso9660Error::Read { offset, error })?;
             self.sector(offset, &bytes, &mut reading);
             at += SECTOR;
         }
@@ -151,9 +151,9 @@ impl Walker<'_> {
             Some(entry) if entry.path == path => entry,
             Some(other) => {
                 self.unfinished(other);
-                Entry::new(path, kind)
+                IsoEntry::new(path, kind)
             }
-            None => Entry::new(path, kind),
+            None => IsoEntry::new(path, kind),
         };
         entry.zisofs = read.zisofs;
         entry.describe(read.posix, read.modified.unwrap_or(record.recorded));
@@ -184,7 +184,7 @@ impl Walker<'_> {
     }
 
     /// Adds a section's extents to its entry.
-    fn place(&mut self, record: &Raw<'_>, offset: u64, length: u64, entry: &mut Entry) {
+    fn place(&mut self, record: &Raw<'_>, offset: u64, length: u64, entry: &mut IsoEntry) {
         entry.length += length;
         let Some(interleaved) = record.interleaved.filter(|_| entry.kind != EntryKind::Directory) else {
             if offset.saturating_add(length) > self.image.size() && length > 0 {
@@ -210,7 +210,7 @@ impl Walker<'_> {
     }
 
     /// The directory to be read next, unless it is one that has been.
-    pub(super) fn descend(&mut self, entry: &Entry, offset: u64, depth: usize) -> Option<Directory> {
+    pub(super) fn descend(&mut self, entry: &IsoEntry, offset: u64, depth: usize) -> Option<Directory> {
         if depth >= DEPTH {
             self.notes.add(format!(
                 "{} is nested more than {DEPTH} deep and not read",
@@ -233,7 +233,7 @@ impl Walker<'_> {
         })
     }
 
-    fn unfinished(&mut self, mut entry: Entry) {
+    fn unfinished(&mut self, mut entry: IsoEntry) {
         self.notes
             .add(format!("the last section of {} is missing", shown(&entry.path)));
         entry.is_whole = false;

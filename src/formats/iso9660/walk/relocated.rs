@@ -7,21 +7,21 @@ use std::collections::HashSet;
 
 use super::super::SECTOR;
 use super::raw::Raw;
-use super::{Directory, Entry, EntryKind, Walker, shown};
+use super::{Directory, EntryKind, IsoEntry, Walker, shown};
 use crate::formats::iso9660::rock_ridge;
 
 /// What has been met of them.
 #[derive(Default)]
 pub(super) struct Relocated {
     /// Where they are kept, each with the depth of the directory that keeps it.
-    pub(super) records: Vec<(Entry, usize)>,
+    pub(super) records: Vec<(IsoEntry, usize)>,
     /// Paths of directories in the root that keep nothing else.
     pub(super) emptied: HashSet<Vec<u8>>,
 }
 
 impl Walker<'_> {
     /// The length of the directory that a CL entry names. Its first record has that, and its attributes.
-    pub(super) fn moved_here(&mut self, offset: u64, entry: &mut Entry) -> u64 {
+    pub(super) fn moved_here(&mut self, offset: u64, entry: &mut IsoEntry) -> u64 {
         let read = self.image.size().saturating_sub(offset).min(SECTOR);
         let bytes = match self.limits.may_read(read) {
             true => self.image.read_vec_at(offset, read).unwrap_or_default(),
@@ -74,7 +74,7 @@ impl Walker<'_> {
             return;
         }
         let (emptied, entries) = (&self.relocated.emptied, &mut self.walk.entries);
-        let is_emptied = |entry: &mut Entry| emptied.contains(&entry.path);
+        let is_emptied = |entry: &mut IsoEntry| emptied.contains(&entry.path);
         self.walk.emptied = entries.extract_if(.., is_emptied).collect();
     }
 }
