@@ -128,7 +128,8 @@ fn image(files: &[(String, Vec<u8>)], size: Size, sector_size: u32, directory: &
     let path = directory.join("volume.img");
     let file = File::create(&path).unwrap();
     file.set_len(plan.size()).unwrap();
-    for (region, bytes) in plan.regions().iter().zip(plan.encode(MIB, 0x1234_5678)) {
+    for (number, region) in plan.regions().iter().enumerate() {
+        let bytes = plan.encode(number, MIB, 0x1234_5678);
         file.write_all_at(&bytes, region.offset).unwrap();
     }
     for (key, (_, content)) in files.iter().enumerate().filter(|(_, (_, content))| !content.is_empty()) {

@@ -9,7 +9,7 @@ use crate::manifest;
 use crate::manifest::error::Error;
 use crate::output;
 use crate::output::Interrupt;
-use crate::plan::{self, IsoTree};
+use crate::plan::{self, Late};
 use crate::resolve;
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
@@ -48,49 +48,47 @@ pub(super) fn build(arguments: &Build, interrupt: &Interrupt) -> Result<PathBuf,
         return Err(Error::input(&arguments.manifest, message));
     }
     let resolved = resolve::resolve(&document, &environment(arguments.output.clone()))?;
-    let iso = IsoTree::of(&resolved.contents);
     let planned = |error: plan::PlanError| planned(error, &document);
-    let mut plan = plan::plan(&resolved.contents, &iso).map_err(planned)?;
-    let mut facts = plan.facts().map_err(planned)?;
+    let plan = plan::plan(resolved.contents).map_err(planned)?;
+    let mut late = Late::default();
+    let mut facts = plan.facts(&late).map_err(planned)?;
     if !arguments.quiet {
         progress.aside(|| show::warnings(&resolved.report, &facts.warnings));
     }
     // What the image says of its own bytes takes a pass over them each, the list first: the MD5 is of its bytes too.
-    let pass = |plan: &plan::Plan<'_>, take: &mut dyn FnMut(&[u8])| -> Result<(), Error> {
-        let pieces = plan.encode().map_err(planned)?;
+    let pass = |late: &Late, take: &mut dyn FnMut(&[u8])| -> Result<(), Error> {
         progress.begin(plan.size());
         let mut update = |done| progress.update(done);
         Ok(output::digest(
             &resolved.output,
             plan.size(),
-            pieces,
+            plan.pieces(late),
             take,
             &mut update,
             interrupt,
         )?)
     };
     if let Some(mut digests) = plan.digests() {
-        pass(&plan, &mut |bytes| digests.update(bytes))?;
-        plan.fill_in(digests);
+        pass(&late, &mut |bytes| digests.update(bytes))?;
+        late.digests = Some(digests.finish());
     }
     if plan.wants_media_md5() {
         let mut summing = iso9660::Summing::new(plan.size());
-        pass(&plan, &mut |bytes| summing.update(bytes))?;
-        plan.implant(summing.finish());
+        pass(&late, &mut |bytes| summing.update(bytes))?;
+        late.media_md5 = Some(summing.finish());
     }
     let sha256 = if arguments.is_to_standard_output() {
-        stream(&mut |take| pass(&plan, take))?;
+        stream(&mut |take| pass(&late, take))?;
         None
     } else {
-        let pieces = || plan.encode().map_err(planned);
-        if !output::is_written(&resolved.output, plan.size(), pieces()?, interrupt)? {
+        if !output::is_written(&resolved.output, plan.size(), plan.pieces(&late), interrupt)? {
             progress.begin(plan.size());
             let mut update = |done| progress.update(done);
             let (size, json) = (plan.size(), arguments.json);
-            output::write(&resolved.output, size, pieces()?, json, &mut update, interrupt)?.sha256
+            output::write(&resolved.output, size, plan.pieces(&late), json, &mut update, interrupt)?.sha256
         } else if arguments.json {
             let mut sha256 = Sha256::new();
-            pass(&plan, &mut |bytes| sha256.update(bytes))?;
+            pass(&late, &mut |bytes| sha256.update(bytes))?;
             Some(sha256.finalize().into())
         } else {
             None
@@ -98,7 +96,7 @@ pub(super) fn build(arguments: &Build, interrupt: &Interrupt) -> Result<PathBuf,
     };
     drop(progress);
     if arguments.json {
-        facts = plan.describe().map_err(planned)?;
+        facts = plan.describe(&late).map_err(planned)?;
         facts.sha256 = sha256.map(|digest: [u8; 32]| text::hex(&digest));
         print_json(&facts)?;
     } else if !arguments.quiet {

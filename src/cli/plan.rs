@@ -2,7 +2,7 @@
 
 use crate::manifest;
 use crate::manifest::error::Error;
-use crate::plan::{self, IsoTree};
+use crate::plan::{self, Late};
 use crate::resolve;
 
 use super::planned::planned;
@@ -13,10 +13,9 @@ pub(super) fn run(arguments: &Plan) -> Result<(), Error> {
     let progress = Progress::new("looking at the inputs", false);
     let document = manifest::load(&arguments.manifest)?;
     let resolved = resolve::resolve(&document, &environment(None))?;
-    let iso = IsoTree::of(&resolved.contents);
     let planned = |error: plan::PlanError| planned(error, &document);
-    let plan = plan::plan(&resolved.contents, &iso).map_err(planned)?;
-    let mut facts = plan.describe().map_err(planned)?;
+    let plan = plan::plan(resolved.contents).map_err(planned)?;
+    let mut facts = plan.describe(&Late::default()).map_err(planned)?;
     arguments.trust.judge(&mut facts, &[])?;
     drop(progress);
     show::warnings(&resolved.report, &facts.warnings);

@@ -13,7 +13,7 @@ use crate::look::open::{Name, Opened};
 use crate::manifest::error::Error;
 use crate::manifest::{self, Document, Expectations};
 use crate::output::Interrupt;
-use crate::plan::{self, IsoTree};
+use crate::plan::{self, Late};
 use crate::resolve::{self, Resolved};
 use crate::tree::source::Source;
 use crate::vm::Trusted;
@@ -101,11 +101,10 @@ fn current(document: &Document) -> Result<Option<PathBuf>, Error> {
     if !written.is_file() || !is_newer_than_its_inputs(Stamp::of(&written).mtime, &document.path, &resolved) {
         return Ok(None);
     }
-    let iso = IsoTree::of(&resolved.contents);
     let planned = |error: plan::PlanError| planned(error, document);
-    let plan = plan::plan(&resolved.contents, &iso).map_err(planned)?;
+    let plan = plan::plan(resolved.contents).map_err(planned)?;
     let described = inspect::inspect(&open(&resolved.output)?);
-    let planned = plan.describe().map_err(planned)?;
+    let planned = plan.describe(&Late::default()).map_err(planned)?;
     Ok(described
         .is_ok_and(|found| common(found) == common(planned))
         .then_some(resolved.output))

@@ -2,6 +2,7 @@
 
 pub mod decompress;
 pub(crate) mod limits;
+pub mod range;
 pub mod read_at;
 pub mod spool;
 pub mod stamp;

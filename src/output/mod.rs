@@ -76,6 +76,9 @@ pub struct Written {
     pub sha256: Option<[u8; 32]>,
 }
 
+/// Why there is no piece, in the words of whoever makes it.
+pub type BoxedError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why there is no new image. The output path is as it was, but for an error of the directory's own `fsync`.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
@@ -117,6 +120,9 @@ pub enum OutputError {
         /// The bytes that are free again, now that the attempt is removed.
         free: u64,
     },
+    /// Whoever makes the pieces has failed.
+    #[error("{}", .0)]
+    Pieces(BoxedError),
     /// A signal asked to stop.
     #[error("interrupted by signal {0}")]
     Interrupted(i32),
@@ -155,7 +161,7 @@ fn io_error<E: Into<io::Error>>(
 pub fn write<'a>(
     target: &Path,
     size: u64,
-    pieces: impl Iterator<Item = Piece<'a>> + Send,
+    pieces: impl Iterator<Item = Result<Piece<'a>, impl Into<BoxedError>>> + Send,
     hash: bool,
     progress: &mut (dyn FnMut(u64) + Send),
     interrupt: &Interrupt,
@@ -190,7 +196,7 @@ pub fn write_file(target: &Path, bytes: &[u8], interrupt: &Interrupt) -> Result<
 pub fn digest<'a>(
     target: &Path,
     size: u64,
-    pieces: impl Iterator<Item = Piece<'a>> + Send,
+    pieces: impl Iterator<Item = Result<Piece<'a>, impl Into<BoxedError>>> + Send,
     take: &mut dyn FnMut(&[u8]),
     progress: &mut (dyn FnMut(u64) + Send),
     interrupt: &Interrupt,
@@ -225,7 +231,7 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
 fn run<'a>(
     target: &Path,
     size: u64,
-    pieces: impl Iterator<Item = Piece<'a>>,
+    pieces: impl Iterator<Item = Result<Piece<'a>, impl Into<BoxedError>>>,
     (feed, writer): (Feed, Writer),
     progress: &mut (dyn FnMut(u64) + Send),
     interrupt: &Interrupt,
@@ -233,7 +239,8 @@ fn run<'a>(
     let output = Output::create(target)?;
     let (target, directory) = (output.target().to_owned(), output.directory().to_owned());
     let mut needed: u64 = 0;
-    let mut pieces = pieces.inspect(|piece| needed = needed.saturating_add(piece.length));
+    let mut pieces =
+        pieces.inspect(|piece| needed = needed.saturating_add(piece.as_ref().map_or(0, |piece| piece.length)));
     let attempt = || {
         output.set_size(size)?;
         thread::scope(|scope| {
@@ -269,10 +276,11 @@ fn run<'a>(
 fn copy_all<'a>(
     stream: &mut Stream<'_>,
     size: u64,
-    pieces: impl Iterator<Item = Piece<'a>>,
+    pieces: impl Iterator<Item = Result<Piece<'a>, impl Into<BoxedError>>>,
 ) -> Result<(), OutputError> {
     let mut open: Option<Input<'_>> = None;
     for piece in pieces {
+        let piece = piece.map_err(|error| OutputError::Pieces(error.into()))?;
         if piece.offset.checked_add(piece.length).is_none_or(|end| end > size) {
             return Err(stream.misplaced("a piece lies past the end of the image"));
         }

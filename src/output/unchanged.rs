@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::input::Input;
-use super::{Interrupt, OutputError, Piece, PieceSource, io_error};
+use super::{BoxedError, Interrupt, OutputError, Piece, PieceSource, io_error};
 
 /// Bytes that are compared at once.
 const STEP: usize = 1 << 18;
@@ -20,7 +20,7 @@ const STEP: usize = 1 << 18;
 pub fn is_written<'a>(
     target: &Path,
     size: u64,
-    pieces: impl Iterator<Item = Piece<'a>>,
+    pieces: impl Iterator<Item = Result<Piece<'a>, impl Into<BoxedError>>>,
     interrupt: &Interrupt,
 ) -> Result<bool, OutputError> {
     let opened = || -> io::Result<Option<File>> {
@@ -41,6 +41,7 @@ pub fn is_written<'a>(
     let mut wanted = vec![0; STEP];
     for piece in pieces {
         interrupt.check()?;
+        let piece = piece.map_err(|error| OutputError::Pieces(error.into()))?;
         if !there.is_zero(piece.offset) {
             return Ok(false);
         }

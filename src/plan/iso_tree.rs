@@ -17,16 +17,16 @@ mod file_type {
 
 /// The leaf's tree, and which payload each of its nodes stands for.
 #[derive(Debug)]
-pub struct IsoTree {
+pub(super) struct IsoTree {
     /// Nodes in canonical order.
-    pub tree: iso9660::Tree,
+    pub(super) tree: iso9660::Tree,
     /// By node of `tree`; none for what has no data.
-    pub payloads: Vec<Option<PayloadId>>,
+    pub(super) payloads: Vec<Option<PayloadId>>,
 }
 
 impl IsoTree {
     /// Renumbers the nodes of a tree.
-    pub fn of(contents: &Contents) -> Self {
+    pub(super) fn of(contents: &Contents) -> Self {
         let tree = &contents.tree;
         let order = tree.in_order();
         let mut number = vec![0; tree.node_count()];

@@ -1,10 +1,29 @@
-//! Where everything is: regions in the order of the image.
-//!
-//! Addresses come from [`Layout::place`] and nowhere else.
+//! Who wants how much room, and where everything is.
+
+use std::collections::BTreeMap;
 
 use crate::facts::What;
-use crate::formats::iso9660::SECTOR;
-use crate::tree::{NodeId, PayloadId};
+use crate::ground::range::Range;
+use crate::tree::PayloadId;
+
+use super::PlanError;
+
+/// An index of the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IndexId {
+    /// The master boot record.
+    Mbr,
+    /// A GUID partition table, by its number.
+    Gpt(u8),
+    /// The primary hierarchy of ISO 9660.
+    Iso,
+    /// The Joliet hierarchy.
+    Joliet,
+    /// El Torito's boot catalog.
+    Catalog,
+    /// A FAT volume, by its number.
+    Fat(u8),
+}
 
 /// A contiguous run of the image that one encoder or one payload fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,104 +39,155 @@ pub struct Region {
 /// What fills a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// A structure of which there is only one.
-    Structure(What),
-    /// A directory of the primary hierarchy, by its node in [`crate::formats::iso9660::Tree`].
-    Directory(NodeId),
-    /// A directory of the Joliet hierarchy.
-    JolietDirectory(NodeId),
-    /// A structure of a GPT, by the table's number.
-    Gpt(usize, What),
-    /// A metadata region of an ESP's FAT volume: the volume's number, and the region's in the FAT's plan.
-    Fat(usize, usize),
+    /// A piece of an index.
+    Structure {
+        /// Whose.
+        index: IndexId,
+        /// What it is.
+        what: What,
+        /// Which of those that the index has, by its own numbers.
+        number: u32,
+    },
     /// The bytes of a payload.
     Payload(PayloadId),
 }
 
-/// Two regions that want the same bytes.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{first:?} and {second:?} overlap")]
-pub struct Overlap {
-    /// The one that begins earlier.
-    pub first: Region,
-    /// The other.
-    pub second: Region,
+/// Where a piece wants to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Where {
+    /// Behind what comes before it in the order, on a multiple of this.
+    Next(u64),
+    /// At this byte. What follows in the order goes around it.
+    At(u64),
+    /// So many bytes before the end of the image.
+    FromEnd(u64),
 }
 
-/// The regions of an image and the place where the next one can go.
+/// Room that an index needs.
+#[derive(Debug)]
+pub(super) struct Need {
+    /// Which of the pieces of its kind it is for.
+    pub(super) number: u32,
+    /// In bytes. A piece without bytes takes no place.
+    pub(super) length: u64,
+    pub(super) place: Where,
+    /// What is where in a volume, by offsets in it; empty for a piece that its index fills itself.
+    pub(super) inside: Vec<Region>,
+}
+
+impl Need {
+    /// Room for a piece.
+    pub(super) fn new(number: u32, length: u64, place: Where) -> Self {
+        Self {
+            number,
+            length,
+            place,
+            inside: Vec::new(),
+        }
+    }
+}
+
+/// No address is so large: there is none.
+const NOWHERE: u64 = u64::MAX;
+
+/// Where everything is.
 #[derive(Debug, Default)]
-pub struct Layout {
-    regions: Vec<Region>,
-    end: u64,
+pub(super) struct Places {
+    /// Of the image.
+    pub(super) size: u64,
+    /// The end of what is in the ISO 9660 volume alone, in front of FAT volumes.
+    pub(super) data_end: u64,
+    /// The end of what partitions may use.
+    pub(super) usable_end: u64,
+    /// By offset.
+    pub(super) regions: Vec<Region>,
+    /// The offsets of pieces by their number.
+    pieces: BTreeMap<(IndexId, What), Vec<u64>>,
+    volumes: BTreeMap<IndexId, Range>,
+    /// Where each payload is first.
+    payloads: Vec<u64>,
 }
 
-impl Layout {
-    /// Puts a region at the first multiple of `align` behind all others. An empty one takes no place.
-    pub fn place(&mut self, content: Content, length: u64, align: u64) -> u64 {
-        let offset = self.end.next_multiple_of(align);
-        self.place_at(content, offset, length);
-        offset
-    }
-
-    /// Puts a region where a standard or another structure wants it.
-    pub fn place_at(&mut self, content: Content, offset: u64, length: u64) {
-        if length > 0 {
-            self.regions.push(Region {
-                offset,
-                length,
-                content,
-            });
-            self.end = self.end.max(offset + length);
+impl Places {
+    pub(super) fn new(payloads: usize) -> Self {
+        Self {
+            payloads: vec![NOWHERE; payloads],
+            ..Self::default()
         }
     }
 
-    /// Keeps everything before `offset` from later regions.
-    pub fn reserve(&mut self, offset: u64) {
-        self.end = self.end.max(offset);
-    }
-
-    /// The end of the last region or reservation.
-    pub fn end(&self) -> u64 {
-        self.end
-    }
-
-    /// The regions by offset. Two that overlap are an error: every byte is written once.
-    pub fn into_regions(mut self) -> Result<Vec<Region>, Overlap> {
-        self.regions.sort_unstable_by_key(|region| region.offset);
-        for pair in self.regions.windows(2) {
-            if pair[0].offset + pair[0].length > pair[1].offset {
-                return Err(Overlap {
-                    first: pair[0],
-                    second: pair[1],
-                });
+    pub(super) fn put_piece(&mut self, (index, what, number): (IndexId, What, u32), range: Range, inside: Vec<Region>) {
+        if !inside.is_empty() {
+            self.volumes.insert(index, range);
+            for part in inside {
+                let offset = range.offset + part.offset;
+                match part.content {
+                    Content::Payload(id) => self.put_payload(
+                        id,
+                        Range {
+                            offset,
+                            length: part.length,
+                        },
+                    ),
+                    Content::Structure { .. } => self.regions.push(Region { offset, ..part }),
+                }
             }
+            return;
         }
-        self.regions.shrink_to_fit();
-        Ok(self.regions)
+        let offsets = self.pieces.entry((index, what)).or_default();
+        let number_at = number as usize;
+        if offsets.len() <= number_at {
+            offsets.resize(number_at + 1, NOWHERE);
+        }
+        if let Some(slot) = offsets.get_mut(number_at) {
+            *slot = range.offset;
+        }
+        self.regions.push(Region {
+            offset: range.offset,
+            length: range.length,
+            content: Content::Structure { index, what, number },
+        });
     }
-}
 
-/// Whether a payload counts as large: it stands behind all that do not, so that alignment costs a gap only once.
-pub fn is_large(length: u64) -> bool {
-    length >= 64 << 10
-}
+    /// The first place of a payload is the one that other indexes point at.
+    pub(super) fn put_payload(&mut self, id: PayloadId, range: Range) {
+        if let Some(slot) = self.payloads.get_mut(id).filter(|slot| **slot == NOWHERE) {
+            *slot = range.offset;
+        }
+        self.regions.push(Region {
+            offset: range.offset,
+            length: range.length,
+            content: Content::Payload(id),
+        });
+    }
 
-/// Payload of 64 KiB and more starts on 4 KiB, so that file systems with reflinks share every whole block of it; the rest is packed
-/// by logical sectors.
-pub fn payload_alignment(length: u64) -> u64 {
-    if is_large(length) { 4096 } else { SECTOR }
-}
+    /// Where a payload is; nothing stores an empty one.
+    pub(super) fn payload(&self, id: PayloadId) -> Option<u64> {
+        self.payloads.get(id).copied().filter(|&offset| offset != NOWHERE)
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Where a payload is that has bytes.
+    pub(super) fn stored(&self, id: PayloadId) -> Result<u64, PlanError> {
+        let missing = || PlanError::Bug(format!("payload {id} has no place"));
+        self.payload(id).ok_or_else(missing)
+    }
 
-    #[test]
-    fn f8_regions_may_not_overlap() {
-        let mut layout = Layout::default();
-        layout.place(Content::Structure(What::MasterBootRecord), 512, 1);
-        assert_eq!(layout.place(Content::Payload(0), 10, 2048), 2048);
-        layout.place_at(Content::Payload(1), 2050, 1);
-        assert!(layout.into_regions().is_err());
+    /// Where a piece is.
+    pub(super) fn piece(&self, index: IndexId, what: What, number: u32) -> Result<u64, PlanError> {
+        let offsets = self.pieces.get(&(index, what));
+        let offset = offsets.and_then(|offsets| offsets.get(number as usize)).copied();
+        let missing = || PlanError::Bug(format!("the {what} {number} of {index:?} has no place"));
+        offset.filter(|&offset| offset != NOWHERE).ok_or_else(missing)
+    }
+
+    /// Where a volume is.
+    pub(super) fn volume(&self, index: IndexId) -> Result<Range, PlanError> {
+        let missing = || PlanError::Bug(format!("the volume {index:?} has no place"));
+        self.volumes.get(&index).copied().ok_or_else(missing)
+    }
+
+    /// Whether a FAT volume or another one holds this byte.
+    pub(super) fn is_in_volume(&self, offset: u64) -> bool {
+        self.volumes.values().any(|volume| volume.contains(offset))
     }
 }

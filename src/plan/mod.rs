@@ -1,6 +1,6 @@
-//! Where the tree, the layout and the standards meet: [`plan`] decides every address, [`encode`](Plan::encode) makes every byte.
+//! Where the contents, the layout and the standards meet: [`plan()`] decides every address, [`Plan::pieces`] makes every byte.
 //!
-//! Both are pure. The order of the image, first to last:
+//! Both are pure. What the order of `order.rs` comes to, first to last:
 //!
 //! | region | why there |
 //! |---|---|
@@ -19,70 +19,49 @@
 //! the two backup headers in the last 4096 bytes. A second ESP follows the first.
 
 mod describe;
-mod digests;
-mod encode;
-mod esp;
 mod identity;
+mod index;
 mod iso_tree;
-pub mod layout;
-mod partitions;
+mod layout;
+mod order;
+mod patches;
+mod sums;
+#[cfg(test)]
+pub(crate) mod tests;
 mod warnings;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::facts::What;
-use crate::formats::fat;
-use crate::formats::iso9660::{Flavour, Hierarchy, MediaMd5, SECTOR, SYSTEM_AREA};
-use crate::plan::layout::{Content, Layout, Overlap, Region, is_large, payload_alignment};
+use crate::formats::iso9660::{self, SECTOR};
+use crate::formats::{el_torito, fat, gpt, mbr};
+use crate::ground::range::Range;
+use crate::output::{Piece, PieceSource};
 use crate::tree::PayloadId;
 use crate::tree::contents::{BootBytes, Contents};
 
-pub use iso_tree::IsoTree;
+pub use layout::Region;
+pub use sums::Late;
 
 use identity::Identity;
-use partitions::Entries;
-
-/// A byte range of the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// First byte.
-    pub offset: u64,
-    /// In bytes.
-    pub length: u64,
-}
-
-impl Span {
-    /// The byte behind the last.
-    pub fn end(&self) -> u64 {
-        self.offset + self.length
-    }
-}
+use index::{Indexes, Target};
+use iso_tree::IsoTree;
+use layout::{Content, IndexId, Places};
+use order::{Class, End};
 
 /// An image with every address decided.
-pub struct Plan<'r> {
-    contents: &'r Contents,
-    iso: &'r IsoTree,
-    primary: Hierarchy<'r>,
-    joliet: Option<Hierarchy<'r>>,
-    regions: Vec<Region>,
-    size: u64,
-    /// Byte offsets of nodes in the primary hierarchy: directories and file data.
-    primary_nodes: Vec<u64>,
-    /// The same for Joliet.
-    joliet_nodes: Vec<u64>,
-    continuation: u64,
-    /// Where each payload is first; those that nothing stores have none.
-    payloads: Vec<Option<u64>>,
-    /// The ESP as BIOSes, CDs and disks with logical sectors of 512 bytes see it.
-    esp: Option<Span>,
-    /// The FAT volumes that are made here.
-    volumes: Vec<esp::Volume>,
-    catalog: Option<Span>,
-    entries: Entries,
+#[derive(Debug)]
+pub struct Plan {
+    contents: Contents,
+    /// The tree as ISO 9660 has it.
+    iso: Arc<iso9660::Tree>,
+    /// By node of that tree; none for what has no data.
+    nodes: Vec<Option<PayloadId>>,
+    indexes: Indexes,
+    places: Places,
     identity: Identity,
-    media_md5: Option<MediaMd5>,
-    /// SHA-256 by payload.
-    digests: Option<Vec<[u8; 32]>>,
 }
 
 /// Why an image cannot be planned.
@@ -90,116 +69,185 @@ pub struct Plan<'r> {
 pub enum PlanError {
     /// What ISO 9660, Rock Ridge or Joliet cannot hold.
     #[error(transparent)]
-    Iso9660(#[from] crate::formats::iso9660::Iso9660Error),
+    Iso9660(#[from] iso9660::Iso9660Error),
     /// What a FAT cannot hold.
     #[error("the ESP: {0}")]
     Fat(#[from] fat::FatError),
     /// What a GPT cannot hold.
     #[error(transparent)]
-    Gpt(#[from] crate::formats::gpt::GptError),
+    Gpt(#[from] gpt::GptError),
     /// What an MBR cannot hold.
     #[error(transparent)]
-    Mbr(#[from] crate::formats::mbr::MbrError),
+    Mbr(#[from] mbr::MbrError),
     /// What a boot catalog cannot hold.
     #[error(transparent)]
-    ElTorito(#[from] crate::formats::el_torito::ElToritoError),
-    /// Two structures that want the same bytes.
-    #[error(transparent)]
-    Overlap(#[from] Overlap),
+    ElTorito(#[from] el_torito::ElToritoError),
     /// More than ISO 9660 can number.
     #[error(
         "the image would have {0} bytes; ISO 9660 numbers logical blocks of 2048 bytes with 32 bits, which is \
          8796093020160 bytes at most (ECMA-119 §9.4.9)"
     )]
     TooLarge(u128),
+    /// A structure without a place, or of another length than it was measured with.
+    #[error("isobuild contradicts itself, which is a bug of it: {0}")]
+    Bug(String),
 }
 
-/// Decides where everything goes.
-pub fn plan<'r>(contents: &'r Contents, iso: &'r IsoTree) -> Result<Plan<'r>, PlanError> {
-    check_total(contents)?;
-    let flavour = if contents.rock_ridge {
-        Flavour::RockRidge
-    } else {
-        Flavour::Plain
+/// Decides where everything goes. What cannot be encoded is an error here, before output begins.
+pub fn plan(contents: Contents) -> Result<Plan, PlanError> {
+    check_total(&contents)?;
+    let IsoTree { tree, payloads: nodes } = IsoTree::of(&contents);
+    let iso = Arc::new(tree);
+    let indexes = Indexes::of(&contents, &iso)?;
+    let end = match contents.tables.mbr {
+        Some(_) => End::Aligned,
+        None => End::Padded,
     };
-    let primary = Hierarchy::plan(&iso.tree, flavour)?;
-    let joliet = match contents.joliet {
-        true => Some(Hierarchy::plan(&iso.tree, Flavour::Joliet)?),
-        false => None,
-    };
-    let fats = esp::plan(contents)?;
-    let mut layout = Layout::default();
-    let mut addresses = Addresses {
-        primary: vec![0; iso.tree.nodes.len()],
-        joliet: vec![0; if joliet.is_some() { iso.tree.nodes.len() } else { 0 }],
-        payloads: vec![None; contents.tree.payloads().len()],
-        continuation: 0,
-    };
-    partitions::place_primary(&mut layout, &contents.tables);
-    layout.reserve(SYSTEM_AREA);
-    place_descriptors(&mut layout, contents);
-    partitions::place_behind_descriptors(&mut layout, &contents.tables);
-    let catalog = place_metadata(&mut layout, &mut addresses, contents, &primary, joliet.as_ref());
-    let in_esp = esp::payloads(contents);
-    for payload in data_order(contents, iso) {
-        if !in_esp.contains(&payload) {
-            place_payload(&mut layout, &mut addresses, contents, payload);
-        }
+    let payloads = Payloads::of(&contents, &nodes, &indexes);
+    let count = contents.tree.payloads().len();
+    let places = order::place(&indexes.all(), |class| payloads.of_class(class), count, end)?;
+    if u32::try_from(places.size / SECTOR).is_err() {
+        return Err(PlanError::TooLarge(u128::from(places.size)));
     }
-    let payload_end = layout.end();
-    let (esp, volumes) = esp::place(&mut layout, &mut addresses, contents, fats);
-    let spans: Vec<Span> = esp
-        .into_iter()
-        .chain(volumes.iter().skip(1).map(|volume| volume.span))
-        .collect();
-    let (size, entries) = partitions::place(&mut layout, contents, payload_end, &spans)?;
-    if u32::try_from(size / SECTOR).is_err() {
-        return Err(PlanError::TooLarge(u128::from(size)));
-    }
-    for (node, payload) in iso.payloads.iter().enumerate() {
-        let offset = payload.and_then(|payload| addresses.payloads[payload]).unwrap_or(0);
-        if payload.is_some() {
-            addresses.primary[node] = offset;
-            if let Some(slot) = addresses.joliet.get_mut(node) {
-                *slot = offset;
-            }
-        }
-    }
-    let identity = Identity::of(contents);
-    Ok(Plan {
-        contents,
+    let plan = Plan {
+        identity: Identity::of(&contents),
         iso,
-        primary,
-        joliet,
-        regions: layout.into_regions()?,
-        size,
-        primary_nodes: addresses.primary,
-        joliet_nodes: addresses.joliet,
-        continuation: addresses.continuation,
-        payloads: addresses.payloads,
-        esp,
-        volumes,
-        catalog,
-        entries,
-        identity,
-        media_md5: None,
-        digests: None,
-    })
+        nodes,
+        indexes,
+        places,
+        contents,
+    };
+    plan.check()?;
+    Ok(plan)
 }
 
-impl Plan<'_> {
+/// The payloads that no volume holds.
+struct Payloads<'c> {
+    contents: &'c Contents,
+    nodes: &'c [Option<PayloadId>],
+    held: HashSet<PayloadId>,
+}
+
+impl<'c> Payloads<'c> {
+    fn of(contents: &'c Contents, nodes: &'c [Option<PayloadId>], indexes: &Indexes) -> Self {
+        let indexes = indexes.all();
+        Self {
+            contents,
+            nodes,
+            held: indexes.into_iter().flat_map(|(_, index)| index.holds()).collect(),
+        }
+    }
+
+    /// Boot images without a name in the order of the catalog, files in the order of their paths.
+    fn of_class(&self, class: Class) -> Box<dyn Iterator<Item = (PayloadId, u64)> + '_> {
+        let length = |id: PayloadId| (id, self.contents.tree.payload(id).length);
+        let files = self.nodes.iter().flatten().copied();
+        let wanted = files.filter(|id| !self.held.contains(id)).map(length);
+        match class {
+            Class::Hidden => {
+                let named: HashSet<PayloadId> = self.nodes.iter().flatten().copied().collect();
+                let hidden = self.contents.boot.iter().filter_map(|boot| match boot.image {
+                    BootBytes::Payload(payload) => Some(payload),
+                    BootBytes::Esp => None,
+                });
+                let hidden = hidden.filter(move |id| !named.contains(id) && !self.held.contains(id));
+                Box::new(hidden.map(length))
+            }
+            Class::Small => Box::new(wanted.filter(|&(_, length)| !order::is_large(length))),
+            Class::Large => Box::new(wanted.filter(|&(_, length)| order::is_large(length))),
+        }
+    }
+}
+
+impl Plan {
     /// Of the image, in bytes.
     pub fn size(&self) -> u64 {
-        self.size
+        self.places.size
     }
-}
 
-/// Addresses as they are found.
-struct Addresses {
-    primary: Vec<u64>,
-    joliet: Vec<u64>,
-    payloads: Vec<Option<u64>>,
-    continuation: u64,
+    /// What each byte belongs to, by offset.
+    pub fn regions(&self) -> &[Region] {
+        &self.places.regions
+    }
+
+    /// The pieces of the image by offset; between them are zeros. Each is encoded when it is asked for: there may be any number of
+    /// directories.
+    ///
+    /// # Errors
+    /// [`PlanError::Bug`]: whatever else can be wrong, [`plan`] has found.
+    pub fn pieces<'p>(&'p self, late: &'p Late) -> impl Iterator<Item = Result<Piece<'p>, PlanError>> {
+        self.regions().iter().map(|region| self.piece(region, late))
+    }
+
+    fn piece(&self, region: &Region, late: &Late) -> Result<Piece<'_>, PlanError> {
+        let source = match region.content {
+            Content::Payload(id) => self.payload(id, late)?,
+            Content::Structure { index, what, number } => {
+                let bytes = self.indexes.get(index)?.encode((what, number), self, late)?;
+                PieceSource::Bytes(Cow::Owned(bytes))
+            }
+        };
+        match &source {
+            PieceSource::Bytes(bytes) if bytes.len() as u64 != region.length => Err(PlanError::Bug(format!(
+                "{:?} has {} bytes and not {}",
+                region.content,
+                bytes.len(),
+                region.length
+            ))),
+            _ => Ok(Piece {
+                offset: region.offset,
+                length: region.length,
+                source,
+            }),
+        }
+    }
+
+    /// Encodes the pieces that can be refused. Those that grow with the tree cannot: what they hold has been measured.
+    fn check(&self) -> Result<(), PlanError> {
+        let late = Late::default();
+        for region in self.regions() {
+            let can_be_refused = match region.content {
+                Content::Structure { what, .. } => matches!(
+                    what,
+                    What::MasterBootRecord
+                        | What::GptHeader
+                        | What::PrimaryDescriptor
+                        | What::BootRecord
+                        | What::JolietDescriptor
+                        | What::BootCatalog
+                ),
+                Content::Payload(id) => self.contents.tree.payload(id).patched.is_some(),
+            };
+            if can_be_refused {
+                self.piece(region, &late)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes that a table or a catalog points at.
+    fn range(&self, target: Target) -> Result<Range, PlanError> {
+        match target {
+            Target::Data => Ok(Range {
+                offset: 0,
+                length: self.places.data_end,
+            }),
+            Target::Esp(number) => self.places.volume(IndexId::Fat(number)),
+            Target::Payload(id) => Ok(Range {
+                offset: self.places.stored(id)?,
+                length: self.contents.tree.payload(id).length,
+            }),
+        }
+    }
+
+    /// The partition of the ESP with this number, if there is one.
+    fn esp_partition(&self, number: u8) -> Result<Option<Range>, PlanError> {
+        if usize::from(number) >= self.indexes.fats.len() {
+            return Ok(None);
+        }
+        self.range(Target::Esp(number))
+            .map(|range| Some(range.rounded(order::ALIGNMENT)))
+    }
 }
 
 /// All payloads together must leave room for 32-bit block numbers; beyond it sums of 64 bits are not safe either.
@@ -215,73 +263,3 @@ fn check_total(contents: &Contents) -> Result<(), PlanError> {
         false => Ok(()),
     }
 }
-
-fn place_descriptors(layout: &mut Layout, contents: &Contents) {
-    let descriptors = [
-        (What::PrimaryDescriptor, true),
-        (What::BootRecord, !contents.boot.is_empty()),
-        (What::JolietDescriptor, contents.joliet),
-        (What::Terminator, true),
-    ];
-    for (what, _) in descriptors.into_iter().filter(|(_, there)| *there) {
-        layout.place(Content::Structure(what), SECTOR, SECTOR);
-    }
-}
-
-fn place_metadata(
-    layout: &mut Layout,
-    addresses: &mut Addresses,
-    contents: &Contents,
-    primary: &Hierarchy<'_>,
-    joliet: Option<&Hierarchy<'_>>,
-) -> Option<Span> {
-    let mut structure = |what, length| layout.place(Content::Structure(what), length, SECTOR);
-    structure(What::PathTableL, primary.path_table_length());
-    structure(What::PathTableM, primary.path_table_length());
-    if let Some(joliet) = joliet {
-        structure(What::JolietPathTableL, joliet.path_table_length());
-        structure(What::JolietPathTableM, joliet.path_table_length());
-    }
-    for &node in primary.directories() {
-        let length = primary.directory_length(node);
-        addresses.primary[node] = layout.place(Content::Directory(node), length, SECTOR);
-    }
-    addresses.continuation = layout.place(
-        Content::Structure(What::ContinuationArea),
-        primary.continuation_length(),
-        SECTOR,
-    );
-    for &node in joliet.iter().flat_map(|joliet| joliet.directories()) {
-        let length = joliet.map_or(0, |joliet| joliet.directory_length(node));
-        addresses.joliet[node] = layout.place(Content::JolietDirectory(node), length, SECTOR);
-    }
-    if contents.boot.is_empty() {
-        return None;
-    }
-    let length = SECTOR;
-    let offset = layout.place(Content::Structure(What::BootCatalog), length, SECTOR);
-    Some(Span { offset, length })
-}
-
-/// Payloads outside the ESP: boot images without a name first, then small files, then large ones, each in the order of their paths.
-fn data_order(contents: &Contents, iso: &IsoTree) -> Vec<PayloadId> {
-    let named: HashSet<PayloadId> = iso.payloads.iter().flatten().copied().collect();
-    let hidden = contents.boot.iter().filter_map(|boot| match boot.image {
-        BootBytes::Payload(payload) if !named.contains(&payload) => Some(payload),
-        _ => None,
-    });
-    let files = iso.payloads.iter().flatten().copied();
-    let (large, small): (Vec<_>, Vec<_>) = files.partition(|&id| is_large(contents.tree.payload(id).length));
-    hidden.chain(small).chain(large).collect()
-}
-
-fn place_payload(layout: &mut Layout, addresses: &mut Addresses, contents: &Contents, id: PayloadId) {
-    let length = contents.tree.payload(id).length;
-    if length > 0 && addresses.payloads[id].is_none() {
-        let offset = layout.place(Content::Payload(id), length, payload_alignment(length));
-        addresses.payloads[id] = Some(offset);
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests;

@@ -69,20 +69,19 @@ impl Host {
     /// The image of a manifest, and the plan's words for it. They are those that `inspect` has.
     pub(crate) fn build(&self, manifest: &str) -> (Description, Vec<u8>) {
         let resolved = self.resolve(manifest).unwrap_or_else(|error| panic!("{error}"));
-        let iso = IsoTree::of(&resolved.contents);
-        let plan = plan(&resolved.contents, &iso).unwrap_or_else(|error| panic!("{error}"));
-        let pieces = plan.encode().unwrap();
+        let plan = plan(resolved.contents).unwrap_or_else(|error| panic!("{error}"));
+        let late = Late::default();
         write(
             &resolved.output,
             plan.size(),
-            pieces,
+            plan.pieces(&late),
             false,
             &mut |_| {},
             &Interrupt::default(),
         )
         .unwrap();
         let bytes = fs::read(&resolved.output).unwrap();
-        let planned = plan.describe().unwrap();
+        let planned = plan.describe(&Late::default()).unwrap();
         assert_eq!(
             one_sided_apart(planned.clone()),
             one_sided_apart(inspect(&bytes).unwrap())
@@ -92,7 +91,7 @@ impl Host {
 
     fn error(&self, manifest: &str) -> String {
         match self.resolve(manifest) {
-            Ok(resolved) => match plan(&resolved.contents, &IsoTree::of(&resolved.contents)) {
+            Ok(resolved) => match plan(resolved.contents) {
                 Ok(_) => panic!("no error"),
                 Err(error) => error.to_string(),
             },

@@ -9,7 +9,7 @@ use super::Plan;
 /// Linux drops a name of so many bytes or more, and shows the identifier of the record instead.
 const LINUX_NAME: usize = 254;
 
-impl Plan<'_> {
+impl Plan {
     /// In the order: the manifest's own, those of ISO 9660, of Rock Ridge, of Joliet, of the ESP.
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut warnings = self.contents.warnings.clone();
@@ -22,7 +22,7 @@ impl Plan<'_> {
         warnings.extend(self.case_collisions());
         warnings.extend(self.mapped_names());
         let (_, clamped) = fat::clamped(self.contents.timestamp);
-        if clamped && !self.volumes.is_empty() {
+        if clamped && self.indexes.fats.iter().any(|volume| volume.is_made()) {
             warnings.push("FAT dates reach from 1980 to 2107: those of the ESP were moved there".into());
         }
         warnings
@@ -33,7 +33,7 @@ impl Plan<'_> {
     }
 
     fn too_deep(&self) -> Option<String> {
-        let node = self.primary.too_deep()?;
+        let node = self.indexes.iso.hierarchy.too_deep()?;
         Some(format!(
             "{} is more than 8 levels deep (ECMA-119 §7.8.2.2): readers without Rock Ridge may not see it",
             self.shown(node)
@@ -41,7 +41,7 @@ impl Plan<'_> {
     }
 
     fn long_names(&self) -> Option<String> {
-        let nodes = self.iso.tree.nodes.iter().enumerate();
+        let nodes = self.iso.nodes.iter().enumerate();
         let mut long = nodes.filter(|(_, node)| self.contents.rock_ridge && node.name.len() >= LINUX_NAME);
         let (first, _) = long.next()?;
         let count = 1 + long.count();
@@ -53,7 +53,7 @@ impl Plan<'_> {
     }
 
     fn moved_dates(&self) -> Option<String> {
-        let nodes = self.iso.tree.nodes.iter().enumerate();
+        let nodes = self.iso.nodes.iter().enumerate();
         let mut moved = nodes.filter(|(_, node)| !iso9660::is_recordable(node.posix.mtime));
         let (first, node) = moved.next()?;
         Some(format!(
@@ -69,7 +69,7 @@ impl Plan<'_> {
 
     /// Only Rock Ridge holds links and devices.
     fn left_out(&self) -> Option<String> {
-        let nodes = self.iso.tree.nodes.iter().enumerate();
+        let nodes = self.iso.nodes.iter().enumerate();
         let mut links =
             nodes.filter(|(_, node)| !matches!(node.kind, iso9660::Kind::Directory | iso9660::Kind::File { .. }));
         let (first, _) = links.next()?;
@@ -93,7 +93,7 @@ impl Plan<'_> {
     /// xorriso does not list a link with a longer target.
     fn long_targets(&self) -> Option<String> {
         const LONGEST: usize = 1024;
-        let nodes = self.iso.tree.nodes.iter().enumerate();
+        let nodes = self.iso.nodes.iter().enumerate();
         let mut long = nodes.filter(|(_, node)| {
             let is_long = |target: &[u8]| self.contents.rock_ridge && target.len() > LONGEST;
             matches!(&node.kind, iso9660::Kind::Symlink { target } if is_long(target))
@@ -120,7 +120,7 @@ impl Plan<'_> {
         // The key that everybody sets comes first.
         fields.swap(0, 1);
         let fields = keys.into_iter().zip(fields).zip(Identifiers::JOLIET_LENGTHS);
-        let cut = fields.filter(|((_, text), limit)| self.joliet.is_some() && text.chars().count() > *limit);
+        let cut = fields.filter(|((_, text), limit)| self.indexes.joliet.is_some() && text.chars().count() > *limit);
         cut.map(|((name, text), limit)| {
             let kept: String = text.chars().take(limit).collect();
             format!(
@@ -132,7 +132,7 @@ impl Plan<'_> {
     }
 
     fn case_collisions(&self) -> Option<String> {
-        let collisions = self.joliet.as_ref()?.case_collisions();
+        let collisions = self.indexes.joliet.as_ref()?.hierarchy.case_collisions();
         let &(first, second) = collisions.first()?;
         Some(format!(
             "{} Joliet {} only in case from another, {} and {} first: Windows shows one of each",
@@ -149,11 +149,14 @@ impl Plan<'_> {
 
     fn mapped_names(&self) -> Vec<String> {
         // A level-3 identifier is upper case and short; with Rock Ridge nobody reads it.
-        let primary = Some(&self.primary).filter(|_| !self.contents.rock_ridge);
-        let indexes = [("a plain ISO 9660", primary), ("a Joliet", self.joliet.as_ref())];
+        let primary = Some(&self.indexes.iso).filter(|_| !self.contents.rock_ridge);
+        let indexes = [
+            ("a plain ISO 9660", primary),
+            ("a Joliet", self.indexes.joliet.as_ref()),
+        ];
         let mapped = indexes
             .into_iter()
-            .filter_map(|(index, hierarchy)| Some((index, hierarchy?.mappings().len())));
+            .filter_map(|(index, hierarchy)| Some((index, hierarchy?.hierarchy.mappings().len())));
         mapped
             .filter(|(_, count)| *count > 0)
             .map(|(index, count)| {

@@ -224,7 +224,7 @@ impl Plan {
         self.offsets.get(&key).copied()
     }
 
-    /// Where [`Plan::encode`]'s buffers belong, by offset.
+    /// What [`Plan::encode`] makes, and where it belongs, by offset.
     pub fn regions(&self) -> &[Region] {
         &self.regions
     }
@@ -263,9 +263,12 @@ impl Plan {
         regions
     }
 
-    /// The bytes of each region. `start` is where the volume starts on its disk, for BPB_HiddSec: that field counts for
-    /// a BIOS only, and is zero where 32 bits do not suffice.
-    pub fn encode(&self, start: u64, serial: u32) -> Vec<Vec<u8>> {
+    /// The bytes of the region with this number, empty if there is none. `start` is where the volume starts on its disk, for BPB_HiddSec:
+    /// that field counts for a BIOS only, and is zero where 32 bits do not suffice.
+    pub fn encode(&self, number: usize, start: u64, serial: u32) -> Vec<u8> {
+        let Some(region) = self.regions.get(number) else {
+            return Vec::new();
+        };
         let geometry = &self.geometry;
         let hidden = u32::try_from(start / u64::from(geometry.sector_size)).unwrap_or(0);
         let label = self.label.as_ref().unwrap_or(boot_sector::NO_NAME);
@@ -279,25 +282,22 @@ impl Plan {
                 next.unwrap_or(boot_sector::UNKNOWN),
             )
         };
-        // Directories have their regions in the order of their numbers.
-        let mut number = 0;
-        let encode = |region: &Region| {
-            let mut bytes = match region.what {
-                What::BootSector => boot(),
-                What::FsInfo => fsinfo(),
-                What::BackupBootSector => [boot(), fsinfo()].concat(),
-                What::Table(_) => self.encode_table(region.length),
-                What::RootDirectory => self.encode_directory(0),
-                What::Directory(_) => {
-                    number += 1;
-                    self.encode_directory(number)
-                }
-            };
-            debug_assert!(bytes.len() as u64 <= region.length);
-            bytes.resize(usize::try_from(region.length).unwrap_or(bytes.len()), 0);
-            bytes
+        let mut bytes = match &region.what {
+            What::BootSector => boot(),
+            What::FsInfo => fsinfo(),
+            What::BackupBootSector => [boot(), fsinfo()].concat(),
+            What::Table(_) => self.encode_table(region.length),
+            What::RootDirectory => self.encode_directory(0),
+            What::Directory(_) => {
+                // Directories have their regions in the order of their numbers; the root is 0, and each of the others has one.
+                let mut regions = self.regions.iter();
+                let first = regions.position(|region| matches!(region.what, What::Directory(_)));
+                self.encode_directory(number - first.unwrap_or(number) + 1)
+            }
         };
-        self.regions.iter().map(encode).collect()
+        debug_assert!(bytes.len() as u64 <= region.length);
+        bytes.resize(usize::try_from(region.length).unwrap_or(bytes.len()), 0);
+        bytes
     }
 
     fn encode_table(&self, length: u64) -> Vec<u8> {

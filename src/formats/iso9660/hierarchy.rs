@@ -1,8 +1,9 @@
 //! One directory hierarchy (§7.8) over a tree: its directories, path tables (§7.9) and continuation areas.
 //!
-//! [`Hierarchy::plan`] decides names, orders and lengths; none of them depends on an address. The encoders take the addresses.
+//! [`Hierarchy::plan`] decides names, orders and lengths; none of them depends on an address. The encoders ask for the addresses ([`Locate`]).
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 
 use super::record::system_use_capacity;
 use super::rock_ridge::{Place, SystemUse};
@@ -24,13 +25,16 @@ const PARENTS: usize = 0xFFFF;
 pub(super) const SELF: &[u8] = &[0];
 const PARENT: &[u8] = &[1];
 
-/// Byte offsets that the layout gave.
-#[derive(Clone, Copy, Debug)]
-pub struct Addresses<'a> {
-    /// Of each node's directory or data; 0 for what has none.
-    pub nodes: &'a [u64],
-    /// Of the continuation area.
-    pub continuation: u64,
+/// Where things are: byte offsets from the first byte of the volume, which whoever lays the volume out knows.
+pub trait Locate {
+    /// Why a place is not known.
+    type Error;
+    /// Where the directory with this node begins.
+    fn directory(&self, node: usize) -> Result<u64, Self::Error>;
+    /// Where the data of the file with this node begins; asked only of a file that is not empty.
+    fn data(&self, node: usize) -> Result<u64, Self::Error>;
+    /// Where the continuation area begins; asked only if there is one.
+    fn continuation(&self) -> Result<u64, Self::Error>;
 }
 
 /// A name that the hierarchy holds in another form.
@@ -44,8 +48,8 @@ pub struct Mapping {
 
 /// A hierarchy with names, orders and lengths decided.
 #[derive(Debug)]
-pub struct Hierarchy<'a> {
-    tree: &'a Tree,
+pub struct Hierarchy<T> {
+    tree: T,
     flavour: Flavour,
     /// By node: the identifier without version.
     names: Vec<Box<str>>,
@@ -66,12 +70,12 @@ pub struct Hierarchy<'a> {
 /// The key of the continuation of the root's `.`; no node has this number.
 const ROOT_DOT: usize = usize::MAX;
 
-impl<'a> Hierarchy<'a> {
+impl<T: Deref<Target = Tree>> Hierarchy<T> {
     /// Decides everything but addresses.
     ///
     /// # Errors
     /// What this hierarchy cannot hold.
-    pub fn plan(tree: &'a Tree, flavour: Flavour) -> Result<Self, Iso9660Error> {
+    pub fn plan(tree: T, flavour: Flavour) -> Result<Self, Iso9660Error> {
         let count = tree.nodes.len();
         let mut hierarchy = Self {
             tree,
@@ -268,15 +272,17 @@ impl<'a> Hierarchy<'a> {
         )
     }
 
-    /// The places of a record's continuation when the area begins at `start`.
-    fn places(&self, subject: Subject, start: u64) -> Vec<Place> {
-        let places = self.continuations.get(&subject.key()).into_iter().flatten();
-        places
-            .map(|place| Place {
-                offset: start + place.offset,
-                ..*place
-            })
-            .collect()
+    /// The places of a record's continuation.
+    fn places<L: Locate>(&self, subject: Subject, locate: &L) -> Result<Vec<Place>, L::Error> {
+        let Some(places) = self.continuations.get(&subject.key()) else {
+            return Ok(Vec::new());
+        };
+        let start = locate.continuation()?;
+        let placed = places.iter().map(|place| Place {
+            offset: start + place.offset,
+            ..*place
+        });
+        Ok(placed.collect())
     }
 
     /// Directories in the order of the path table: parents before their children.
@@ -290,12 +296,12 @@ impl<'a> Hierarchy<'a> {
     }
 
     /// The root directory as a volume descriptor names it.
-    pub fn root_record(&self, addresses: &Addresses<'_>) -> Root {
-        Root {
-            offset: addresses.nodes[0],
+    pub fn root_record<L: Locate>(&self, locate: &L) -> Result<Root, L::Error> {
+        Ok(Root {
+            offset: locate.directory(0)?,
             length: self.lengths[0],
             recorded: self.tree.nodes[0].posix.mtime,
-        }
+        })
     }
 
     /// The length of the continuation area, a whole number of logical blocks; 0 where no record needs one.

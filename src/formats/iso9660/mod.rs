@@ -36,7 +36,7 @@ use crate::ground::time::Timestamp;
 pub use descriptor::{
     Descriptor, Identifiers, Root, VolumeDescriptor, VolumeKind, descriptor_faults, read_descriptors, terminator,
 };
-pub use hierarchy::{Addresses, Hierarchy};
+pub use hierarchy::{Hierarchy, Locate};
 pub use media_md5::{FIELD_LENGTH, MediaMd5, Summing};
 pub use path_table::{Endian, path_tables};
 pub use walk::{EntryKind, IsoEntry, Session, Walk, sessions, walk};

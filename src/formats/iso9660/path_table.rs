@@ -1,9 +1,10 @@
 //! Path tables (§7.9, §10.4): every directory of a hierarchy in the order in which parents are numbered.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 
-use super::hierarchy::{Addresses, Hierarchy, SELF};
-use super::{SECTOR, VolumeDescriptor, VolumeKind, record};
+use super::hierarchy::{Hierarchy, Locate, SELF};
+use super::{SECTOR, Tree, VolumeDescriptor, VolumeKind, record};
 use crate::ground::read_at::ReadAt;
 
 /// Byte order of a path table.
@@ -15,7 +16,7 @@ pub enum Endian {
     Big,
 }
 
-impl Hierarchy<'_> {
+impl<T: Deref<Target = Tree>> Hierarchy<T> {
     /// The length of each path table.
     pub fn path_table_length(&self) -> u64 {
         self.directories()
@@ -34,14 +35,14 @@ impl Hierarchy<'_> {
     }
 
     /// A path table, §10.4.
-    pub fn path_table(&self, endian: Endian, addresses: &Addresses<'_>) -> Vec<u8> {
+    pub fn path_table<L: Locate>(&self, endian: Endian, locate: &L) -> Result<Vec<u8>, L::Error> {
         let mut numbers = HashMap::with_capacity(self.directories().len());
         let mut bytes = Vec::new();
         for (index, &id) in self.directories().iter().enumerate() {
             // Directories beyond the 16 bits are no parents: `order_directories` has seen to it.
             numbers.insert(id, u16::try_from(index + 1).unwrap_or(0));
             let parent = numbers[&self.parent(id)];
-            let block = record::block(addresses.nodes[id]);
+            let block = record::block(locate.directory(id)?);
             let identifier = self.directory_identifier(id);
             bytes.extend([identifier.len() as u8, 0]);
             match endian {
@@ -59,7 +60,7 @@ impl Hierarchy<'_> {
                 bytes.push(0);
             }
         }
-        bytes
+        Ok(bytes)
     }
 }
 

@@ -63,6 +63,27 @@ pub(super) struct Volume {
     pub(super) nodes: Vec<u64>,
 }
 
+struct Addresses<'a> {
+    nodes: &'a [u64],
+    continuation: u64,
+}
+
+impl Locate for Addresses<'_> {
+    type Error = std::convert::Infallible;
+
+    fn directory(&self, node: usize) -> Result<u64, Self::Error> {
+        Ok(self.nodes[node])
+    }
+
+    fn data(&self, node: usize) -> Result<u64, Self::Error> {
+        Ok(self.nodes[node])
+    }
+
+    fn continuation(&self) -> Result<u64, Self::Error> {
+        Ok(self.continuation)
+    }
+}
+
 pub(super) fn volume(tree: &Tree, flavour: Flavour) -> Volume {
     volume_at(tree, flavour, 0)
 }
@@ -107,7 +128,7 @@ pub(super) fn volume_at(tree: &Tree, flavour: Flavour, start: u64) -> Volume {
         path_table_length,
         path_table_l,
         path_table_m,
-        root: hierarchy.root_record(&addresses),
+        root: hierarchy.root_record(&addresses).unwrap(),
         created: TIME,
         application_use: [0; FIELD_LENGTH],
     };
@@ -115,14 +136,14 @@ pub(super) fn volume_at(tree: &Tree, flavour: Flavour, start: u64) -> Volume {
     let mut put = |offset: u64, piece: &[u8]| bytes[offset as usize..][..piece.len()].copy_from_slice(piece);
     put(start + SYSTEM_AREA, &descriptor.encode().unwrap());
     put(start + SYSTEM_AREA + SECTOR, &terminator());
-    put(path_table_l, &hierarchy.path_table(Endian::Little, &addresses));
-    put(path_table_m, &hierarchy.path_table(Endian::Big, &addresses));
+    put(path_table_l, &hierarchy.path_table(Endian::Little, &addresses).unwrap());
+    put(path_table_m, &hierarchy.path_table(Endian::Big, &addresses).unwrap());
     for &directory in hierarchy.directories() {
-        let encoded = hierarchy.directory(directory, &addresses);
+        let encoded = hierarchy.directory(directory, &addresses).unwrap();
         assert_eq!(encoded.len() as u64, hierarchy.directory_length(directory));
         put(addresses.nodes[directory], &encoded);
     }
-    let area = hierarchy.continuation(&addresses);
+    let area = hierarchy.continuation(&addresses).unwrap();
     assert_eq!(area.len() as u64, hierarchy.continuation_length());
     put(continuation, &area);
     Volume {
@@ -180,7 +201,7 @@ fn check(tree: &Tree, flavour: Flavour) -> Walk {
     walk
 }
 
-fn path(tree: &Tree, hierarchy: &Hierarchy<'_>, flavour: Flavour, id: usize) -> Vec<u8> {
+fn path(tree: &Tree, hierarchy: &Hierarchy<&Tree>, flavour: Flavour, id: usize) -> Vec<u8> {
     if id == 0 {
         return b"/".to_vec();
     }

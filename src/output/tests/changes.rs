@@ -19,10 +19,9 @@ fn changed_at(done: u64, change: impl Fn(&Path) + Sync, words: &str) {
         };
         let pieces = [planned.whole(4096), small.whole(41 * MIB)];
         let none = Interrupt::default();
-        let pieces = pieces.iter().cloned();
         let result = match written {
-            true => write(&target, 42 * MIB, pieces, hash, &mut progress, &none).map(drop),
-            false => digest(&target, 42 * MIB, pieces, &mut |_| {}, &mut progress, &none),
+            true => write(&target, 42 * MIB, made(&pieces), hash, &mut progress, &none).map(drop),
+            false => digest(&target, 42 * MIB, made(&pieces), &mut |_| {}, &mut progress, &none),
         };
         let error = result.unwrap_err();
         assert!(

@@ -51,8 +51,8 @@ fn t7_links_share_an_extent_and_special_files_are_told_and_not_opened() {
     let _socket = UnixListener::bind(host.at("tree/socket")).unwrap();
     let kept = &format!("{TREE}preserve = [\"hardlinks\"]\n");
     let resolved = host.resolve(kept).unwrap();
-    let iso = IsoTree::of(&resolved.contents);
     let posix = |name: &[u8]| {
+        let iso = IsoTree::of(&resolved.contents);
         let node = iso.tree.nodes.iter().find(|node| *node.name == *name).unwrap();
         (node.posix.serial, node.posix.links)
     };

@@ -230,8 +230,10 @@ fn initrds_that_a_bios_has_no_room_for_take_it_away() {
     for (length, fits) in [(room - 8, true), (room - 7, false)] {
         sparse(length);
         let resolved = host.resolve(manifest).unwrap();
-        let iso = super::IsoTree::of(&resolved.contents);
-        let facts = super::plan(&resolved.contents, &iso).unwrap().describe().unwrap();
+        let facts = super::plan(resolved.contents)
+            .unwrap()
+            .describe(&crate::plan::Late::default())
+            .unwrap();
         for verdict in facts
             .cells
             .iter()

@@ -55,8 +55,10 @@ fn every_loader_is_signed_and_the_owner_starts_it() {
     assert_eq!(host.build(&manifest).1, image, "the same bytes each time");
     // The key, and where it is, are in nothing that is made.
     let resolved = host.resolve(&manifest).unwrap();
-    let iso = crate::plan::IsoTree::of(&resolved.contents);
-    let plan = crate::plan::plan(&resolved.contents, &iso).unwrap().describe().unwrap();
+    let plan = crate::plan::plan(resolved.contents)
+        .unwrap()
+        .describe(&crate::plan::Late::default())
+        .unwrap();
     let json = serde_json::to_string(&plan).unwrap();
     assert!(!json.contains("secret") && !json.contains("own.key"), "{json}");
     assert!(verdict(&plan, "secure-boot-own-usb"));

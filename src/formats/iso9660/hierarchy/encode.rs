@@ -1,17 +1,22 @@
 //! The bytes of a hierarchy, once its addresses are known.
 
-use super::{Addresses, Hierarchy, Kind, PARENT, SECTION, SECTOR, SELF, Subject, behind_record};
+use std::ops::Deref;
+
+use super::{Hierarchy, Kind, Locate, PARENT, SECTION, SECTOR, SELF, Subject, Tree, behind_record};
 use crate::formats::iso9660::record::{DIRECTORY, MULTI_EXTENT, Record};
 use crate::formats::iso9660::rock_ridge::{Place, SystemUse};
 
-impl Hierarchy<'_> {
+impl<T: Deref<Target = Tree>> Hierarchy<T> {
     /// A directory's extent, §7.8: no record crosses the end of a logical sector.
-    pub fn directory(&self, node: usize, addresses: &Addresses<'_>) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// Of this and of the others: what `locate` says of a place that it does not know.
+    pub fn directory<L: Locate>(&self, node: usize, locate: &L) -> Result<Vec<u8>, L::Error> {
         let mut bytes = Vec::with_capacity(self.lengths[node] as usize);
         for (subject, sections, system_use) in self.records(node) {
-            let places = self.places(subject, addresses.continuation);
+            let places = self.places(subject, locate)?;
             for section in 0..sections {
-                let (extent, flags) = self.section(subject, section, sections, addresses);
+                let (extent, flags) = self.section(subject, section, sections, locate)?;
                 let record = self.encode_record(subject, extent, flags, system_use.as_ref(), &places);
                 let start = behind_record(bytes.len() as u64, record.len() as u64) as usize - record.len();
                 bytes.resize(start, 0);
@@ -19,12 +24,19 @@ impl Hierarchy<'_> {
             }
         }
         bytes.resize(bytes.len().next_multiple_of(SECTOR as usize), 0);
-        bytes
+        Ok(bytes)
     }
 
     /// Offset and length of one section of what a record names, and its flags: §7.6.3, §10.1.7.
-    fn section(&self, subject: Subject, section: u64, sections: u64, addresses: &Addresses<'_>) -> ((u64, u32), u8) {
+    fn section<L: Locate>(
+        &self,
+        subject: Subject,
+        section: u64,
+        sections: u64,
+        locate: &L,
+    ) -> Result<((u64, u32), u8), L::Error> {
         let id = subject.node();
+        let is_directory = self.is_directory(id);
         let length = match self.tree.nodes[id].kind {
             Kind::Directory => self.lengths[id],
             Kind::File { length } => length,
@@ -33,26 +45,35 @@ impl Hierarchy<'_> {
         let start = section * SECTION;
         let here = (length - start).min(SECTION) as u32;
         let flags = if section + 1 < sections { MULTI_EXTENT } else { 0 };
-        ((if here == 0 { 0 } else { addresses.nodes[id] + start }, here), flags)
+        let offset = match (here, is_directory) {
+            (0, _) => 0,
+            (_, true) => locate.directory(id)?,
+            (_, false) => locate.data(id)? + start,
+        };
+        Ok(((offset, here), flags))
     }
 
     /// The continuation area: pieces in the order of the records that point at them, so that a reader that streams meets each in turn.
-    pub fn continuation(&self, addresses: &Addresses<'_>) -> Vec<u8> {
+    pub fn continuation<L: Locate>(&self, locate: &L) -> Result<Vec<u8>, L::Error> {
+        if self.continuation_length == 0 {
+            return Ok(Vec::new());
+        }
+        let start = locate.continuation()?;
         let mut bytes = Vec::with_capacity(self.continuation_length as usize);
         for &directory in &self.directories {
             for (subject, _, system_use) in self.records(directory) {
-                let places = self.places(subject, addresses.continuation);
+                let places = self.places(subject, locate)?;
                 for (place, piece) in system_use
                     .iter()
                     .flat_map(|system_use| system_use.continuation(&places))
                 {
-                    bytes.resize((place.offset - addresses.continuation) as usize, 0);
+                    bytes.resize((place.offset - start) as usize, 0);
                     bytes.extend(piece);
                 }
             }
         }
         bytes.resize(self.continuation_length() as usize, 0);
-        bytes
+        Ok(bytes)
     }
 
     /// One record; `extent` is the offset and the length of what it names.

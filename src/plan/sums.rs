@@ -4,10 +4,8 @@ use sha2::{Digest, Sha256};
 
 use super::Plan;
 use crate::formats::iso9660::MediaMd5;
-use crate::ground::text;
 use crate::plan::layout::Content;
 use crate::tree::PayloadId;
-use crate::tree::contents::Checksums;
 
 /// Digests in the making. Payloads that stand nowhere are empty.
 pub struct Digests {
@@ -20,23 +18,27 @@ pub struct Digests {
     digests: Vec<[u8; 32]>,
 }
 
-impl Plan<'_> {
-    /// Whether the image is to carry the sum of its own bytes; they have to be summed before they are written.
+/// What depends on the bytes of the image, and is found by passes over them: the digests first, then the MD5, which covers their list.
+#[derive(Debug, Default)]
+pub struct Late {
+    /// The SHA-256 of each payload.
+    pub digests: Option<Vec<[u8; 32]>>,
+    /// The MD5 of the whole.
+    pub media_md5: Option<MediaMd5>,
+}
+
+impl Plan {
+    /// Whether the image is to carry the sum of its own bytes.
     pub fn wants_media_md5(&self) -> bool {
         self.contents.implant_md5
     }
 
-    /// Implants the sum of all bytes that [`encode`](Plan::encode) makes without it.
-    pub fn implant(&mut self, media_md5: MediaMd5) {
-        self.media_md5 = Some(media_md5);
-    }
-
-    /// What has to see all bytes that [`encode`](Plan::encode) makes before [`fill_in`](Plan::fill_in); none where nothing asks for digests.
+    /// What has to see all bytes that [`pieces`](Plan::pieces) makes; none where nothing asks for digests.
     pub fn digests(&self) -> Option<Digests> {
         self.contents.checksums.as_ref()?;
-        let places = self.regions.iter().filter_map(|region| match region.content {
+        let places = self.regions().iter().filter_map(|region| match region.content {
             // A second copy is the same bytes.
-            Content::Payload(id) if self.payloads[id] == Some(region.offset) => {
+            Content::Payload(id) if self.places.payload(id) == Some(region.offset) => {
                 Some((region.offset, region.offset + region.length, id))
             }
             _ => None,
@@ -46,27 +48,17 @@ impl Plan<'_> {
             next: 0,
             at: 0,
             sha256: Sha256::new(),
-            digests: vec![Sha256::digest([]).into(); self.payloads.len()],
+            digests: vec![Sha256::digest([]).into(); self.contents.tree.payloads().len()],
         })
-    }
-
-    /// Gives the list of the tree's files its digests.
-    pub fn fill_in(&mut self, digests: Digests) {
-        self.digests = Some(digests.digests);
-    }
-
-    /// Writes the digests that are known into the bytes of the list.
-    pub(super) fn fill_list(&self, list: &Checksums, bytes: &mut [u8]) {
-        for &(at, payload) in &list.places {
-            if let Some(digest) = self.digests.as_ref().and_then(|digests| digests.get(payload)) {
-                let digits = text::hex(digest);
-                bytes[at..at + digits.len()].copy_from_slice(digits.as_bytes());
-            }
-        }
     }
 }
 
 impl Digests {
+    /// The SHA-256 of each payload.
+    pub fn finish(self) -> Vec<[u8; 32]> {
+        self.digests
+    }
+
     /// Takes the next bytes of the image.
     pub fn update(&mut self, mut bytes: &[u8]) {
         while let Some(&(start, end, id)) = self.places.get(self.next)

@@ -1,0 +1,250 @@
+//! The ISO 9660 hierarchies: the primary one, with Rock Ridge or without, and Joliet, which is ISO 9660 with other words.
+
+use std::sync::Arc;
+
+use crate::facts::{Counts, Description, Identifiers, MappedName, What};
+use crate::formats::iso9660::{
+    self, Endian, FIELD_LENGTH, Flavour, Hierarchy, Kind, Locate, MediaMd5, SECTOR, Tree, VolumeDescriptor, VolumeKind,
+};
+use crate::ground::text;
+use crate::plan::layout::{IndexId, Need, Where};
+use crate::plan::{Late, Plan, PlanError};
+
+use super::{Index, not_mine};
+
+/// What the structures of a hierarchy are called.
+#[derive(Debug)]
+struct Words {
+    id: IndexId,
+    kind: VolumeKind,
+    descriptor: What,
+    path_table_l: What,
+    path_table_m: What,
+    directory: What,
+    /// In the map of names.
+    name: &'static str,
+}
+
+const PRIMARY: Words = Words {
+    id: IndexId::Iso,
+    kind: VolumeKind::Primary,
+    descriptor: What::PrimaryDescriptor,
+    path_table_l: What::PathTableL,
+    path_table_m: What::PathTableM,
+    directory: What::Directory,
+    name: "iso9660",
+};
+
+const JOLIET: Words = Words {
+    id: IndexId::Joliet,
+    kind: VolumeKind::Joliet,
+    descriptor: What::JolietDescriptor,
+    path_table_l: What::JolietPathTableL,
+    path_table_m: What::JolietPathTableM,
+    directory: What::JolietDirectory,
+    name: "joliet",
+};
+
+/// A hierarchy and its words.
+#[derive(Debug)]
+pub(in crate::plan) struct Iso {
+    pub(in crate::plan) hierarchy: Hierarchy<Arc<Tree>>,
+    words: &'static Words,
+}
+
+/// Where the nodes of a hierarchy are.
+struct Places<'p> {
+    plan: &'p Plan,
+    words: &'static Words,
+}
+
+impl Locate for Places<'_> {
+    type Error = PlanError;
+
+    fn directory(&self, node: usize) -> Result<u64, PlanError> {
+        self.plan.places.piece(self.words.id, self.words.directory, node as u32)
+    }
+
+    fn data(&self, node: usize) -> Result<u64, PlanError> {
+        let payload = self.plan.nodes.get(node).copied().flatten();
+        let missing = || PlanError::Bug(format!("node {node} has no payload"));
+        self.plan.places.stored(payload.ok_or_else(missing)?)
+    }
+
+    fn continuation(&self) -> Result<u64, PlanError> {
+        self.plan.places.piece(self.words.id, What::ContinuationArea, 0)
+    }
+}
+
+impl Iso {
+    /// The hierarchy of a tree.
+    pub(super) fn plan(tree: &Arc<Tree>, flavour: Flavour) -> Result<Self, PlanError> {
+        let words = match flavour {
+            Flavour::Joliet => &JOLIET,
+            _ => &PRIMARY,
+        };
+        let hierarchy = Hierarchy::plan(Arc::clone(tree), flavour)?;
+        Ok(Self { hierarchy, words })
+    }
+
+    fn is_primary(&self) -> bool {
+        self.words.kind == VolumeKind::Primary
+    }
+
+    fn descriptor(&self, plan: &Plan, late: &Late) -> Result<Vec<u8>, PlanError> {
+        let contents = &plan.contents;
+        let places = self.places(plan);
+        let table = |what| plan.places.piece(self.words.id, what, 0);
+        let descriptor = VolumeDescriptor {
+            kind: self.words.kind,
+            identifiers: contents.identifiers.clone(),
+            space: plan.size(),
+            path_table_length: self.hierarchy.path_table_length(),
+            path_table_l: table(self.words.path_table_l)?,
+            path_table_m: table(self.words.path_table_m)?,
+            root: self.hierarchy.root_record(&places)?,
+            created: contents.timestamp,
+            application_use: match &late.media_md5 {
+                Some(media_md5) if self.is_primary() => media_md5.encode(),
+                None if self.is_primary() && contents.implant_md5 => MediaMd5::absent(),
+                _ => [0; FIELD_LENGTH],
+            },
+        };
+        Ok(descriptor.encode()?.to_vec())
+    }
+
+    fn places<'p>(&self, plan: &'p Plan) -> Places<'p> {
+        Places {
+            plan,
+            words: self.words,
+        }
+    }
+
+    /// Without Rock Ridge links and devices are not in the image.
+    fn counts(plan: &Plan) -> Counts {
+        let mut counts = Counts::default();
+        for node in &plan.iso.nodes {
+            match node.kind {
+                Kind::Directory => counts.directories += 1,
+                Kind::File { .. } => counts.files += 1,
+                _ if !plan.contents.rock_ridge => {}
+                Kind::Symlink { .. } => counts.symlinks += 1,
+                _ => counts.others += 1,
+            }
+        }
+        counts
+    }
+}
+
+impl Index for Iso {
+    fn needs(&self, what: What, ask: &mut dyn FnMut(Need)) {
+        let words = self.words;
+        let next = Where::Next(SECTOR);
+        if what == words.descriptor || (what == What::Terminator && self.is_primary()) {
+            ask(Need::new(0, SECTOR, next));
+        } else if what == words.path_table_l || what == words.path_table_m {
+            ask(Need::new(0, self.hierarchy.path_table_length(), next));
+        } else if what == words.directory {
+            for &node in self.hierarchy.directories() {
+                ask(Need::new(node as u32, self.hierarchy.directory_length(node), next));
+            }
+        } else if what == What::ContinuationArea && self.is_primary() {
+            ask(Need::new(0, self.hierarchy.continuation_length(), next));
+        }
+    }
+
+    fn encode(&self, piece: (What, u32), plan: &Plan, late: &Late) -> Result<Vec<u8>, PlanError> {
+        let (words, places) = (self.words, self.places(plan));
+        match piece {
+            (what, _) if what == words.descriptor => self.descriptor(plan, late),
+            (what, _) if what == words.path_table_l => self.hierarchy.path_table(Endian::Little, &places),
+            (what, _) if what == words.path_table_m => self.hierarchy.path_table(Endian::Big, &places),
+            (what, node) if what == words.directory => self.hierarchy.directory(node as usize, &places),
+            (What::Terminator, _) => Ok(iso9660::terminator().to_vec()),
+            (What::ContinuationArea, _) => self.hierarchy.continuation(&places),
+            _ => Err(not_mine(piece)),
+        }
+    }
+
+    fn describe(&self, plan: &Plan, late: &Late, facts: &mut Description) -> Result<(), PlanError> {
+        if !self.is_primary() {
+            facts.filesystems.push("joliet".into());
+            return Ok(());
+        }
+        let ids = &plan.contents.identifiers;
+        facts.volume_id.clone_from(&ids.volume);
+        facts.media_md5 = late.media_md5.as_ref().map(|implanted| implanted.md5.clone());
+        facts.identifiers = Identifiers {
+            system_id: ids.system.clone(),
+            volume_set_id: ids.volume_set.clone(),
+            publisher_id: ids.publisher.clone(),
+            preparer_id: ids.preparer.clone(),
+            application_id: ids.application.clone(),
+            created: plan.contents.timestamp.to_string(),
+        };
+        facts.filesystems.push("iso9660".into());
+        if plan.contents.rock_ridge {
+            facts.filesystems.push("rock-ridge".into());
+        }
+        facts.counts = Self::counts(plan);
+        Ok(())
+    }
+
+    /// Directories of the primary hierarchy are named as it names them: by Rock Ridge, or by identifier.
+    fn piece_names(&self, (what, number): (What, u32), plan: &Plan) -> Vec<String> {
+        if what != self.words.directory {
+            return Vec::new();
+        }
+        let is_rock_ridge = self.is_primary() && plan.contents.rock_ridge;
+        let path = plan.path_in(number as usize, |node| match is_rock_ridge {
+            true => plan.iso.nodes[node].name.to_vec(),
+            false => self.hierarchy.name(node).into_bytes(),
+        });
+        vec![format!("iso:{}", text::lossless(&path))]
+    }
+
+    fn name_map(&self, plan: &Plan) -> Vec<MappedName> {
+        let mappings = self.hierarchy.mappings().iter();
+        mappings
+            .map(|mapping| MappedName {
+                path: text::lossless(&plan.node_path(mapping.node)),
+                index: self.words.name.into(),
+                name: mapping.identifier.clone(),
+            })
+            .collect()
+    }
+}
+
+impl Plan {
+    /// The path of a node of the ISO tree.
+    pub(in crate::plan) fn node_path(&self, node: usize) -> Vec<u8> {
+        self.path_in(node, |node| self.iso.nodes[node].name.to_vec())
+    }
+
+    fn path_in(&self, mut node: usize, name: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
+        let mut components = Vec::new();
+        while node != 0 {
+            components.push(name(node));
+            node = self.iso.nodes[node].parent;
+        }
+        if components.is_empty() {
+            return b"/".to_vec();
+        }
+        let mut path = Vec::new();
+        for name in components.iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(name);
+        }
+        path
+    }
+
+    /// The path that the richest index holds: the name itself with Rock Ridge, else Joliet's, else the level-3 identifier.
+    pub(in crate::plan) fn richest_path(&self, node: usize) -> String {
+        let index = self.indexes.joliet.as_ref().unwrap_or(&self.indexes.iso);
+        let path = self.path_in(node, |node| match self.contents.rock_ridge {
+            true => self.iso.nodes[node].name.to_vec(),
+            false => index.hierarchy.name(node).into_bytes(),
+        });
+        format!("iso:{}", text::lossless(&path))
+    }
+}
