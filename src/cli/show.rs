@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::facts::cell::{Cell, Firmware};
 use crate::facts::verdicts;
-use crate::facts::{Description, Extent, SignatureFacts};
+use crate::facts::{Description, Extent, PartitionTable, SignatureFacts};
 use crate::ground::text;
 use crate::ground::text::visible_path;
 use crate::look::extract;
@@ -87,13 +87,14 @@ pub(super) fn extracted(directory: &Path, report: &extract::Report) {
 /// The whole image as a picture: one line an extent, in its order.
 pub(super) fn picture(facts: &Description) -> String {
     let mut out = String::new();
+    let filesystems: Vec<String> = facts.filesystems.iter().map(ToString::to_string).collect();
     let _ = writeln!(
         out,
         "{}  {} bytes ({})  {}",
         text::visible(facts.volume_id.as_bytes()),
         facts.size,
         text::size(facts.size),
-        facts.filesystems.join(" ")
+        filesystems.join(" ")
     );
     let _ = writeln!(out, "{}", origin(facts));
     let _ = writeln!(out, "\n{:>14}  {:>14}  {:>8}  what", "offset", "length", "size");
@@ -227,7 +228,7 @@ fn partitions(out: &mut String, facts: &Description) {
                 .as_ref()
                 .map_or(String::new(), |name| format!("  {}", text::visible(name.as_bytes()))),
             // Each of several tables counts from 1.
-            match partition.table == "gpt" && facts.gpt.len() > 1 {
+            match partition.table == PartitionTable::Gpt && facts.gpt.len() > 1 {
                 true => format!("  by sectors of {} bytes", partition.sector_size),
                 false => String::new(),
             }
@@ -255,7 +256,7 @@ fn esp(out: &mut String, facts: &Description) {
                 out,
                 "  {}  {}, {signed}",
                 text::visible(loader.path.as_bytes()),
-                loader.machine
+                loader.machine_word()
             );
         }
     }

@@ -19,10 +19,10 @@ pub(crate) fn with_lists(loaders: &mut [LoaderFacts], lists: &[(String, Vec<u8>)
         let Some((_, name)) = loader.path.rsplit_once('/') else {
             continue;
         };
-        if !is_beside_loader(&loader.path) || !name.eq_ignore_ascii_case(&format!("fb{}.efi", loader.machine)) {
+        if !is_beside_loader(&loader.path) || !name.eq_ignore_ascii_case(&format!("fb{}.efi", loader.machine_word())) {
             continue;
         }
-        let own = format!("BOOT{}.CSV", loader.machine.to_ascii_uppercase());
+        let own = format!("BOOT{}.CSV", loader.machine_word().to_ascii_uppercase());
         let mut read = Vec::new();
         for wanted in [own.as_str(), "BOOT.CSV"] {
             for (path, bytes) in lists {
@@ -55,13 +55,14 @@ fn first_of_list(bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::pe::Machine;
 
     #[test]
     fn a_list_names_a_file_beside_itself() {
         let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
-        let fallback = |machine: &str| LoaderFacts {
+        let fallback = |machine: Machine| LoaderFacts {
             path: format!("/EFI/BOOT/fb{machine}.efi"),
-            machine: machine.into(),
+            machine: Some(machine),
             ..LoaderFacts::default()
         };
         let lists = [
@@ -74,7 +75,7 @@ mod tests {
             ("/EFI/c/BOOTX64.CSV", vec![0xFF]),
         ];
         let lists = lists.map(|(path, bytes)| (path.to_owned(), bytes));
-        let mut loaders = [fallback("x64"), fallback("ia32")];
+        let mut loaders = [fallback(Machine::X64), fallback(Machine::Ia32)];
         with_lists(&mut loaders, &lists);
         assert_eq!(loaders[0].listed, ["/EFI/acme/shimx64.efi", "/EFI/b/sub/g.efi"]);
         assert_eq!(loaders[1].listed, ["/EFI/acme/old.efi", "/EFI/b/sub/g.efi"]);

@@ -9,7 +9,7 @@ pub(crate) fn esp_facts(offset: u64, contents: &fat::Contents, loaders: Vec<Load
     EspFacts {
         offset,
         length: contents.size,
-        kind: contents.kind.to_string(),
+        kind: contents.kind,
         sector_size: contents.sector_size,
         cluster_size: contents.cluster_size,
         label: contents.label.clone(),

@@ -34,7 +34,6 @@ pub(crate) fn loader_facts(path: &str, file: &dyn ReadAt) -> LoaderFacts {
     let Some(pe) = pe::read(file) else {
         return LoaderFacts {
             path: path.to_owned(),
-            machine: "none".into(),
             ..LoaderFacts::default()
         };
     };
@@ -51,7 +50,6 @@ pub(crate) fn loader_facts(path: &str, file: &dyn ReadAt) -> LoaderFacts {
     };
     let signatures: Vec<SignatureFacts> = table.entries.iter().filter_map(signature).collect();
     let hash = (!signatures.is_empty()).then(|| digest(Hash::Sha256).ok()).flatten();
-    let machine = pe.machine.to_string();
     LoaderFacts {
         path: path.to_owned(),
         authenticode_sha256: hash.map(|hash| text::hex(&hash)),
@@ -59,15 +57,15 @@ pub(crate) fn loader_facts(path: &str, file: &dyn ReadAt) -> LoaderFacts {
         certificate_table: table.fault.map(|fault| fault.to_string()),
         sbat: secure_boot::generations(&pe, file),
         listed: Vec::new(),
-        shim: Shim::read(&pe, file).map(|shim| ShimFacts::new(shim, &machine)),
-        machine,
+        shim: Shim::read(&pe, file).map(|shim| ShimFacts::new(shim, pe.machine)),
+        machine: Some(pe.machine),
     }
 }
 
 /// What shim was built with, if the program is shim.
 pub(crate) fn shim_facts(file: &dyn ReadAt) -> Option<ShimFacts> {
     let pe = pe::read(file)?;
-    Shim::read(&pe, file).map(|shim| ShimFacts::new(shim, &pe.machine.to_string()))
+    Shim::read(&pe, file).map(|shim| ShimFacts::new(shim, pe.machine))
 }
 
 fn digest(pe: &Pe, file: &dyn ReadAt, hash: Hash) -> Result<Box<[u8]>, String> {
@@ -213,9 +211,9 @@ mod tests {
             notes: Vec::new(),
         };
         let whole = loader_facts("/EFI/BOOT/BOOTX64.EFI", &program);
-        assert_eq!(whole.machine, "x64");
+        assert_eq!(whole.machine, Some(pe::Machine::X64));
         assert_eq!(loaders_in(&contents(extents), &volume), [whole]);
         let beyond = loaders_in(&contents(vec![(0, 8), (u64::MAX, 8)]), &volume);
-        assert_eq!(beyond[0].machine, "none");
+        assert_eq!(beyond[0].machine, None);
     }
 }

@@ -9,6 +9,7 @@ pub mod cell;
 pub(crate) mod extents;
 pub(crate) mod fallback;
 pub(crate) mod fat;
+mod json;
 pub(crate) mod loaders;
 pub mod menu_file;
 pub(crate) mod partitions;
@@ -22,7 +23,10 @@ use serde::Serialize;
 
 use crate::facts::cell::Cell;
 use crate::formats::authenticode::Certificate;
+use crate::formats::el_torito::{Emulation, Platform};
+use crate::formats::fat::FatKind;
 
+pub use partitions::{PartitionKind, PartitionTable};
 pub use program::{LoaderFacts, MenuProgram, ShimFacts, SignatureFacts};
 
 /// A whole image, described.
@@ -38,8 +42,8 @@ pub struct Description {
     pub media_md5: Option<String>,
     /// The other identifiers of the primary volume descriptor.
     pub identifiers: Identifiers,
-    /// The indexes over the tree: `iso9660`, `rock-ridge`, `joliet`, `udf`.
-    pub filesystems: Vec<String>,
+    /// The indexes over the tree.
+    pub filesystems: Vec<FileSystem>,
     /// How many names the richest index holds.
     pub counts: Counts,
     /// The boot catalog itself.
@@ -73,6 +77,33 @@ pub struct Description {
     pub name_map: Vec<MappedName>,
     /// Structures that contradict their standard. `inspect` only; none in an image of ours.
     pub faults: Vec<String>,
+}
+
+/// An index over the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileSystem {
+    /// ECMA-119.
+    Iso9660,
+    /// SUSP and RRIP over it.
+    RockRidge,
+    /// Its names in UCS-2.
+    Joliet,
+    /// The enhanced hierarchy of ISO 9660:1999.
+    Iso9660Version2,
+    /// ECMA-167.
+    Udf,
+}
+
+impl fmt::Display for FileSystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Iso9660 => "iso9660",
+            Self::RockRidge => "rock-ridge",
+            Self::Joliet => "joliet",
+            Self::Iso9660Version2 => "iso9660-1999",
+            Self::Udf => "udf",
+        })
+    }
 }
 
 /// The menu under one firmware.
@@ -134,10 +165,12 @@ pub struct BootCatalog {
 /// An initial or section entry of the boot catalog.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BootEntry {
-    /// `bios`, `ppc`, `mac`, `uefi` or `0xNN`.
-    pub platform: String,
-    /// As in the manifest.
-    pub emulation: String,
+    /// Who is to start it.
+    #[serde(serialize_with = "json::word")]
+    pub platform: Platform,
+    /// How it is presented.
+    #[serde(serialize_with = "json::word")]
+    pub emulation: Emulation,
     /// Whether the entry is marked bootable.
     pub bootable: bool,
     /// 512-byte virtual sectors.
@@ -205,15 +238,15 @@ pub struct GptFacts {
 /// An entry of a partition table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Partition {
-    /// `mbr`, `gpt` or `apm`.
-    pub table: String,
+    /// Which table the entry is in.
+    pub table: PartitionTable,
     /// 512 or 4096; of an Apple partition map its block.
     pub sector_size: u64,
     /// From 1; logical partitions of an MBR from 5.
     pub number: u32,
-    /// `esp`, `linux`, `basic-data`, `protective`, `empty`, `0xNN`, a GUID, or the words of an Apple partition map.
+    /// What the entry says of the contents.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: PartitionKind,
     /// First byte.
     pub start: u64,
     /// In bytes.
@@ -242,9 +275,9 @@ pub struct EspFacts {
     pub offset: u64,
     /// By its boot sector.
     pub length: u64,
-    /// `FAT12`, `FAT16` or `FAT32`.
-    #[serde(rename = "type")]
-    pub kind: String,
+    /// How long its cluster numbers are.
+    #[serde(rename = "type", serialize_with = "json::word")]
+    pub kind: FatKind,
     /// In bytes.
     pub sector_size: u32,
     /// In bytes.
@@ -464,11 +497,5 @@ impl fmt::Display for What {
             Self::FatDirectory => "FAT directory",
             Self::Unknown => "unknown",
         })
-    }
-}
-
-impl Serialize for What {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }

@@ -2,16 +2,19 @@
 
 use serde::Serialize;
 
+use super::json;
 use crate::facts::secure_boot::{Authority, Generation, Shim};
 use crate::formats::authenticode::Signature;
+use crate::formats::pe::Machine;
 
 /// An EFI program at a path that firmware or shim looks at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LoaderFacts {
     /// In the FAT.
     pub path: String,
-    /// The machine that the PE header names: `x64`, `ia32`, `aa64`; `none` where there is no PE header.
-    pub machine: String,
+    /// The machine that the PE header names; none where there is no PE header.
+    #[serde(serialize_with = "json::machine")]
+    pub machine: Option<Machine>,
     /// The SHA-256 hash that lists of revoked programs have, in hexadecimal, of a program with signatures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticode_sha256: Option<String>,
@@ -32,6 +35,11 @@ pub struct LoaderFacts {
 }
 
 impl LoaderFacts {
+    /// The machine as it is called in sentences and in names of files, such as `x64`.
+    pub fn machine_word(&self) -> String {
+        self.machine.map_or("none".into(), |machine| machine.to_string())
+    }
+
     /// Whether it is the built-in loader, by the component that it names itself.
     pub fn is_built_in(&self) -> bool {
         let mut generations = self.sbat.iter().flatten();
@@ -85,8 +93,8 @@ pub struct ShimFacts {
 }
 
 impl ShimFacts {
-    /// What a shim says. `machine` is its word in the usual file names, such as `x64`.
-    pub fn new(data: Shim, machine: &str) -> Self {
+    /// What a shim for this machine says.
+    pub fn new(data: Shim, machine: Machine) -> Self {
         let usual = || format!("grub{machine}.efi");
         Self {
             version: data.version.map(|(major, minor)| format!("{major}.{minor}")),

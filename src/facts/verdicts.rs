@@ -16,6 +16,7 @@ use crate::facts::cell::{Cell, Firmware};
 use crate::facts::secure_boot::Authority;
 use crate::facts::{Description, EspFacts, LoaderFacts, Verdict};
 use crate::formats::authenticode::Certificate;
+use crate::formats::pe::Machine;
 use bios::bios;
 use secure_boot::Keys;
 use started::Start;
@@ -151,18 +152,20 @@ fn no(why: impl Into<String>, mend: impl Into<String>) -> No {
 
 /// Why no cell boots; nothing if one does. The first thing that somebody who meant it to boot has missed, else what every firmware lacks.
 pub fn why_nothing(facts: &Description) -> Option<String> {
-    /// UEFI 3.5.1.1, and for whom nothing is judged here.
-    const OTHERS: [&str; 5] = ["riscv64", "loongarch64", "arm", "ia64", "none"];
     if facts.cells.iter().any(|verdict| verdict.boots) {
         return None;
     }
     let loaders = || facts.esp.iter().flat_map(|volume| &volume.loaders);
     let is_default = |path: &str| path.to_ascii_uppercase().contains("/EFI/BOOT/BOOT");
-    if let Some(loader) = loaders().find(|loader| is_default(&loader.path) && OTHERS.contains(&loader.machine.as_str()))
-    {
-        return Some(match loader.machine.as_str() {
-            "none" => format!("{} in the ESP is not an EFI program", loader.path),
-            machine => format!(
+    // UEFI 3.5.1.1, and for whom nothing is judged here.
+    let is_for_others = |loader: &&LoaderFacts| {
+        use Machine::{Arm, Ia64, LoongArch64, RiscV64};
+        is_default(&loader.path) && matches!(loader.machine, None | Some(RiscV64 | LoongArch64 | Arm | Ia64))
+    };
+    if let Some(loader) = loaders().find(is_for_others) {
+        return Some(match loader.machine {
+            None => format!("{} in the ESP is not an EFI program", loader.path),
+            Some(machine) => format!(
                 "{} in the ESP is for {machine}, of which no firmware is judged here",
                 loader.path
             ),

@@ -7,6 +7,7 @@ mod boot;
 mod damaged;
 mod identity;
 mod inputs;
+mod json;
 mod links;
 mod loader;
 mod multi_sector;
@@ -17,7 +18,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::facts::{Description, Extent};
+use crate::facts::{Description, Extent, PartitionKind, PartitionTable};
 use crate::look::inspect::inspect;
 use crate::manifest::error::Error;
 use crate::manifest::parse;
@@ -241,24 +242,24 @@ fn one_partition_holds_the_payload_and_ends_before_the_esp() {
     let gpt: Vec<_> = facts
         .partitions
         .iter()
-        .filter(|partition| partition.table == "gpt")
+        .filter(|partition| partition.table == PartitionTable::Gpt)
         .collect();
     let [payload, esp] = gpt[..] else { panic!("{gpt:?}") };
     assert_eq!(
-        (payload.name.as_deref(), payload.kind.as_str()),
-        (Some("iso9660"), "linux")
+        (payload.name.as_deref(), &payload.kind),
+        (Some("iso9660"), &PartitionKind::Linux)
     );
     // UEFI 5.3.3 and the Discoverable Partitions Specification: read-only is bit 60, no-automount bit 63.
     assert_eq!(payload.attributes, Some(1 << 60 | 1 << 63));
     assert!(payload.start + payload.length <= esp.start);
     assert_eq!(
-        (esp.kind.as_str(), esp.start, esp.length),
-        ("esp", facts.esp[0].offset, facts.esp[0].length)
+        (&esp.kind, esp.start, esp.length),
+        (&PartitionKind::Esp, facts.esp[0].offset, facts.esp[0].length)
     );
     let empty = facts
         .partitions
         .iter()
-        .find(|partition| partition.kind == "empty")
+        .find(|partition| partition.kind == PartitionKind::Empty)
         .unwrap();
     assert_eq!((empty.start, empty.length, empty.active), (0, 512, Some(true)));
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask bless`: what is built now becomes what is expected.
 //!
 //! For each example: the pins of its inputs, `plan.txt` (the text of `isobuild plan`) and `image.sha256`. `test.toml` is
-//! written by hand and stays: it is the word against which the others are read.
+//! written by hand and stays: it is the word against which the others are read. And the JSON of facts, `src/plan/tests/facts.json`.
 
 use crate::inputs;
 use crate::shell;
@@ -18,7 +18,10 @@ pub(crate) fn run(name: Option<&str>) -> Result<(), String> {
     shell::run(cargo.args(["build", "--release"]).current_dir(workspace::root()))?;
     let names = match name {
         Some(name) => vec![name.to_owned()],
-        None => workspace::examples()?,
+        None => {
+            json()?;
+            workspace::examples()?
+        }
     };
     for name in names {
         inputs::run(Some(&name))?;
@@ -26,6 +29,13 @@ pub(crate) fn run(name: Option<&str>) -> Result<(), String> {
         golden(&Example::load(&name)?)?;
     }
     Ok(())
+}
+
+/// The JSON of facts, which a unit test holds.
+fn json() -> Result<(), String> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["test", "--package", "isobuild", "--lib", "the_json_keeps_its_form"]);
+    shell::run(cargo.env("ISOBUILD_BLESS", "1").current_dir(workspace::root()))
 }
 
 fn golden(example: &Example) -> Result<(), String> {

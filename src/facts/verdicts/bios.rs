@@ -3,6 +3,7 @@
 use super::{Judged, No, no};
 use crate::facts::cell::Medium;
 use crate::facts::{Description, Partition, Starts};
+use crate::formats::el_torito::Platform;
 
 pub(super) fn bios(facts: &Description, medium: Medium) -> Judged {
     match medium {
@@ -10,7 +11,7 @@ pub(super) fn bios(facts: &Description, medium: Medium) -> Judged {
             let Some(entry) = facts.el_torito.first() else {
                 return Err(no("there is no boot catalog", "one with a BIOS image (`boot.bios`)"));
             };
-            if entry.platform != "bios" {
+            if entry.platform != Platform::Bios {
                 let why = format!("the default entry of the boot catalog is for {}", entry.platform);
                 return Err(no(why, "a BIOS image in the default entry"));
             }
@@ -56,7 +57,7 @@ fn finds_partition(facts: &Description, starts: Option<Starts>) -> Result<(), No
         None => return Ok(()),
         Some(Starts::ActivePartition) => (
             // A protective one begins with a GPT's header, and one of no type nowhere: neither with code.
-            count(&|one| one.active == Some(true) && !matches!(one.kind.as_str(), "protective" | "empty")),
+            count(&|one| one.active == Some(true) && !one.kind.is_none()),
             "active partition of the MBR",
         ),
         Some(Starts::LegacyBootable) => (

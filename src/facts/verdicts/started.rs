@@ -36,7 +36,7 @@ impl Start<'_> {
             ));
         }
         let is_default = loader.path.to_ascii_uppercase().starts_with("/EFI/BOOT/");
-        let fallback = self.volume.beside(loader, &format!("fb{}.efi", loader.machine));
+        let fallback = self.volume.beside(loader, &format!("fb{}.efi", loader.machine_word()));
         if let Some(fallback) = fallback.filter(|_| is_default) {
             return self.by_fallback(shim, fallback);
         }
@@ -50,9 +50,11 @@ impl Start<'_> {
             return Err(no(
                 format!(
                     "a shim that does not start {}, which is not a program for {}: its machine is {}",
-                    second.path, loader.machine, second.machine
+                    second.path,
+                    loader.machine_word(),
+                    second.machine_word()
                 ),
-                format!("a loader for {} of that name", loader.machine),
+                format!("a loader for {} of that name", loader.machine_word()),
             ));
         }
         let Some(by) = self.lets_start(shim, second)? else {

@@ -3,8 +3,11 @@
 use super::*;
 use crate::facts::cell::Medium;
 use crate::facts::secure_boot::{Generation, Shim, revoked_x64};
-use crate::facts::{EspFacts, LoaderFacts, MenuProgram, Partition, ShimFacts, SignatureFacts};
+use crate::facts::{
+    EspFacts, LoaderFacts, MenuProgram, Partition, PartitionKind, PartitionTable, ShimFacts, SignatureFacts,
+};
 use crate::formats::authenticode::{Hash, Signature, verify};
+use crate::formats::fat::FatKind;
 use crate::formats::pe;
 use crate::ground::text;
 
@@ -59,7 +62,7 @@ fn generations(list: &[(&str, u32)]) -> Vec<Generation> {
 fn program(path: &str, authorities: &[Authority]) -> LoaderFacts {
     LoaderFacts {
         path: path.into(),
-        machine: "x64".into(),
+        machine: Some(pe::Machine::X64),
         authenticode_sha256: Some("0".repeat(64)),
         signatures: vec![SignatureFacts {
             signer: Some("Test Leaf".into()),
@@ -83,7 +86,7 @@ fn shim(version: (u32, u32)) -> LoaderFacts {
     };
     LoaderFacts {
         sbat: Some(generations(&[("sbat", 1), ("shim", 4)])),
-        shim: Some(ShimFacts::new(data, "x64")),
+        shim: Some(ShimFacts::new(data, pe::Machine::X64)),
         ..program("/EFI/BOOT/BOOTX64.EFI", &[Authority::Uefi2011, Authority::Uefi2023])
     }
 }
@@ -97,10 +100,10 @@ fn image(loaders: Vec<LoaderFacts>, menu_programs: Vec<MenuProgram>) -> Descript
             disk_signature: 0,
         }),
         partitions: vec![Partition {
-            table: "mbr".into(),
+            table: PartitionTable::Mbr,
             sector_size: 512,
             number: 1,
-            kind: "esp".into(),
+            kind: PartitionKind::Esp,
             start: 1 << 20,
             length: 1 << 20,
             name: None,
@@ -112,7 +115,7 @@ fn image(loaders: Vec<LoaderFacts>, menu_programs: Vec<MenuProgram>) -> Descript
         esp: vec![EspFacts {
             offset: 1 << 20,
             length: 1 << 20,
-            kind: "FAT16".into(),
+            kind: FatKind::Fat16,
             sector_size: 512,
             cluster_size: 2048,
             label: String::new(),
@@ -254,7 +257,7 @@ fn generations_are_asked_for() {
 #[test]
 fn the_second_stage_is_for_the_same_machine() {
     let mut other = grub();
-    other.machine = "ia32".into();
+    other.machine = Some(pe::Machine::Ia32);
     let facts = image(vec![shim((16, 1)), other], Vec::new());
     for firmware in [Firmware::Uefi, Firmware::SecureBoot] {
         refused(

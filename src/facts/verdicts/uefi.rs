@@ -2,14 +2,16 @@
 
 use super::{Judged, No, no};
 use crate::facts::cell::{Firmware, Medium};
-use crate::facts::{BootEntry, Description, EspFacts, LoaderFacts, Partition, esp_name};
+use crate::facts::{BootEntry, Description, EspFacts, LoaderFacts, Partition, PartitionKind, PartitionTable, esp_name};
+use crate::formats::el_torito::Emulation;
+use crate::formats::pe::Machine;
 
 /// UEFI 3.5.1.1: what a firmware starts in `/EFI/BOOT`, and the machine that it is for.
-fn default_loader(firmware: Firmware) -> (&'static str, &'static str) {
+fn default_loader(firmware: Firmware) -> (&'static str, Machine) {
     match firmware {
-        Firmware::UefiIa32 => ("BOOTIA32.EFI", "ia32"),
-        Firmware::UefiAa64 => ("BOOTAA64.EFI", "aa64"),
-        _ => ("BOOTX64.EFI", "x64"),
+        Firmware::UefiIa32 => ("BOOTIA32.EFI", Machine::Ia32),
+        Firmware::UefiAa64 => ("BOOTAA64.EFI", Machine::Aa64),
+        _ => ("BOOTX64.EFI", Machine::X64),
     }
 }
 
@@ -46,10 +48,10 @@ pub(super) fn uefi(
         return Err(no(why, format!("a loader for {machine} of that name")));
     };
     let way = format!("{way} with {}", loader.path);
-    if loader.machine != machine {
+    if loader.machine != Some(machine) {
         let why = format!(
             "{way}, which is not a program for {machine}: its machine is {}",
-            loader.machine
+            loader.machine_word()
         );
         return Err(no(why, format!("a loader for {machine} of that name")));
     }
@@ -91,7 +93,7 @@ fn from_catalog(facts: &Description) -> Way<'_> {
             continue;
         };
         // Of a hard disk the partition in it says how long it is, and firmware does not ask.
-        if entry.length == 0 && entry.emulation == "none" {
+        if entry.length == 0 && entry.emulation == Emulation::None {
             outside = Some(entry.offset);
             continue;
         }
@@ -118,7 +120,7 @@ fn from_catalog(facts: &Description) -> Way<'_> {
 /// 0 and 1 for the rest of the volume.
 fn limit(entry: &BootEntry) -> Option<u64> {
     // A floppy is as long as its kind.
-    (entry.load_sectors > 1 && !entry.emulation.starts_with("floppy"))
+    (entry.load_sectors > 1 && matches!(entry.emulation, Emulation::None | Emulation::HardDisk))
         .then(|| entry.offset + u64::from(entry.load_sectors) * 2048)
 }
 
@@ -215,21 +217,22 @@ fn taken_gpt(facts: &Description, sector_size: u64) -> Result<(), No> {
 /// EDK2 probes GPT, then MBR, and takes a FAT volume whatever the type of its partition.
 fn from_partition(facts: &Description, sector_size: u64) -> Way<'_> {
     let table = match taken_gpt(facts, sector_size) {
-        Ok(()) => "gpt",
+        Ok(()) => PartitionTable::Gpt,
         // An MBR counts in sectors of 512 bytes, and a GPT that is not taken tells more than one that is not there.
         Err(no) if sector_size != 512 || (facts.mbr.is_none() && !facts.gpt.is_empty()) => return Err(no),
         Err(_) if facts.mbr.is_none() => {
             return Err(no("there is no partition table", "a GPT with an ESP (`disk.layout`)"));
         }
-        Err(_) => "mbr",
+        Err(_) => PartitionTable::Mbr,
     };
-    let shown = table.to_uppercase();
+    let shown = table.to_string().to_uppercase();
     let mut refused = None;
-    let of_table = |p: &&Partition| {
-        let kind = p.kind.as_str();
-        p.table == table && p.sector_size == sector_size && !matches!(kind, "empty" | "protective")
-    };
-    let (esps, others): (Vec<_>, Vec<_>) = facts.partitions.iter().filter(of_table).partition(|p| p.kind == "esp");
+    let of_table = |p: &&Partition| p.table == table && p.sector_size == sector_size && !p.kind.is_none();
+    let (esps, others): (Vec<_>, Vec<_>) = facts
+        .partitions
+        .iter()
+        .filter(of_table)
+        .partition(|p| p.kind == PartitionKind::Esp);
     for partition in esps.into_iter().chain(others) {
         let Some(volume) = facts.esp.iter().find(|volume| volume.offset == partition.start) else {
             continue;
@@ -240,8 +243,8 @@ fn from_partition(facts: &Description, sector_size: u64) -> Way<'_> {
             refused = Some(no(why, "entries that are apart from each other and inside the disk"));
             continue;
         }
-        let way = match partition.kind.as_str() {
-            "esp" => format!("{shown} partition {number} is an ESP"),
+        let way = match &partition.kind {
+            PartitionKind::Esp => format!("{shown} partition {number} is an ESP"),
             kind => format!("{shown} partition {number} of type {kind}, not of the ESP's, is a FAT volume"),
         };
         return Ok(Found {
@@ -252,7 +255,7 @@ fn from_partition(facts: &Description, sector_size: u64) -> Way<'_> {
     }
     Err(refused.unwrap_or_else(|| {
         let why = match facts.gpt.iter().find_map(|gpt| gpt.refused.as_ref()) {
-            Some(why) if table == "mbr" => format!("the GPT is not taken: {why}; and the MBR has no ESP"),
+            Some(why) if table == PartitionTable::Mbr => format!("the GPT is not taken: {why}; and the MBR has no ESP"),
             _ => format!("the {shown} has no ESP"),
         };
         no(why, "a partition of the ESP's type with a FAT volume")

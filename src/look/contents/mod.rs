@@ -3,6 +3,7 @@
 
 mod item;
 
+use crate::facts::PartitionTable;
 use crate::formats::iso9660::{self, EntryKind};
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
@@ -284,9 +285,12 @@ fn placed(extents: &[(u64, u64)], start: u64) -> Vec<(Option<u64>, u64)> {
 /// The bytes of a partition, of the GPT where there is one.
 pub fn partition(image: &dyn ReadAt, number: u32) -> Result<Item, ContentsError> {
     let partitions = inspect::partitions(image)?;
-    let table = |name: &str| partitions.iter().find(|p| p.table == name && p.number == number);
-    let has_gpt = partitions.iter().any(|p| p.table == "gpt");
-    let found = if has_gpt { table("gpt") } else { table("mbr") };
+    let table = |table| partitions.iter().find(|p| p.table == table && p.number == number);
+    let has_gpt = partitions.iter().any(|p| p.table == PartitionTable::Gpt);
+    let found = match has_gpt {
+        true => table(PartitionTable::Gpt),
+        false => table(PartitionTable::Mbr),
+    };
     let found = found.ok_or_else(|| ContentsError::Absent(format!("there is no partition {number}")))?;
     Ok(Item {
         length: found.length,

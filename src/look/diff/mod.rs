@@ -6,7 +6,7 @@ mod structures;
 
 use serde::Serialize;
 
-use crate::facts::Description;
+use crate::facts::{Description, FileSystem};
 use crate::ground::read_at::ReadAt;
 use crate::look::contents::{ContentsError, Place, Tree};
 use crate::look::inspect::{self, InspectError};
@@ -111,8 +111,8 @@ pub fn diff(a: &dyn ReadAt, b: &dyn ReadAt) -> Result<Difference, (usize, Conten
 /// The volumes that one of the images has, as they are named before a colon.
 fn volumes(a: &Description, b: &Description) -> Vec<String> {
     let mut volumes = Vec::new();
-    for (name, index) in [("iso", "iso9660"), ("udf", "udf")] {
-        let has = |facts: &Description| facts.filesystems.iter().any(|filesystem| filesystem == index);
+    for (name, index) in [("iso", FileSystem::Iso9660), ("udf", FileSystem::Udf)] {
+        let has = |facts: &Description| facts.filesystems.contains(&index);
         if has(a) || has(b) {
             volumes.push(name.to_owned());
         }
@@ -129,10 +129,10 @@ fn volumes(a: &Description, b: &Description) -> Vec<String> {
 /// A volume of an image; none has no names.
 fn tree(image: &dyn ReadAt, facts: &Description, volume: &str) -> Result<Option<Tree>, ContentsError> {
     let place = Place::parse(format!("{volume}:/").as_bytes()).map_err(ContentsError::Absent)?;
-    let has = |index: &str| facts.filesystems.iter().any(|filesystem| filesystem == index);
+    let has = |index: FileSystem| facts.filesystems.contains(&index);
     let present = match &place {
-        Place::Iso(_) => has("iso9660"),
-        Place::Udf(_) => has("udf"),
+        Place::Iso(_) => has(FileSystem::Iso9660),
+        Place::Udf(_) => has(FileSystem::Udf),
         Place::Esp(number, _) => *number <= facts.esp.len(),
         _ => false,
     };

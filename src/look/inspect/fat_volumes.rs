@@ -1,6 +1,7 @@
 //! FAT volumes that firmware can reach, by partition or by boot catalog.
 
-use crate::facts::{Description, Extent};
+use crate::facts::{Description, Extent, PartitionKind, PartitionTable};
+use crate::formats::el_torito::Platform;
 use crate::formats::fat;
 use crate::formats::mbr;
 use crate::ground::read_at::{ReadAt, Window};
@@ -59,20 +60,21 @@ struct Candidate {
 /// Where a firmware would look: partitions of the ESP's type, then boot images, then every other partition, since firmware takes a FAT
 /// volume by its contents. EDK2 takes the boot images of every platform and emulation, and the partitions inside them.
 fn candidates(image: &dyn ReadAt, facts: &Description) -> Vec<Candidate> {
-    let of = |esp: bool, table: &'static str| {
+    let of = |esp: bool, table: PartitionTable| {
         let partitions = facts.partitions.iter();
-        let wanted = partitions.filter(move |p| (p.kind == "esp") == esp && p.table == table && p.length > 0);
+        let wanted =
+            partitions.filter(move |p| (p.kind == PartitionKind::Esp) == esp && p.table == table && p.length > 0);
         wanted.map(|partition| (partition.start, partition.length, false))
     };
     let entries = facts.el_torito.iter();
     let entries = entries.flat_map(|entry| {
         // How long an EFI image is, its own boot sector says best.
-        let itself = (entry.offset, u64::MAX, entry.platform != "uefi");
+        let itself = (entry.offset, u64::MAX, entry.platform != Platform::Uefi);
         let inside = partitions_in(image, entry.offset).into_iter();
         std::iter::once(itself).chain(inside.map(|(offset, length)| (offset, length, true)))
     });
-    let esps = of(true, "gpt").chain(of(true, "mbr"));
-    let others = of(false, "gpt").chain(of(false, "mbr"));
+    let esps = of(true, PartitionTable::Gpt).chain(of(true, PartitionTable::Mbr));
+    let others = of(false, PartitionTable::Gpt).chain(of(false, PartitionTable::Mbr));
     let mut candidates: Vec<Candidate> = Vec::new();
     for (offset, length, needs_loader) in esps.chain(entries).chain(others) {
         match candidates.iter_mut().find(|known| known.offset == offset) {

@@ -2,14 +2,14 @@
 
 use std::io;
 
-use crate::facts::{Description, Extent, GptFacts, Partition, What};
+use crate::facts::{Description, Extent, GptFacts, Partition, PartitionKind, PartitionTable, What};
 use crate::formats::apm;
 use crate::formats::gpt;
 use crate::formats::mbr::{self, Slot};
 use crate::ground::read_at::ReadAt;
 
 use crate::facts::boot_code::mbr_facts;
-use crate::facts::partitions::{gpt_partition, mbr_kind, mbr_partition, table_entry};
+use crate::facts::partitions::{gpt_partition, mbr_partition, table_entry};
 
 /// Adds what the partition tables say.
 pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec<Extent>) -> io::Result<()> {
@@ -79,10 +79,16 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
             .extend(map.fault.map(|fault| format!("Apple partition map: {fault}")));
         for (index, partition) in map.partitions.into_iter().enumerate() {
             facts.partitions.push(Partition {
-                table: "apm".into(),
+                table: PartitionTable::Apm,
                 name: Some(partition.name),
                 active: None,
-                ..table_entry(index, map.block, partition.kind, partition.start, partition.length)
+                ..table_entry(
+                    index,
+                    map.block,
+                    PartitionKind::Apple(partition.kind),
+                    partition.start,
+                    partition.length,
+                )
             });
         }
     }
@@ -99,7 +105,7 @@ fn is_protected(sector: &[u8; 512]) -> bool {
 
 /// EDK2 takes no partition of an MBR in which any two that are not of type 0 overlap.
 fn refuse_overlapping(facts: &mut Description) {
-    let primary = |p: &&Partition| p.number <= 4 && p.kind != "empty" && p.length > 0;
+    let primary = |p: &&Partition| p.number <= 4 && p.kind != PartitionKind::Empty && p.length > 0;
     let ranges: Vec<(u64, u64)> = facts
         .partitions
         .iter()
@@ -128,7 +134,7 @@ fn logical_partitions(image: &dyn ReadAt, slots: &[Slot], facts: &mut Descriptio
         for (start, length, kind) in found.partitions {
             facts
                 .partitions
-                .push(table_entry(number, 512, mbr_kind(kind), start, length));
+                .push(table_entry(number, 512, PartitionKind::of_mbr(kind), start, length));
             number += 1;
         }
         facts.faults.extend(found.fault.map(|fault| format!("MBR: {fault}")));

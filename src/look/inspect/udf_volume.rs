@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::{Description, Extent, What};
+use crate::facts::{Description, Extent, FileSystem, What};
 use crate::formats::udf::{self, Kind, Volume};
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
@@ -43,7 +43,7 @@ fn describe(volume: &Volume, facts: &mut Description, claims: &mut Vec<Extent>) 
             }
         }
     }
-    facts.filesystems.push("udf".into());
+    facts.filesystems.push(FileSystem::Udf);
     facts
         .faults
         .extend(volume.notes.iter().map(|note| format!("UDF: {note}")));

@@ -1,6 +1,6 @@
 //! The ISO 9660 volume and its boot catalog as facts.
 
-use crate::facts::{BootCatalog, BootEntry, Counts, Description, Extent, Identifiers, InfoTable, What};
+use crate::facts::{BootCatalog, BootEntry, Counts, Description, Extent, FileSystem, Identifiers, InfoTable, What};
 use crate::formats::el_torito::{self, Emulation, boot_info};
 use crate::formats::iso9660::{
     self, Descriptor, EntryKind, Flavour, MediaMd5, SECTOR, Session, VolumeDescriptor, VolumeKind, Walk,
@@ -37,7 +37,7 @@ pub(super) fn read(
         return Ok(());
     };
     describe(primary, facts);
-    facts.filesystems.push("iso9660".into());
+    facts.filesystems.push(FileSystem::Iso9660);
     let walks = || {
         indexes.all.iter().filter_map(|index| match index {
             Index::Iso(walk) => Some(walk),
@@ -48,11 +48,11 @@ pub(super) fn read(
     for walk in walks() {
         let (kind, name) = match walk.flavour {
             Flavour::Plain => (VolumeKind::Primary, None),
-            Flavour::RockRidge => (VolumeKind::Primary, Some("rock-ridge")),
-            Flavour::Joliet => (VolumeKind::Joliet, Some("joliet")),
-            Flavour::Enhanced => (VolumeKind::Enhanced, Some("iso9660-1999")),
+            Flavour::RockRidge => (VolumeKind::Primary, Some(FileSystem::RockRidge)),
+            Flavour::Joliet => (VolumeKind::Joliet, Some(FileSystem::Joliet)),
+            Flavour::Enhanced => (VolumeKind::Enhanced, Some(FileSystem::Iso9660Version2)),
         };
-        facts.filesystems.extend(name.map(str::to_owned));
+        facts.filesystems.extend(name);
         let Some(volume) = session.volume(kind) else {
             continue;
         };
@@ -262,8 +262,8 @@ fn boot_catalog(
             let told = told.max(table.as_ref().map_or(0, |table| u64::from(table.length)));
             images.push(Extent::new(entry.offset, told, What::BootImage));
             facts.el_torito.push(BootEntry {
-                platform: section.platform.to_string(),
-                emulation: entry.emulation.to_string(),
+                platform: section.platform,
+                emulation: entry.emulation,
                 bootable: entry.bootable,
                 load_sectors: entry.sectors,
                 load_segment: entry.load_segment,

@@ -57,8 +57,8 @@ impl Catalog {
         };
         let rest = plan.size() - offset;
         Ok(BootEntry {
-            platform: boot.platform.to_string(),
-            emulation: boot.emulation.to_string(),
+            platform: boot.platform,
+            emulation: boot.emulation,
             bootable: true,
             load_sectors,
             load_segment: boot.load_segment,

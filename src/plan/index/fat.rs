@@ -216,7 +216,7 @@ impl Index for Fat {
             ) => facts.esp.push(EspFacts {
                 offset,
                 length: fat.size(),
-                kind: fat.kind().to_string(),
+                kind: fat.kind(),
                 sector_size: *sector_size,
                 cluster_size: fat.cluster_size(),
                 label: LABEL.into(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::facts::{Counts, Description, Identifiers, MappedName, What};
+use crate::facts::{Counts, Description, FileSystem, Identifiers, MappedName, What};
 use crate::formats::iso9660::{
     self, Endian, FIELD_LENGTH, Flavour, Hierarchy, Kind, Locate, MediaMd5, SECTOR, Tree, VolumeDescriptor, VolumeKind,
 };
@@ -168,7 +168,7 @@ impl Index for Iso {
 
     fn describe(&self, plan: &Plan, late: &Late, facts: &mut Description) -> Result<(), PlanError> {
         if !self.is_primary() {
-            facts.filesystems.push("joliet".into());
+            facts.filesystems.push(FileSystem::Joliet);
             return Ok(());
         }
         let ids = &plan.contents.identifiers;
@@ -182,9 +182,9 @@ impl Index for Iso {
             application_id: ids.application.clone(),
             created: plan.contents.timestamp.to_string(),
         };
-        facts.filesystems.push("iso9660".into());
+        facts.filesystems.push(FileSystem::Iso9660);
         if plan.contents.rock_ridge {
-            facts.filesystems.push("rock-ridge".into());
+            facts.filesystems.push(FileSystem::RockRidge);
         }
         facts.counts = Self::counts(plan);
         Ok(())

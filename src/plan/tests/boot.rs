@@ -27,8 +27,8 @@ fn every_emulation_and_platform_is_recorded_as_the_manifest_says() {
         .map(|entry| {
             let head = image[entry.offset as usize];
             (
-                entry.platform.as_str(),
-                entry.emulation.as_str(),
+                entry.platform.to_string(),
+                entry.emulation.to_string(),
                 entry.load_sectors,
                 entry.load_segment,
                 head,
@@ -43,6 +43,9 @@ fn every_emulation_and_platform_is_recorded_as_the_manifest_says() {
         ("0x9A", "none", 7, 0, 2),
         ("uefi", "none", 18, 0, 2),
     ];
+    let wanted = wanted.map(|(platform, emulation, sectors, segment, head)| {
+        (platform.to_owned(), emulation.to_owned(), sectors, segment, head)
+    });
     assert_eq!(entries, wanted);
     // El Torito §2.2: the default entry names the type of the disk's partition, in its fifth byte.
     let catalog = facts.boot_catalog.unwrap().offset as usize;

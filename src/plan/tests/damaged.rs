@@ -160,7 +160,11 @@ fn h23_what_is_not_described_is_named() {
     };
     assert_eq!(read(&image).warnings, Vec::<String>::new());
     let map = read(&with(&image, 2048, b"PM\0\0\0\0\0\x01"));
-    assert!(map.partitions.iter().any(|partition| partition.table == "apm"));
+    assert!(
+        map.partitions
+            .iter()
+            .any(|partition| partition.table == crate::facts::PartitionTable::Apm)
+    );
     named(&with(&image, 1024, b"BD"), "HFS volume");
     named(&with(&image, 1024, b"H+\0\x04"), "HFS volume");
     // ECMA-130 §14.1: the synchronization field.

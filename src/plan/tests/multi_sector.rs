@@ -1,6 +1,7 @@
 //! The layout for media with logical sectors of more than one size.
 
 use super::{BOOT, host};
+use crate::facts::{PartitionKind, PartitionTable};
 
 const MULTI_SECTOR: &str = "[disk]\nlayout = \"multi-sector\"\n";
 
@@ -10,11 +11,15 @@ fn a_multi_sector_image_has_a_table_and_an_esp_for_each_sector() {
     assert_eq!(facts.faults, [""; 0]);
     assert!(bytes.len().is_multiple_of(4096));
     for (sector_size, volume) in [(512, &facts.esp[0]), (4096, &facts.esp[1])] {
-        let of_table =
-            |partition: &&crate::facts::Partition| partition.table == "gpt" && partition.sector_size == sector_size;
+        let of_table = |partition: &&crate::facts::Partition| {
+            partition.table == PartitionTable::Gpt && partition.sector_size == sector_size
+        };
         let partitions: Vec<_> = facts.partitions.iter().filter(of_table).collect();
         assert_eq!(partitions.len(), 3, "{partitions:?}");
-        let esp = partitions.iter().find(|partition| partition.kind == "esp").unwrap();
+        let esp = partitions
+            .iter()
+            .find(|partition| partition.kind == PartitionKind::Esp)
+            .unwrap();
         assert_eq!((esp.start, u64::from(volume.sector_size)), (volume.offset, sector_size));
         assert!(partitions.iter().all(|partition| partition.start % 4096 == 0));
     }
