@@ -2,7 +2,7 @@
 
 use crate::manifest::diagnostic::{Diagnostic, Report};
 use crate::manifest::error::Error;
-use crate::manifest::{Document, Spanned};
+use crate::manifest::{At, Document};
 use crate::plan::PlanError;
 
 /// As the error of a run over `document`, at the key that it is about if there is one.
@@ -11,9 +11,9 @@ pub(super) fn planned(error: PlanError, document: &Document) -> Error {
     let (PlanError::Fat(_), Some(uefi)) = (&error, uefi) else {
         return Error::input(&document.path, error.to_string());
     };
-    let size = uefi.get_ref().size.as_ref().map(Spanned::span);
+    let size = uefi.get_ref().size.as_ref().and_then(At::span);
     let (span, label) = match size {
-        Some(size) => (size, "this size"),
+        Some(size) => (Some(size), "this size"),
         None => (uefi.span(), "this ESP"),
     };
     Error::Manifest(Box::new(Report {

@@ -45,21 +45,23 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// An error at `span`.
-    pub fn error(message: impl Into<String>, span: Range<usize>, label: impl Into<String>) -> Diagnostic {
-        Diagnostic {
+    /// An error at `span`, if there is a place to show.
+    pub fn error(message: impl Into<String>, span: impl Into<Option<Range<usize>>>, label: impl Into<String>) -> Self {
+        let diagnostic = Self {
             severity: Severity::Error,
             message: message.into(),
-            labels: vec![Label {
-                span,
-                text: label.into(),
-            }],
+            labels: Vec::new(),
             help: None,
-        }
+        };
+        diagnostic.with_label(span, label)
     }
 
-    /// A warning at `span`.
-    pub fn warning(message: impl Into<String>, span: Range<usize>, label: impl Into<String>) -> Diagnostic {
+    /// A warning at `span`, if there is a place to show.
+    pub fn warning(
+        message: impl Into<String>,
+        span: impl Into<Option<Range<usize>>>,
+        label: impl Into<String>,
+    ) -> Self {
         Diagnostic {
             severity: Severity::Warning,
             ..Self::error(message, span, label)
@@ -74,12 +76,13 @@ impl Diagnostic {
         }
     }
 
-    /// The same with a further place.
-    pub fn with_label(mut self, span: Range<usize>, text: impl Into<String>) -> Diagnostic {
-        self.labels.push(Label {
-            span,
-            text: text.into(),
-        });
+    /// The same with a further place, if there is one to show.
+    #[must_use]
+    pub fn with_label(mut self, span: impl Into<Option<Range<usize>>>, text: impl Into<String>) -> Self {
+        if let Some(span) = span.into() {
+            let text = text.into();
+            self.labels.push(Label { span, text });
+        }
         self
     }
 

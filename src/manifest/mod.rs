@@ -9,6 +9,7 @@
 //! | `trial` | what `isobuild test` boots and expects |
 //! | `values` | paths, sizes, dates and regular expressions out of strings |
 
+mod at;
 pub mod diagnostic;
 pub mod error;
 mod keys;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use diagnostic::{Diagnostic, Report, Severity};
 use error::Error;
 
+pub use at::At;
 pub use trial::{Expectations, Hardware, Step, Test, Typed, disk, memory};
 pub use types::*;
 pub use values::{

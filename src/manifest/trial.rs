@@ -3,8 +3,8 @@
 use regex::Regex;
 use serde::Deserialize;
 
+use super::At;
 use super::values::{expression, parse_size};
-use toml::Spanned;
 
 use super::Text;
 use crate::facts::cell::Cell;
@@ -15,13 +15,13 @@ use crate::manifest::diagnostic::Diagnostic;
 #[serde(default, deny_unknown_fields)]
 pub struct Test {
     /// What is booted. Default: every cell that boots by the rules of [`check`](crate::facts::verdicts).
-    pub cells: Option<Spanned<Vec<Spanned<Cell>>>>,
+    pub cells: Option<At<Vec<At<Cell>>>>,
     /// A regular expression for what the serial port has to show. Default: that the firmware starts the image.
     pub expect: Option<Text>,
     /// Regular expressions for what it must not show.
     pub fail: Vec<Text>,
     /// Seconds that a cell may take. Default 60.
-    pub timeout: Option<Spanned<u64>>,
+    pub timeout: Option<At<u64>>,
     /// The machine's memory, such as `"512MiB"`, the default.
     pub memory: Option<Text>,
     /// Whether the machine has a network card. QEMU acts as its router. Default false.
@@ -31,7 +31,7 @@ pub struct Test {
     /// More arguments for QEMU, one word each.
     pub qemu: Vec<String>,
     /// What is typed, in order.
-    pub send: Vec<Spanned<Send>>,
+    pub send: Vec<At<Send>>,
 }
 
 /// `[[test.send]]`: what is typed when something has been shown. Exactly one of `text` and `keys` is given.
@@ -203,7 +203,7 @@ impl Test {
 }
 
 impl Send {
-    fn step(&self, place: &Spanned<Self>, faults: &mut Vec<Diagnostic>) -> Option<Step> {
+    fn step(&self, place: &At<Self>, faults: &mut Vec<Diagnostic>) -> Option<Step> {
         let after = self.after.as_ref().and_then(|text| expressed(text, faults));
         let what = match (&self.text, self.keys.is_empty()) {
             (Some(text), true) => Typed::Text(text.get_ref().clone()),

@@ -2,15 +2,15 @@
 
 mod boot;
 
+use super::at::At;
 use serde::{Deserialize, Deserializer};
-pub use toml::Spanned;
 
 use super::Test;
 
 pub use boot::*;
 
 /// A string and where it stands.
-pub type Text = Spanned<String>;
+pub type Text = At<String>;
 
 /// The whole manifest.
 #[derive(Debug, Default, Deserialize)]
@@ -23,11 +23,11 @@ pub struct Manifest {
     /// How the ISO 9660 volume describes itself.
     pub iso: Iso,
     /// What goes into the tree, in order.
-    pub files: Vec<Spanned<Files>>,
+    pub files: Vec<At<Files>>,
     /// What firmware starts.
     pub boot: Boot,
     /// What the loader's menu shows, in order.
-    pub menu: Vec<Spanned<MenuEntry>>,
+    pub menu: Vec<At<MenuEntry>>,
     /// How the image presents itself as a disk.
     pub disk: Disk,
     /// What it has to show when it boots.
@@ -57,7 +57,7 @@ pub struct Iso {
     /// ECMA-119 §9.4.23, at most 128 bytes.
     pub application_id: Option<Text>,
     /// Every date of the image. Default: `SOURCE_DATE_EPOCH`, else [`DEFAULT_TIMESTAMP`](super::DEFAULT_TIMESTAMP).
-    pub timestamp: Option<Spanned<toml::value::Datetime>>,
+    pub timestamp: Option<At<toml::value::Datetime>>,
     /// POSIX names, modes, owners and links.
     pub rock_ridge: bool,
     /// A second index with UCS-2 names.
@@ -101,24 +101,24 @@ pub struct Files {
     #[serde(default)]
     pub exclude: Vec<Text>,
     /// Permission bits of files, and of directories with `x` added where `r` is.
-    pub mode: Option<Spanned<u32>>,
+    pub mode: Option<At<u32>>,
     /// Owner.
-    pub uid: Option<Spanned<u32>>,
+    pub uid: Option<At<u32>>,
     /// Group.
-    pub gid: Option<Spanned<u32>>,
+    pub gid: Option<At<u32>>,
     /// What is kept from the host instead of being normalised.
     #[serde(default)]
-    pub preserve: Vec<Spanned<Preserve>>,
+    pub preserve: Vec<At<Preserve>>,
     /// The SHA-256 of a single file, in hexadecimal. Another content is refused.
     pub sha256: Option<Text>,
     /// Whether `from` is an archive whose entries go into the image, not the archive itself.
-    pub unpack: Option<Spanned<bool>>,
+    pub unpack: Option<At<bool>>,
     /// Whether this entry may take the place of an earlier one.
-    pub replace: Option<Spanned<bool>>,
+    pub replace: Option<At<bool>>,
     /// `true` follows links that lead out of `from`, `false` keeps every link. Without it, a link of a build sandbox is an error.
-    pub follow: Option<Spanned<bool>>,
+    pub follow: Option<At<bool>>,
     /// Whether files get mode 0644 even if the host's owner may execute them.
-    pub ignore_mode: Option<Spanned<bool>>,
+    pub ignore_mode: Option<At<bool>>,
 }
 
 impl Files {
@@ -166,7 +166,7 @@ pub struct MenuEntry {
     #[serde(deserialize_with = "one_or_many")]
     pub efi: Vec<Text>,
     /// What the loader does itself.
-    pub action: Option<Spanned<Action>>,
+    pub action: Option<At<Action>>,
 }
 
 impl MenuEntry {
@@ -248,10 +248,10 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, 
             deserializer.deserialize_any(Visitor)
         }
     }
-    let texts = Spanned::<Texts>::deserialize(deserializer)?;
+    let texts = toml::Spanned::<Texts>::deserialize(deserializer)?;
     let span = texts.span();
     Ok(match texts.into_inner() {
-        Texts::One(text) => vec![Spanned::new(span, text)],
+        Texts::One(text) => vec![At::new(Some(span), text)],
         Texts::Many(texts) => texts,
     })
 }
@@ -261,7 +261,7 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, 
 #[serde(default, deny_unknown_fields)]
 pub struct Disk {
     /// Default: `universal` when anything boots, else `none`.
-    pub layout: Option<Spanned<DiskLayout>>,
+    pub layout: Option<At<DiskLayout>>,
 }
 
 /// The named profiles of partition tables.

@@ -3,7 +3,7 @@
 mod menu;
 mod sign;
 
-use super::{Boot, DiskLayout, Files, InfoTable, Manifest, Spanned, Text, Uefi, image_path, parse_size, timestamp};
+use super::{At, Boot, DiskLayout, Files, InfoTable, Manifest, Text, Uefi, image_path, parse_size, timestamp};
 use crate::formats::el_torito::Platform;
 use crate::ground::text::sha256_from_hex;
 use crate::manifest::diagnostic::Diagnostic;
@@ -41,7 +41,7 @@ struct Checks<'t> {
 }
 
 impl Checks<'_> {
-    fn error<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, label: &str) {
+    fn error<T>(&mut self, at: &At<T>, message: impl Into<String>, label: &str) {
         self.diagnostics.push(Diagnostic::error(message, at.span(), label));
     }
 
@@ -157,10 +157,10 @@ impl Checks<'_> {
         }
     }
 
-    fn mode(&mut self, mode: &Spanned<u32>) {
+    fn mode(&mut self, mode: &At<u32>) {
         let value = *mode.get_ref();
-        let written = self.text.get(mode.span()).unwrap_or_default();
-        if value != 0 && !written.starts_with("0o") {
+        let written = mode.span().and_then(|span| self.text.get(span)).unwrap_or_default();
+        if value != 0 && !written.is_empty() && !written.starts_with("0o") {
             let help = match written.chars().all(|digit| digit.is_digit(8)) {
                 true => format!("write 0o{written}"),
                 false => "write it as 0o644".to_owned(),
@@ -233,7 +233,7 @@ impl Checks<'_> {
         if let Some(uefi) = &boot.uefi {
             self.uefi(uefi, with_loader);
         }
-        for entry in boot.entry.iter().map(Spanned::get_ref) {
+        for entry in boot.entry.iter().map(At::get_ref) {
             self.reference(&entry.image);
         }
         self.load_sectors(boot);
@@ -242,7 +242,7 @@ impl Checks<'_> {
     /// El Torito §2.2: a BIOS that loads no sector starts nothing. UEFI 13.3.2.1: for an ESP it means all that follows.
     fn load_sectors(&mut self, boot: &Boot) {
         let default = boot.bios.iter().map(|bios| &bios.get_ref().load_sectors);
-        let others = boot.entry.iter().map(Spanned::get_ref);
+        let others = boot.entry.iter().map(At::get_ref);
         let others = others.filter(|entry| Platform::from_code(*entry.platform.get_ref()) != Platform::Uefi);
         for count in default.chain(others.map(|entry| &entry.load_sectors)).flatten() {
             if *count.get_ref() == 0 {
@@ -268,7 +268,7 @@ impl Checks<'_> {
     }
 
     /// Beside a loader `size` alone is of use too.
-    fn uefi(&mut self, at: &Spanned<Uefi>, with_loader: bool) {
+    fn uefi(&mut self, at: &At<Uefi>, with_loader: bool) {
         let uefi = at.get_ref();
         match (&uefi.image, &uefi.files) {
             (Some(image), Some(_)) => {

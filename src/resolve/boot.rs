@@ -11,7 +11,7 @@ use crate::formats::mbr;
 use crate::ground::read_at::ReadAt;
 use crate::ground::read_at::nonzero_span;
 use crate::manifest::error::Error;
-use crate::manifest::{self, Bios, BootEntry, InfoTable, Spanned, Text, Uefi, image_path};
+use crate::manifest::{self, At, Bios, BootEntry, InfoTable, Text, Uefi, image_path};
 use crate::tree::source::Source;
 use crate::tree::{Kind, Lost, NodeId, Patch, Patched, PayloadId};
 
@@ -62,7 +62,7 @@ impl Resolution<'_> {
         if let Some(bios) = &boot.bios {
             self.bios(bios.get_ref(), &mut parts)?;
         }
-        let uefi = boot.uefi.as_ref().map(Spanned::get_ref);
+        let uefi = boot.uefi.as_ref().map(At::get_ref);
         if uefi.is_some() || !of_loader.is_empty() {
             parts.esp = self.esp(uefi.unwrap_or(&Uefi::default()), of_loader)?;
             if parts.esp.as_ref().is_some_and(|esp| is_asked_for(esp.loaders())) {
@@ -300,7 +300,7 @@ fn patch(table: InfoTable) -> Option<Patch> {
     }
 }
 
-fn emulation(emulation: Option<&Spanned<manifest::Emulation>>) -> Emulation {
+fn emulation(emulation: Option<&At<manifest::Emulation>>) -> Emulation {
     match emulation.map(|emulation| *emulation.get_ref()).unwrap_or_default() {
         manifest::Emulation::None => Emulation::None,
         manifest::Emulation::Floppy12 => Emulation::Floppy12,

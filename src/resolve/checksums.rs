@@ -2,7 +2,7 @@
 
 use crate::formats::sha256sum;
 use crate::ground::text;
-use crate::manifest::{Spanned, image_path};
+use crate::manifest::{At, image_path};
 use crate::tree::contents::Checksums;
 use crate::tree::source::Giver;
 use crate::tree::{Kind, ROOT};
@@ -11,7 +11,7 @@ use super::Resolution;
 
 impl Resolution<'_> {
     /// Puts the list of all files into the tree. Nothing may come in after it.
-    pub(super) fn checksums(&mut self, path: &Spanned<String>) -> Option<Checksums> {
+    pub(super) fn checksums(&mut self, path: &At<String>) -> Option<Checksums> {
         // The manifest's own check has reported a path that is none.
         let to = image_path(path.get_ref()).ok()?;
         let (mut bytes, mut places) = (Vec::new(), Vec::new());

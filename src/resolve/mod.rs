@@ -26,7 +26,7 @@ use crate::ground::stamp;
 use crate::ground::time::Timestamp;
 use crate::manifest::diagnostic::{Diagnostic, Label, Report, Severity};
 use crate::manifest::error::Error;
-use crate::manifest::{self, DEFAULT_TIMESTAMP, DiskLayout, Document, Spanned};
+use crate::manifest::{self, At, DEFAULT_TIMESTAMP, DiskLayout, Document};
 use crate::tree::contents::{BootBytes, BootImage, Contents, Esp, Slots, Tables};
 use crate::tree::{Attributes, NodeId, Tree};
 
@@ -226,8 +226,7 @@ fn output(document: &Document, environment: &Environment, base: &Path) -> PathBu
 
 fn identifiers(document: &Document, output: &Path) -> Identifiers {
     let iso = &document.manifest.iso;
-    let text =
-        |value: &Option<Spanned<String>>| value.as_ref().map(|value| value.get_ref().clone()).unwrap_or_default();
+    let text = |value: &Option<At<String>>| value.as_ref().map(|value| value.get_ref().clone()).unwrap_or_default();
     let volume = match &document.manifest.volume_id {
         Some(volume) => volume.get_ref().clone(),
         None => {
@@ -258,34 +257,29 @@ fn identifiers(document: &Document, output: &Path) -> Identifiers {
 
 impl Resolution<'_> {
     /// Reports a fault of a value and goes on, so that one run shows them all.
-    fn error<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, label: &str) {
+    fn error<T>(&mut self, at: &At<T>, message: impl Into<String>, label: &str) {
         self.say(Severity::Error, at, message.into(), label, None);
     }
 
     /// Reports an error with advice.
-    fn error_with<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, label: &str, help: &str) {
+    fn error_with<T>(&mut self, at: &At<T>, message: impl Into<String>, label: &str, help: &str) {
         self.say(Severity::Error, at, message.into(), label, Some(help.into()));
     }
 
-    fn warn<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, label: &str) {
+    fn warn<T>(&mut self, at: &At<T>, message: impl Into<String>, label: &str) {
         self.say(Severity::Warning, at, message.into(), label, None);
     }
 
     /// Warns, and says what to do.
-    fn warn_with<T>(&mut self, at: &Spanned<T>, message: String, label: &str, help: &str) {
+    fn warn_with<T>(&mut self, at: &At<T>, message: String, label: &str, help: &str) {
         self.say(Severity::Warning, at, message, label, Some(help.into()));
     }
 
-    fn say<T>(&mut self, severity: Severity, at: &Spanned<T>, message: String, label: &str, help: Option<String>) {
-        self.diagnostics.push(Diagnostic {
-            severity,
-            message,
-            labels: vec![Label {
-                span: at.span(),
-                text: label.into(),
-            }],
-            help,
-        });
+    fn say<T>(&mut self, severity: Severity, at: &At<T>, message: String, label: &str, help: Option<String>) {
+        let mut diagnostic = Diagnostic::error(message, at.span(), label);
+        diagnostic.severity = severity;
+        diagnostic.help = help;
+        self.diagnostics.push(diagnostic);
     }
 
     /// A host path of the manifest, relative to it.
@@ -303,7 +297,7 @@ impl Resolution<'_> {
         let origin = self.tree.node(node).origin?;
         let entry = self.document.manifest.files.get(origin as usize)?;
         Some(Label {
-            span: entry.get_ref().to.span(),
+            span: entry.get_ref().to.span()?,
             text: "first put here".into(),
         })
     }

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::ground::text;
-use crate::manifest::diagnostic::{Diagnostic, Label, Severity};
+use crate::manifest::diagnostic::Diagnostic;
 use crate::manifest::error::Error;
-use crate::manifest::{self, Files, Spanned, image_path};
+use crate::manifest::{self, At, Files, image_path};
 use crate::tree::source::Giver;
 use crate::tree::{Attributes, Conflict, Kind, NodeId, ROOT};
 
@@ -16,7 +16,7 @@ use super::walk::Exclude;
 
 impl Resolution<'_> {
     /// Puts what one `[[files]]` entry names into the tree.
-    pub(super) fn add_files(&mut self, origin: u32, entry: &Spanned<Files>) -> Result<(), Error> {
+    pub(super) fn add_files(&mut self, origin: u32, entry: &At<Files>) -> Result<(), Error> {
         let entry = entry.get_ref();
         let Ok(to) = image_path(entry.to.get_ref()) else {
             // The manifest's own check has reported it.
@@ -45,7 +45,7 @@ impl Resolution<'_> {
     fn add_from(
         &mut self,
         entry: &Files,
-        from: &Spanned<String>,
+        from: &At<String>,
         to: &[&[u8]],
         into: bool,
         rules: &Rules,
@@ -93,7 +93,7 @@ impl Resolution<'_> {
     }
 
     /// Reports an input that cannot be used. If the path looks like one for a shell, the help says so.
-    pub(super) fn missing(&mut self, text: &Spanned<String>, error: &std::io::Error) {
+    pub(super) fn missing(&mut self, text: &At<String>, error: &std::io::Error) {
         let message = format!("cannot use {:?}: {error}", text.get_ref());
         match manifest::of_a_shell(text.get_ref()) {
             Some(help) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -118,7 +118,7 @@ impl Resolution<'_> {
     fn add_tree(
         &mut self,
         entry: &Files,
-        from: &Spanned<String>,
+        from: &At<String>,
         path: &Path,
         to: &[&[u8]],
         rules: &Rules,
@@ -274,16 +274,9 @@ impl Resolution<'_> {
             ),
         };
         let path = text::visible(&self.tree.path(node));
-        let mut labels = vec![Label {
-            span: entry.to.span(),
-            text: "and again here".into(),
-        }];
-        labels.extend(self.origin_label(node));
-        self.diagnostics.push(Diagnostic {
-            severity: Severity::Error,
-            message: format!("{path} {message}"),
-            labels,
-            help: help.map(str::to_owned),
-        });
+        let mut diagnostic = Diagnostic::error(format!("{path} {message}"), entry.to.span(), "and again here");
+        diagnostic.labels.extend(self.origin_label(node));
+        diagnostic.help = help.map(str::to_owned);
+        self.diagnostics.push(diagnostic);
     }
 }

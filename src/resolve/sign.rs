@@ -8,14 +8,14 @@ use crate::facts::loaders::loader_facts;
 use crate::facts::secure_boot;
 use crate::formats::authenticode::{Certificate, SigningKey};
 use crate::ground::text;
-use crate::manifest::{Spanned, Text};
+use crate::manifest::{At, Text};
 
 use super::Resolution;
 
 /// Who signs, and where the manifest says so.
 enum By<'d> {
     Key(Box<SigningKey>, &'d Text),
-    Command(&'d Spanned<Vec<Text>>),
+    Command(&'d At<Vec<Text>>),
 }
 
 /// What `[boot.sign]` says, read once.
@@ -80,7 +80,7 @@ impl<'d> Resolution<'d> {
     /// Runs a command in the manifest's directory, and looks at what it has made.
     fn signed_by(
         &self,
-        command: &Spanned<Vec<Text>>,
+        command: &At<Vec<Text>>,
         program: &[u8],
         certificate: Option<&Certificate>,
     ) -> Result<Vec<u8>, String> {

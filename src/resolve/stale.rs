@@ -2,7 +2,7 @@
 
 use super::sources::Image;
 use crate::ground::text;
-use crate::manifest::Spanned;
+use crate::manifest::At;
 use crate::tree::{Kind, PayloadId};
 
 use super::Resolution;
@@ -32,7 +32,7 @@ pub(super) struct List {
 
 impl Resolution<'_> {
     /// Says what of an image is not unpacked, where the manifest has nothing in its place.
-    pub(super) fn warn_of_image(&mut self, from: &Spanned<String>, image: Image) {
+    pub(super) fn warn_of_image(&mut self, from: &At<String>, image: Image) {
         let name = from.get_ref();
         if image.bootable && !self.document.manifest.boots() {
             self.warn_with(

@@ -14,7 +14,7 @@ use crate::ground::spool::{Place, Spool};
 use crate::ground::stamp::Stamp;
 use crate::ground::text;
 use crate::manifest::error::Error;
-use crate::manifest::{Files, Spanned};
+use crate::manifest::{At, Files};
 use crate::tree::source::{Member, Source};
 use crate::tree::{Attributes, Kind, NodeId, PayloadId};
 
@@ -64,7 +64,7 @@ impl Resolution<'_> {
     pub(super) fn add_archive(
         &mut self,
         entry: &Files,
-        from: &Spanned<String>,
+        from: &At<String>,
         path: &Path,
         (to, into): (&[&[u8]], bool),
         rules: &Rules,
@@ -101,7 +101,7 @@ impl Resolution<'_> {
     }
 
     /// What is in a file of the host that is compressed by itself; none if that is wrong, which is reported.
-    pub(super) fn decompressed(&mut self, from: &Spanned<String>) -> Result<Option<PayloadId>, Error> {
+    pub(super) fn decompressed(&mut self, from: &At<String>) -> Result<Option<PayloadId>, Error> {
         let path = self.host_path(from.get_ref());
         let Some((file, _)) = self.host.input(&path, None)? else {
             return Ok(None);
@@ -123,7 +123,7 @@ impl Resolution<'_> {
     fn add_entries(
         &mut self,
         entry: &Files,
-        from: &Spanned<String>,
+        from: &At<String>,
         to: &[&[u8]],
         entries: &[ArchiveEntry],
         mut unpacking: Unpacking,
@@ -161,7 +161,7 @@ impl Resolution<'_> {
     /// What is in an archive; none if it is wrong, which is reported.
     fn content_of(
         &mut self,
-        from: &Spanned<String>,
+        from: &At<String>,
         path: &Path,
         file: File,
     ) -> Result<Option<(Content, Unpacking)>, Error> {
@@ -214,7 +214,7 @@ impl Resolution<'_> {
     /// What an entry that is no directory becomes in the tree; none if it is left out. `place` is where its bytes are.
     fn archived(
         &mut self,
-        from: &Spanned<String>,
+        from: &At<String>,
         unpacking: &mut Unpacking,
         archived: &ArchiveEntry,
         place: Option<Place>,

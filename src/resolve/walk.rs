@@ -10,7 +10,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::ground::text::visible_path;
 use crate::manifest::error::Error;
-use crate::manifest::{Files, Spanned};
+use crate::manifest::{At, Files};
 use crate::tree::{Kind, NodeId};
 
 use super::Resolution;
@@ -35,7 +35,7 @@ pub(super) struct Exclude {
 
 impl Exclude {
     /// The patterns, or which one does not compile and why.
-    pub(super) fn new(patterns: &[Spanned<String>]) -> Result<Self, (usize, String)> {
+    pub(super) fn new(patterns: &[At<String>]) -> Result<Self, (usize, String)> {
         let mut set = GlobSetBuilder::new();
         let (mut by_name, mut directories_only) = (Vec::new(), Vec::new());
         for (index, pattern) in patterns.iter().enumerate() {

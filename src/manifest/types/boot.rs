@@ -2,30 +2,30 @@
 
 use serde::Deserialize;
 
-use super::{Spanned, Text};
+use super::{At, Text};
 
 /// `[boot]`: what firmware starts.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Boot {
     /// Who provides the boot images. Default: `builtin` with a `[[menu]]`, else `none`.
-    pub loader: Option<Spanned<Loader>>,
+    pub loader: Option<At<Loader>>,
     /// What the loader is for. Default: all that the menu's kernels can run under.
-    pub firmware: Option<Spanned<Vec<Spanned<Firmware>>>>,
+    pub firmware: Option<At<Vec<At<Firmware>>>>,
     /// Seconds until the default entry starts; 0 is at once, -1 never. Default 5.
-    pub timeout: Option<Spanned<i64>>,
+    pub timeout: Option<At<i64>>,
     /// The title of the entry that is chosen at first. Default: the first.
     pub default: Option<Text>,
     /// The speed of the first serial port, for the loader's console there.
-    pub serial: Option<Spanned<u32>>,
+    pub serial: Option<At<u32>>,
     /// The El Torito image of platform 0, and the boot code of the stick.
-    pub bios: Option<Spanned<Bios>>,
+    pub bios: Option<At<Bios>>,
     /// The ESP.
-    pub uefi: Option<Spanned<Uefi>>,
+    pub uefi: Option<At<Uefi>>,
     /// Further El Torito entries.
-    pub entry: Vec<Spanned<BootEntry>>,
+    pub entry: Vec<At<BootEntry>>,
     /// Who signs the built-in loader for Secure Boot.
-    pub sign: Option<Spanned<Sign>>,
+    pub sign: Option<At<Sign>>,
 }
 
 /// `[boot.sign]`: a key and its certificate, or a command that signs.
@@ -37,7 +37,7 @@ pub struct Sign {
     /// Its certificate: host path of PEM or DER.
     pub cert: Option<Text>,
     /// A program and its words, of which `{in}` and `{out}` stand for files.
-    pub command: Option<Spanned<Vec<Text>>>,
+    pub command: Option<At<Vec<Text>>>,
 }
 
 /// Who provides the boot images.
@@ -87,13 +87,13 @@ pub struct Bios {
     /// Host path or `iso:/...`.
     pub image: Option<Text>,
     /// How the BIOS presents the image.
-    pub emulation: Option<Spanned<Emulation>>,
+    pub emulation: Option<At<Emulation>>,
     /// How many 512-byte virtual sectors the BIOS loads. Default 4.
-    pub load_sectors: Option<Spanned<u16>>,
+    pub load_sectors: Option<At<u16>>,
     /// The real-mode segment to load to; 0 is 0x7C0.
-    pub load_segment: Option<Spanned<u16>>,
+    pub load_segment: Option<At<u16>>,
     /// What is patched into the image and into `mbr`.
-    pub info_table: Option<Spanned<InfoTable>>,
+    pub info_table: Option<At<InfoTable>>,
     /// Host path or `iso:/...` of the MBR's boot code.
     pub mbr: Option<Text>,
 }
@@ -149,15 +149,15 @@ pub struct Uefi {
 #[serde(deny_unknown_fields)]
 pub struct BootEntry {
     /// El Torito §2.1 and UEFI 13.3.2.1: 0 x86 BIOS, 1 PowerPC, 2 Mac, 0xEF UEFI.
-    pub platform: Spanned<u8>,
+    pub platform: At<u8>,
     /// Host path or `iso:/...`.
     pub image: Text,
     /// How the firmware presents the image.
-    pub emulation: Option<Spanned<Emulation>>,
+    pub emulation: Option<At<Emulation>>,
     /// How many 512-byte virtual sectors are loaded. Default: 4, for UEFI the whole image.
-    pub load_sectors: Option<Spanned<u16>>,
+    pub load_sectors: Option<At<u16>>,
     /// The real-mode segment to load to; 0 is 0x7C0.
-    pub load_segment: Option<Spanned<u16>>,
+    pub load_segment: Option<At<u16>>,
     /// What is patched into the image.
-    pub info_table: Option<Spanned<InfoTable>>,
+    pub info_table: Option<At<InfoTable>>,
 }

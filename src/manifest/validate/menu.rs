@@ -3,7 +3,7 @@
 use super::Checks;
 use crate::facts::menu_file::MOST_ENTRIES;
 use crate::manifest::diagnostic::Diagnostic;
-use crate::manifest::{Firmware, Loader, Manifest, MenuEntry, Spanned, Text};
+use crate::manifest::{At, Firmware, Loader, Manifest, MenuEntry, Text};
 
 impl Checks<'_> {
     /// Every fault of the menu and of what belongs to it.
@@ -69,7 +69,7 @@ impl Checks<'_> {
         }
     }
 
-    fn menu_entry(&mut self, at: &Spanned<MenuEntry>) {
+    fn menu_entry(&mut self, at: &At<MenuEntry>) {
         let entry = at.get_ref();
         let one_file = [&entry.kernel, &entry.bios].into_iter().flatten();
         for path in one_file.chain(&entry.efi).chain(&entry.initrd) {
@@ -201,7 +201,7 @@ mod tests {
             [vec!["initrd.img"], vec!["ucode.img", "initrd.img"], vec![]]
         );
         assert_eq!(
-            &text[entries[0].initrd[0].span()],
+            &text[entries[0].initrd[0].span().unwrap()],
             "\"initrd.img\"",
             "it keeps its place"
         );

@@ -18,7 +18,8 @@ impl Resolution<'_> {
                 self.warn_with(line, message.into(), "read by no loader", "initrd = \"initrd.img\"");
             }
             // TOML 1.1: an escape of a basic string, which GRUB and systemd want to see as it is.
-            let written = self.document.text.get(line.span()).unwrap_or_default();
+            let written = line.span().and_then(|span| self.document.text.get(span));
+            let written = written.unwrap_or_default();
             if written.starts_with('"') && written.contains("\\x") {
                 let message = "TOML has made a character of `\\x..` in this command line, a blank of `\\x20`";
                 self.warn_with(
