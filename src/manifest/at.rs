@@ -24,6 +24,11 @@ impl<T> At<T> {
         &self.value
     }
 
+    /// Another value at the same place.
+    pub fn map<U>(&self, change: impl FnOnce(&T) -> U) -> At<U> {
+        At::new(self.span(), change(&self.value))
+    }
+
     /// Its place, if it came from a text.
     pub fn span(&self) -> Option<Range<usize>> {
         self.place.clone()

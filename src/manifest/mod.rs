@@ -14,6 +14,7 @@ pub mod diagnostic;
 pub mod error;
 mod keys;
 mod parse;
+mod reference;
 mod trial;
 mod types;
 mod validate;
@@ -31,6 +32,7 @@ use diagnostic::{Diagnostic, Report, Severity};
 use error::Error;
 
 pub use at::At;
+pub use reference::Reference;
 pub use trial::{Expectations, Hardware, Step, Test, Typed, disk, memory};
 pub use types::*;
 pub use values::{

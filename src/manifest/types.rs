@@ -3,6 +3,7 @@
 mod boot;
 
 use super::at::At;
+use super::reference::Reference;
 use serde::{Deserialize, Deserializer};
 
 use super::Test;
@@ -154,17 +155,17 @@ pub struct MenuEntry {
     /// What the menu shows. Default: `Boot`, of an action its name in words.
     pub title: Option<Text>,
     /// A Linux kernel: host path or `iso:/...`.
-    pub kernel: Option<Text>,
+    pub kernel: Option<At<Reference>>,
     /// Its initrds, one or a list.
     #[serde(deserialize_with = "one_or_many")]
-    pub initrd: Vec<Text>,
+    pub initrd: Vec<At<Reference>>,
     /// The command line of the kernel or program.
     pub cmdline: Option<Text>,
     /// A program that BIOS starts: host path or `iso:/...`.
-    pub bios: Option<Text>,
+    pub bios: Option<At<Reference>>,
     /// What UEFI starts: a program, or one for each processor; host paths or `iso:/...`.
     #[serde(deserialize_with = "one_or_many")]
-    pub efi: Vec<Text>,
+    pub efi: Vec<At<Reference>>,
     /// What the loader does itself.
     pub action: Option<At<Action>>,
 }
@@ -221,38 +222,41 @@ impl Action {
 }
 
 /// A string, or a list of them; each keeps its place.
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Error> {
-    enum Texts {
-        One(String),
-        Many(Vec<Text>),
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<At<Reference>>, D::Error> {
+    enum References {
+        One(Reference),
+        Many(Vec<At<Reference>>),
     }
     struct Visitor;
     impl<'de> serde::de::Visitor<'de> for Visitor {
-        type Value = Texts;
-        fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            out.write_str("a string or a list of strings")
+        type Value = References;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a string or a list of strings")
         }
-        fn visit_str<E>(self, text: &str) -> Result<Texts, E> {
-            Ok(Texts::One(text.to_owned()))
+
+        fn visit_str<E>(self, text: &str) -> Result<References, E> {
+            Ok(References::One(text.to_owned().into()))
         }
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {
-            let mut texts = Vec::new();
-            while let Some(text) = list.next_element()? {
-                texts.push(text);
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<References, A::Error> {
+            let mut references = Vec::new();
+            while let Some(reference) = list.next_element()? {
+                references.push(reference);
             }
-            Ok(Texts::Many(texts))
+            Ok(References::Many(references))
         }
     }
-    impl<'de> Deserialize<'de> for Texts {
+    impl<'de> Deserialize<'de> for References {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             deserializer.deserialize_any(Visitor)
         }
     }
-    let texts = toml::Spanned::<Texts>::deserialize(deserializer)?;
-    let span = texts.span();
-    Ok(match texts.into_inner() {
-        Texts::One(text) => vec![At::new(Some(span), text)],
-        Texts::Many(texts) => texts,
+    let references = toml::Spanned::<References>::deserialize(deserializer)?;
+    let span = references.span();
+    Ok(match references.into_inner() {
+        References::One(reference) => vec![At::new(Some(span), reference)],
+        References::Many(references) => references,
     })
 }
 

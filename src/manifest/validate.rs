@@ -3,7 +3,9 @@
 mod menu;
 mod sign;
 
-use super::{At, Boot, DiskLayout, Files, InfoTable, Manifest, Text, Uefi, image_path, parse_size, timestamp};
+use super::{
+    At, Boot, DiskLayout, Files, InfoTable, Manifest, Reference, Text, Uefi, image_path, parse_size, timestamp,
+};
 use crate::formats::el_torito::Platform;
 use crate::ground::text::sha256_from_hex;
 use crate::manifest::diagnostic::Diagnostic;
@@ -189,17 +191,19 @@ impl Checks<'_> {
     }
 
     /// A host path or `iso:/...`.
-    fn reference(&mut self, path: &Text) {
-        self.not_empty(path, "a path");
-        if let Some(rest) = path.get_ref().strip_prefix("iso:") {
-            if !rest.starts_with('/') {
-                self.error(
-                    path,
-                    "a path in the image is written `iso:/...`",
-                    "no `/` behind `iso:`",
-                );
-            } else if let Err(message) = image_path(rest) {
-                self.error(path, message, "this path");
+    fn reference(&mut self, named: &At<Reference>) {
+        match named.get_ref() {
+            Reference::Host(path) if path.is_empty() => self.error(named, "a path cannot be empty", "empty"),
+            Reference::Host(_) => {}
+            Reference::Image(path) if !path.starts_with('/') => self.error(
+                named,
+                "a path in the image is written `iso:/...`",
+                "no `/` behind `iso:`",
+            ),
+            Reference::Image(path) => {
+                if let Err(message) = image_path(path) {
+                    self.error(named, message, "this path");
+                }
             }
         }
     }

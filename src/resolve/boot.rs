@@ -11,7 +11,7 @@ use crate::formats::mbr;
 use crate::ground::read_at::ReadAt;
 use crate::ground::read_at::nonzero_span;
 use crate::manifest::error::Error;
-use crate::manifest::{self, At, Bios, BootEntry, InfoTable, Text, Uefi, image_path};
+use crate::manifest::{self, At, Bios, BootEntry, InfoTable, Reference, Uefi, image_path};
 use crate::tree::source::Source;
 use crate::tree::{Kind, Lost, NodeId, Patch, Patched, PayloadId};
 
@@ -35,7 +35,7 @@ pub(super) struct Parts {
 
 /// The keys that `[boot.bios]` and `[[boot.entry]]` share.
 struct Keys<'m> {
-    image: &'m Text,
+    image: &'m At<Reference>,
     emulation: Emulation,
     load_sectors: Option<u16>,
     load_segment: u16,
@@ -248,31 +248,33 @@ impl Resolution<'_> {
     }
 
     /// The payload of a host path or of `iso:/...`.
-    pub(super) fn reference(&mut self, text: &Text) -> Result<Option<PayloadId>, Error> {
-        if !text.get_ref().starts_with("iso:") {
-            let path = self.host_path(text.get_ref());
-            return match path.metadata() {
-                Ok(data) if data.is_file() => self.host.named(&mut self.tree, &path),
-                Ok(_) => {
-                    self.error(text, format!("{:?} is not a regular file", text.get_ref()), "");
-                    Ok(None)
-                }
-                Err(error) => {
-                    self.missing(text, &error);
-                    Ok(None)
-                }
-            };
+    pub(super) fn reference(&mut self, named: &At<Reference>) -> Result<Option<PayloadId>, Error> {
+        let path = match named.get_ref() {
+            Reference::Host(path) => path,
+            Reference::Image(path) => {
+                let node = self.image_file(named, path);
+                return Ok(node.and_then(|node| match self.tree.node(node).kind {
+                    Kind::File(payload) => Some(payload),
+                    _ => None,
+                }));
+            }
+        };
+        let host = self.host_path(path);
+        match host.metadata() {
+            Ok(data) if data.is_file() => self.host.named(&mut self.tree, &host),
+            Ok(_) => {
+                self.error(named, format!("{path:?} is not a regular file"), "");
+                Ok(None)
+            }
+            Err(error) => {
+                self.missing(&named.map(|_| path.clone()), &error);
+                Ok(None)
+            }
         }
-        let node = self.image_file(text);
-        Ok(node.and_then(|node| match self.tree.node(node).kind {
-            Kind::File(payload) => Some(payload),
-            _ => None,
-        }))
     }
 
-    /// The file of the image that `iso:/...` names, symbolic links followed.
-    pub(super) fn image_file(&mut self, text: &Text) -> Option<NodeId> {
-        let path = text.get_ref().strip_prefix("iso:")?;
+    /// The file of the image with this path, symbolic links followed.
+    pub(super) fn image_file(&mut self, text: &At<Reference>, path: &str) -> Option<NodeId> {
         let image = image_path(path).ok()?;
         let named: Vec<&[u8]> = image.components.iter().map(|name| name.as_bytes()).collect();
         match self.tree.follow(&named) {

@@ -15,7 +15,7 @@ use crate::ground::read_at::ReadAt;
 use crate::ground::text;
 use crate::manifest::diagnostic::{Diagnostic, Severity};
 use crate::manifest::error::Error;
-use crate::manifest::{DiskLayout, Text, Uefi, image_path, parse_size};
+use crate::manifest::{At, DiskLayout, Reference, Text, Uefi, image_path, parse_size};
 use crate::tree::contents::in_second_esp;
 use crate::tree::{Kind, PayloadId, ROOT};
 
@@ -168,7 +168,7 @@ impl Resolution<'_> {
     }
 
     /// What may keep firmware from reading a ready FAT volume as we do. Its bytes go into the image as they are.
-    fn doubts(&mut self, image: &Text, contents: &fat::Contents, volume: &dyn ReadAt) {
+    fn doubts(&mut self, image: &At<Reference>, contents: &fat::Contents, volume: &dyn ReadAt) {
         if let Some(note) = contents.notes.first() {
             self.warn(image, format!("the FAT volume is damaged: {note}"), "this image");
         } else if let Err(difference) = fat::agrees(volume, contents) {
@@ -178,7 +178,7 @@ impl Resolution<'_> {
     }
 
     /// A ready FAT volume: its own index is read, so that the plan can name what is in it.
-    fn ready_esp(&mut self, image: &Text) -> Result<Option<Esp>, Error> {
+    fn ready_esp(&mut self, image: &At<Reference>) -> Result<Option<Esp>, Error> {
         let Some(payload) = self.reference(image)? else {
             return Ok(None);
         };

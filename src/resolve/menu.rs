@@ -11,7 +11,7 @@ use crate::formats::el_torito::{Emulation, Platform};
 use crate::formats::pe::Machine;
 use crate::ground::text;
 use crate::manifest::error::Error;
-use crate::manifest::{Action, Firmware, MenuEntry, Text};
+use crate::manifest::{Action, At, Firmware, MenuEntry, Reference};
 use crate::resolve::loader::builtin;
 use crate::tree::source::Giver;
 use crate::tree::{Attributes, Conflict, Kind, NodeId, Patch, Patched, PayloadId, ROOT};
@@ -196,7 +196,7 @@ impl Resolution<'_> {
     }
 
     /// A file of the menu: where `iso:/` leads, else from the host to `/boot/NAME`.
-    fn boot_file(&mut self, path: &Text) -> Result<Option<(PayloadId, Vec<u8>)>, Error> {
+    fn boot_file(&mut self, path: &At<Reference>) -> Result<Option<(PayloadId, Vec<u8>)>, Error> {
         let Some(payload) = self.reference(path)? else {
             return Ok(None);
         };
@@ -204,18 +204,19 @@ impl Resolution<'_> {
     }
 
     /// The path in the image of a file of the menu, where it is put if it comes from the host.
-    fn boot_place(&mut self, path: &Text, payload: PayloadId) -> Option<Vec<u8>> {
-        if path.get_ref().starts_with("iso:") {
-            return self.image_file(path).map(|node| self.tree.path(node));
-        }
-        let host = self.host_path(path.get_ref());
+    fn boot_place(&mut self, named: &At<Reference>, payload: PayloadId) -> Option<Vec<u8>> {
+        let path = match named.get_ref() {
+            Reference::Host(path) => path,
+            Reference::Image(path) => return self.image_file(named, path).map(|node| self.tree.path(node)),
+        };
+        let host = self.host_path(path);
         let name = host.file_name()?.as_encoded_bytes().to_vec();
-        let node = self.place_boot_file(path, &name, payload)?;
+        let node = self.place_boot_file(named, &name, payload)?;
         Some(self.tree.path(node))
     }
 
     /// Puts a payload into `/boot` under a name, numbered if another file has it.
-    fn place_boot_file(&mut self, at: &Text, name: &[u8], payload: PayloadId) -> Option<NodeId> {
+    fn place_boot_file(&mut self, at: &At<Reference>, name: &[u8], payload: PayloadId) -> Option<NodeId> {
         let directory = match self.tree.directory(ROOT, b"boot", self.implied) {
             Ok(directory) => directory,
             Err(_) => {

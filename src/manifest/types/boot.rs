@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{At, Text};
+use super::{At, Reference, Text};
 
 /// `[boot]`: what firmware starts.
 #[derive(Debug, Default, Deserialize)]
@@ -85,7 +85,7 @@ impl Firmware {
 #[serde(default, deny_unknown_fields)]
 pub struct Bios {
     /// Host path or `iso:/...`.
-    pub image: Option<Text>,
+    pub image: Option<At<Reference>>,
     /// How the BIOS presents the image.
     pub emulation: Option<At<Emulation>>,
     /// How many 512-byte virtual sectors the BIOS loads. Default 4.
@@ -95,7 +95,7 @@ pub struct Bios {
     /// What is patched into the image and into `mbr`.
     pub info_table: Option<At<InfoTable>>,
     /// Host path or `iso:/...` of the MBR's boot code.
-    pub mbr: Option<Text>,
+    pub mbr: Option<At<Reference>>,
 }
 
 /// El Torito's boot media types, §2.2.
@@ -137,11 +137,11 @@ pub enum InfoTable {
 #[serde(default, deny_unknown_fields)]
 pub struct Uefi {
     /// A ready FAT volume: host path or `iso:/...`.
-    pub image: Option<Text>,
+    pub image: Option<At<Reference>>,
     /// How large the ESP is that is made of `files`, such as `"64MiB"`. Default: what they need and a little.
     pub size: Option<Text>,
     /// Path in the ESP and host path or `iso:/...`, sorted by the ESP's path.
-    pub files: Option<std::collections::BTreeMap<Text, Text>>,
+    pub files: Option<std::collections::BTreeMap<Text, At<Reference>>>,
 }
 
 /// `[[boot.entry]]`: a further El Torito entry.
@@ -151,7 +151,7 @@ pub struct BootEntry {
     /// El Torito §2.1 and UEFI 13.3.2.1: 0 x86 BIOS, 1 PowerPC, 2 Mac, 0xEF UEFI.
     pub platform: At<u8>,
     /// Host path or `iso:/...`.
-    pub image: Text,
+    pub image: At<Reference>,
     /// How the firmware presents the image.
     pub emulation: Option<At<Emulation>>,
     /// How many 512-byte virtual sectors are loaded. Default: 4, for UEFI the whole image.

@@ -3,7 +3,7 @@
 use super::Checks;
 use crate::facts::menu_file::MOST_ENTRIES;
 use crate::manifest::diagnostic::Diagnostic;
-use crate::manifest::{At, Firmware, Loader, Manifest, MenuEntry, Text};
+use crate::manifest::{At, Firmware, Loader, Manifest, MenuEntry};
 
 impl Checks<'_> {
     /// Every fault of the menu and of what belongs to it.
@@ -105,8 +105,8 @@ impl Checks<'_> {
     }
 
     /// The menu file has a line for each value.
-    fn one_line(&mut self, text: &Text, what: &str) {
-        if text.get_ref().chars().any(char::is_control) {
+    fn one_line<T: std::fmt::Display>(&mut self, text: &At<T>, what: &str) {
+        if text.get_ref().to_string().chars().any(char::is_control) {
             self.error(
                 text,
                 format!("{what} is one line without control characters"),
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(titles, ["Boot", "Two", "Memory test", "Off", "About this machine"]);
         let initrds: Vec<Vec<_>> = entries
             .iter()
-            .map(|entry| entry.initrd.iter().map(|text| &text.get_ref()[..]).collect())
+            .map(|entry| entry.initrd.iter().map(|named| named.get_ref().to_string()).collect())
             .collect();
         assert_eq!(
             initrds[..3],

@@ -6,7 +6,7 @@ use crate::formats::pe::Machine;
 use crate::ground::decompress::Compression;
 use crate::look::inspect;
 use crate::manifest::error::Error;
-use crate::manifest::{Firmware, MenuEntry, Text};
+use crate::manifest::{At, Firmware, MenuEntry, Reference};
 use crate::resolve::Resolution;
 use crate::resolve::loader::builtin::{LARGEST_PROGRAM, LONGEST_BIOS_COMMAND_LINE, LONGEST_COMMAND_LINE, kernel};
 use crate::tree::PayloadId;
@@ -18,7 +18,7 @@ impl Resolution<'_> {
     /// A kernel, with what its entry gives it.
     pub(super) fn kernel(
         &mut self,
-        path: &Text,
+        path: &At<Reference>,
         entry: &MenuEntry,
         initrds: &[Initrd],
     ) -> Result<Option<Found>, Error> {
@@ -52,7 +52,13 @@ impl Resolution<'_> {
     }
 
     /// Whether the command line is as short as the kernel takes.
-    fn command_line(&mut self, path: &Text, entry: &MenuEntry, program: &kernel::Program, starts: &mut Starts) {
+    fn command_line(
+        &mut self,
+        path: &At<Reference>,
+        entry: &MenuEntry,
+        program: &kernel::Program,
+        starts: &mut Starts,
+    ) {
         let Some(line) = &entry.cmdline else { return };
         let (length, name) = (line.get_ref().len(), path.get_ref());
         let (limit, whose) = match program.command_line {
@@ -77,7 +83,7 @@ impl Resolution<'_> {
     /// Whether there is room for the initrds where a firmware's loader has to put them.
     fn room_for_initrds(
         &mut self,
-        path: &Text,
+        path: &At<Reference>,
         entry: &MenuEntry,
         (program, length): (&kernel::Program, u64),
         initrds: &[Initrd],
@@ -110,7 +116,7 @@ impl Resolution<'_> {
     }
 
     /// Takes a firmware away from those that start an entry, and says why.
-    fn lacking(&mut self, at: &Text, firmware: Firmware, reason: String, starts: &mut Starts) {
+    fn lacking<T>(&mut self, at: &At<T>, firmware: Firmware, reason: String, starts: &mut Starts) {
         for (one, starts) in Firmware::ALL.iter().zip(starts.iter_mut()) {
             if *one == firmware && *starts {
                 *starts = false;
@@ -122,7 +128,7 @@ impl Resolution<'_> {
     }
 
     /// Some distributions compress the kernel for 64-bit ARM with gzip, which UEFI does not start: it goes into the image decompressed.
-    fn uncompressed_kernel(&mut self, path: &Text, payload: PayloadId) -> Result<Option<PayloadId>, Error> {
+    fn uncompressed_kernel(&mut self, path: &At<Reference>, payload: PayloadId) -> Result<Option<PayloadId>, Error> {
         let name = path.get_ref();
         let bytes = self.open(payload)?.0;
         let start = bytes.read_vec_at(0, bytes.size().min(16)).unwrap_or_default();
@@ -130,12 +136,12 @@ impl Resolution<'_> {
             return Ok(Some(payload));
         };
         let how = compression.name();
-        if name.starts_with("iso:") {
+        let Reference::Host(host) = path.get_ref() else {
             let message = format!("{name:?} is compressed with {how}, and no firmware starts it so");
             self.error(path, message, "decompress it, or name it by its path on the host");
             return Ok(None);
-        }
-        let Some(decompressed) = self.decompressed(path)? else {
+        };
+        let Some(decompressed) = self.decompressed(&path.map(|_| host.clone()))? else {
             return Ok(None);
         };
         let program = kernel::read(self.open(decompressed)?.0.as_ref());
@@ -150,7 +156,7 @@ impl Resolution<'_> {
     }
 
     /// A program for BIOS: anything but what is known to be no such program.
-    pub(super) fn bios_program(&mut self, path: &Text) -> Result<Option<Found>, Error> {
+    pub(super) fn bios_program(&mut self, path: &At<Reference>) -> Result<Option<Found>, Error> {
         let Some((payload, place)) = self.boot_file(path)? else {
             return Ok(None);
         };
@@ -179,7 +185,7 @@ impl Resolution<'_> {
     }
 
     /// Programs for UEFI, one for each processor: each with its key in the menu file.
-    pub(super) fn efi_programs(&mut self, paths: &[Text]) -> Result<Vec<(&'static str, Found)>, Error> {
+    pub(super) fn efi_programs(&mut self, paths: &[At<Reference>]) -> Result<Vec<(&'static str, Found)>, Error> {
         let mut programs: Vec<(&'static str, Found)> = Vec::new();
         for path in paths {
             let Some((payload, place)) = self.boot_file(path)? else {
@@ -223,12 +229,12 @@ fn key(machine: Machine) -> Option<&'static str> {
     }
 }
 
-fn for_nobody(name: &str, machine: Machine) -> String {
+fn for_nobody(name: &Reference, machine: Machine) -> String {
     format!("{name:?} is for {machine}, and the built-in loader is for x64, ia32 and aa64")
 }
 
 /// Why the loader could not start a file as a kernel.
-fn unfit_kernel(program: &kernel::Program, name: &str) -> Option<String> {
+fn unfit_kernel(program: &kernel::Program, name: &Reference) -> Option<String> {
     match program.efi.first() {
         Some(machine) if key(*machine).is_none() => Some(for_nobody(name, *machine)),
         None if program.boot_protocol.is_none() => Some(format!(
