@@ -2,7 +2,7 @@
 
 use crate::facts::LoaderFacts;
 
-use super::loaders::{is_beside_loader, is_in_directory};
+use super::loader_paths::{is_beside_loader, is_in_directory};
 
 /// The longest list of shim's fallback that is read, in bytes.
 pub(crate) const LONGEST_LIST: u64 = 64 << 10;

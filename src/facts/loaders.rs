@@ -11,23 +11,10 @@ use crate::ground::read_at::{Pieces, ReadAt};
 use crate::ground::text;
 
 use super::fallback::{LONGEST_LIST, is_list, with_lists};
+use super::loader_paths::{is_beside_loader, is_in_directory, is_loader};
 
 /// How many programs of a volume are read. Installers have up to eight.
 pub(crate) const MAX_PROGRAMS: usize = 64;
-
-/// Whether the name at `path` in the ESP is one that firmware starts by default, UEFI 3.5.1.1, or that shim starts, which is beside
-/// it as `grubx64.efi`.
-pub(crate) fn is_loader(path: &str) -> bool {
-    let upper = path.to_ascii_uppercase();
-    let named = ["/EFI/BOOT/BOOT", "/EFI/BOOT/GRUB"];
-    is_beside_loader(path) && named.iter().any(|start| upper.starts_with(start))
-}
-
-/// Whether the path is of a program beside those: what shim starts has the name that shim was built with.
-pub(super) fn is_beside_loader(path: &str) -> bool {
-    let upper = path.to_ascii_uppercase();
-    upper.starts_with("/EFI/BOOT/") && upper.ends_with(".EFI") && upper.matches('/').count() == 3
-}
 
 /// What an EFI program says of itself. Its signatures are verified.
 pub(crate) fn loader_facts(path: &str, file: &dyn ReadAt) -> LoaderFacts {
@@ -109,12 +96,6 @@ pub(crate) fn programs<'p>(paths: impl Iterator<Item = &'p str> + Clone) -> Vec<
     programs.sort_by_key(|path| (!is_loader(path), !is_beside_loader(path), *path));
     programs.truncate(MAX_PROGRAMS);
     programs
-}
-
-/// Whether the path is of a file with this end in a directory of `/EFI`.
-pub(super) fn is_in_directory(path: &str, end: &str) -> bool {
-    let upper = path.to_ascii_uppercase();
-    upper.starts_with("/EFI/") && upper.ends_with(end) && upper.matches('/').count() == 3
 }
 
 /// The programs of a FAT that firmware or shim could start, read from `volume`.

@@ -8,6 +8,9 @@ use crate::tree::PayloadId;
 
 use super::PlanError;
 
+/// Where partitions and the image end: a multiple of every logical sector that a disk can have.
+pub(super) const ALIGNMENT: u64 = 4096;
+
 /// An index of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IndexId {

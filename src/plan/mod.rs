@@ -246,7 +246,7 @@ impl Plan {
             return Ok(None);
         }
         self.range(Target::Esp(number))
-            .map(|range| Some(range.rounded(order::ALIGNMENT)))
+            .map(|range| Some(range.rounded(layout::ALIGNMENT)))
     }
 }
 

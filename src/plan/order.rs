@@ -9,7 +9,7 @@ use crate::tree::PayloadId;
 
 use super::PlanError;
 use super::index::Index;
-use super::layout::{IndexId, Need, Places, Where};
+use super::layout::{ALIGNMENT, IndexId, Need, Places, Where};
 
 /// What is put next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,9 +69,6 @@ const ORDER: &[Step] = &[
     Pieces(What::BackupGptEntries),
     Pieces(What::BackupGptHeader),
 ];
-
-/// Where partitions and the image end: a multiple of every logical sector that a disk can have.
-pub(super) const ALIGNMENT: u64 = 4096;
 
 /// Zeros that end an image without tables: 150 logical sectors, as other writers have them. A drive that reads ahead at the end of a
 /// disc, and readers that take the first 68 KiB at once to find a label, find bytes there.

@@ -7,7 +7,8 @@ use crate::formats::mbr;
 use crate::ground::read_at::{ReadAt, Window};
 
 use crate::facts::fat::{esp_facts, esp_faults, fat_extents};
-use crate::facts::loaders::{MAX_PROGRAMS, is_loader, loaders_in};
+use crate::facts::loader_paths::is_loader;
+use crate::facts::loaders::{MAX_PROGRAMS, loaders_in};
 
 /// How many FAT volumes are looked into: one a partition or boot entry, and nobody has more.
 const VOLUMES: usize = 16;

@@ -7,8 +7,7 @@ use crate::facts::{Description, GptFacts, What};
 use crate::formats::gpt::{self, Guid};
 use crate::formats::iso9660::{self, SYSTEM_AREA};
 use crate::ground::range::Range;
-use crate::plan::layout::{IndexId, Need, Where};
-use crate::plan::order::ALIGNMENT;
+use crate::plan::layout::{ALIGNMENT, IndexId, Need, Where};
 use crate::plan::{Late, Plan, PlanError};
 use crate::tree::contents::Tables;
 
