@@ -31,7 +31,7 @@ impl IsoTree {
         let order = tree.in_order();
         let mut number = vec![0; tree.node_count()];
         for (new, &old) in order.iter().enumerate() {
-            number[old] = new;
+            number[old.index()] = new;
         }
         let mut links: HashMap<(PayloadId, Attributes), (u32, u32)> = HashMap::new();
         let mut subdirectories = vec![0u32; tree.node_count()];
@@ -43,7 +43,7 @@ impl IsoTree {
                     let serial = new as u32 + 1;
                     links.entry((payload, node.attributes)).or_insert((serial, 0)).1 += 1;
                 }
-                Kind::Directory(_) if old != ROOT => subdirectories[node.parent] += 1,
+                Kind::Directory(_) if old != ROOT => subdirectories[node.parent.index()] += 1,
                 _ => {}
             }
         }
@@ -64,7 +64,7 @@ impl IsoTree {
             let kind = match &node.kind {
                 Kind::Directory(_) => {
                     posix.mode |= file_type::DIRECTORY;
-                    posix.links = 2 + subdirectories[old];
+                    posix.links = 2 + subdirectories[old.index()];
                     iso9660::Kind::Directory
                 }
                 Kind::File(id) => {
@@ -93,7 +93,7 @@ impl IsoTree {
             };
             payloads.push(payload);
             nodes.push(iso9660::Node {
-                parent: number[node.parent],
+                parent: number[node.parent.index()],
                 name: node.name.clone(),
                 kind,
                 posix,

@@ -154,7 +154,7 @@ impl Places {
 
     /// The first place of a payload is the one that other indexes point at.
     pub(super) fn put_payload(&mut self, id: PayloadId, range: Range) {
-        if let Some(slot) = self.payloads.get_mut(id).filter(|slot| **slot == NOWHERE) {
+        if let Some(slot) = self.payloads.get_mut(id.index()).filter(|slot| **slot == NOWHERE) {
             *slot = range.offset;
         }
         self.regions.push(Region {
@@ -166,12 +166,15 @@ impl Places {
 
     /// Where a payload is; nothing stores an empty one.
     pub(super) fn payload(&self, id: PayloadId) -> Option<u64> {
-        self.payloads.get(id).copied().filter(|&offset| offset != NOWHERE)
+        self.payloads
+            .get(id.index())
+            .copied()
+            .filter(|&offset| offset != NOWHERE)
     }
 
     /// Where a payload is that has bytes.
     pub(super) fn stored(&self, id: PayloadId) -> Result<u64, PlanError> {
-        let missing = || PlanError::Bug(format!("payload {id} has no place"));
+        let missing = || PlanError::Bug(format!("payload {} has no place", id.index()));
         self.payload(id).ok_or_else(missing)
     }
 

@@ -263,7 +263,10 @@ mod tests {
     fn placed(room: Vec<(What, u64, Where)>, payloads: &[u64], end: End) -> Result<Places, PlanError> {
         let room = Room(room);
         let of_class = |class: Class| -> Box<dyn Iterator<Item = (PayloadId, u64)>> {
-            let all = payloads.iter().copied().enumerate().collect::<Vec<_>>();
+            let all = (0..)
+                .map(PayloadId::at)
+                .zip(payloads.iter().copied())
+                .collect::<Vec<_>>();
             let wanted = move |&(_, length): &(PayloadId, u64)| match class {
                 Class::Hidden => false,
                 Class::Small => !is_large(length),
@@ -300,9 +303,9 @@ mod tests {
         );
         assert_eq!(at(What::Directory, 3), 32768 + 6 * 2048);
         // The small payload first, then the large one on 4 KiB.
-        assert_eq!(places.payload(1), Some(32768 + 7 * 2048));
-        assert_eq!(places.payload(0), Some(32768 + 8 * 2048));
-        assert_eq!(places.payload(2), None);
+        assert_eq!(places.payload(PayloadId::at(1)), Some(32768 + 7 * 2048));
+        assert_eq!(places.payload(PayloadId::at(0)), Some(32768 + 8 * 2048));
+        assert_eq!(places.payload(PayloadId::at(2)), None);
         let end = 32768 + 8 * 2048 + 70_000;
         assert_eq!(places.data_end, end);
         assert_eq!(places.size, (end + 150 * 2048).next_multiple_of(2048));

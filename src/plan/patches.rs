@@ -38,7 +38,7 @@ impl Plan {
             (Some(Patched { bytes, .. }), _) => bytes.to_vec(),
             (None, Source::Bytes(bytes, _)) => bytes.to_vec(),
             (None, Source::File { .. }) => {
-                return Err(PlanError::Bug(format!("payload {id} is not in memory")));
+                return Err(PlanError::Bug(format!("payload {} is not in memory", id.index())));
             }
         };
         // The id first: the boot information table's sum covers it.
@@ -61,7 +61,7 @@ impl Plan {
 /// Writes the digests that are known into the bytes of the list.
 fn fill_list(list: &Checksums, late: &Late, bytes: &mut [u8]) {
     for &(at, payload) in &list.places {
-        if let Some(digest) = late.digests.as_ref().and_then(|digests| digests.get(payload)) {
+        if let Some(digest) = late.digests.as_ref().and_then(|digests| digests.get(payload.index())) {
             let digits = text::hex(digest);
             bytes[at..at + digits.len()].copy_from_slice(digits.as_bytes());
         }

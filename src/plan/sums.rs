@@ -73,7 +73,7 @@ impl Digests {
             self.at += now.len() as u64;
             bytes = rest;
             if self.at == end {
-                self.digests[id] = self.sha256.finalize_reset().into();
+                self.digests[id.index()] = self.sha256.finalize_reset().into();
                 self.next += 1;
             }
         }

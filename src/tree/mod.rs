@@ -10,13 +10,35 @@ use crate::ground::time::Timestamp;
 use crate::tree::source::Source;
 
 /// A node of a [`Tree`]; [`ROOT`] is the root directory.
-pub type NodeId = usize;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(usize);
+
+impl NodeId {
+    /// Its place among all nodes, from 0.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
 
 /// A payload of a [`Tree`].
-pub type PayloadId = usize;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PayloadId(usize);
+
+impl PayloadId {
+    /// Its place among all payloads, from 0.
+    pub fn index(self) -> usize {
+        self.0
+    }
+
+    /// The payload at a place among all.
+    #[cfg(test)]
+    pub(crate) fn at(index: usize) -> Self {
+        Self(index)
+    }
+}
 
 /// The root directory of every tree.
-pub const ROOT: NodeId = 0;
+pub const ROOT: NodeId = NodeId(0);
 
 /// The directory tree of the ISO 9660 volume and every payload of the image, those of the ESP and the boot images included.
 #[derive(Debug)]
@@ -170,12 +192,12 @@ impl Tree {
 
     /// The node `id`.
     pub fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[id]
+        &self.nodes[id.0]
     }
 
     /// The payload `id`.
     pub fn payload(&self, id: PayloadId) -> &Payload {
-        &self.payloads[id]
+        &self.payloads[id.0]
     }
 
     /// Every payload, in the order of their ids.
@@ -191,33 +213,33 @@ impl Tree {
     /// Adds bytes that nothing points at yet.
     pub fn add_payload(&mut self, payload: Payload) -> PayloadId {
         self.payloads.push(payload);
-        self.payloads.len() - 1
+        PayloadId(self.payloads.len() - 1)
     }
 
     /// Asks for address fields in the payload `id`.
     pub fn set_patched(&mut self, id: PayloadId, patched: Patched) {
-        self.payloads[id].patched = Some(patched);
+        self.payloads[id.0].patched = Some(patched);
     }
 
     /// Marks the names of a payload as links to one file.
     pub fn set_linked(&mut self, id: PayloadId) {
-        self.payloads[id].linked = true;
+        self.payloads[id.0].linked = true;
     }
 
     /// Asks for the image's id in the payload `id`, at a byte of it.
     pub fn set_image_id(&mut self, id: PayloadId, at: usize) {
-        self.payloads[id].image_id = Some(at);
+        self.payloads[id.0].image_id = Some(at);
     }
 
     /// Gives an existing directory the attributes that a manifest asks for.
     pub fn set_attributes(&mut self, id: NodeId, attributes: Attributes, origin: u32) {
-        self.nodes[id].attributes = attributes;
-        self.nodes[id].origin = Some(origin);
+        self.nodes[id.0].attributes = attributes;
+        self.nodes[id.0].origin = Some(origin);
     }
 
     /// The child of the directory `parent` called `name`.
     pub fn child(&self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
-        match &self.nodes[parent].kind {
+        match &self.nodes[parent.0].kind {
             Kind::Directory(children) => children.get(name).copied(),
             _ => None,
         }
@@ -240,14 +262,14 @@ impl Tree {
             match &name[..] {
                 b"" | b"." => continue,
                 b".." => {
-                    at = self.nodes[at].parent;
+                    at = self.nodes[at.0].parent;
                     continue;
                 }
                 _ => {}
             }
             let lost = through.map_or(Lost::Missing, Lost::Link);
             let node = self.child(at, &name).ok_or(lost)?;
-            let Kind::Symlink(target) = &self.nodes[node].kind else {
+            let Kind::Symlink(target) = &self.nodes[node.0].kind else {
                 at = node;
                 continue;
             };
@@ -273,8 +295,8 @@ impl Tree {
         attributes: Attributes,
         origin: Option<u32>,
     ) -> Result<NodeId, Conflict> {
-        let id = self.nodes.len();
-        let Kind::Directory(children) = &mut self.nodes[parent].kind else {
+        let id = NodeId(self.nodes.len());
+        let Kind::Directory(children) = &mut self.nodes[parent.0].kind else {
             return Err(Conflict::NotDirectory(parent));
         };
         if let Some(&other) = children.get(name) {
@@ -294,7 +316,7 @@ impl Tree {
 
     /// Changes what a node is. The node must not be a directory.
     pub fn replace(&mut self, node: NodeId, kind: Kind, attributes: Attributes, origin: Option<u32>) {
-        let node = &mut self.nodes[node];
+        let node = &mut self.nodes[node.0];
         (node.kind, node.attributes, node.origin) = (kind, attributes, origin);
     }
 
@@ -302,12 +324,12 @@ impl Tree {
     /// directory of the tree, as GNU tar's `--keep-directory-symlink` does: a system's `/lib` is often such a link.
     pub fn directory(&mut self, parent: NodeId, name: &[u8], implied: Attributes) -> Result<NodeId, Conflict> {
         match self.child(parent, name) {
-            Some(id) if matches!(self.nodes[id].kind, Kind::Directory(_)) => Ok(id),
-            Some(id) if matches!(self.nodes[id].kind, Kind::Symlink(_)) => {
+            Some(id) if matches!(self.nodes[id.0].kind, Kind::Directory(_)) => Ok(id),
+            Some(id) if matches!(self.nodes[id.0].kind, Kind::Symlink(_)) => {
                 let path = self.path(id);
                 let components: Vec<&[u8]> = path.split(|&byte| byte == b'/').collect();
                 match self.follow(&components) {
-                    Ok(there) if matches!(self.nodes[there].kind, Kind::Directory(_)) => Ok(there),
+                    Ok(there) if matches!(self.nodes[there.0].kind, Kind::Directory(_)) => Ok(there),
                     _ => Err(Conflict::Link(id)),
                 }
             }
@@ -340,7 +362,7 @@ impl Tree {
         let mut pending = vec![ROOT];
         while let Some(id) = pending.pop() {
             order.push(id);
-            if let Kind::Directory(children) = &self.nodes[id].kind {
+            if let Kind::Directory(children) = &self.nodes[id.0].kind {
                 pending.extend(children.values().rev());
             }
         }
@@ -355,8 +377,8 @@ impl Tree {
         let mut components = Vec::new();
         let mut at = id;
         while at != ROOT {
-            components.push(&self.nodes[at].name);
-            at = self.nodes[at].parent;
+            components.push(&self.nodes[at.0].name);
+            at = self.nodes[at.0].parent;
         }
         let mut path = Vec::new();
         for name in components.iter().rev() {
