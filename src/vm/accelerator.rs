@@ -27,11 +27,13 @@ const MARK: &str = "isobuild: this machine runs\n";
 /// In how much time it has to: a processor that runs guests takes a tenth of it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A boot sector that sends what follows it to the first serial port: `cli; cld; xor ax,ax; mov ds,ax; mov si,7C17h;
-/// mov dx,3F8h; next: lodsb; test al,al; jz stop; out dx,al; jmp next; stop: hlt; jmp stop`.
-const X64: [u8; 23] = [
-    0xfa, 0xfc, 0x31, 0xc0, 0x8e, 0xd8, 0xbe, 0x17, 0x7c, 0xba, 0xf8, 0x03, 0xac, 0x84, 0xc0, 0x74, 0x03, 0xee, 0xeb,
-    0xf8, 0xf4, 0xeb, 0xfd,
+/// A boot sector that sends what follows it to the first serial port: `cli; cld; finit; pushf; push cs; push 7C0Bh; iret; xor ax,ax;
+/// mov ds,ax; mov si,7C20h; mov dx,3F8h; next: lodsb; test al,al; jz stop; out dx,al; jmp next; stop: hlt; jmp stop`.
+///
+/// `finit` and `iret` are what a KVM that had shown the rest could not run: ISOLINUX and EDK2 died of them, "internal-error".
+const X64: [u8; 32] = [
+    0xfa, 0xfc, 0x9b, 0xdb, 0xe3, 0x9c, 0x0e, 0x68, 0x0b, 0x7c, 0xcf, 0x31, 0xc0, 0x8e, 0xd8, 0xbe, 0x20, 0x7c, 0xba,
+    0xf8, 0x03, 0xac, 0x84, 0xc0, 0x74, 0x03, 0xee, 0xeb, 0xf8, 0xf4, 0xeb, 0xfd,
 ];
 
 /// The same as a kernel for the machine `virt`: `movz x1,#0900h,lsl #16; adr x0,text; next: ldrb w2,[x0],#1; cbz w2,stop;
@@ -171,9 +173,11 @@ mod tests {
     #[test]
     fn jumps_and_addresses_of_the_probe_meet() {
         // The text follows the code, at 7C00h and its length.
-        assert_eq!(usize::from(u16::from_le_bytes([X64[7], X64[8]])), 0x7c00 + X64.len());
-        assert_eq!(X64[12], 0xac, "jmp next");
-        assert_eq!(20 + i32::from(X64[19].cast_signed()), 12);
+        let word = |at: usize| usize::from(u16::from_le_bytes([X64[at], X64[at + 1]]));
+        assert_eq!(word(16), 0x7c00 + X64.len());
+        assert_eq!((X64[10], word(8)), (0xcf, 0x7c00 + 11), "iret, and what is behind it");
+        assert_eq!(X64[21], 0xac, "jmp next");
+        assert_eq!(29 + i32::from(X64[28].cast_signed()), 21);
         assert_eq!(
             (AA64[1] >> 5) as usize & 0x7ffff,
             (AA64.len() - 1),
