@@ -182,32 +182,29 @@ fn every_room_knows_those_below_it_alone() {
 
 #[test]
 fn what_breaks_a_rule_is_found() {
-    let faults = |path: &str, text: &str| File::new(path, text).faults().len();
-    assert_eq!(
-        faults("look/diff/mod.rs", "use crate::facts::Extent;\nuse super::digests;"),
-        0
-    );
-    assert_eq!(faults("look/diff/mod.rs", "/// See [`mod@crate::plan`].\n"), 1);
-    assert_eq!(faults("look/diff/mod.rs", "use crate::{facts, plan::{a, b}, vm};"), 2);
-    assert_eq!(faults("look/mod.rs", "use super::facts;"), 1);
-    assert_eq!(faults("look/diff/names.rs", "use super::super::super::facts;"), 1);
-    assert_eq!(faults("plan/mod.rs", "use crate::manifest::parse;"), 1);
-    assert_eq!(
-        faults(
+    for (path, text, wanted) in [
+        ("look/diff/mod.rs", "use crate::facts::Extent;\nuse super::digests;", 0),
+        ("look/diff/mod.rs", "/// See [`mod@crate::plan`].\n", 1),
+        ("look/diff/mod.rs", "use crate::{facts, plan::{a, b}, vm};", 2),
+        ("look/mod.rs", "use super::facts;", 1),
+        ("look/diff/names.rs", "use super::super::super::facts;", 1),
+        ("plan/mod.rs", "use crate::manifest::parse;", 1),
+        (
             "plan/mod.rs",
-            "#[cfg(test)]\nmod tests {\n    use crate::manifest::parse;"
+            "#[cfg(test)]\nmod tests {\n    use crate::manifest::parse;",
+            0,
         ),
-        0
-    );
-    assert_eq!(faults("plan/tests/boot.rs", "use crate::vm::Guest;"), 1);
-    assert_eq!(faults("formats/pe.rs", "use crate::formats::fat;"), 1);
-    assert_eq!(
-        faults(
+        ("plan/tests/boot.rs", "use crate::vm::Guest;", 1),
+        ("formats/pe.rs", "use crate::formats::fat;", 1),
+        (
             "formats/pe/sections.rs",
-            "use crate::formats::pe::Pe;\nuse crate::ground::text;"
+            "use crate::formats::pe::Pe;\nuse crate::ground::text;",
+            0,
         ),
-        0
-    );
-    assert_eq!(faults("formats/pe.rs", "let file = std::fs::File::open(path);"), 1);
-    assert_eq!(faults("image.rs", ""), 1);
+        ("formats/pe.rs", "let file = std::fs::File::open(path);", 1),
+        ("image.rs", "", 1),
+    ] {
+        let found = File::new(path, text).faults();
+        assert_eq!(found.len(), wanted, "{path}: {text}: {found:?}");
+    }
 }

@@ -78,7 +78,7 @@ fn recognise(bytes: &dyn ReadAt) -> io::Result<Option<(&'static str, Option<Stri
     };
     let length = label.iter().position(|&byte| byte == 0).unwrap_or(label.len());
     let label = crate::ground::text::visible(label.get(..length).unwrap_or_default().trim_ascii());
-    // What the makers of FAT write where there is none.
+    // Programs that make a FAT volume without a label write this in its place.
     let label = Some(label).filter(|label| !label.is_empty() && label != "NO NAME");
     Ok(Some((kind, label)))
 }

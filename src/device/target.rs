@@ -83,7 +83,7 @@ impl Target {
         let Some((disk, partition)) = known else {
             return Err(DeviceError::refused(
                 &path,
-                "it is no disk, but made of others or of memory",
+                "it is not a disk of its own: other disks or memory hold its bytes",
             ));
         };
         let disk = Box::new(disk);

@@ -26,13 +26,13 @@ pub struct Opened {
 /// Whether another program has to find what is decompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name {
-    /// None has to: nothing is left if this one is killed.
+    /// No other program has to: the file has no name, so that nothing is left if this program is killed.
     Needless,
     /// It has a name in the directory for temporary files.
     Needed,
 }
 
-/// Why there is no image to read.
+/// Why an image cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file cannot be opened or read.

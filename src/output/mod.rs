@@ -76,7 +76,7 @@ pub struct Written {
     pub sha256: Option<[u8; 32]>,
 }
 
-/// Why there is no piece, in the words of whoever makes it.
+/// The error of the caller that makes the pieces.
 pub type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why there is no new image. The output path is as it was, but for an error of the directory's own `fsync`.
@@ -120,7 +120,7 @@ pub enum OutputError {
         /// The bytes that are free again, now that the attempt is removed.
         free: u64,
     },
-    /// Whoever makes the pieces has failed.
+    /// The caller could not make a piece.
     #[error("{}", .0)]
     Pieces(BoxedError),
     /// A signal asked to stop.

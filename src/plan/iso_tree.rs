@@ -20,7 +20,7 @@ mod file_type {
 pub(super) struct IsoTree {
     /// Nodes in canonical order.
     pub(super) tree: iso9660::Tree,
-    /// By node of `tree`; none for what has no data.
+    /// By node of `tree`; `None` for a node without data.
     pub(super) payloads: Vec<Option<PayloadId>>,
 }
 

@@ -90,7 +90,7 @@ impl Need {
     }
 }
 
-/// No address is so large: there is none.
+/// Stands for an address that is not known. No image is so large.
 const NOWHERE: u64 = u64::MAX;
 
 /// Where everything is.

@@ -57,7 +57,7 @@ pub struct Plan {
     contents: Contents,
     /// The tree as ISO 9660 has it.
     iso: Arc<iso9660::Tree>,
-    /// By node of that tree; none for what has no data.
+    /// By node of that tree; `None` for a node without data.
     nodes: Vec<Option<PayloadId>>,
     indexes: Indexes,
     places: Places,

@@ -14,15 +14,15 @@ use super::layout::{ALIGNMENT, IndexId, Need, Places, Where};
 /// What is put next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// Nothing lies before this byte that has no other reason to.
-    From(u64),
-    /// Nothing lies before the end of these.
+    /// What follows begins at this byte or behind it.
+    NotBefore(u64),
+    /// What follows begins behind the last of these.
     Behind(What),
     /// The pieces of this kind, of each index.
     Pieces(What),
     /// Payloads that no volume holds.
     Payloads(Class),
-    /// What follows is no part of the ISO 9660 volume's own data.
+    /// The partition of the ISO 9660 data ends here.
     DataEnd,
 }
 
@@ -37,14 +37,14 @@ pub(super) enum Class {
     Large,
 }
 
-use Step::{Behind, DataEnd, From, Payloads, Pieces};
+use Step::{Behind, DataEnd, NotBefore, Payloads, Pieces};
 
 /// The order of the image.
 const ORDER: &[Step] = &[
     Pieces(What::MasterBootRecord),
     Pieces(What::GptHeader),
     Pieces(What::GptEntries),
-    From(SYSTEM_AREA),
+    NotBefore(SYSTEM_AREA),
     Pieces(What::PrimaryDescriptor),
     // El Torito §2.0: in logical sector 17.
     Pieces(What::BootRecord),
@@ -121,7 +121,7 @@ pub(super) fn place<'a>(
     walk.take_fixed(indexes);
     for step in ORDER {
         match *step {
-            From(byte) => walk.next = walk.next.max(byte),
+            NotBefore(byte) => walk.next = walk.next.max(byte),
             Behind(what) => walk.next = walk.next.max(walk.end_of(what)),
             Pieces(what) => walk.pieces(indexes, what),
             Payloads(class) => {

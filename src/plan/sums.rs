@@ -33,7 +33,7 @@ impl Plan {
         self.contents.implant_md5
     }
 
-    /// What has to see all bytes that [`pieces`](Plan::pieces) makes; none where nothing asks for digests.
+    /// What has to see all bytes that [`pieces`](Plan::pieces) makes. `None` if nothing asks for digests.
     pub fn digests(&self) -> Option<Digests> {
         self.contents.checksums.as_ref()?;
         let places = self.regions().iter().filter_map(|region| match region.content {

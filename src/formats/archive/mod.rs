@@ -75,7 +75,7 @@ pub enum ArchiveError {
     /// What is decompressed cannot be held.
     #[error("what is decompressed cannot be held: {}", .0)]
     Hold(io::Error),
-    /// It is no archive, is damaged, or has what no image takes; in words that go on from its name.
+    /// The file is not an archive, or is damaged, or holds what an image cannot hold. The words go on from the name of the file.
     #[error("{}", .0)]
     Wrong(String),
 }

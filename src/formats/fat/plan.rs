@@ -263,8 +263,8 @@ impl Plan {
         regions
     }
 
-    /// The bytes of the region with this number, empty if there is none. `start` is where the volume starts on its disk, for BPB_HiddSec:
-    /// that field counts for a BIOS only, and is zero where 32 bits do not suffice.
+    /// The bytes of the region with this number. A number without a region gives no bytes. `start` is the byte of the disk that the volume
+    /// begins at. BPB_HiddSec is made of it: only a BIOS reads that field, and it is zero if 32 bits cannot hold the number.
     pub fn encode(&self, number: usize, start: u64, serial: u32) -> Vec<u8> {
         let Some(region) = self.regions.get(number) else {
             return Vec::new();

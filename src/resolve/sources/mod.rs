@@ -76,7 +76,7 @@ pub fn read(file: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Archive, Archiv
     Ok(archive)
 }
 
-/// By what the bytes begin with; none if that is no archive.
+/// The first bytes say what the file is. `None` if it is not an archive.
 fn content(input: &Input) -> Result<Option<Archive>, ArchiveError> {
     let start = input.bytes.read_vec_at(0, input.bytes.size().min(512));
     let start = start.map_err(ArchiveError::of)?;

@@ -124,7 +124,7 @@ impl Guest {
         self.child.id()
     }
 
-    /// What the serial port has shown until now, as UTF-8; what is none is U+FFFD.
+    /// What the serial port has shown until now, as UTF-8. U+FFFD replaces bytes that are not UTF-8.
     pub fn serial(&self) -> String {
         let bytes = std::fs::read(self.logs.join("serial.log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
