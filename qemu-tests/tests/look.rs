@@ -4,6 +4,7 @@ use qemu_tests::example::Example;
 use qemu_tests::inside::{isobuild, ls, output, read};
 use qemu_tests::listing::{of_directory, same};
 use qemu_tests::preserved;
+use qemu_tests::verbs::Bench;
 use qemu_tests::{inside, odd, suite, tools, workspace};
 use serde_json::Value;
 use std::fs;
@@ -21,6 +22,7 @@ fn trials() -> Result<Vec<libtest_mimic::Trial>, String> {
         ("a partition is given as it is", &[], a_partition),
         ("zisofs is decompressed", &["xorriso"], zisofs),
         ("levels 1 to 4 are read", &["genisoimage"], levels),
+        ("what is not an image is not verified", &["gzip"], not_verified),
         (
             "a compressed image reads as itself",
             &["gzip", "xz", "zstd"],
@@ -257,4 +259,35 @@ fn compressed() {
             "{error}"
         );
     }
+}
+
+/// A medium has every byte of nothing, and of a file that only says that it is another form of a disk.
+fn not_verified() {
+    let bench = Bench::new("");
+    let put = |name: &str, bytes: &[u8]| fs::write(bench.path(name), bytes).unwrap();
+    put("disk", &[0; 8192]);
+    put("empty", b"");
+    put("disk.qcow2", b"QFI\xfb\0\0\0\x03");
+    put("zeros", &[0; 4096]);
+    assert!(
+        Command::new("gzip")
+            .arg("-kf")
+            .arg(bench.path("zeros"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    let whole = fs::read(bench.path("zeros.gz")).unwrap();
+    put("cut.gz", &whole[..whole.len() - 9]);
+    for (name, words) in [
+        ("empty", "there is nothing in it"),
+        ("disk.qcow2", "a qcow2 disk"),
+        ("cut.gz", "cut short"),
+        (".", "is a directory"),
+        ("missing", "No such file"),
+    ] {
+        let said = bench.ends(&format!("verify {name} disk"), 1);
+        assert!(said.error.contains(words) && said.out.is_empty(), "{name}: {said:?}");
+    }
+    bench.ends("verify zeros.gz disk", 0);
 }

@@ -75,20 +75,19 @@ pub(super) fn subject(path: &Path, interrupt: &Interrupt) -> Result<Subject, Err
 
 /// No image begins with text: it has boot code there, or zeros.
 fn is_text(path: &Path) -> Result<bool, Error> {
-    let failed = |source| Error::Io {
+    // Whoever opens the image says what is wrong with the path. A FIFO would wait here.
+    let Some(file) = path.is_file().then(|| stamp::open(path).ok()).flatten() else {
+        return Ok(false);
+    };
+    let mut head = Vec::new();
+    file.take(HEAD).read_to_end(&mut head).map_err(|source| Error::Io {
         path: path.into(),
         action: "reading",
         source,
-    };
-    let mut head = Vec::new();
-    // What is neither a file nor a disk is not opened here: a FIFO would wait.
-    if path.is_file() {
-        let file = stamp::open(path).map_err(failed)?;
-        file.take(HEAD).read_to_end(&mut head).map_err(failed)?;
-    }
+    })?;
     // The last character may be cut.
     let text = std::str::from_utf8(&head).map_or_else(|error| error.error_len().is_none(), |_| true);
-    Ok(text && !head.is_empty() && !head.contains(&0))
+    Ok(text && !head.contains(&0))
 }
 
 /// The image of a manifest, if it is what a build would make: nothing that goes into it is newer, and it describes itself as the

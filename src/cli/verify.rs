@@ -53,6 +53,10 @@ struct Difference {
 pub(super) fn run(arguments: &Verify) -> Result<(), Error> {
     let interrupt = interrupt()?;
     let image = opened(&arguments.image, Name::Needless, &interrupt)?;
+    // Every medium has all bytes of an empty image.
+    if image.size() == 0 {
+        return Err(Error::input(&arguments.image, "there is nothing in it"));
+    }
     let foreign = inspect::foreign(&image).map_err(|error| Error::input(&arguments.image, error.to_string()))?;
     if let Some(what) = foreign {
         return Err(Error::input(&arguments.image, what.to_string()));
