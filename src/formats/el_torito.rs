@@ -11,8 +11,10 @@ mod decode;
 pub use catalog::{Catalog, CatalogEntry, Emulation, Platform, Section, encode};
 pub use decode::decode;
 
+use crate::ground::block::{BLOCK, Block};
+
 /// El Torito 1.5: a sector of a CD. The catalog and every boot image start on one.
-const SECTOR: u64 = 2048;
+const SECTOR: u64 = BLOCK;
 /// El Torito 1.5: a virtual sector, in which load sizes are counted.
 const VIRTUAL_SECTOR: u64 = 512;
 /// Figure 7: what bytes 0 to 26 (hexadecimal) of the boot record must be.
@@ -134,10 +136,10 @@ pub fn uefi_sectors(length: u64) -> u16 {
 
 /// A byte offset as the number of its sector.
 fn sector_number(what: &'static str, offset: u64) -> Result<u32, ElToritoError> {
-    let number = u32::try_from(offset / SECTOR)
-        .ok()
-        .filter(|_| offset.is_multiple_of(SECTOR));
-    number.ok_or(ElToritoError::Place { what, offset })
+    match Block::at(offset) {
+        Ok(block) => Ok(block.number()),
+        Err(_) => Err(ElToritoError::Place { what, offset }),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What every room stands on: bytes at a place, bounds, text, time, compressed bytes.
 
+pub mod block;
 pub mod decompress;
 pub(crate) mod limits;
 pub mod range;

@@ -7,6 +7,7 @@ use crate::facts::boot_images::boot_length;
 use crate::facts::extents::settle;
 use crate::facts::verdicts;
 use crate::facts::{Description, Extent, What};
+use crate::formats::iso9660::IsoNode;
 use crate::ground::text::{visible, visible_path};
 use crate::tree::contents::BootBytes;
 use crate::tree::source::{Giver, Source};
@@ -51,10 +52,10 @@ impl Plan {
     }
 
     fn extents(&self) -> Result<Vec<Extent>, PlanError> {
-        let mut names: HashMap<PayloadId, Vec<usize>> = HashMap::new();
-        for (node, payload) in self.nodes.iter().enumerate() {
+        let mut names: HashMap<PayloadId, Vec<IsoNode>> = HashMap::new();
+        for (node, payload) in (0..).zip(&self.nodes) {
             if let Some(payload) = payload {
-                names.entry(*payload).or_default().push(node);
+                names.entry(*payload).or_default().push(IsoNode::new(node));
             }
         }
         let mut claims = Vec::with_capacity(self.regions().len());

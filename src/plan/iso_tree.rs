@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::formats::iso9660;
+use crate::formats::iso9660::{self, IsoNode};
 use crate::tree::contents::Contents;
 use crate::tree::{Attributes, Kind, PayloadId, ROOT};
 
@@ -29,18 +29,18 @@ impl IsoTree {
     pub(super) fn of(contents: &Contents) -> Self {
         let tree = &contents.tree;
         let order = tree.in_order();
-        let mut number = vec![0; tree.node_count()];
-        for (new, &old) in order.iter().enumerate() {
-            number[old.index()] = new;
+        let mut number = vec![IsoNode::ROOT; tree.node_count()];
+        for (new, old) in (0..).zip(&order) {
+            number[old.index()] = IsoNode::new(new);
         }
         let mut links: HashMap<(PayloadId, Attributes), (u32, u32)> = HashMap::new();
         let mut subdirectories = vec![0u32; tree.node_count()];
-        for (new, &old) in order.iter().enumerate() {
+        for (new, &old) in (0u32..).zip(&order) {
             let node = tree.node(old);
             match node.kind {
                 Kind::File(payload) if tree.payload(payload).linked => {
                     // Names of one file share a serial number, that of the first.
-                    let serial = new as u32 + 1;
+                    let serial = new + 1;
                     links.entry((payload, node.attributes)).or_insert((serial, 0)).1 += 1;
                 }
                 Kind::Directory(_) if old != ROOT => subdirectories[node.parent.index()] += 1,
@@ -49,7 +49,7 @@ impl IsoTree {
         }
         let mut nodes = Vec::with_capacity(order.len());
         let mut payloads = Vec::with_capacity(order.len());
-        for (new, &old) in order.iter().enumerate() {
+        for (new, &old) in (0u32..).zip(&order) {
             let node = tree.node(old);
             let Attributes { mode, uid, gid, mtime } = node.attributes;
             let mut posix = iso9660::Posix {
@@ -57,7 +57,7 @@ impl IsoTree {
                 links: 1,
                 uid,
                 gid,
-                serial: new as u32 + 1,
+                serial: new + 1,
                 mtime,
             };
             let mut payload = None;

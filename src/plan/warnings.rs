@@ -1,7 +1,7 @@
 //! What the user should know of a plan: what an index had to change, or what some reader will not show.
 
 use crate::formats::fat;
-use crate::formats::iso9660::{self, Identifiers};
+use crate::formats::iso9660::{self, Identifiers, IsoNode};
 use crate::ground::text;
 
 use super::Plan;
@@ -28,7 +28,7 @@ impl Plan {
         warnings
     }
 
-    fn shown(&self, node: usize) -> String {
+    fn shown(&self, node: IsoNode) -> String {
         text::visible(&self.node_path(node))
     }
 
@@ -41,7 +41,7 @@ impl Plan {
     }
 
     fn long_names(&self) -> Option<String> {
-        let nodes = self.iso.nodes.iter().enumerate();
+        let nodes = self.iso.iter();
         let mut long = nodes.filter(|(_, node)| self.contents.rock_ridge && node.name.len() >= LINUX_NAME);
         let (first, _) = long.next()?;
         let count = 1 + long.count();
@@ -53,7 +53,7 @@ impl Plan {
     }
 
     fn moved_dates(&self) -> Option<String> {
-        let nodes = self.iso.nodes.iter().enumerate();
+        let nodes = self.iso.iter();
         let mut moved = nodes.filter(|(_, node)| !iso9660::is_recordable(node.posix.mtime));
         let (first, node) = moved.next()?;
         Some(format!(
@@ -69,7 +69,7 @@ impl Plan {
 
     /// Only Rock Ridge holds links and devices.
     fn left_out(&self) -> Option<String> {
-        let nodes = self.iso.nodes.iter().enumerate();
+        let nodes = self.iso.iter();
         let mut links =
             nodes.filter(|(_, node)| !matches!(node.kind, iso9660::Kind::Directory | iso9660::Kind::File { .. }));
         let (first, _) = links.next()?;
@@ -93,7 +93,7 @@ impl Plan {
     /// xorriso does not list a link with a longer target.
     fn long_targets(&self) -> Option<String> {
         const LONGEST: usize = 1024;
-        let nodes = self.iso.nodes.iter().enumerate();
+        let nodes = self.iso.iter();
         let mut long = nodes.filter(|(_, node)| {
             let is_long = |target: &[u8]| self.contents.rock_ridge && target.len() > LONGEST;
             matches!(&node.kind, iso9660::Kind::Symlink { target } if is_long(target))

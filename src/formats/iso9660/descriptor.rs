@@ -1,10 +1,13 @@
 //! The volume descriptor set (§7.7.2, §9): what a volume is called, how large it is, where its hierarchies begin.
 
+use crate::ground::block::Block;
 use crate::ground::read_at::ReadAt;
 use crate::ground::time::Timestamp;
 
 use super::media_md5::{FIELD, FIELD_LENGTH};
-use super::record::{self, DIRECTORY, NO_DATE, Record, both_u16, both_u32, read_volume_date, volume_date};
+use super::record::{
+    DIRECTORY, NO_DATE, Record, both_u16, both_u32, read_recording_date, read_volume_date, volume_date,
+};
 use super::{Iso9660Error, SECTOR, SYSTEM_AREA};
 
 /// §9.1.3: every descriptor carries it.
@@ -138,18 +141,17 @@ impl VolumeDescriptor {
         let ids = &self.identifiers;
         self.put(&mut bytes[8..40], &ids.system, "system identifier", "9.4.6")?;
         self.put(&mut bytes[40..72], &ids.volume, "volume identifier", "9.4.7")?;
-        bytes[80..88].copy_from_slice(&both_u32(record::block(self.space)));
+        bytes[80..88].copy_from_slice(&both_u32(Block::at(self.space)?.number()));
         if self.kind == VolumeKind::Joliet {
             bytes[88..91].copy_from_slice(UCS2[2]);
         }
         bytes[120..124].copy_from_slice(&both_u16(1)); // §9.4.11: a set of one volume
         bytes[124..128].copy_from_slice(&both_u16(1)); // §9.4.12: of which it is the first
         bytes[128..132].copy_from_slice(&both_u16(SECTOR as u16));
-        let length =
-            u32::try_from(self.path_table_length).map_err(|_| Iso9660Error::Address(self.path_table_length))?;
+        let length = length_field("path table", self.path_table_length, "9.4.14")?;
         bytes[132..140].copy_from_slice(&both_u32(length));
-        bytes[140..144].copy_from_slice(&record::block(self.path_table_l).to_le_bytes());
-        bytes[148..152].copy_from_slice(&record::block(self.path_table_m).to_be_bytes());
+        bytes[140..144].copy_from_slice(&Block::at(self.path_table_l)?.number().to_le_bytes());
+        bytes[148..152].copy_from_slice(&Block::at(self.path_table_m)?.number().to_be_bytes());
         bytes[156..190].copy_from_slice(&root_record(&self.root)?);
         self.put(&mut bytes[190..318], &ids.volume_set, "volume set identifier", "9.4.20")?;
         self.put(&mut bytes[318..446], &ids.publisher, "publisher identifier", "9.4.21")?;
@@ -243,7 +245,7 @@ impl VolumeDescriptor {
             root: Root {
                 offset: u64::from(little(158)) * SECTOR,
                 length: u64::from(little(166)),
-                recorded: record::read_recording_date(recorded),
+                recorded: read_recording_date(recorded),
             },
             created: date.unwrap_or_default(),
             application_use: bytes[FIELD..].first_chunk().copied().unwrap_or([0; FIELD_LENGTH]),
@@ -252,11 +254,15 @@ impl VolumeDescriptor {
 }
 
 /// §9.4.19: the root directory's record, without system use.
+fn length_field(what: &'static str, length: u64, clause: &'static str) -> Result<u32, Iso9660Error> {
+    u32::try_from(length).map_err(|_| Iso9660Error::TooLong { what, length, clause })
+}
+
 fn root_record(root: &Root) -> Result<[u8; 34], Iso9660Error> {
-    let length = u32::try_from(root.length).map_err(|_| Iso9660Error::Address(root.length))?;
+    let length = length_field("root directory", root.length, "10.1.5")?;
     let mut bytes = Vec::with_capacity(34);
     let record = Record {
-        extent: root.offset,
+        extent: Block::at(root.offset)?,
         length,
         recorded: root.recorded,
         flags: DIRECTORY,

@@ -7,13 +7,15 @@ use std::ops::Deref;
 
 use super::record::system_use_capacity;
 use super::rock_ridge::{Place, SystemUse};
-use super::{DEPTH, Flavour, Iso9660Error, Kind, Node, Root, SECTION, SECTOR, Tree, identifier};
+use super::{DEPTH, Flavour, Iso9660Error, IsoNode, Kind, Node, Root, SECTION, SECTOR, Tree, identifier};
+use crate::ground::block::Block;
+use crate::ground::range::Range;
 use crate::ground::text;
 
 mod encode;
 
 /// §7.8.2.2: levels of a primary hierarchy that every reader sees.
-const LEVELS: u32 = 8;
+const LEVELS: usize = 8;
 
 /// What readers of Rock Ridge take for a name: `NAME_MAX`.
 const NAME: usize = 255;
@@ -25,23 +27,23 @@ const PARENTS: usize = 0xFFFF;
 pub(super) const SELF: &[u8] = &[0];
 const PARENT: &[u8] = &[1];
 
-/// Where things are: byte offsets from the first byte of the volume, which whoever lays the volume out knows.
+/// Where things are, which whoever lays the volume out knows.
 pub trait Locate {
     /// Why a place is not known.
     type Error;
-    /// Where the directory with this node begins.
-    fn directory(&self, node: usize) -> Result<u64, Self::Error>;
-    /// Where the data of the file with this node begins; asked only of a file that is not empty.
-    fn data(&self, node: usize) -> Result<u64, Self::Error>;
-    /// Where the continuation area begins; asked only if there is one.
-    fn continuation(&self) -> Result<u64, Self::Error>;
+    /// The first block of a directory.
+    fn directory(&self, node: IsoNode) -> Result<Block, Self::Error>;
+    /// The block at `offset` bytes into the data of a file, a multiple of a block; asked only of a file that is not empty.
+    fn data(&self, node: IsoNode, offset: u64) -> Result<Block, Self::Error>;
+    /// The block at `offset` bytes into the continuation area, a multiple of a block; asked only if there is one.
+    fn continuation(&self, offset: u64) -> Result<Block, Self::Error>;
 }
 
 /// A name that the hierarchy holds in another form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     /// Whose name.
-    pub node: usize,
+    pub node: IsoNode,
     /// What readers of this hierarchy see.
     pub identifier: String,
 }
@@ -54,21 +56,21 @@ pub struct Hierarchy<T> {
     /// By node: the identifier without version.
     names: Vec<Box<str>>,
     /// By directory: its children in the order of §10.3.
-    children: HashMap<usize, Box<[usize]>>,
+    children: HashMap<IsoNode, Box<[IsoNode]>>,
     /// Directories in the order of the path table, §7.9.1.
-    directories: Vec<usize>,
+    directories: Vec<IsoNode>,
     /// By node: the length of a directory.
     lengths: Vec<u64>,
-    /// Where in the continuation area the pieces of a node are; [`ROOT_DOT`] is the root's own.
-    continuations: HashMap<usize, Vec<Place>>,
+    /// Where in the continuation area the pieces of a node are, in bytes from its begin; [`ROOT_DOT`] is the root's own.
+    continuations: HashMap<IsoNode, Vec<Range>>,
     continuation_length: u64,
     mappings: Vec<Mapping>,
-    case_collisions: Vec<(usize, usize)>,
-    too_deep: Option<usize>,
+    case_collisions: Vec<(IsoNode, IsoNode)>,
+    too_deep: Option<IsoNode>,
 }
 
 /// The key of the continuation of the root's `.`; no node has this number.
-const ROOT_DOT: usize = usize::MAX;
+const ROOT_DOT: IsoNode = IsoNode(u32::MAX);
 
 impl<T: Deref<Target = Tree>> Hierarchy<T> {
     /// Decides everything but addresses.
@@ -107,19 +109,20 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
         }
     }
 
-    fn is_directory(&self, node: usize) -> bool {
-        matches!(self.tree.nodes[node].kind, Kind::Directory)
+    fn is_directory(&self, node: IsoNode) -> bool {
+        matches!(self.tree.node(node).kind, Kind::Directory)
     }
 
     fn check_depth(&mut self) -> Result<(), Iso9660Error> {
         let mut levels = vec![1; self.tree.nodes.len()];
-        for (id, node) in self.tree.nodes.iter().enumerate().skip(1) {
-            levels[id] = levels[node.parent] + 1;
+        for (id, node) in self.tree.iter().skip(1) {
+            let level: usize = levels[node.parent.index()] + 1;
+            levels[id.index()] = level;
             if matches!(node.kind, Kind::Directory) {
-                if levels[id] as usize > DEPTH {
+                if level > DEPTH {
                     return Err(Iso9660Error::TooDeep { path: self.path(id) });
                 }
-                if levels[id] > LEVELS {
+                if level > LEVELS {
                     self.too_deep.get_or_insert(id);
                 }
             }
@@ -128,8 +131,8 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
     }
 
     fn name_children(&mut self) -> Result<(), Iso9660Error> {
-        let mut children: BTreeMap<usize, Vec<usize>> = BTreeMap::from([(0, Vec::new())]);
-        for (id, node) in self.tree.nodes.iter().enumerate().skip(1) {
+        let mut children: BTreeMap<IsoNode, Vec<IsoNode>> = BTreeMap::from([(IsoNode::ROOT, Vec::new())]);
+        for (id, node) in self.tree.iter().skip(1) {
             if self.flavour == Flavour::RockRidge && node.name.len() > NAME {
                 return Err(Iso9660Error::NameTooLong {
                     path: self.path(id),
@@ -149,7 +152,7 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
         for (directory, mut ids) in children {
             let nodes: Vec<(&[u8], bool)> = ids
                 .iter()
-                .map(|&id| (self.tree.nodes[id].name.as_ref(), self.is_directory(id)))
+                .map(|&id| (self.tree.node(id).name.as_ref(), self.is_directory(id)))
                 .collect();
             for (&id, (name, changed)) in ids.iter().zip(identifier::assign(&nodes, joliet)) {
                 if changed {
@@ -158,21 +161,21 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
                         identifier: name.clone(),
                     });
                 }
-                self.names[id] = name.into();
+                self.names[id.index()] = name.into();
             }
             if joliet {
                 self.find_case_collisions(&ids);
             }
-            ids.sort_by_cached_key(|&id| identifier::order(&self.names[id]));
+            ids.sort_by_cached_key(|&id| identifier::order(&self.names[id.index()]));
             self.children.insert(directory, ids.into());
         }
         Ok(())
     }
 
-    fn find_case_collisions(&mut self, ids: &[usize]) {
-        let mut folded: HashMap<String, usize> = HashMap::with_capacity(ids.len());
+    fn find_case_collisions(&mut self, ids: &[IsoNode]) {
+        let mut folded: HashMap<String, IsoNode> = HashMap::with_capacity(ids.len());
         for &id in ids {
-            match folded.entry(self.names[id].to_lowercase()) {
+            match folded.entry(self.names[id.index()].to_lowercase()) {
                 std::collections::hash_map::Entry::Occupied(first) => self.case_collisions.push((*first.get(), id)),
                 std::collections::hash_map::Entry::Vacant(vacant) => drop(vacant.insert(id)),
             }
@@ -181,14 +184,14 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
 
     /// §7.9.1: by level, then by the number of the parent, then by identifier.
     fn order_directories(&mut self) -> Result<(), Iso9660Error> {
-        self.directories.push(0);
+        self.directories.push(IsoNode::ROOT);
         let mut next = 0;
         while let Some(&parent) = self.directories.get(next) {
             next += 1;
             let children = self.children[&parent].iter().copied();
             let known = self.directories.len();
             self.directories
-                .extend(children.filter(|&id| matches!(self.tree.nodes[id].kind, Kind::Directory)));
+                .extend(children.filter(|&id| matches!(self.tree.node(id).kind, Kind::Directory)));
             if next > PARENTS && self.directories.len() > known {
                 return Err(Iso9660Error::ParentNumber {
                     path: self.path(parent),
@@ -200,19 +203,23 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
     }
 
     /// Runs the encoder without addresses, and gives each continuation its place.
-    fn measure(&mut self, directory: usize) -> Result<(), Iso9660Error> {
+    fn measure(&mut self, directory: IsoNode) -> Result<(), Iso9660Error> {
         let mut length = 0;
         let (mut continuation_length, mut continuations) = (self.continuation_length, Vec::new());
         for (subject, sections, system_use) in self.records(directory) {
-            let mut places = Vec::new();
-            for piece in system_use.iter().flat_map(SystemUse::continuation_lengths) {
-                let offset = within_block(continuation_length, piece);
-                continuation_length = offset + u64::from(piece);
-                places.push(Place { offset, length: piece });
+            let mut ranges = Vec::new();
+            for length in system_use.iter().flat_map(SystemUse::continuation_lengths) {
+                let range = Range {
+                    offset: within_block(continuation_length, length),
+                    length: length.into(),
+                };
+                continuation_length = range.end();
+                ranges.push(range);
             }
-            let record = self.encode_record(subject, (0, 0), 0, system_use.as_ref(), &places);
-            if !places.is_empty() {
-                continuations.push((subject.key(), places));
+            let places: Vec<Place> = ranges.iter().map(|range| place(range, Block::ZERO)).collect();
+            let record = self.encode_record(subject, (Block::ZERO, 0), 0, system_use.as_ref(), &places);
+            if !ranges.is_empty() {
+                continuations.push((subject.key(), ranges));
             }
             for _ in 0..sections {
                 length = behind_record(length, record.len() as u64);
@@ -225,7 +232,7 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
                 length,
             });
         }
-        self.lengths[directory] = length;
+        self.lengths[directory.index()] = length;
         self.continuation_length = continuation_length;
         self.continuations.extend(continuations);
         Ok(())
@@ -233,11 +240,11 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
 
     /// The records of a directory in their order, §10.3: whose, how many in a row, and with what system use. One at a time: a directory
     /// may have more entries than memory should hold in this form.
-    fn records(&self, directory: usize) -> impl Iterator<Item = (Subject, u64, Option<SystemUse>)> {
+    fn records(&self, directory: IsoNode) -> impl Iterator<Item = (Subject, u64, Option<SystemUse>)> {
         let subjects = [Subject::Dot(directory), Subject::DotDot(self.parent(directory))];
         let children = self.children[&directory].iter().map(|&id| Subject::Node(id));
         subjects.into_iter().chain(children).map(|subject| {
-            let sections = match (subject, &self.tree.nodes[subject.node()].kind) {
+            let sections = match (subject, &self.tree.node(subject.node()).kind) {
                 (Subject::Node(_), Kind::File { length }) => length.div_ceil(SECTION).max(1),
                 _ => 1,
             };
@@ -247,9 +254,9 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
     }
 
     fn system_use(&self, subject: Subject) -> SystemUse {
-        let node = &self.tree.nodes[subject.node()];
+        let node = self.tree.node(subject.node());
         match subject {
-            Subject::Dot(0) => SystemUse::of_root(&node.posix, system_use_capacity(1)),
+            Subject::Dot(IsoNode::ROOT) => SystemUse::of_root(&node.posix, system_use_capacity(1)),
             Subject::Dot(_) | Subject::DotDot(_) => SystemUse::of_dot(&node.posix, system_use_capacity(1)),
             Subject::Node(id) => {
                 let capacity = system_use_capacity(self.identifier(id).len());
@@ -259,49 +266,49 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
     }
 
     /// The parent of a directory, in the hierarchy; the root's is the root.
-    pub(super) fn parent(&self, node: usize) -> usize {
-        self.tree.nodes[node].parent
+    pub(super) fn parent(&self, node: IsoNode) -> IsoNode {
+        self.tree.node(node).parent
     }
 
     /// What the record of a node has for its identifier.
-    pub(super) fn identifier(&self, node: usize) -> Vec<u8> {
+    pub(super) fn identifier(&self, node: IsoNode) -> Vec<u8> {
         identifier::encode(
-            &self.names[node],
+            &self.names[node.index()],
             self.is_directory(node),
             self.flavour == Flavour::Joliet,
         )
     }
 
+    /// Where in the continuation area the pieces of a record are.
+    fn ranges(&self, subject: Subject) -> &[Range] {
+        self.continuations.get(&subject.key()).map_or(&[], Vec::as_slice)
+    }
+
     /// The places of a record's continuation.
     fn places<L: Locate>(&self, subject: Subject, locate: &L) -> Result<Vec<Place>, L::Error> {
-        let Some(places) = self.continuations.get(&subject.key()) else {
-            return Ok(Vec::new());
-        };
-        let start = locate.continuation()?;
-        let placed = places.iter().map(|place| Place {
-            offset: start + place.offset,
-            ..*place
-        });
-        Ok(placed.collect())
+        let ranges = self.ranges(subject).iter();
+        ranges
+            .map(|range| Ok(place(range, locate.continuation(range.offset / SECTOR * SECTOR)?)))
+            .collect()
     }
 
     /// Directories in the order of the path table: parents before their children.
-    pub fn directories(&self) -> &[usize] {
+    pub fn directories(&self) -> &[IsoNode] {
         &self.directories
     }
 
     /// The length of a directory, a whole number of logical sectors.
-    pub fn directory_length(&self, node: usize) -> u64 {
-        self.lengths[node]
+    pub fn directory_length(&self, node: IsoNode) -> u64 {
+        self.lengths[node.index()]
     }
 
-    /// The root directory as a volume descriptor names it.
-    pub fn root_record<L: Locate>(&self, locate: &L) -> Result<Root, L::Error> {
-        Ok(Root {
-            offset: locate.directory(0)?,
-            length: self.lengths[0],
-            recorded: self.tree.nodes[0].posix.mtime,
-        })
+    /// The root directory as a volume descriptor names it, if it begins at `offset`.
+    pub fn root_record(&self, offset: u64) -> Root {
+        Root {
+            offset,
+            length: self.directory_length(IsoNode::ROOT),
+            recorded: self.tree.node(IsoNode::ROOT).posix.mtime,
+        }
     }
 
     /// The length of the continuation area, a whole number of logical blocks; 0 where no record needs one.
@@ -310,8 +317,8 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
     }
 
     /// The name that readers of this hierarchy see, Rock Ridge apart.
-    pub fn name(&self, node: usize) -> String {
-        self.names[node].to_string()
+    pub fn name(&self, node: IsoNode) -> String {
+        self.names[node.index()].to_string()
     }
 
     /// Names that this hierarchy holds in another form. A primary identifier that differs only in case is none of them.
@@ -320,20 +327,20 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
     }
 
     /// Joliet names that readers which ignore case take for another: the other, and the name.
-    pub fn case_collisions(&self) -> &[(usize, usize)] {
+    pub fn case_collisions(&self) -> &[(IsoNode, IsoNode)] {
         &self.case_collisions
     }
 
     /// The first directory that is deeper than §7.8.2.2 allows.
-    pub fn too_deep(&self) -> Option<usize> {
+    pub fn too_deep(&self) -> Option<IsoNode> {
         self.too_deep
     }
 
-    fn path(&self, mut node: usize) -> String {
+    fn path(&self, mut node: IsoNode) -> String {
         let mut components = Vec::new();
-        while node != 0 {
-            components.push(text::visible(&self.tree.nodes[node].name));
-            node = self.tree.nodes[node].parent;
+        while node != IsoNode::ROOT {
+            components.push(text::visible(&self.tree.node(node).name));
+            node = self.tree.node(node).parent;
         }
         components
             .iter()
@@ -347,25 +354,34 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
 #[derive(Clone, Copy)]
 enum Subject {
     /// The directory itself.
-    Dot(usize),
+    Dot(IsoNode),
     /// Its parent, by node.
-    DotDot(usize),
-    Node(usize),
+    DotDot(IsoNode),
+    Node(IsoNode),
 }
 
 impl Subject {
     /// Whose attributes the record has.
-    fn node(self) -> usize {
+    fn node(self) -> IsoNode {
         let (Self::Dot(id) | Self::DotDot(id) | Self::Node(id)) = self;
         id
     }
 
     /// `.` and `..` fit their records everywhere but in the root.
-    fn key(self) -> usize {
+    fn key(self) -> IsoNode {
         match self {
             Self::Dot(_) | Self::DotDot(_) => ROOT_DOT,
             Self::Node(id) => id,
         }
+    }
+}
+
+/// The place of a piece whose range in the continuation area is known, and with it the block that holds it.
+fn place(range: &Range, block: Block) -> Place {
+    Place {
+        block,
+        within: (range.offset % SECTOR) as u32,
+        length: range.length as u32,
     }
 }
 

@@ -31,6 +31,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::ground::block::{BLOCK, NotABlock};
 use crate::ground::time::Timestamp;
 
 pub use descriptor::{
@@ -43,7 +44,7 @@ pub use walk::{EntryKind, IsoEntry, Session, Walk, sessions, walk};
 pub use zisofs::Zisofs;
 
 /// §7.1.2: the logical sector; our logical blocks (§7.2.2) have the same length.
-pub const SECTOR: u64 = 2048;
+pub const SECTOR: u64 = BLOCK;
 
 /// §7.1.1: sixteen logical sectors that the standard leaves to the system.
 pub const SYSTEM_AREA: u64 = 16 * SECTOR;
@@ -54,18 +55,54 @@ pub const DEPTH: usize = 1024;
 /// The longest file section, a multiple of the logical block: §10.1.5 has 32 bits for it. Larger files have several.
 pub const SECTION: u64 = 0xFFFF_F800;
 
+/// A node of a [`Tree`], by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IsoNode(u32);
+
+impl IsoNode {
+    /// The root directory.
+    pub const ROOT: Self = Self(0);
+
+    /// The node with this number.
+    pub fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// From 0.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The same, as an index.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// What a volume holds.
 #[derive(Debug)]
 pub struct Tree {
-    /// The root is node 0 and its own parent. Every parent stands before its children.
+    /// The root is the first and its own parent. Every parent stands before its children.
     pub nodes: Vec<Node>,
+}
+
+impl Tree {
+    /// A node.
+    pub fn node(&self, id: IsoNode) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// All of them in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (IsoNode, &Node)> {
+        (0..).map(IsoNode).zip(&self.nodes)
+    }
 }
 
 /// A name in a [`Tree`].
 #[derive(Debug)]
 pub struct Node {
     /// The directory that holds it.
-    pub parent: usize,
+    pub parent: IsoNode,
     /// The POSIX name, any bytes but `/` and NUL.
     pub name: Arc<[u8]>,
     /// What it names.
@@ -183,9 +220,19 @@ pub enum Iso9660Error {
         /// Where the field is defined.
         clause: &'static str,
     },
-    /// An address or count beyond 32 bits of logical blocks.
-    #[error("byte {0} is beyond the 32-bit logical block numbers of ISO 9660")]
-    Address(u64),
+    /// An address that no number of a logical block stands for.
+    #[error(transparent)]
+    Address(#[from] NotABlock),
+    /// A length that its field of 32 bits does not hold.
+    #[error("the {what} has {length} bytes; its length has 32 bits (ECMA-119 §{clause})")]
+    TooLong {
+        /// Whose length.
+        what: &'static str,
+        /// In bytes.
+        length: u64,
+        /// Where the field is defined.
+        clause: &'static str,
+    },
     /// No volume descriptor set.
     #[error("{0}")]
     NotIso9660(String),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 
 use super::hierarchy::{Hierarchy, Locate, SELF};
-use super::{SECTOR, Tree, VolumeDescriptor, VolumeKind, record};
+use super::{IsoNode, SECTOR, Tree, VolumeDescriptor, VolumeKind};
 use crate::ground::read_at::ReadAt;
 
 /// Byte order of a path table.
@@ -26,8 +26,8 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
     }
 
     /// §10.4.6: the root's identifier is one zero byte.
-    fn directory_identifier(&self, node: usize) -> Vec<u8> {
-        if node == 0 {
+    fn directory_identifier(&self, node: IsoNode) -> Vec<u8> {
+        if node == IsoNode::ROOT {
             SELF.to_vec()
         } else {
             self.identifier(node)
@@ -42,7 +42,7 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
             // Directories beyond the 16 bits are no parents: `order_directories` has seen to it.
             numbers.insert(id, u16::try_from(index + 1).unwrap_or(0));
             let parent = numbers[&self.parent(id)];
-            let block = record::block(locate.directory(id)?);
+            let block = locate.directory(id)?.number();
             let identifier = self.directory_identifier(id);
             bytes.extend([identifier.len() as u8, 0]);
             match endian {

@@ -2,9 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::ground::block::Block;
 use crate::ground::time::{Civil, Timestamp};
-
-use super::SECTOR;
 
 /// §10.1.7 bit 1: the record names a directory.
 pub(super) const DIRECTORY: u8 = 0x02;
@@ -19,7 +18,7 @@ pub(super) const LONGEST: usize = 254;
 
 /// §10.1 without what a single-volume set leaves at zero or one.
 pub(super) struct Record<'a> {
-    pub(super) extent: u64,
+    pub(super) extent: Block,
     pub(super) length: u32,
     pub(super) recorded: Timestamp,
     pub(super) flags: u8,
@@ -34,7 +33,7 @@ impl Record<'_> {
         let start = directory.len();
         directory.push(0);
         directory.push(0); // §10.1.3: no extended attribute record
-        directory.extend(both_u32(block(self.extent)));
+        directory.extend(both_u32(self.extent.number()));
         directory.extend(both_u32(self.length));
         directory.extend(recording_date(self.recorded));
         directory.push(self.flags);
@@ -56,11 +55,6 @@ impl Record<'_> {
 /// How much system use a record with an identifier of `identifier` bytes has room for.
 pub(super) fn system_use_capacity(identifier: usize) -> usize {
     LONGEST - (FIXED + identifier).next_multiple_of(2)
-}
-
-/// The logical block that a byte offset is in. It fits 32 bits: a longer image is not planned.
-pub(super) fn block(offset: u64) -> u32 {
-    (offset / SECTOR) as u32
 }
 
 /// §8.3.4 (and §7.3.3 of older editions): little-endian, then big-endian.

@@ -5,6 +5,7 @@
 
 use super::record::{both_u32, recording_date};
 use super::{Kind, Posix, SECTOR};
+use crate::ground::block::Block;
 use crate::ground::time::Timestamp;
 
 mod decode;
@@ -38,8 +39,9 @@ pub(super) struct SystemUse {
 /// Where a piece of a continuation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Byte offset, inside one logical block with all its `length` bytes.
-    pub(super) offset: u64,
+    pub(super) block: Block,
+    /// From the block's first byte; the block holds all the bytes.
+    pub(super) within: u32,
     pub(super) length: u32,
 }
 
@@ -121,17 +123,13 @@ impl SystemUse {
         bytes
     }
 
-    /// The pieces of the continuation, each for its place.
-    pub(super) fn continuation<'a>(&'a self, places: &'a [Place]) -> impl Iterator<Item = (Place, Vec<u8>)> + 'a {
-        self.pieces
-            .iter()
-            .zip(places)
-            .enumerate()
-            .map(|(index, (piece, place))| {
-                let mut bytes = piece.clone();
-                bytes.extend(places.get(index + 1).map(pointer).unwrap_or_default());
-                (*place, bytes)
-            })
+    /// The pieces of the continuation, one for each place.
+    pub(super) fn continuation<'a>(&'a self, places: &'a [Place]) -> impl Iterator<Item = Vec<u8>> + 'a {
+        self.pieces.iter().enumerate().map(|(index, piece)| {
+            let mut bytes = piece.clone();
+            bytes.extend(places.get(index + 1).map(pointer).unwrap_or_default());
+            bytes
+        })
     }
 }
 
@@ -146,12 +144,7 @@ fn entry(signature: &[u8; 2], payload: &[u8]) -> Vec<u8> {
 
 /// SUSP 5.1.
 fn pointer(place: &Place) -> Vec<u8> {
-    let within = (place.offset % SECTOR) as u32;
-    let payload = [
-        both_u32(super::record::block(place.offset)),
-        both_u32(within),
-        both_u32(place.length),
-    ];
+    let payload = [place.block.number(), place.within, place.length].map(both_u32);
     entry(b"CE", &payload.concat())
 }
 

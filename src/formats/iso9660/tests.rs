@@ -6,17 +6,18 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ground::block::Block;
 use crate::ground::read_at::ReadAt;
 
 const TIME: Timestamp = Timestamp::from_unix(1_767_225_600);
 
-fn posix(mode: u32, serial: usize) -> Posix {
+fn posix(mode: u32, serial: u32) -> Posix {
     Posix {
         mode,
         links: 1,
         uid: 0,
         gid: 0,
-        serial: serial as u32,
+        serial,
         mtime: TIME,
     }
 }
@@ -25,13 +26,13 @@ fn posix(mode: u32, serial: usize) -> Posix {
 pub(super) fn tree(paths: &[&str]) -> Tree {
     let mut tree = Tree {
         nodes: vec![Node {
-            parent: 0,
+            parent: IsoNode::ROOT,
             name: Arc::default(),
             kind: Kind::Directory,
             posix: posix(0o040_755, 1),
         }],
     };
-    let mut known: BTreeMap<String, usize> = BTreeMap::from([(String::new(), 0)]);
+    let mut known: BTreeMap<String, IsoNode> = BTreeMap::from([(String::new(), IsoNode::ROOT)]);
     for path in paths {
         let (path, target) = path
             .split_once("->")
@@ -44,13 +45,13 @@ pub(super) fn tree(paths: &[&str]) -> Tree {
             None if directory => (Kind::Directory, 0o040_755),
             None => (Kind::File { length: 5 }, 0o100_644),
         };
-        known.insert(path.to_owned(), tree.nodes.len());
-        let serial = tree.nodes.len() + 1;
+        let serial = tree.nodes.len() as u32;
+        known.insert(path.to_owned(), IsoNode::new(serial));
         tree.nodes.push(Node {
             parent: known[parent],
             name: name.as_bytes().into(),
             kind,
-            posix: posix(mode, serial),
+            posix: posix(mode, serial + 1),
         });
     }
     tree
@@ -69,18 +70,18 @@ struct Addresses<'a> {
 }
 
 impl Locate for Addresses<'_> {
-    type Error = std::convert::Infallible;
+    type Error = NotABlock;
 
-    fn directory(&self, node: usize) -> Result<u64, Self::Error> {
-        Ok(self.nodes[node])
+    fn directory(&self, node: IsoNode) -> Result<Block, NotABlock> {
+        Block::at(self.nodes[node.index()])
     }
 
-    fn data(&self, node: usize) -> Result<u64, Self::Error> {
-        Ok(self.nodes[node])
+    fn data(&self, node: IsoNode, offset: u64) -> Result<Block, NotABlock> {
+        Block::at(self.nodes[node.index()] + offset)
     }
 
-    fn continuation(&self) -> Result<u64, Self::Error> {
-        Ok(self.continuation)
+    fn continuation(&self, offset: u64) -> Result<Block, NotABlock> {
+        Block::at(self.continuation + offset)
     }
 }
 
@@ -101,12 +102,12 @@ pub(super) fn volume_at(tree: &Tree, flavour: Flavour, start: u64) -> Volume {
     let (path_table_l, path_table_m) = (place(path_table_length), place(path_table_length));
     let mut nodes = vec![0; tree.nodes.len()];
     for &directory in hierarchy.directories() {
-        nodes[directory] = place(hierarchy.directory_length(directory));
+        nodes[directory.index()] = place(hierarchy.directory_length(directory));
     }
     let continuation = place(hierarchy.continuation_length());
-    for (id, node) in tree.nodes.iter().enumerate() {
+    for (id, node) in tree.iter() {
         if let Kind::File { length } = node.kind {
-            nodes[id] = place(length.min(SECTOR));
+            nodes[id.index()] = place(length.min(SECTOR));
         }
     }
     let addresses = Addresses {
@@ -128,7 +129,7 @@ pub(super) fn volume_at(tree: &Tree, flavour: Flavour, start: u64) -> Volume {
         path_table_length,
         path_table_l,
         path_table_m,
-        root: hierarchy.root_record(&addresses).unwrap(),
+        root: hierarchy.root_record(nodes[0]),
         created: TIME,
         application_use: [0; FIELD_LENGTH],
     };
@@ -141,7 +142,7 @@ pub(super) fn volume_at(tree: &Tree, flavour: Flavour, start: u64) -> Volume {
     for &directory in hierarchy.directories() {
         let encoded = hierarchy.directory(directory, &addresses).unwrap();
         assert_eq!(encoded.len() as u64, hierarchy.directory_length(directory));
-        put(addresses.nodes[directory], &encoded);
+        put(addresses.nodes[directory.index()], &encoded);
     }
     let area = hierarchy.continuation(&addresses).unwrap();
     assert_eq!(area.len() as u64, hierarchy.continuation_length());
@@ -170,7 +171,7 @@ fn check(tree: &Tree, flavour: Flavour) -> Walk {
     assert_eq!((walk.flavour, &walk.notes), (flavour, &Vec::new()));
     let hierarchy = Hierarchy::plan(tree, flavour).unwrap();
     let mut wanted = Vec::new();
-    for (id, node) in tree.nodes.iter().enumerate() {
+    for (id, node) in tree.iter() {
         let kind = match &node.kind {
             Kind::Directory => EntryKind::Directory,
             Kind::File { .. } => EntryKind::File,
@@ -179,8 +180,8 @@ fn check(tree: &Tree, flavour: Flavour) -> Walk {
             _ => continue,
         };
         let extents = match node.kind {
-            Kind::Directory => vec![(volume.nodes[id], hierarchy.directory_length(id))],
-            Kind::File { length: 1.. } => vec![(volume.nodes[id], 5)],
+            Kind::Directory => vec![(volume.nodes[id.index()], hierarchy.directory_length(id))],
+            Kind::File { length: 1.. } => vec![(volume.nodes[id.index()], 5)],
             _ => Vec::new(),
         };
         wanted.push(IsoEntry {
@@ -201,16 +202,16 @@ fn check(tree: &Tree, flavour: Flavour) -> Walk {
     walk
 }
 
-fn path(tree: &Tree, hierarchy: &Hierarchy<&Tree>, flavour: Flavour, id: usize) -> Vec<u8> {
-    if id == 0 {
+fn path(tree: &Tree, hierarchy: &Hierarchy<&Tree>, flavour: Flavour, id: IsoNode) -> Vec<u8> {
+    if id == IsoNode::ROOT {
         return b"/".to_vec();
     }
-    let parent = match tree.nodes[id].parent {
-        0 => Vec::new(),
+    let parent = match tree.node(id).parent {
+        IsoNode::ROOT => Vec::new(),
         parent => path(tree, hierarchy, flavour, parent),
     };
     let name = match flavour {
-        Flavour::RockRidge => tree.nodes[id].name.to_vec(),
+        Flavour::RockRidge => tree.node(id).name.to_vec(),
         _ => hierarchy.name(id).into_bytes(),
     };
     [parent, b"/".to_vec(), name].concat()
@@ -331,7 +332,7 @@ fn t10_path_tables_number_parents_with_sixteen_bits() {
 fn t3_names_that_differ_only_in_case_are_told() {
     let tree = tree(&["a", "A", "b"]);
     let joliet = Hierarchy::plan(&tree, Flavour::Joliet).unwrap();
-    assert_eq!(joliet.case_collisions(), [(1, 2)]);
+    assert_eq!(joliet.case_collisions(), [(IsoNode::new(1), IsoNode::new(2))]);
     assert_eq!(joliet.mappings(), []);
     let deep = self::tree(&[
         "1/",

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::facts::{Counts, Description, FileSystem, Identifiers, MappedName, What};
 use crate::formats::iso9660::{
-    self, Endian, FIELD_LENGTH, Flavour, Hierarchy, Kind, Locate, MediaMd5, SECTOR, Tree, VolumeDescriptor, VolumeKind,
+    self, Endian, FIELD_LENGTH, Flavour, Hierarchy, IsoNode, Kind, Locate, MediaMd5, SECTOR, Tree, VolumeDescriptor,
+    VolumeKind,
 };
+use crate::ground::block::Block;
 use crate::ground::text;
 use crate::plan::layout::{IndexId, Need, Where};
 use crate::plan::{Late, Plan, PlanError};
@@ -61,19 +63,27 @@ struct Places<'p> {
 impl Locate for Places<'_> {
     type Error = PlanError;
 
-    fn directory(&self, node: usize) -> Result<u64, PlanError> {
-        self.plan.places.piece(self.words.id, self.words.directory, node as u32)
+    fn directory(&self, node: IsoNode) -> Result<Block, PlanError> {
+        block(
+            self.plan
+                .places
+                .piece(self.words.id, self.words.directory, node.number())?,
+        )
     }
 
-    fn data(&self, node: usize) -> Result<u64, PlanError> {
-        let payload = self.plan.nodes.get(node).copied().flatten();
-        let missing = || PlanError::Bug(format!("node {node} has no payload"));
-        self.plan.places.stored(payload.ok_or_else(missing)?)
+    fn data(&self, node: IsoNode, offset: u64) -> Result<Block, PlanError> {
+        let payload = self.plan.nodes.get(node.index()).copied().flatten();
+        let missing = || PlanError::Bug(format!("{node:?} has no payload"));
+        block(self.plan.places.stored(payload.ok_or_else(missing)?)? + offset)
     }
 
-    fn continuation(&self) -> Result<u64, PlanError> {
-        self.plan.places.piece(self.words.id, What::ContinuationArea, 0)
+    fn continuation(&self, offset: u64) -> Result<Block, PlanError> {
+        block(self.plan.places.piece(self.words.id, What::ContinuationArea, 0)? + offset)
     }
+}
+
+fn block(offset: u64) -> Result<Block, PlanError> {
+    Ok(Block::at(offset).map_err(iso9660::Iso9660Error::from)?)
 }
 
 impl Iso {
@@ -93,7 +103,8 @@ impl Iso {
 
     fn descriptor(&self, plan: &Plan, late: &Late) -> Result<Vec<u8>, PlanError> {
         let contents = &plan.contents;
-        let places = self.places(plan);
+        let root = self.words.directory;
+        let root = plan.places.piece(self.words.id, root, IsoNode::ROOT.number())?;
         let table = |what| plan.places.piece(self.words.id, what, 0);
         let descriptor = VolumeDescriptor {
             kind: self.words.kind,
@@ -102,7 +113,7 @@ impl Iso {
             path_table_length: self.hierarchy.path_table_length(),
             path_table_l: table(self.words.path_table_l)?,
             path_table_m: table(self.words.path_table_m)?,
-            root: self.hierarchy.root_record(&places)?,
+            root: self.hierarchy.root_record(root),
             created: contents.timestamp,
             application_use: match &late.media_md5 {
                 Some(media_md5) if self.is_primary() => media_md5.encode(),
@@ -146,7 +157,7 @@ impl Index for Iso {
             ask(Need::new(0, self.hierarchy.path_table_length(), next));
         } else if what == words.directory {
             for &node in self.hierarchy.directories() {
-                ask(Need::new(node as u32, self.hierarchy.directory_length(node), next));
+                ask(Need::new(node.number(), self.hierarchy.directory_length(node), next));
             }
         } else if what == What::ContinuationArea && self.is_primary() {
             ask(Need::new(0, self.hierarchy.continuation_length(), next));
@@ -159,7 +170,7 @@ impl Index for Iso {
             (what, _) if what == words.descriptor => self.descriptor(plan, late),
             (what, _) if what == words.path_table_l => self.hierarchy.path_table(Endian::Little, &places),
             (what, _) if what == words.path_table_m => self.hierarchy.path_table(Endian::Big, &places),
-            (what, node) if what == words.directory => self.hierarchy.directory(node as usize, &places),
+            (what, node) if what == words.directory => self.hierarchy.directory(IsoNode::new(node), &places),
             (What::Terminator, _) => Ok(iso9660::terminator().to_vec()),
             (What::ContinuationArea, _) => self.hierarchy.continuation(&places),
             _ => Err(not_mine(piece)),
@@ -196,8 +207,8 @@ impl Index for Iso {
             return Vec::new();
         }
         let is_rock_ridge = self.is_primary() && plan.contents.rock_ridge;
-        let path = plan.path_in(number as usize, |node| match is_rock_ridge {
-            true => plan.iso.nodes[node].name.to_vec(),
+        let path = plan.path_in(IsoNode::new(number), |node| match is_rock_ridge {
+            true => plan.iso.node(node).name.to_vec(),
             false => self.hierarchy.name(node).into_bytes(),
         });
         vec![format!("iso:{}", text::lossless(&path))]
@@ -217,15 +228,15 @@ impl Index for Iso {
 
 impl Plan {
     /// The path of a node of the ISO tree.
-    pub(in crate::plan) fn node_path(&self, node: usize) -> Vec<u8> {
-        self.path_in(node, |node| self.iso.nodes[node].name.to_vec())
+    pub(in crate::plan) fn node_path(&self, node: IsoNode) -> Vec<u8> {
+        self.path_in(node, |node| self.iso.node(node).name.to_vec())
     }
 
-    fn path_in(&self, mut node: usize, name: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
+    fn path_in(&self, mut node: IsoNode, name: impl Fn(IsoNode) -> Vec<u8>) -> Vec<u8> {
         let mut components = Vec::new();
-        while node != 0 {
+        while node != IsoNode::ROOT {
             components.push(name(node));
-            node = self.iso.nodes[node].parent;
+            node = self.iso.node(node).parent;
         }
         if components.is_empty() {
             return b"/".to_vec();
@@ -239,10 +250,10 @@ impl Plan {
     }
 
     /// The path that the richest index holds: the name itself with Rock Ridge, else Joliet's, else the level-3 identifier.
-    pub(in crate::plan) fn richest_path(&self, node: usize) -> String {
+    pub(in crate::plan) fn richest_path(&self, node: IsoNode) -> String {
         let index = self.indexes.joliet.as_ref().unwrap_or(&self.indexes.iso);
         let path = self.path_in(node, |node| match self.contents.rock_ridge {
-            true => self.iso.nodes[node].name.to_vec(),
+            true => self.iso.node(node).name.to_vec(),
             false => index.hierarchy.name(node).into_bytes(),
         });
         format!("iso:{}", text::lossless(&path))

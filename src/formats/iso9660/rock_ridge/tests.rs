@@ -86,15 +86,16 @@ fn no_piece_of_a_continuation_is_longer_than_a_block() {
         .iter()
         .zip(10..)
         .map(|(&length, block)| Place {
-            offset: block * SECTOR,
+            block: Block::at(block * SECTOR).unwrap(),
+            within: 12,
             length,
         })
         .collect();
     assert_eq!(uses.inline(&places).len(), CE);
     let mut read = Read::default();
     read.add(&uses.inline(&places));
-    for (place, bytes) in uses.continuation(&places) {
-        assert_eq!(read.continuation, Some((place.offset, place.length.into())));
+    for ((place, block), bytes) in places.iter().zip(10..).zip(uses.continuation(&places)) {
+        assert_eq!(read.continuation, Some((block * SECTOR + 12, place.length.into())));
         assert_eq!(bytes.len(), place.length as usize);
         read.add(&bytes);
     }
