@@ -145,9 +145,9 @@ fn damage(path: &Path) -> Result<(), String> {
 }
 
 /// Places of what is read as a structure: everything but contents.
-fn structures(facts: &Description) -> Vec<(usize, usize)> {
+fn structures(described: &Description) -> Vec<(usize, usize)> {
     let contents = |what| matches!(what, What::File | What::BootImage | What::Unknown);
-    let extents = facts.extents.iter().filter(|extent| !contents(extent.what));
+    let extents = described.facts.extents.iter().filter(|extent| !contents(extent.what));
     extents
         .map(|extent| (extent.offset as usize, extent.length as usize))
         .collect()
@@ -194,11 +194,11 @@ fn damaged<'a>(bytes: &'a [u8], places: &[(usize, usize)], random: &mut Random) 
 }
 
 /// What is promised of the extents of any image.
-fn disjoint(facts: &Description) -> Result<(), String> {
+fn disjoint(described: &Description) -> Result<(), String> {
     let mut end = 0;
-    for extent in &facts.extents {
-        if extent.offset < end || extent.length == 0 || extent.offset + extent.length > facts.size {
-            return Err(format!("{extent:?} behind {end} in {} bytes", facts.size));
+    for extent in &described.facts.extents {
+        if extent.offset < end || extent.length == 0 || extent.offset + extent.length > described.facts.size {
+            return Err(format!("{extent:?} behind {end} in {} bytes", described.facts.size));
         }
         end = extent.offset + extent.length;
     }

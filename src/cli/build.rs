@@ -51,9 +51,9 @@ pub(super) fn build(arguments: &Build, interrupt: &Interrupt) -> Result<PathBuf,
     let planned = |error: plan::PlanError| planned(error, &document);
     let plan = plan::plan(resolved.contents).map_err(planned)?;
     let mut late = Late::default();
-    let mut facts = plan.facts(&late).map_err(planned)?;
+    let mut described = plan.brief(&late).map_err(planned)?;
     if !arguments.quiet {
-        progress.aside(|| show::warnings(&resolved.report, &facts.warnings));
+        progress.aside(|| show::warnings(&resolved.report, &described.planned.warnings));
     }
     // What the image says of its own bytes takes a pass over them each, the list first: the MD5 is of its bytes too.
     let pass = |late: &Late, take: &mut dyn FnMut(&[u8])| -> Result<(), Error> {
@@ -96,11 +96,11 @@ pub(super) fn build(arguments: &Build, interrupt: &Interrupt) -> Result<PathBuf,
     };
     drop(progress);
     if arguments.json {
-        facts = plan.describe(&late).map_err(planned)?;
-        facts.sha256 = sha256.map(|digest: [u8; 32]| text::hex(&digest));
-        print_json(&facts)?;
+        described = plan.describe(&late).map_err(planned)?;
+        described.planned.sha256 = sha256.map(|digest: [u8; 32]| text::hex(&digest));
+        print_json(&described)?;
     } else if !arguments.quiet {
-        show::built(&resolved.output, &facts);
+        show::built(&resolved.output, &described);
     }
     Ok(resolved.output)
 }

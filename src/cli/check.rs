@@ -32,40 +32,40 @@ struct Verdicts<'a> {
 
 pub(super) fn run(arguments: &Check) -> Result<(), Error> {
     let image = open(&arguments.image)?;
-    let mut facts = described(&arguments.image, &image, None)?;
-    arguments.trust.judge(&mut facts, &arguments.require)?;
+    let mut described = described(&arguments.image, &image, None)?;
+    arguments.trust.judge(&mut described, &arguments.require)?;
     let mut verified = Vec::new();
     if arguments.digests {
         let progress = Progress::new("reading the image", false);
         progress.begin(image.size());
         let found = digests::verify(&image, &mut |done| progress.update(done));
         let found = found.map_err(|error| failed(&arguments.image, error))?;
-        facts.faults.extend(found.faults);
+        described.facts.faults.extend(found.faults);
         verified = found.right;
     }
     match arguments.json {
         true => print_json(&Verdicts {
-            cells: &facts.cells,
-            faults: &facts.faults,
-            nothing_boots: verdicts::why_nothing(&facts),
+            cells: &described.cells,
+            faults: &described.facts.faults,
+            nothing_boots: verdicts::why_nothing(&described),
             verified: arguments.digests.then_some(&verified),
         })?,
         false => {
-            show::notes(&facts.warnings);
-            print(&show::verdicts(&facts, &verified, &arguments.require))?;
+            show::notes(described.warnings());
+            print(&show::verdicts(&described, &verified, &arguments.require))?;
         }
     }
-    judge(&arguments.image, &facts, &arguments.require)
+    judge(&arguments.image, &described, &arguments.require)
 }
 
 /// The error counts what is wrong; without a `require` every image that has no fault passes, one that boots nowhere too.
-fn judge(image: &Path, facts: &Description, required: &[Cell]) -> Result<(), Error> {
-    let cells = facts
+fn judge(image: &Path, described: &Description, required: &[Cell]) -> Result<(), Error> {
+    let cells = described
         .cells
         .iter()
         .filter(|cell| !cell.boots && required.contains(&cell.cell));
     let mut wrong: Vec<String> = cells.map(|cell| format!("{} does not boot", cell.cell)).collect();
-    match facts.faults.len() {
+    match described.facts.faults.len() {
         0 => {}
         1 => wrong.push("there is a fault".into()),
         number => wrong.push(format!("there are {number} faults")),

@@ -13,12 +13,12 @@ use super::{Inspect, print, print_json, show};
 
 pub(super) fn run(arguments: &Inspect) -> Result<(), Error> {
     let path = &arguments.image;
-    let facts = described(path, &open(path)?, arguments.session)?;
+    let described = described(path, &open(path)?, arguments.session)?;
     match arguments.json {
-        true => print_json(&facts),
+        true => print_json(&described),
         false => {
-            show::notes(&facts.warnings);
-            print(&show::picture(&facts))
+            show::notes(described.warnings());
+            print(&show::picture(&described))
         }
     }
 }

@@ -15,12 +15,12 @@ pub(super) fn run(arguments: &Plan) -> Result<(), Error> {
     let resolved = resolve::resolve(&document, &environment(None))?;
     let planned = |error: plan::PlanError| planned(error, &document);
     let plan = plan::plan(resolved.contents).map_err(planned)?;
-    let mut facts = plan.describe(&Late::default()).map_err(planned)?;
-    arguments.trust.judge(&mut facts, &[])?;
+    let mut described = plan.describe(&Late::default()).map_err(planned)?;
+    arguments.trust.judge(&mut described, &[])?;
     drop(progress);
-    show::warnings(&resolved.report, &facts.warnings);
+    show::warnings(&resolved.report, &described.planned.warnings);
     match arguments.json {
-        true => print_json(&facts),
-        false => print(&show::picture(&facts)),
+        true => print_json(&described),
+        false => print(&show::picture(&described)),
     }
 }

@@ -38,14 +38,14 @@ pub(super) fn run(arguments: &Run) -> Result<(), Error> {
         expectations,
         owner,
     } = subject(&arguments.image, &interrupt)?;
-    let mut facts = described(&name, &image, None)?;
-    facts.owner = owner.as_ref().map(|owner| owner.certificate.clone());
+    let mut described = described(&name, &image, None)?;
+    described.planned.owner = owner.as_ref().map(|owner| owner.certificate.clone());
     let asked = arguments.firmware.map(|firmware| {
         let medium = arguments.medium.unwrap_or(Medium::Cd);
         Cell { firmware, medium }
     });
-    let mut trusted = arguments.trust.judge(&mut facts, asked.as_slice())?;
-    let cell = cell(arguments, &facts);
+    let mut trusted = arguments.trust.judge(&mut described, asked.as_slice())?;
+    let cell = cell(arguments, &described);
     trusted.extend(owner.filter(|_| cell.firmware == Firmware::SecureBootOwn));
     let qemu = Machine::installed(cell.firmware)?;
     let (accelerator, sentence) = Accelerator::choose(&qemu, cell.firmware);
@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Run) -> Result<(), Error> {
         _ if has_screen() => Seat::Window,
         _ => Seat::Serial,
     };
-    announce(&name, &facts, cell);
+    announce(&name, &described, cell);
     show::tell(&sentence);
     if arguments.print {
         if image.path() != name {
@@ -86,7 +86,7 @@ pub(super) fn run(arguments: &Run) -> Result<(), Error> {
 }
 
 /// The one that is asked for; of what is not said, the first that the image boots in.
-fn cell(arguments: &Run, facts: &Description) -> Cell {
+fn cell(arguments: &Run, image: &Description) -> Cell {
     let media = Medium::ALL;
     let all = FIRMWARE
         .into_iter()
@@ -95,7 +95,7 @@ fn cell(arguments: &Run, facts: &Description) -> Cell {
         arguments.firmware.is_none_or(|firmware| firmware == cell.firmware)
             && arguments.medium.is_none_or(|medium| medium == cell.medium)
     };
-    let boots = |cell: &Cell| facts.cells.iter().any(|verdict| verdict.cell == *cell && verdict.boots);
+    let boots = |cell: &Cell| image.cells.iter().any(|verdict| verdict.cell == *cell && verdict.boots);
     let mut all: Vec<Cell> = all.filter(asked).collect();
     // What is there is better than what is first.
     all.sort_by_key(|cell| (!boots(cell), Machine::installed(cell.firmware).is_err()));
@@ -106,9 +106,9 @@ fn cell(arguments: &Run, facts: &Description) -> Cell {
 }
 
 /// What is going to be seen, if that is nothing.
-fn announce(image: &Path, facts: &Description, cell: Cell) {
-    show::tell(&format!("{}: {cell}", visible_path(image)));
-    let verdict = facts.cells.iter().find(|verdict| verdict.cell == cell);
+fn announce(name: &Path, image: &Description, cell: Cell) {
+    show::tell(&format!("{}: {cell}", visible_path(name)));
+    let verdict = image.cells.iter().find(|verdict| verdict.cell == cell);
     if let Some(verdict) = verdict.filter(|verdict| !verdict.boots) {
         show::notes(&[format!("{cell} will not boot: {}", verdict.reason)]);
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::facts::cell::{Cell, Firmware};
 use crate::facts::verdicts;
-use crate::facts::{Description, Extent, PartitionTable, SignatureFacts};
+use crate::facts::{Description, Extent, Facts, MenuFacts, PartitionTable, SignatureFacts};
 use crate::ground::text;
 use crate::ground::text::visible_path;
 use crate::look::extract;
@@ -40,24 +40,24 @@ pub(super) fn warnings(report: &Report, all: &[String]) {
 }
 
 /// Warnings without a place.
-pub(super) fn notes(warnings: &[String]) {
+pub(super) fn notes<'w>(warnings: impl IntoIterator<Item = &'w String>) {
     for warning in warnings {
         tell(&format!("warning: {}", text::visible(warning.as_bytes())));
     }
 }
 
 /// The closing line of a build.
-pub(super) fn built(output: &Path, facts: &Description) {
-    let cells: Vec<String> = verdicts::that_boot(facts).iter().map(ToString::to_string).collect();
-    let boots = match verdicts::why_nothing(facts) {
+pub(super) fn built(output: &Path, image: &Description) {
+    let cells: Vec<String> = verdicts::that_boot(image).iter().map(ToString::to_string).collect();
+    let boots = match verdicts::why_nothing(image) {
         None => format!("boots {}", cells.join(", ")),
-        Some(why) if verdicts::claims(facts) => format!("nothing boots it: {why}"),
+        Some(why) if verdicts::claims(&image.facts) => format!("nothing boots it: {why}"),
         Some(_) => "a data image, nothing boots it".into(),
     };
     tell(&format!(
         "{}: {}, {boots}",
         visible_path(output),
-        text::size(facts.size)
+        text::size(image.facts.size)
     ));
 }
 
@@ -85,7 +85,8 @@ pub(super) fn extracted(directory: &Path, report: &extract::Report) {
 }
 
 /// The whole image as a picture: one line an extent, in its order.
-pub(super) fn picture(facts: &Description) -> String {
+pub(super) fn picture(image: &Description) -> String {
+    let facts = &image.facts;
     let mut out = String::new();
     let filesystems: Vec<String> = facts.filesystems.iter().map(ToString::to_string).collect();
     let _ = writeln!(
@@ -98,6 +99,7 @@ pub(super) fn picture(facts: &Description) -> String {
     );
     let _ = writeln!(out, "{}", origin(facts));
     let _ = writeln!(out, "\n{:>14}  {:>14}  {:>8}  what", "offset", "length", "size");
+    let mut sources = image.planned.sources.iter().map(Option::as_deref);
     for extent in &facts.extents {
         let size = text::size(extent.length);
         let _ = writeln!(
@@ -105,24 +107,24 @@ pub(super) fn picture(facts: &Description) -> String {
             "{:>14}  {:>14}  {size:>8}  {}",
             extent.offset,
             extent.length,
-            what(extent)
+            what(extent, sources.next().flatten())
         );
     }
     boot_catalog(&mut out, facts);
     partitions(&mut out, facts);
     esp(&mut out, facts);
-    menu(&mut out, facts);
-    cells(&mut out, facts, &[]);
+    menu(&mut out, &image.planned.menu);
+    cells(&mut out, image, &[]);
     lines(&mut out, "fault: ", &facts.faults);
     out
 }
 
 /// What boots the image and what is wrong with it; of the cells those too that are `required`.
-pub(super) fn verdicts(facts: &Description, verified: &[String], required: &[Cell]) -> String {
+pub(super) fn verdicts(image: &Description, verified: &[String], required: &[Cell]) -> String {
     let mut out = String::new();
-    cells(&mut out, facts, required);
+    cells(&mut out, image, required);
     lines(&mut out, "", verified);
-    lines(&mut out, "fault: ", &facts.faults);
+    lines(&mut out, "fault: ", &image.facts.faults);
     out.trim_start_matches('\n').to_owned()
 }
 
@@ -135,7 +137,7 @@ fn lines(out: &mut String, start: &str, sentences: &[String]) {
 }
 
 /// What is in it, when it was made, and for what.
-fn origin(facts: &Description) -> String {
+fn origin(facts: &Facts) -> String {
     let counts = [
         (facts.counts.files, "file", "files"),
         (facts.counts.directories, "directory", "directories"),
@@ -160,19 +162,19 @@ fn origin(facts: &Description) -> String {
     line
 }
 
-fn what(extent: &Extent) -> String {
+fn what(extent: &Extent, source: Option<&str>) -> String {
     let mut line = extent.what.to_string();
     if !extent.paths.is_empty() {
         let paths: Vec<String> = extent.paths.iter().map(|path| text::visible(path.as_bytes())).collect();
         line = format!("{line}  {}", paths.join(" = "));
     }
-    if let Some(source) = &extent.source {
+    if let Some(source) = source {
         let _ = write!(line, "  <- {source}");
     }
     line
 }
 
-fn boot_catalog(out: &mut String, facts: &Description) {
+fn boot_catalog(out: &mut String, facts: &Facts) {
     if facts.el_torito.is_empty() {
         return;
     }
@@ -197,7 +199,7 @@ fn boot_catalog(out: &mut String, facts: &Description) {
     }
 }
 
-fn partitions(out: &mut String, facts: &Description) {
+fn partitions(out: &mut String, facts: &Facts) {
     if facts.partitions.is_empty() && facts.mbr.is_none() && facts.gpt.is_empty() {
         return;
     }
@@ -236,7 +238,7 @@ fn partitions(out: &mut String, facts: &Description) {
     }
 }
 
-fn esp(out: &mut String, facts: &Description) {
+fn esp(out: &mut String, facts: &Facts) {
     for esp in &facts.esp {
         let _ = writeln!(
             out,
@@ -279,12 +281,12 @@ fn signature(signature: &SignatureFacts) -> String {
 }
 
 /// What each firmware's menu shows.
-fn menu(out: &mut String, facts: &Description) {
-    if facts.menu.is_empty() {
+fn menu(out: &mut String, firmware: &[MenuFacts]) {
+    if firmware.is_empty() {
         return;
     }
     let _ = writeln!(out, "\nmenu");
-    for menu in &facts.menu {
+    for menu in firmware {
         let entries: Vec<String> = menu
             .entries
             .iter()
@@ -300,14 +302,15 @@ fn menu(out: &mut String, facts: &Description) {
 
 /// Only what the image is for: a firmware that boots it from no medium is listed if that is required, if there is a loader for it, or, for a
 /// PC, if nothing boots an image that has a table or a catalog.
-fn cells(out: &mut String, facts: &Description, required: &[Cell]) {
-    let why = verdicts::why_nothing(facts);
+fn cells(out: &mut String, image: &Description, required: &[Cell]) {
+    let facts = &image.facts;
+    let why = verdicts::why_nothing(image);
     if let Some(why) = &why {
         let _ = writeln!(out, "\nnothing boots this image: {}", text::visible(why.as_bytes()));
     }
     let has_structure = !facts.partitions.is_empty() || facts.boot_catalog.is_some() || facts.mbr.is_some();
     let of = |firmware| {
-        facts
+        image
             .cells
             .iter()
             .filter(move |verdict| verdict.cell.firmware == firmware)
@@ -332,7 +335,7 @@ fn cells(out: &mut String, facts: &Description, required: &[Cell]) {
             }
         }
     };
-    let listed: Vec<_> = facts
+    let listed: Vec<_> = image
         .cells
         .iter()
         .filter(|cell| is_listed(cell.cell.firmware))
@@ -347,7 +350,7 @@ fn cells(out: &mut String, facts: &Description, required: &[Cell]) {
         let reason = text::visible(cell.reason.as_bytes());
         let _ = writeln!(out, "  {:<width$} {verdict}  {reason}", cell.cell.to_string());
     }
-    if verdicts::needs_third_party(facts) {
+    if verdicts::needs_third_party(image) {
         let _ = writeln!(
             out,
             "  PCs that trust Windows' certificates alone start no shim until \"Microsoft 3rd party UEFI CA\" is on in their set-up"

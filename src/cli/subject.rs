@@ -4,8 +4,6 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use crate::facts::Description;
-use crate::facts::verdicts;
 use crate::ground::stamp;
 use crate::ground::stamp::Stamp;
 use crate::look::inspect;
@@ -105,22 +103,8 @@ fn current(document: &Document) -> Result<Option<PathBuf>, Error> {
     let described = inspect::inspect(&open(&resolved.output)?);
     let planned = plan.describe(&Late::default()).map_err(planned)?;
     Ok(described
-        .is_ok_and(|found| common(found) == common(planned))
+        .is_ok_and(|found| found.facts == planned.facts)
         .then_some(resolved.output))
-}
-
-/// What a plan and the image that was built by it both say: nothing of sources, of names that were mapped, of warnings, and no digest
-/// of the whole.
-fn common(mut facts: Description) -> Description {
-    facts.sha256 = None;
-    facts.warnings.clear();
-    facts.name_map.clear();
-    facts.menu.clear();
-    facts.owner = None;
-    // A plan knows why a menu starts nothing somewhere, and the image that it does not.
-    facts.cells = verdicts::cells(&facts, &[]);
-    facts.extents.iter_mut().for_each(|extent| extent.source = None);
-    facts
 }
 
 /// A program that is newer may write another image.

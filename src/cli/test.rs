@@ -25,14 +25,14 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
         owner,
     } = subject(&arguments.image, &interrupt)?;
     let expectations = with(expectations, arguments);
-    let mut facts = described(&name, &image, None)?;
-    facts.owner = owner.as_ref().map(|owner| owner.certificate.clone());
+    let mut described = described(&name, &image, None)?;
+    described.planned.owner = owner.as_ref().map(|owner| owner.certificate.clone());
     let trusted = arguments
         .trust
-        .judge(&mut facts, expectations.cells.as_deref().unwrap_or_default())?;
+        .judge(&mut described, expectations.cells.as_deref().unwrap_or_default())?;
     let (cells, skipped) = match &expectations.cells {
         Some(cells) => installed(cells.iter().copied(), true),
-        None => installed(verdicts::that_boot(&facts).into_iter(), false),
+        None => installed(verdicts::that_boot(&described).into_iter(), false),
     };
     let stem = name.file_stem().unwrap_or_default();
     let directory = arguments
@@ -55,12 +55,12 @@ pub(super) fn run(arguments: &Test) -> Result<(), Error> {
     let mut printed = Ok(());
     let mut cells = round.run(&mut show::tell, &mut |outcome| {
         if !arguments.json && printed.is_ok() {
-            printed = print(&line(&facts, outcome));
+            printed = print(&line(&described, outcome));
         }
     })?;
     printed?;
     for outcome in &mut cells {
-        outcome.mend = verdict(&facts, outcome.cell).and_then(|verdict| verdict.mend.clone());
+        outcome.mend = verdict(&described, outcome.cell).and_then(|verdict| verdict.mend.clone());
     }
     let report = Report { cells, skipped };
     write(&directory, &report, &stem.to_string_lossy())?;
@@ -95,8 +95,8 @@ fn with(manifest: Expectations, arguments: &Test) -> Expectations {
     }
 }
 
-fn verdict(facts: &Description, cell: Cell) -> Option<&Verdict> {
-    facts.cells.iter().find(|verdict| verdict.cell == cell)
+fn verdict(image: &Description, cell: Cell) -> Option<&Verdict> {
+    image.cells.iter().find(|verdict| verdict.cell == cell)
 }
 
 /// Divides cells into those whose QEMU and firmware are installed and the rest.

@@ -28,9 +28,9 @@ impl Trust {
     }
 
     /// Judges again for machines that trust these too. `asked` are cells that somebody wants to know of.
-    pub(super) fn judge(&self, facts: &mut Description, asked: &[Cell]) -> Result<Vec<Trusted>, Error> {
+    pub(super) fn judge(&self, image: &mut Description, asked: &[Cell]) -> Result<Vec<Trusted>, Error> {
         let trusted = self.read()?;
-        let has_own = !trusted.is_empty() || facts.owner.is_some();
+        let has_own = !trusted.is_empty() || image.planned.owner.is_some();
         if let Some(cell) = asked.iter().find(|cell| cell.firmware == Firmware::SecureBootOwn)
             && !has_own
         {
@@ -41,7 +41,7 @@ impl Trust {
         }
         if has_own {
             let certificates: Vec<Certificate> = trusted.iter().map(|one| one.certificate.clone()).collect();
-            facts.cells = verdicts::cells(facts, &certificates);
+            image.cells = verdicts::cells(image, &certificates);
         }
         Ok(trusted)
     }

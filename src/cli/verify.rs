@@ -116,9 +116,9 @@ pub(super) fn compare(
 
 /// What of the image lies at `offset`. An image of nothing that is known has no names.
 fn difference(image: &Opened, offset: u64, sector_size: u64) -> Difference {
-    let facts = inspect::inspect(image).ok();
+    let described = inspect::inspect(image).ok();
     let lies_there = |extent: &Extent| (extent.offset..extent.offset + extent.length).contains(&offset);
-    let extent = facts.and_then(|facts| facts.extents.into_iter().find(lies_there));
+    let extent = described.and_then(|described| described.facts.extents.into_iter().find(lies_there));
     let (what, paths) = extent.map_or((None, Vec::new()), |extent| {
         (Some(extent.what.to_string()), extent.paths)
     });

@@ -56,7 +56,7 @@ pub fn judge(payload: &Payload, target: &Target) -> Result<Judgement, DeviceErro
         (false, _) => Medium::Usb,
     };
     let starts = match inspect::inspect(&image) {
-        Ok(facts) => of_cells(&facts, medium),
+        Ok(described) => of_cells(&described, medium),
         Err(InspectError::Io(error)) => return Err(DeviceError::io(payload.path(), "read", None)(error)),
         Err(_) => of_disk(payload.head()),
     };
@@ -64,13 +64,13 @@ pub fn judge(payload: &Payload, target: &Target) -> Result<Judgement, DeviceErro
 }
 
 /// By the verdicts on all firmwares with the medium.
-fn of_cells(facts: &Description, medium: Medium) -> Starts {
-    let mut cells = facts.cells.iter().filter(|verdict| verdict.cell.medium == medium);
+fn of_cells(image: &Description, medium: Medium) -> Starts {
+    let mut cells = image.cells.iter().filter(|verdict| verdict.cell.medium == medium);
     if cells.clone().any(|verdict| verdict.boots) {
         return Starts::Yes;
     }
     match cells.next() {
-        Some(verdict) if verdicts::claims(facts) => Starts::No(format!("{}: {}", verdict.cell, verdict.reason)),
+        Some(verdict) if verdicts::claims(&image.facts) => Starts::No(format!("{}: {}", verdict.cell, verdict.reason)),
         _ => Starts::Data,
     }
 }

@@ -7,24 +7,46 @@ use std::io;
 use super::{Extent, What};
 use crate::ground::read_at::{ReadAt, nonzero_span};
 
-/// Sorted, disjoint extents out of claims in any order. Claims on the very same bytes are one extent with all their names; where
+/// Bytes that somebody says something of.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// Which, and what they are.
+    pub(crate) extent: Extent,
+    /// Where they come from, if a plan says it.
+    pub(crate) source: Option<String>,
+}
+
+impl From<Extent> for Claim {
+    fn from(extent: Extent) -> Self {
+        Self { extent, source: None }
+    }
+}
+
+/// Sorted, disjoint extents out of extents in any order, as [`settle_claims`] has them.
+pub(crate) fn settle(extents: Vec<Extent>) -> Vec<Extent> {
+    let claims = settle_claims(extents.into_iter().map(Claim::from));
+    claims.into_iter().map(|claim| claim.extent).collect()
+}
+
+/// Sorted, disjoint extents out of claims in any order, each with its source. Claims on the very same bytes are one extent with all their names; where
 /// they overlap otherwise, the one that begins later or is shorter is the more specific and wins, and what is left of the other
 /// stays.
-pub(crate) fn settle(claims: Vec<Extent>) -> Vec<Extent> {
+pub(crate) fn settle_claims(claims: impl IntoIterator<Item = Claim>) -> Vec<Claim> {
     let mut pending: BinaryHeap<Reverse<Claim>> = claims
         .into_iter()
-        .filter(|extent| extent.length > 0)
-        .map(|extent| Reverse(Claim(extent)))
+        .filter(|claim| claim.extent.length > 0)
+        .map(Reverse)
         .collect();
-    let mut settled: Vec<Extent> = Vec::with_capacity(pending.len());
-    while let Some(Reverse(Claim(mut current))) = pending.pop() {
-        while let Some(Reverse(Claim(next))) = pending.peek() {
+    let mut settled: Vec<Claim> = Vec::with_capacity(pending.len());
+    while let Some(Reverse(mut claim)) = pending.pop() {
+        let current = &mut claim.extent;
+        while let Some(Reverse(Claim { extent: next, .. })) = pending.peek() {
             if next.offset == current.offset && next.length == current.length {
-                let Some(Reverse(Claim(next))) = pending.pop() else {
+                let Some(Reverse(next)) = pending.pop() else {
                     break;
                 };
-                current.paths.extend(next.paths);
-                current.source = current.source.or(next.source);
+                current.paths.extend(next.extent.paths);
+                claim.source = claim.source.or(next.source);
                 continue;
             }
             let end = current.offset + current.length;
@@ -36,34 +58,33 @@ pub(crate) fn settle(claims: Vec<Extent>) -> Vec<Extent> {
                         length: end - rest,
                         ..current.clone()
                     };
-                    pending.push(Reverse(Claim(remainder)));
+                    pending.push(Reverse(Claim {
+                        extent: remainder,
+                        source: claim.source.clone(),
+                    }));
                 }
-                let Some(Reverse(Claim(next))) = pending.peek() else {
+                let Some(Reverse(next)) = pending.peek() else {
                     break;
                 };
-                current.length = next.offset - current.offset;
+                current.length = next.extent.offset - current.offset;
             }
             break;
         }
         if current.length > 0 {
             current.paths.sort_unstable();
             current.paths.dedup();
-            settled.push(current);
+            settled.push(claim);
         }
     }
     settled
 }
 
-/// A claim in the order of the sweep: by offset, the longer first, then by what it is.
-#[derive(PartialEq, Eq)]
-struct Claim(Extent);
-
+/// In the order of the sweep: by offset, the longer first, then by what it is.
 impl Ord for Claim {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let key = |claim: &Self| (claim.0.offset, Reverse(claim.0.length), claim.0.what);
-        key(self)
-            .cmp(&key(other))
-            .then_with(|| self.0.paths.cmp(&other.0.paths))
+        let (one, other) = (&self.extent, &other.extent);
+        let key = |extent: &Extent| (extent.offset, Reverse(extent.length), extent.what);
+        key(one).cmp(&key(other)).then_with(|| one.paths.cmp(&other.paths))
     }
 }
 
@@ -105,7 +126,6 @@ fn claim_gap(all: &mut Vec<Extent>, bytes: &dyn ReadAt, start: u64, end: u64) ->
             length: last - first,
             what: What::Unknown,
             paths: Vec::new(),
-            source: None,
         }),
     }
     Ok(())
@@ -121,7 +141,6 @@ mod tests {
             length,
             what,
             paths: vec![path.into()],
-            source: None,
         }
     }
 

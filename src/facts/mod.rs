@@ -1,7 +1,7 @@
 //! What there is to say about an image: the words that `plan` and `inspect` share, and their JSON.
 //!
-//! `plan` fills a [`Description`] from the manifest's side, `inspect` from the image's bytes, and the two must be equal: that equality
-//! is a test over every example. Offsets and lengths are bytes.
+//! `plan` fills a [`Description`] from the manifest's side, `inspect` from the image's bytes, and the [`Facts`] of the two are equal:
+//! that is a test over every example. Offsets and lengths are bytes.
 
 pub(crate) mod boot_code;
 pub(crate) mod boot_images;
@@ -33,15 +33,33 @@ pub use program::{LoaderFacts, MenuProgram, ShimFacts, SignatureFacts};
 pub use what::What;
 
 /// A whole image, described.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Description {
+    /// What the plan of an image and the image itself both say.
+    pub facts: Facts,
+    /// What only a plan says.
+    pub planned: Planned,
+    /// What only a reader says.
+    pub found: Found,
+    /// A verdict for each firmware and medium. A plan knows more reasons than an image.
+    pub cells: Vec<Verdict>,
+}
+
+impl Description {
+    /// What a person should know before using the image.
+    pub fn warnings(&self) -> impl Iterator<Item = &String> {
+        self.planned.warnings.iter().chain(&self.found.remarks)
+    }
+}
+
+/// What the plan of an image and the image itself both say: they are equal.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
     /// ECMA-119 §9.4.7, without its padding.
     pub volume_id: String,
     /// Of the image.
     pub size: u64,
-    /// Of the image, in hexadecimal. Only a build or a full read knows it.
-    pub sha256: Option<String>,
-    /// The MD5 sum that is implanted in the volume, in hexadecimal. `plan` does not know it.
+    /// The MD5 sum that is implanted in the volume, in hexadecimal. A plan knows it once the image is built.
     pub media_md5: Option<String>,
     /// The other identifiers of the primary volume descriptor.
     pub identifiers: Identifiers,
@@ -63,23 +81,34 @@ pub struct Description {
     pub esp: Vec<EspFacts>,
     /// Sorted, disjoint, and covering every byte that is not zero padding.
     pub extents: Vec<Extent>,
-    /// A verdict for each firmware and medium.
-    pub cells: Vec<Verdict>,
-    /// What a person should know before using the image; of `inspect`, what else is in it and not described.
-    pub warnings: Vec<String>,
-    /// What the built-in loader shows under each firmware. `plan` only.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub menu: Vec<MenuFacts>,
     /// What the built-in loader's menu starts under UEFI on a 64-bit PC, if Secure Boot could start the loader.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub menu_programs: Vec<MenuProgram>,
-    /// Whose certificate the built-in loader is signed with. `plan` only.
-    #[serde(skip)]
-    pub owner: Option<Certificate>,
-    /// Names that an index cannot hold as they are. `plan` only.
-    pub name_map: Vec<MappedName>,
-    /// Structures that contradict their standard. `inspect` only; none in an image of ours.
+    /// Structures that contradict their standard: those of a ready ESP, in an image of ours.
     pub faults: Vec<String>,
+}
+
+/// What only a plan says, or a build by it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Planned {
+    /// Of the image, in hexadecimal, if it has been written.
+    pub sha256: Option<String>,
+    /// The host file or the manifest's key that the bytes of each extent come from, in the order of [`Facts::extents`].
+    pub sources: Vec<Option<String>>,
+    /// What a person should know before using the image.
+    pub warnings: Vec<String>,
+    /// What the built-in loader shows under each firmware.
+    pub menu: Vec<MenuFacts>,
+    /// Whose certificate the built-in loader is signed with.
+    pub owner: Option<Certificate>,
+    /// Names that an index cannot hold as they are.
+    pub name_map: Vec<MappedName>,
+}
+
+/// What only a reader says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// What is in the image and not described, and where its indexes differ without a fault.
+    pub remarks: Vec<String>,
 }
 
 /// An index over the tree.
@@ -309,7 +338,7 @@ impl EspFacts {
 }
 
 /// A run of bytes with one meaning.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// First byte.
     pub offset: u64,
@@ -318,11 +347,7 @@ pub struct Extent {
     /// What the bytes are.
     pub what: What,
     /// Every name of it: `iso:/...`, `esp:/...`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
-    /// The host file or manifest key that the bytes come from. `plan` only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
 }
 
 impl Extent {
@@ -333,7 +358,6 @@ impl Extent {
             length,
             what,
             paths: Vec::new(),
-            source: None,
         }
     }
 }

@@ -14,7 +14,7 @@ use std::cell::RefCell;
 
 use crate::facts::cell::{Cell, Firmware};
 use crate::facts::secure_boot::Authority;
-use crate::facts::{Description, EspFacts, LoaderFacts, Verdict};
+use crate::facts::{Description, EspFacts, Facts, LoaderFacts, MenuFacts, Verdict};
 use crate::formats::authenticode::Certificate;
 use crate::formats::pe::Machine;
 use bios::bios;
@@ -25,13 +25,14 @@ use uefi::uefi;
 pub use uefi::{has_loader, needs_extents};
 
 /// A verdict for each firmware with each medium, in the order of [`Cell::all`]. `trusted` are certificates that the machine's owner has
-/// put into `db` or enrolled as Machine Owner Keys. Machines of [`Firmware::SecureBootOwn`] trust them and [`Description::owner`] alone; without
+/// put into `db` or enrolled as Machine Owner Keys. Machines of [`Firmware::SecureBootOwn`] trust them and [`crate::facts::Planned::owner`] alone; without
 /// any there are no such cells.
-pub fn cells(facts: &Description, trusted: &[Certificate]) -> Vec<Verdict> {
+pub fn cells(image: &Description, trusted: &[Certificate]) -> Vec<Verdict> {
     let judge = Judge {
-        facts,
+        facts: &image.facts,
+        menu: &image.planned.menu,
         trusted,
-        own: [trusted, facts.owner.as_slice()].concat(),
+        own: [trusted, image.planned.owner.as_slice()].concat(),
         started: RefCell::default(),
     };
     let verdict = |cell: Cell| {
@@ -52,7 +53,8 @@ pub fn cells(facts: &Description, trusted: &[Certificate]) -> Vec<Verdict> {
 
 /// An image that is judged.
 struct Judge<'a> {
-    facts: &'a Description,
+    facts: &'a Facts,
+    menu: &'a [MenuFacts],
     trusted: &'a [Certificate],
     /// Whom machines of [`Firmware::SecureBootOwn`] trust.
     own: Vec<Certificate>,
@@ -62,7 +64,7 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn cell(&self, cell: Cell) -> Judged {
-        if let Some(why) = menu_lacks(self.facts, cell.firmware) {
+        if let Some(why) = menu_lacks(self.menu, cell.firmware) {
             return Err(no(why, "a smaller initrd, or another firmware"));
         }
         match cell.firmware {
@@ -112,24 +114,24 @@ impl Judge<'_> {
 }
 
 /// The cells that boot, without those that another of them stands for.
-pub fn that_boot(facts: &Description) -> Vec<Cell> {
-    let boots = |cell: Cell| facts.cells.iter().any(|verdict| verdict.cell == cell && verdict.boots);
+pub fn that_boot(image: &Description) -> Vec<Cell> {
+    let boots = |cell: Cell| image.cells.iter().any(|verdict| verdict.cell == cell && verdict.boots);
     let is_of_another = |cell: Cell| {
         let all = Firmware::ALL.into_iter();
         let mut others = all.filter(|&other| other != cell.firmware && other.generations().contains(&cell.firmware));
         others.any(|firmware| boots(Cell { firmware, ..cell }))
     };
-    let cells = facts.cells.iter().map(|verdict| verdict.cell);
+    let cells = image.cells.iter().map(|verdict| verdict.cell);
     cells.filter(|&cell| boots(cell) && !is_of_another(cell)).collect()
 }
 
 /// Why a menu has no entry for a firmware that would start one otherwise.
-fn menu_lacks(facts: &Description, firmware: Firmware) -> Option<&str> {
+fn menu_lacks(menu: &[MenuFacts], firmware: Firmware) -> Option<&str> {
     let name = match firmware.is_secure() {
         true => Firmware::Uefi.name(),
         false => firmware.name(),
     };
-    let menu = facts.menu.iter().find(|menu| menu.firmware == name)?;
+    let menu = menu.iter().find(|menu| menu.firmware == name)?;
     menu.lacks.as_deref()
 }
 
@@ -151,8 +153,9 @@ fn no(why: impl Into<String>, mend: impl Into<String>) -> No {
 }
 
 /// Why no cell boots; nothing if one does. The first thing that somebody who meant it to boot has missed, else what every firmware lacks.
-pub fn why_nothing(facts: &Description) -> Option<String> {
-    if facts.cells.iter().any(|verdict| verdict.boots) {
+pub fn why_nothing(image: &Description) -> Option<String> {
+    let (facts, cells) = (&image.facts, &image.cells);
+    if cells.iter().any(|verdict| verdict.boots) {
         return None;
     }
     let loaders = || facts.esp.iter().flat_map(|volume| &volume.loaders);
@@ -186,7 +189,7 @@ pub fn why_nothing(facts: &Description) -> Option<String> {
         ));
     }
     let reason = |name: &str| {
-        let cell = facts.cells.iter().find(|verdict| verdict.cell.to_string() == name);
+        let cell = cells.iter().find(|verdict| verdict.cell.to_string() == name);
         cell.map(|verdict| verdict.reason.clone()).unwrap_or_default()
     };
     if !claims(facts) {
@@ -199,18 +202,18 @@ pub fn why_nothing(facts: &Description) -> Option<String> {
 }
 
 /// Whether Secure Boot starts the image by Microsoft's authorities for other people's programs alone, which some PCs do not trust at first.
-pub fn needs_third_party(facts: &Description) -> bool {
+pub fn needs_third_party(image: &Description) -> bool {
     let by_default = [Firmware::SecureBoot2011, Firmware::SecureBoot2023];
-    let mut cells = facts.cells.iter();
+    let mut cells = image.cells.iter();
     let boots = cells.any(|verdict| verdict.boots && by_default.contains(&verdict.cell.firmware));
-    let loaders = facts.esp.iter().flat_map(|volume| &volume.loaders);
+    let loaders = image.facts.esp.iter().flat_map(|volume| &volume.loaders);
     let signatures = loaders.flat_map(|loader| &loader.signatures);
     let mut authorities = signatures.flat_map(|signature| &signature.authorities);
     boots && !authorities.any(|authority| matches!(authority, Authority::Windows2011 | Authority::Windows2023))
 }
 
 /// Whether somebody meant the image to boot: it has a boot catalog, an ESP, an active partition or boot code.
-pub fn claims(facts: &Description) -> bool {
+pub fn claims(facts: &Facts) -> bool {
     let has_active = facts.partitions.iter().any(|partition| partition.active == Some(true));
     let has_code = facts.mbr.as_ref().is_some_and(|mbr| mbr.boot_code);
     facts.boot_catalog.is_some() || !facts.esp.is_empty() || has_active || has_code

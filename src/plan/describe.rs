@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::facts::boot_images::boot_length;
-use crate::facts::extents::settle;
+use crate::facts::extents::{Claim, settle_claims};
 use crate::facts::verdicts;
-use crate::facts::{Description, Extent, What};
+use crate::facts::{Description, Extent, Facts, Planned, What};
 use crate::formats::iso9660::IsoNode;
 use crate::ground::text::{visible, visible_path};
 use crate::tree::contents::BootBytes;
@@ -18,40 +18,51 @@ use super::{Late, Plan, PlanError};
 
 impl Plan {
     /// All but what grows with the tree, the extents and the map of names: what a build reports.
-    pub fn facts(&self, late: &Late) -> Result<Description, PlanError> {
+    pub fn brief(&self, late: &Late) -> Result<Description, PlanError> {
         let contents = &self.contents;
-        let mut facts = Description {
-            size: self.size(),
-            menu: contents.menu.clone(),
-            menu_programs: contents.menu_programs.clone(),
-            owner: contents.owner.clone(),
+        let mut described = Description {
+            facts: Facts {
+                size: self.size(),
+                menu_programs: contents.menu_programs.clone(),
+                ..Facts::default()
+            },
+            planned: Planned {
+                warnings: self.warnings(),
+                menu: contents.menu.clone(),
+                owner: contents.owner.clone(),
+                ..Planned::default()
+            },
             ..Description::default()
         };
         for (_, index) in self.indexes.all() {
-            index.describe(self, late, &mut facts)?;
+            index.describe(self, late, &mut described.facts)?;
         }
-        facts.warnings = self.warnings();
-        if verdicts::needs_extents(&facts) {
-            facts.extents = self.extents()?;
+        if verdicts::needs_extents(&described.facts) {
+            self.add_extents(&mut described)?;
         }
-        facts.cells = verdicts::cells(&facts, &[]);
-        Ok(facts)
+        described.cells = verdicts::cells(&described, &[]);
+        Ok(described)
     }
 
     /// Everything, every extent included.
     pub fn describe(&self, late: &Late) -> Result<Description, PlanError> {
-        let indexes = self.indexes.all();
-        Ok(Description {
-            extents: self.extents()?,
-            name_map: indexes
-                .into_iter()
-                .flat_map(|(_, index)| index.name_map(self))
-                .collect(),
-            ..self.facts(late)?
-        })
+        let mut described = self.brief(late)?;
+        if described.facts.extents.is_empty() {
+            self.add_extents(&mut described)?;
+        }
+        let indexes = self.indexes.all().into_iter();
+        described.planned.name_map = indexes.flat_map(|(_, index)| index.name_map(self)).collect();
+        Ok(described)
     }
 
-    fn extents(&self) -> Result<Vec<Extent>, PlanError> {
+    fn add_extents(&self, described: &mut Description) -> Result<(), PlanError> {
+        let claims = settle_claims(self.claims()?).into_iter();
+        (described.facts.extents, described.planned.sources) =
+            claims.map(|Claim { extent, source }| (extent, source)).unzip();
+        Ok(())
+    }
+
+    fn claims(&self) -> Result<Vec<Claim>, PlanError> {
         let mut names: HashMap<PayloadId, Vec<IsoNode>> = HashMap::new();
         for (node, payload) in (0..).zip(&self.nodes) {
             if let Some(payload) = payload {
@@ -61,20 +72,25 @@ impl Plan {
         let mut claims = Vec::with_capacity(self.regions().len());
         for region in self.regions() {
             let mut extent = Extent::new(region.offset, region.length, What::File);
+            let mut source = None;
             match region.content {
                 Content::Structure { index, what, number } => {
                     extent.what = what;
                     extent.paths = self.indexes.get(index)?.piece_names((what, number), self);
                 }
                 Content::Payload(id) => {
-                    extent.source = Some(source(self.contents.tree.payload(id), &self.contents.base));
+                    source = Some(source_of(self.contents.tree.payload(id), &self.contents.base));
                     let nodes = names.get(&id);
                     if self.places.payload(id) == Some(region.offset) {
                         extent.paths = nodes.into_iter().flatten().map(|&n| self.richest_path(n)).collect();
                     }
                     if self.is_ready_esp(id) {
                         let is_named = !extent.paths.is_empty();
-                        claims.extend(self.ready_extents(region.offset, is_named, &extent));
+                        let parts = self.ready_extents(region.offset, is_named).into_iter();
+                        claims.extend(parts.map(|extent| Claim {
+                            extent,
+                            source: source.clone(),
+                        }));
                         if !is_named {
                             continue;
                         }
@@ -85,9 +101,9 @@ impl Plan {
                     extent.paths.extend(self.esp_paths(id, region.offset)?);
                 }
             }
-            claims.push(extent);
+            claims.push(Claim { extent, source });
         }
-        Ok(settle(claims))
+        Ok(claims)
     }
 
     /// How much of a boot image without a name can be told from the image alone: what the firmware loads, what its own table
@@ -108,7 +124,7 @@ impl Plan {
 }
 
 /// Where the bytes of a payload come from, for people: a host path relative to the manifest, and the path in it if it is an archive.
-fn source(payload: &Payload, base: &Path) -> String {
+fn source_of(payload: &Payload, base: &Path) -> String {
     let relative = |path: &Path| visible_path(path.strip_prefix(base).unwrap_or(path));
     match &payload.source {
         Source::File {

@@ -237,7 +237,7 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Description;
+    use crate::facts::Facts;
     use crate::plan::layout::{Content, Region};
     use crate::plan::{Late, Plan};
 
@@ -255,7 +255,7 @@ mod tests {
             Ok(Vec::new())
         }
 
-        fn describe(&self, _: &Plan, _: &Late, _: &mut Description) -> Result<(), PlanError> {
+        fn describe(&self, _: &Plan, _: &Late, _: &mut Facts) -> Result<(), PlanError> {
             Ok(())
         }
     }

@@ -46,7 +46,7 @@ impl Host {
 
     /// The warnings of a manifest's image, on one line each.
     fn warnings(&self, manifest: &str) -> Vec<String> {
-        self.build(manifest).0.warnings
+        self.build(manifest).0.planned.warnings
     }
 
     fn put(&self, name: &str, content: &[u8]) {
@@ -83,10 +83,7 @@ impl Host {
         .unwrap();
         let bytes = fs::read(&resolved.output).unwrap();
         let planned = plan.describe(&Late::default()).unwrap();
-        assert_eq!(
-            one_sided_apart(planned.clone()),
-            one_sided_apart(inspect(&bytes).unwrap())
-        );
+        assert_eq!(planned.facts, inspect(&bytes).unwrap().facts);
         (planned, bytes)
     }
 
@@ -101,31 +98,19 @@ impl Host {
     }
 }
 
-/// Without what only one of the two can know.
-fn one_sided_apart(facts: Description) -> Description {
-    let extents = facts
-        .extents
-        .into_iter()
-        .map(|extent| Extent { source: None, ..extent });
-    let mut facts = Description {
-        extents: extents.collect(),
-        warnings: Vec::new(),
-        name_map: Vec::new(),
-        menu: Vec::new(),
-        owner: None,
-        ..facts
-    };
-    // A plan knows why a menu starts nothing somewhere, and the image that it does not.
-    facts.cells = crate::facts::verdicts::cells(&facts, &[]);
-    facts
-}
-
-fn extent<'d>(facts: &'d Description, path: &str) -> &'d Extent {
-    let found = facts
+fn extent<'d>(image: &'d Description, path: &str) -> &'d Extent {
+    let found = image
+        .facts
         .extents
         .iter()
         .find(|extent| extent.paths.iter().any(|known| known == path));
     found.unwrap_or_else(|| panic!("no extent is {path}"))
+}
+
+fn source<'d>(image: &'d Description, path: &str) -> Option<&'d str> {
+    let extents = image.facts.extents.iter().zip(&image.planned.sources);
+    let mut of_path = extents.filter(|(extent, _)| extent.paths.iter().any(|known| known == path));
+    of_path.next().and_then(|(_, source)| source.as_deref())
 }
 
 fn has(warnings: &[String], words: &str) -> bool {
@@ -148,8 +133,8 @@ fn regions_stand_in_the_order_that_is_promised() {
     let host = host();
     host.put("tree/large", &[3; 100_000]);
     host.put("tree/z", &[4; 65_535]);
-    let (facts, bytes) = host.build(&format!("[[files]]\nfrom = \"tree\"\nto = \"/\"\n{BOOT}"));
-    let whats: Vec<What> = facts.extents.iter().map(|extent| extent.what).collect();
+    let (described, bytes) = host.build(&format!("[[files]]\nfrom = \"tree\"\nto = \"/\"\n{BOOT}"));
+    let whats: Vec<What> = described.facts.extents.iter().map(|extent| extent.what).collect();
     let mut expected = whats.clone();
     expected.dedup();
     let order = [
@@ -180,14 +165,14 @@ fn regions_stand_in_the_order_that_is_promised() {
         What::BackupGptHeader,
     ];
     assert_eq!(expected, order);
-    let at = |path| extent(&facts, path).offset;
+    let at = |path| extent(&described, path).offset;
     assert!(at("iso:/a") < at("iso:/z") && at("iso:/z") < at("iso:/large"));
     assert!(at("iso:/large").is_multiple_of(4096));
-    assert!(facts.esp[0].offset.is_multiple_of(1 << 20));
-    assert_eq!(facts.extents.last().unwrap().offset + 512, bytes.len() as u64);
+    assert!(described.facts.esp[0].offset.is_multiple_of(1 << 20));
+    assert_eq!(described.facts.extents.last().unwrap().offset + 512, bytes.len() as u64);
     // §9.4.9: the volume space covers the whole image.
     let space = u32::from_le_bytes(bytes[32768 + 80..][..4].try_into().unwrap());
-    assert_eq!(u64::from(space) * 2048, facts.size);
+    assert_eq!(u64::from(space) * 2048, described.facts.size);
 }
 
 #[test]
@@ -195,15 +180,15 @@ fn a_file_of_both_trees_is_stored_once() {
     let host = host();
     let esp =
         "[boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"iso:/y\"\n\"/x\" = \"iso:/y\"\n\"/again\" = \"loader\"\n";
-    let (facts, _) = host.build(&format!("[[files]]\nfrom = \"loader\"\nto = \"/y\"\n{esp}"));
-    let shared = extent(&facts, "iso:/y");
+    let (described, _) = host.build(&format!("[[files]]\nfrom = \"loader\"\nto = \"/y\"\n{esp}"));
+    let shared = extent(&described, "iso:/y");
     assert_eq!(
         shared.paths,
         ["esp:/EFI/BOOT/BOOTX64.EFI", "iso:/EFI/BOOT/BOOTX64.EFI", "iso:/y"]
     );
     // A FAT has no second name for a file, so a second one is a copy, and the plan shows it.
     for copy in ["esp:/x", "esp:/again"] {
-        let copy = extent(&facts, copy);
+        let copy = extent(&described, copy);
         assert_eq!((copy.paths.len(), copy.length), (1, 9000));
     }
 }
@@ -212,9 +197,9 @@ fn a_file_of_both_trees_is_stored_once() {
 fn an_esp_over_32_mib_reaches_to_the_end_of_the_volume() {
     let host = host();
     let uefi = "[boot.uefi]\nsize = \"40MiB\"\n[boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"loader\"\n";
-    let (facts, bytes) = host.build(uefi);
-    let entry = &facts.el_torito[0];
-    assert_eq!((entry.load_sectors, facts.esp[0].length), (1, 40 << 20));
+    let (described, bytes) = host.build(uefi);
+    let entry = &described.facts.el_torito[0];
+    assert_eq!((entry.load_sectors, described.facts.esp[0].length), (1, 40 << 20));
     assert_eq!(entry.offset + entry.length, bytes.len() as u64);
 }
 
@@ -222,11 +207,11 @@ fn an_esp_over_32_mib_reaches_to_the_end_of_the_volume() {
 fn every_profile_has_its_own_tables() {
     let host = host();
     let slots = |layout: &str| {
-        let (facts, bytes) = host.build(&format!("{BOOT}[disk]\nlayout = \"{layout}\"\n"));
+        let (described, bytes) = host.build(&format!("{BOOT}[disk]\nlayout = \"{layout}\"\n"));
         let slots: Vec<(u8, u8)> = (0..4)
             .map(|slot| (bytes[446 + slot * 16], bytes[446 + slot * 16 + 4]))
             .collect();
-        (slots, facts.gpt.len())
+        (slots, described.facts.gpt.len())
     };
     assert_eq!(slots("universal"), (vec![(0, 0xEE), (0x80, 0), (0, 0), (0, 0)], 1));
     assert_eq!(slots("gpt"), (vec![(0, 0xEE), (0, 0), (0, 0), (0, 0)], 1));
@@ -238,8 +223,9 @@ fn every_profile_has_its_own_tables() {
 
 #[test]
 fn one_partition_holds_the_payload_and_ends_before_the_esp() {
-    let (facts, _) = host().build(BOOT);
-    let gpt: Vec<_> = facts
+    let (described, _) = host().build(BOOT);
+    let gpt: Vec<_> = described
+        .facts
         .partitions
         .iter()
         .filter(|partition| partition.table == PartitionTable::Gpt)
@@ -254,9 +240,14 @@ fn one_partition_holds_the_payload_and_ends_before_the_esp() {
     assert!(payload.start + payload.length <= esp.start);
     assert_eq!(
         (&esp.kind, esp.start, esp.length),
-        (&PartitionKind::Esp, facts.esp[0].offset, facts.esp[0].length)
+        (
+            &PartitionKind::Esp,
+            described.facts.esp[0].offset,
+            described.facts.esp[0].length
+        )
     );
-    let empty = facts
+    let empty = described
+        .facts
         .partitions
         .iter()
         .find(|partition| partition.kind == PartitionKind::Empty)
@@ -274,11 +265,11 @@ fn data_images_read_back_with_and_without_each_index() {
         "rock_ridge = false\njoliet = false",
     ] {
         let link = "[[files]]\nlink = \"a\"\nto = \"/a link\"\n";
-        let (facts, bytes) = host.build(&format!(
+        let (described, bytes) = host.build(&format!(
             "[iso]\n{keys}\n[[files]]\nfrom = \"tree\"\nto = \"/\"\n{link}"
         ));
-        assert_eq!(facts.size, bytes.len() as u64);
-        assert!(facts.cells.iter().all(|cell| !cell.boots), "{keys}");
+        assert_eq!(described.facts.size, bytes.len() as u64);
+        assert!(described.cells.iter().all(|cell| !cell.boots), "{keys}");
     }
 }
 
@@ -320,9 +311,10 @@ fn t19_dates_that_cannot_be_recorded_are_told() {
     let far = std::time::UNIX_EPOCH + std::time::Duration::from_secs(5_869_584_000);
     file.set_times(fs::FileTimes::new().set_modified(far)).unwrap();
     let beyond = !crate::formats::iso9660::is_recordable(crate::ground::time::Timestamp::from_unix(mtime(&path)));
-    let (facts, _) = host.build("[[files]]\nfrom = \"tree\"\nto = \"/\"\npreserve = [\"mtime\"]\n");
+    let (described, _) = host.build("[[files]]\nfrom = \"tree\"\nto = \"/\"\npreserve = [\"mtime\"]\n");
     assert_eq!(
-        facts
+        described
+            .planned
             .warnings
             .iter()
             .any(|warning| warning.contains("outside of 1900 to 2155")),

@@ -16,9 +16,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let image = std::fs::read(image)?;
     let left_out: Vec<Range<u64>> = match inspect(&image) {
-        Ok(facts) => {
+        Ok(described) => {
             let of_file = |what: &What| matches!(what, What::File | What::Unknown);
-            let files = facts.extents.iter().filter(|extent| of_file(&extent.what));
+            let files = described.facts.extents.iter().filter(|extent| of_file(&extent.what));
             files
                 .filter(|extent| extent.length > BEGINNING)
                 .map(|extent| extent.offset + BEGINNING..(extent.offset + extent.length).min(image.len() as u64))

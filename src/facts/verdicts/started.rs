@@ -2,11 +2,11 @@
 
 use super::secure_boot::{Keys, outdated};
 use super::{Judged, No, no};
-use crate::facts::{Description, EspFacts, LoaderFacts, MenuProgram, ShimFacts};
+use crate::facts::{EspFacts, Facts, LoaderFacts, MenuProgram, ShimFacts};
 
 /// A machine, and the volume that it has found.
 pub(super) struct Start<'a> {
-    pub(super) facts: &'a Description,
+    pub(super) facts: &'a Facts,
     pub(super) volume: &'a EspFacts,
     /// Whom the machine trusts, if it has Secure Boot.
     pub(super) keys: Option<&'a Keys<'a>>,

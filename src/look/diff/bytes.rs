@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Run;
-use crate::facts::{Description, Extent};
+use crate::facts::Extent;
 use crate::ground::read_at::ReadAt;
 use crate::look::inspect::InspectError;
 
@@ -13,10 +13,10 @@ const PIECE: u64 = 1 << 20;
 pub(super) fn compare(
     a: &dyn ReadAt,
     b: &dyn ReadAt,
-    facts: &Description,
+    extents: &[Extent],
 ) -> Result<(u64, Vec<Run>), (usize, InspectError)> {
     let common = a.size().min(b.size());
-    let mut found = Found::new(&facts.extents);
+    let mut found = Found::new(extents);
     let (mut left, mut right) = (vec![0; PIECE as usize], vec![0; PIECE as usize]);
     let mut at = 0;
     while at < common {

@@ -6,7 +6,7 @@ mod structures;
 
 use serde::Serialize;
 
-use crate::facts::{Description, FileSystem};
+use crate::facts::{Facts, FileSystem};
 use crate::ground::read_at::ReadAt;
 use crate::look::contents::{ContentsError, Place, Tree};
 use crate::look::inspect::{self, InspectError};
@@ -79,18 +79,20 @@ pub struct Run {
 pub fn diff(a: &dyn ReadAt, b: &dyn ReadAt) -> Result<Difference, (usize, ContentsError)> {
     let first = |error: InspectError| (0, error.into());
     let second = |error: InspectError| (1, error.into());
-    let facts_a = inspect::inspect(a).map_err(first)?;
-    let (different_bytes, bytes) = bytes::compare(a, b, &facts_a).map_err(|(number, error)| (number, error.into()))?;
+    let image_a = inspect::inspect(a).map_err(first)?;
+    let (different_bytes, bytes) =
+        bytes::compare(a, b, &image_a.facts.extents).map_err(|(number, error)| (number, error.into()))?;
     if different_bytes == 0 {
         return Ok(Difference {
             identical: true,
             ..Difference::default()
         });
     }
-    let facts_b = inspect::inspect(b).map_err(second)?;
+    let image_b = inspect::inspect(b).map_err(second)?;
+    let (facts_a, facts_b) = (&image_a.facts, &image_b.facts);
     let (mut names, mut notes) = (Vec::new(), [Vec::new(), Vec::new()]);
-    for volume in volumes(&facts_a, &facts_b) {
-        let (tree_a, tree_b) = (tree(a, &facts_a, &volume), tree(b, &facts_b, &volume));
+    for volume in volumes(facts_a, facts_b) {
+        let (tree_a, tree_b) = (tree(a, facts_a, &volume), tree(b, facts_b, &volume));
         let tree_a = tree_a.map_err(|error| (0, error))?;
         let tree_b = tree_b.map_err(|error| (1, error))?;
         for (notes, tree) in notes.iter_mut().zip([&tree_a, &tree_b]) {
@@ -100,7 +102,7 @@ pub fn diff(a: &dyn ReadAt, b: &dyn ReadAt) -> Result<Difference, (usize, Conten
     }
     Ok(Difference {
         identical: false,
-        structures: structures::compare(&facts_a, &facts_b),
+        structures: structures::compare(&image_a, &image_b),
         names,
         different_bytes,
         bytes,
@@ -109,10 +111,10 @@ pub fn diff(a: &dyn ReadAt, b: &dyn ReadAt) -> Result<Difference, (usize, Conten
 }
 
 /// The volumes that one of the images has, as they are named before a colon.
-fn volumes(a: &Description, b: &Description) -> Vec<String> {
+fn volumes(a: &Facts, b: &Facts) -> Vec<String> {
     let mut volumes = Vec::new();
     for (name, index) in [("iso", FileSystem::Iso9660), ("udf", FileSystem::Udf)] {
-        let has = |facts: &Description| facts.filesystems.contains(&index);
+        let has = |facts: &Facts| facts.filesystems.contains(&index);
         if has(a) || has(b) {
             volumes.push(name.to_owned());
         }
@@ -127,7 +129,7 @@ fn volumes(a: &Description, b: &Description) -> Vec<String> {
 }
 
 /// A volume of an image; none has no names.
-fn tree(image: &dyn ReadAt, facts: &Description, volume: &str) -> Result<Option<Tree>, ContentsError> {
+fn tree(image: &dyn ReadAt, facts: &Facts, volume: &str) -> Result<Option<Tree>, ContentsError> {
     let place = Place::parse(format!("{volume}:/").as_bytes()).map_err(ContentsError::Absent)?;
     let has = |index: FileSystem| facts.filesystems.contains(&index);
     let present = match &place {

@@ -11,8 +11,8 @@ const LEFT_OUT: [&str; 5] = ["extents", "cells", "warnings", "name_map", "sha256
 /// The facts that differ, by the names of their keys.
 pub(super) fn compare(a: &Description, b: &Description) -> Vec<Fact> {
     let mut facts = Vec::new();
-    let json = |facts: &Description| {
-        let mut json = serde_json::to_value(facts).unwrap_or_default();
+    let json = |image: &Description| {
+        let mut json = serde_json::to_value(image).unwrap_or_default();
         if let Value::Object(keys) = &mut json {
             keys.retain(|key, _| !LEFT_OUT.contains(&key.as_str()));
         }

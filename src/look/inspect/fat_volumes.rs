@@ -1,6 +1,6 @@
 //! FAT volumes that firmware can reach, by partition or by boot catalog.
 
-use crate::facts::{Description, Extent, PartitionKind, PartitionTable};
+use crate::facts::{Extent, Facts, Found, PartitionKind, PartitionTable};
 use crate::formats::el_torito::Platform;
 use crate::formats::fat;
 use crate::formats::mbr;
@@ -14,7 +14,7 @@ use crate::facts::loaders::{MAX_PROGRAMS, loaders_in};
 const VOLUMES: usize = 16;
 
 /// Adds each FAT volume that a table or the boot catalog points at. The first is `esp:`, further ones are `esp2:` and so on.
-pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec<Extent>) {
+pub(super) fn read(image: &dyn ReadAt, facts: &mut Facts, found: &mut Found, claims: &mut Vec<Extent>) {
     for (offset, window, contents) in volumes(image, facts) {
         let number = facts.esp.len() + 1;
         claims.extend(fat_extents(&contents, offset, number));
@@ -22,7 +22,7 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
         let loaders = loaders_in(&contents, &window);
         if loaders.len() == MAX_PROGRAMS {
             let beyond = format!("ESP at {offset}: of the programs in /EFI/BOOT {MAX_PROGRAMS} are looked at");
-            facts.warnings.push(beyond);
+            found.remarks.push(beyond);
         }
         for entry in &mut facts.el_torito {
             if partitions_in(image, entry.offset)
@@ -39,7 +39,7 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
 /// The FAT volumes that tables and boot catalog point at: byte offset, bytes and contents.
 pub(super) fn volumes<'i>(
     image: &'i dyn ReadAt,
-    facts: &Description,
+    facts: &Facts,
 ) -> impl Iterator<Item = (u64, Window<'i>, fat::Contents)> + use<'i> {
     let volume = move |candidate: Candidate| {
         let window = Window::new(image, candidate.offset, candidate.length);
@@ -60,7 +60,7 @@ struct Candidate {
 
 /// Where a firmware would look: partitions of the ESP's type, then boot images, then every other partition, since firmware takes a FAT
 /// volume by its contents. EDK2 takes the boot images of every platform and emulation, and the partitions inside them.
-fn candidates(image: &dyn ReadAt, facts: &Description) -> Vec<Candidate> {
+fn candidates(image: &dyn ReadAt, facts: &Facts) -> Vec<Candidate> {
     let of = |esp: bool, table: PartitionTable| {
         let partitions = facts.partitions.iter();
         let wanted =

@@ -16,7 +16,7 @@ use std::io;
 
 use crate::facts::extents::{settle, with_unclaimed};
 use crate::facts::verdicts;
-use crate::facts::{Description, Partition, What};
+use crate::facts::{Description, Facts, Found, Partition, What};
 use crate::formats::fat;
 use crate::formats::iso9660;
 use crate::formats::udf;
@@ -57,19 +57,21 @@ pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
 /// Also when the image has no such session.
 pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Description, InspectError> {
     foreign::refuse(image)?;
-    let mut facts = Description {
+    let mut facts = Facts {
         size: image.size(),
-        ..Description::default()
+        ..Facts::default()
     };
-    facts.warnings = foreign::unsupported(image)?;
+    let mut found = Found {
+        remarks: foreign::unsupported(image)?,
+    };
     let mut claims = Vec::new();
-    tables::read(image, &mut facts, &mut claims)?;
+    tables::read(image, &mut facts, &mut found, &mut claims)?;
     let indexes = indexes::read(image, session)?;
     let boot_images = volume::boot_catalogs(image, &indexes.sessions, &mut facts, &mut claims);
-    volume::read(image, &indexes, &mut facts, &mut claims)?;
+    volume::read(image, &indexes, &mut facts, &mut found, &mut claims)?;
     udf_volume::read(image, &indexes, &mut facts, &mut claims)?;
-    disagreements(&indexes, &mut facts);
-    fat_volumes::read(image, &mut facts, &mut claims);
+    disagreements(&indexes, &mut facts, &mut found);
+    fat_volumes::read(image, &mut facts, &mut found, &mut claims);
     for extent in boot_images {
         match claims.iter_mut().find(|claim| claim.offset == extent.offset) {
             // Two entries start one image; it is as long as the longer says.
@@ -85,21 +87,26 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
     let extents = settle(claims);
     facts.extents = with_unclaimed(extents, image, 0, image.size())?;
     own_menu::read(image, &mut facts);
-    facts.cells = verdicts::cells(&facts, &[]);
-    Ok(facts)
+    let mut image = Description {
+        facts,
+        found,
+        ..Description::default()
+    };
+    image.cells = verdicts::cells(&image, &[]);
+    Ok(image)
 }
 
 /// Adds what the indexes do not agree on.
-fn disagreements(indexes: &Indexes, facts: &mut Description) {
+fn disagreements(indexes: &Indexes, facts: &mut Facts, found: &mut Found) {
     facts.faults.extend(indexes.faults.iter().cloned());
-    facts.warnings.extend(indexes.of_sessions());
+    found.remarks.extend(indexes.of_sessions());
     let Some(best) = best(&indexes.all) else {
         return;
     };
     for other in (0..indexes.all.len()).filter(|&other| other != best) {
-        let found = compare(&indexes.all[best], &indexes.all[other]);
-        facts.faults.extend(found.faults);
-        facts.warnings.extend(found.remarks);
+        let differences = compare(&indexes.all[best], &indexes.all[other]);
+        facts.faults.extend(differences.faults);
+        found.remarks.extend(differences.remarks);
     }
 }
 
@@ -109,8 +116,8 @@ fn disagreements(indexes: &Indexes, facts: &mut Description) {
 /// When the image is none, or cannot be read.
 pub fn partitions(image: &dyn ReadAt) -> Result<Vec<Partition>, InspectError> {
     foreign::refuse(image)?;
-    let mut facts = Description::default();
-    tables::read(image, &mut facts, &mut Vec::new())?;
+    let mut facts = Facts::default();
+    tables::read(image, &mut facts, &mut Found::default(), &mut Vec::new())?;
     Ok(facts.partitions)
 }
 
@@ -120,8 +127,8 @@ pub fn partitions(image: &dyn ReadAt) -> Result<Vec<Partition>, InspectError> {
 /// When the image is none, or cannot be read.
 pub fn fat_volumes(image: &dyn ReadAt) -> Result<impl Iterator<Item = (u64, fat::Contents)>, InspectError> {
     foreign::refuse(image)?;
-    let (mut facts, mut claims) = (Description::default(), Vec::new());
-    tables::read(image, &mut facts, &mut claims)?;
+    let (mut facts, mut claims) = (Facts::default(), Vec::new());
+    tables::read(image, &mut facts, &mut Found::default(), &mut claims)?;
     let sessions = match iso9660::sessions(image) {
         Err(iso9660::Iso9660Error::NotIso9660(_)) if udf::is_announced(image)? => Vec::new(),
         sessions => sessions?,

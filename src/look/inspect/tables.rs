@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::facts::{Description, Extent, GptFacts, Partition, PartitionKind, PartitionTable, What};
+use crate::facts::{Extent, Facts, Found, GptFacts, Partition, PartitionKind, PartitionTable, What};
 use crate::formats::apm;
 use crate::formats::gpt;
 use crate::formats::mbr::{self, Slot};
@@ -12,7 +12,12 @@ use crate::facts::boot_code::mbr_facts;
 use crate::facts::partitions::{gpt_partition, mbr_partition, table_entry};
 
 /// Adds what the partition tables say.
-pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec<Extent>) -> io::Result<()> {
+pub(super) fn read(
+    image: &dyn ReadAt,
+    facts: &mut Facts,
+    found: &mut Found,
+    claims: &mut Vec<Extent>,
+) -> io::Result<()> {
     let mut sector = [0; 512];
     image.read_exact_at(&mut sector, 0)?;
     if let Some(mbr) = mbr::decode(&sector) {
@@ -61,13 +66,13 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Description, claims: &mut Vec
             true => {
                 let shown =
                     |fault: String| format!("{fault} (nobody reads this GPT: no slot of type EE begins at LBA 1)");
-                facts
-                    .warnings
+                found
+                    .remarks
                     .extend(table.faults.into_iter().chain(table.remarks).map(shown));
             }
             false => {
                 facts.faults.extend(table.faults);
-                facts.warnings.extend(table.remarks);
+                found.remarks.extend(table.remarks);
             }
         }
     }
@@ -104,7 +109,7 @@ fn is_protected(sector: &[u8; 512]) -> bool {
 }
 
 /// EDK2 takes no partition of an MBR in which any two that are not of type 0 overlap.
-fn refuse_overlapping(facts: &mut Description) {
+fn refuse_overlapping(facts: &mut Facts) {
     let primary = |p: &&Partition| p.number <= 4 && p.kind != PartitionKind::Empty && p.length > 0;
     let ranges: Vec<(u64, u64)> = facts
         .partitions
@@ -125,7 +130,7 @@ fn refuse_overlapping(facts: &mut Description) {
 }
 
 /// Numbered from 5, as Linux does.
-fn logical_partitions(image: &dyn ReadAt, slots: &[Slot], facts: &mut Description, claims: &mut Vec<Extent>) {
+fn logical_partitions(image: &dyn ReadAt, slots: &[Slot], facts: &mut Facts, claims: &mut Vec<Extent>) {
     let mut number = 4;
     for found in slots.iter().filter_map(|slot| mbr::logical(image, slot)) {
         for &offset in &found.records {

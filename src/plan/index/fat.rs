@@ -2,7 +2,7 @@
 //! logical sectors.
 
 use crate::facts::fat::{esp_facts, esp_faults, fat_what};
-use crate::facts::{Description, EspFacts, Extent, What, esp_name};
+use crate::facts::{EspFacts, Extent, Facts, What, esp_name};
 use crate::formats::fat;
 use crate::formats::iso9660::SECTOR;
 use crate::ground::text;
@@ -198,7 +198,7 @@ impl Index for Fat {
         Ok(fat.encode(piece.1 as usize, start, plan.identity.number(purpose)))
     }
 
-    fn describe(&self, plan: &Plan, _late: &Late, facts: &mut Description) -> Result<(), PlanError> {
+    fn describe(&self, plan: &Plan, _late: &Late, facts: &mut Facts) -> Result<(), PlanError> {
         let offset = plan.places.volume(self.id())?.offset;
         match (&self.volume, &plan.contents.esp) {
             (Volume::Ready { .. }, Some(Esp::Image { contents, loaders, .. })) => {
@@ -270,7 +270,7 @@ impl Plan {
 
     /// What is in the ready ESP that begins at `start`. Where the volume is a file of the tree too, its name covers what no FAT structure
     /// points at.
-    pub(in crate::plan) fn ready_extents(&self, start: u64, is_named: bool, whole: &Extent) -> Vec<Extent> {
+    pub(in crate::plan) fn ready_extents(&self, start: u64, is_named: bool) -> Vec<Extent> {
         let Some(Esp::Image { extents, .. }) = &self.contents.esp else {
             return Vec::new();
         };
@@ -280,7 +280,6 @@ impl Plan {
         inner
             .map(|extent| Extent {
                 offset: extent.offset + start,
-                source: whole.source.clone(),
                 ..extent.clone()
             })
             .collect()

@@ -75,9 +75,9 @@ fn a_tree_gives_the_same_image_packed_or_not() {
             "volume_id = \"V\"\n[[files]]\nfrom = \"tree\"\nto = \"/x\"\n{preserved}"
         ));
         let manifest = UNPACKED.replace("\"/\"", "\"/x\"");
-        let (facts, image) = host.build(&format!("volume_id = \"V\"\n{manifest}{preserved}"));
+        let (described, image) = host.build(&format!("volume_id = \"V\"\n{manifest}{preserved}"));
         assert!(image == wanted, "{preserved}");
-        let source = extent(&facts, "iso:/x/b/c").source.as_deref().unwrap();
+        let source = source(&described, "iso:/x/b/c").unwrap();
         assert!(source.ends_with("a.tar:b/c"), "{source}");
     }
 }
@@ -90,8 +90,12 @@ fn attributes_are_the_archives_where_they_are_preserved() {
         (EntryType::Fifo, "pipe", ""),
     ]);
     assert_eq!(tree(&host, UNPACKED), ["file 100755 0 0 1"]);
-    let (facts, _) = host.build(UNPACKED);
-    assert!(has(&facts.warnings, "left out 2 special files"), "{:?}", facts.warnings);
+    let (described, _) = host.build(UNPACKED);
+    assert!(
+        has(&described.planned.warnings, "left out 2 special files"),
+        "{:?}",
+        described.planned.warnings
+    );
     assert_eq!(
         tree(&host, &format!("{UNPACKED}preserve = [\"mode\", \"owner\"]\n")),
         ["console 24750 7 8 1", "file 104750 7 8 1"]
@@ -112,9 +116,9 @@ fn patterns_leave_entries_out_and_what_is_in_them() {
         &format!("{UNPACKED}exclude = [\"share/doc\", \"*.o\", \"nowhere\"]\n"),
     );
     assert_eq!(names, ["kept 100755 0 0 1"]);
-    let (facts, image) = host.build(&format!("{UNPACKED}exclude = [\"share/doc/\", \"nowhere\"]\n"));
-    assert_eq!(facts.warnings, ["this pattern leaves nothing out"]);
-    let kept = extent(&facts, "iso:/kept");
+    let (described, image) = host.build(&format!("{UNPACKED}exclude = [\"share/doc/\", \"nowhere\"]\n"));
+    assert_eq!(described.planned.warnings, ["this pattern leaves nothing out"]);
+    let kept = extent(&described, "iso:/kept");
     assert_eq!(kept.paths, ["iso:/kept"]);
     assert_eq!(image[kept.offset as usize], b'1');
 }
@@ -123,11 +127,14 @@ fn patterns_leave_entries_out_and_what_is_in_them() {
 fn a6_hard_links_lead_to_a_file_before_them() {
     let first = (EntryType::Regular, "dir/first", "1");
     let second = (EntryType::Link, "second", "dir/first");
-    let (facts, _) = host_with(&[first, second]).build(UNPACKED);
-    assert_eq!(extent(&facts, "iso:/second").paths, ["iso:/dir/first", "iso:/second"]);
+    let (described, _) = host_with(&[first, second]).build(UNPACKED);
+    assert_eq!(
+        extent(&described, "iso:/second").paths,
+        ["iso:/dir/first", "iso:/second"]
+    );
     let third = (EntryType::Link, "third", "second");
-    let (facts, _) = host_with(&[first, second, third]).build(UNPACKED);
-    assert_eq!(extent(&facts, "iso:/third").paths.len(), 3);
+    let (described, _) = host_with(&[first, second, third]).build(UNPACKED);
+    assert_eq!(extent(&described, "iso:/third").paths.len(), 3);
     for entries in [
         &[second][..],
         &[second, first],
@@ -162,13 +169,13 @@ fn a5_a6_nothing_goes_through_a_link_and_nothing_is_there_twice() {
     }
     // A file may have several versions, of which the last is meant.
     let host = host_with(&[(EntryType::Regular, "x", "1"), (EntryType::Regular, "x", "2")]);
-    let (facts, image) = host.build(UNPACKED);
-    assert_eq!(image[extent(&facts, "iso:/x").offset as usize], b'2');
+    let (described, image) = host.build(UNPACKED);
+    assert_eq!(image[extent(&described, "iso:/x").offset as usize], b'2');
     let warning = "\"a.tar\" has \"x\" twice; the last one is taken";
     assert!(
-        facts.warnings.iter().any(|said| said.contains(warning)),
+        described.planned.warnings.iter().any(|said| said.contains(warning)),
         "{:?}",
-        facts.warnings
+        described.planned.warnings
     );
     // A directory may be named as often as one likes.
     let host = host_with(&[(EntryType::Directory, "x", ""), (EntryType::Directory, "./x/", "")]);
@@ -202,10 +209,10 @@ fn a_file_that_is_compressed_by_itself_is_put_where_a_file_would_be() {
     let host = Host::new(&[("disk.img.gz", &packed.finish().unwrap())]);
     for (to, path) in [("/x", "iso:/x"), ("/x/", "iso:/x/disk.img")] {
         let manifest = format!("[[files]]\nfrom = \"disk.img.gz\"\nunpack = true\nto = {to:?}\n");
-        let (facts, image) = host.build(&manifest);
-        let file = extent(&facts, path);
+        let (described, image) = host.build(&manifest);
+        let file = extent(&described, path);
         assert!(image[file.offset as usize..].starts_with(b"a disk\0"));
-        assert_eq!((file.length, file.source.as_deref()), (6, Some("disk.img.gz")));
+        assert_eq!((file.length, source(&described, path)), (6, Some("disk.img.gz")));
         let error = host.error(&format!("{manifest}exclude = [\"a\"]\n"));
         assert!(error.contains("the input is a single file"), "{error}");
     }
@@ -238,7 +245,7 @@ fn h22_what_was_true_of_an_image_that_is_unpacked_is_not_taken_for_true() {
     image[32768 + 883..][..crate::formats::iso9660::FIELD_LENGTH].copy_from_slice(&md5.encode());
     base.put("base.iso", &image);
     let unpacked = "[[files]]\nfrom = \"base.iso\"\nunpack = true\nto = \"/\"\n";
-    let warnings = |manifest: &str| base.build(manifest).0.warnings.join("\n");
+    let warnings = |manifest: &str| base.build(manifest).0.planned.warnings.join("\n");
     let data = warnings(unpacked);
     assert!(data.contains("\"base.iso\" boots, and this image will not"), "{data}");
     assert!(data.contains("\"base.iso\" has its MD5 implanted"), "{data}");
@@ -260,9 +267,9 @@ fn h22_what_was_true_of_an_image_that_is_unpacked_is_not_taken_for_true() {
         (EntryType::Regular, "x", "1"),
     ]);
     let manifest = UNPACKED.replace("\"/\"", "\"/d\"");
-    assert_eq!(host.build(&manifest).0.warnings, Vec::<String>::new());
+    assert_eq!(host.build(&manifest).0.planned.warnings, Vec::<String>::new());
     assert_eq!(
-        host.build(&format!("{manifest}exclude = [\"x\"]\n")).0.warnings,
+        host.build(&format!("{manifest}exclude = [\"x\"]\n")).0.planned.warnings,
         ["/d/.disk/md5sum.txt is no longer true: of what it lists, 1 left out or replaced, /d/x first"]
     );
 }

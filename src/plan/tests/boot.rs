@@ -13,7 +13,7 @@ fn every_emulation_and_platform_is_recorded_as_the_manifest_says() {
     host.put("12.img", &vec![12; 1_228_800]);
     host.put("144.img", &vec![14; 1_474_560]);
     host.put("288.img", &vec![28; 2_949_120]);
-    let (facts, image) = host.build(
+    let (described, image) = host.build(
         "[boot.bios]\nimage = \"disk.img\"\nemulation = \"hard-disk\"\nload_sectors = 1\nload_segment = 0x07e0\n\
          [[boot.entry]]\nplatform = 0\nimage = \"12.img\"\nemulation = \"floppy-1.2\"\n\
          [[boot.entry]]\nplatform = 0\nimage = \"144.img\"\nemulation = \"floppy-1.44\"\n\
@@ -21,7 +21,8 @@ fn every_emulation_and_platform_is_recorded_as_the_manifest_says() {
          [[boot.entry]]\nplatform = 0x9a\nimage = \"loader\"\nload_sectors = 7\n\
          [[boot.entry]]\nplatform = 0xef\nimage = \"loader\"\n",
     );
-    let entries: Vec<_> = facts
+    let entries: Vec<_> = described
+        .facts
         .el_torito
         .iter()
         .map(|entry| {
@@ -48,7 +49,7 @@ fn every_emulation_and_platform_is_recorded_as_the_manifest_says() {
     });
     assert_eq!(entries, wanted);
     // El Torito §2.2: the default entry names the type of the disk's partition, in its fifth byte.
-    let catalog = facts.boot_catalog.unwrap().offset as usize;
+    let catalog = described.facts.boot_catalog.unwrap().offset as usize;
     assert_eq!(image[catalog + 32..][..5], [0x88, 4, 0xe0, 0x07, 0x0c]);
 }
 
@@ -57,13 +58,13 @@ fn grub_finds_its_image_from_the_boot_code_and_from_itself() {
     let host = host();
     host.put("grub.img", &[3; 5000]);
     host.put("boot_hybrid.img", &[0x90; 432]);
-    let (facts, image) =
+    let (described, image) =
         host.build("[boot.bios]\nimage = \"grub.img\"\ninfo_table = \"grub2\"\nmbr = \"boot_hybrid.img\"\n");
-    let offset = facts.el_torito[0].offset;
+    let offset = described.facts.el_torito[0].offset;
     let number = |at: u64| u64::from_le_bytes(*image[at as usize..].first_chunk().unwrap());
     assert_eq!(number(0x1b0), offset / 512 + 4);
     assert_eq!(number(offset + 2548), offset / 512 + 5);
-    let table = facts.el_torito[0].info_table.as_ref().unwrap();
+    let table = described.facts.el_torito[0].info_table.as_ref().unwrap();
     assert_eq!(table.length, 5000);
 }
 
@@ -111,35 +112,46 @@ fn f6_the_backup_gpt_ends_the_image_whatever_its_length() {
     let host = host();
     for length in [0, 1, 511, 512, 2047, 2049, 100_001] {
         fs::write(host.at("tree/a"), vec![7; length]).unwrap();
-        let (facts, bytes) = host.build(&format!("{BOOT}{TREE}"));
-        assert!(facts.size.is_multiple_of(2048) && facts.size == bytes.len() as u64);
+        let (described, bytes) = host.build(&format!("{BOOT}{TREE}"));
+        assert!(described.facts.size.is_multiple_of(2048) && described.facts.size == bytes.len() as u64);
         assert!(bytes[bytes.len() - 512..].starts_with(b"EFI PART"));
-        assert_eq!((facts.gpt.len(), facts.faults.len()), (1, 0));
+        assert_eq!((described.facts.gpt.len(), described.facts.faults.len()), (1, 0));
     }
 }
 
 #[test]
 fn a_ready_esp_goes_in_as_it_is_and_is_looked_into() {
     let host = host();
-    let (facts, image) = host.build(BOOT);
-    let esp = &facts.esp[0];
+    let (described, image) = host.build(BOOT);
+    let esp = &described.facts.esp[0];
     let mut volume = image[esp.offset as usize..][..esp.length as usize].to_vec();
     host.put("esp.img", &volume);
     let ready = "[boot.uefi]\nimage = \"esp.img\"\n";
-    let (facts, image) = host.build(ready);
-    assert!(facts.warnings.is_empty(), "{:?}", facts.warnings);
-    assert_eq!(extent(&facts, "esp:/EFI/BOOT/BOOTX64.EFI").length, 9000);
-    assert_eq!(facts.esp[0].loaders[0].path, "/EFI/BOOT/BOOTX64.EFI");
-    assert!(image[facts.esp[0].offset as usize..].starts_with(&volume));
-    // One entry of the second table differs from the first.
-    let tables = facts.extents.iter().find(|extent| extent.what == What::FatTable2);
-    volume[(tables.unwrap().offset - facts.esp[0].offset) as usize + 5] ^= 1;
-    host.put("esp.img", &volume);
-    let (facts, _) = host.build(ready);
+    let (described, image) = host.build(ready);
     assert!(
-        has(&facts.warnings, "the FAT volume is damaged: allocation table 2 differs"),
+        described.planned.warnings.is_empty(),
         "{:?}",
-        facts.warnings
+        described.planned.warnings
+    );
+    assert_eq!(extent(&described, "esp:/EFI/BOOT/BOOTX64.EFI").length, 9000);
+    assert_eq!(described.facts.esp[0].loaders[0].path, "/EFI/BOOT/BOOTX64.EFI");
+    assert!(image[described.facts.esp[0].offset as usize..].starts_with(&volume));
+    // One entry of the second table differs from the first.
+    let tables = described
+        .facts
+        .extents
+        .iter()
+        .find(|extent| extent.what == What::FatTable2);
+    volume[(tables.unwrap().offset - described.facts.esp[0].offset) as usize + 5] ^= 1;
+    host.put("esp.img", &volume);
+    let (described, _) = host.build(ready);
+    assert!(
+        has(
+            &described.planned.warnings,
+            "the FAT volume is damaged: allocation table 2 differs"
+        ),
+        "{:?}",
+        described.planned.warnings
     );
     volume.truncate(volume.len() / 2);
     host.put("esp.img", &volume);

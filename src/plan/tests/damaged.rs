@@ -35,14 +35,14 @@ fn read(bytes: &[u8]) -> Description {
 
 fn refused(bytes: &[u8], words: &str) {
     let error = inspect(&bytes.to_vec())
-        .map(|facts| facts.size)
+        .map(|described| described.facts.size)
         .unwrap_err()
         .to_string();
     assert!(error.contains(words), "{error}");
 }
 
 fn faulty(bytes: &[u8], words: &str) {
-    let faults = read(bytes).faults;
+    let faults = read(bytes).facts.faults;
     assert!(faults.iter().any(|fault| fault.contains(words)), "{words}: {faults:?}");
 }
 
@@ -53,7 +53,7 @@ fn sector(number: u64) -> u64 {
 #[test]
 fn h8_descriptors_that_contradict_themselves_are_faults() {
     let image = image();
-    assert_eq!(read(&image).faults, Vec::<String>::new());
+    assert_eq!(read(&image).facts.faults, Vec::<String>::new());
     for (at, field) in [
         (87, "volume space size"),
         (122, "volume set size"),
@@ -80,8 +80,9 @@ fn h9_descriptor_sets_end_and_path_tables_are_not_trusted() {
     for _ in 0..10_000 {
         endless.extend(with(&[0; 2048], 0, b"\x03CD001\x01"));
     }
-    let facts = read(&with(&endless, sector(16) + 158, &17u32.to_le_bytes()));
-    let others = facts
+    let described = read(&with(&endless, sector(16) + 158, &17u32.to_le_bytes()));
+    let others = described
+        .facts
         .extents
         .iter()
         .filter(|extent| extent.what.to_string().contains("descriptor"));
@@ -110,13 +111,14 @@ fn h12_a_catalog_that_lies_is_told_and_read_as_far_as_it_goes() {
         faulty(&with(&image, sector(17) + 0x47, &outside.to_le_bytes()), "boot catalog");
     }
     // More to load than there is, from a place that is not there.
-    let facts = read(&with(&image, at + 0x26, &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]));
-    assert_eq!(facts.el_torito[0].load_sectors, u16::MAX);
+    let described = read(&with(&image, at + 0x26, &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]));
+    assert_eq!(described.facts.el_torito[0].load_sectors, u16::MAX);
     assert!(
-        facts
+        described
+            .facts
             .extents
             .iter()
-            .all(|extent| extent.offset + extent.length <= facts.size)
+            .all(|extent| extent.offset + extent.length <= described.facts.size)
     );
 }
 
@@ -129,13 +131,18 @@ fn h16_an_image_that_is_cut_anywhere_is_described_or_refused() {
         .chain([image.len() - 1]);
     for end in ends {
         match inspect(&Window::new(&image, 0, end as u64)) {
-            Ok(facts) => {
+            Ok(described) => {
                 assert!(
-                    facts.faults.iter().any(|fault| fault.contains("it is cut short")),
+                    described
+                        .facts
+                        .faults
+                        .iter()
+                        .any(|fault| fault.contains("it is cut short")),
                     "{end}"
                 );
                 assert!(
-                    facts
+                    described
+                        .facts
                         .extents
                         .iter()
                         .all(|extent| extent.offset + extent.length <= end as u64)
@@ -150,7 +157,7 @@ fn h16_an_image_that_is_cut_anywhere_is_described_or_refused() {
 fn h23_what_is_not_described_is_named() {
     let image = image();
     let named = |bytes: &[u8], words: &str| {
-        let warnings = read(bytes).warnings;
+        let warnings = read(bytes).found.remarks;
         assert!(
             warnings
                 .iter()
@@ -158,10 +165,11 @@ fn h23_what_is_not_described_is_named() {
             "{warnings:?}"
         );
     };
-    assert_eq!(read(&image).warnings, Vec::<String>::new());
+    assert_eq!(read(&image).found.remarks, Vec::<String>::new());
     let map = read(&with(&image, 2048, b"PM\0\0\0\0\0\x01"));
     assert!(
-        map.partitions
+        map.facts
+            .partitions
             .iter()
             .any(|partition| partition.table == crate::facts::PartitionTable::Apm)
     );
@@ -181,7 +189,7 @@ fn h23_what_is_not_described_is_named() {
     for (number, id) in [b"\0BEA01\x01", b"\0NSR02\x01", b"\0TEA01\x01"].into_iter().enumerate() {
         bridge = with(&bridge, sector(terminator + 1 + number as u64), id);
     }
-    let faults = read(&bridge).faults;
+    let faults = read(&bridge).facts.faults;
     assert!(
         faults.iter().any(|fault| fault.contains("UDF's anchor is missing")),
         "{faults:?}"
@@ -279,8 +287,8 @@ fn nothing_boots_it_and_the_reason_is_said() {
             "there is no boot catalog, no partition with a loader and no boot code in it",
         ),
     ] {
-        let facts = read(&host.build(&manifest).1);
-        let why = crate::facts::verdicts::why_nothing(&facts).unwrap_or_default();
+        let described = read(&host.build(&manifest).1);
+        let why = crate::facts::verdicts::why_nothing(&described).unwrap_or_default();
         assert!(why.contains(words), "{words}: {why}");
     }
 }
@@ -298,10 +306,10 @@ fn h7_a_damaged_joliet_tree_or_a_directory_that_is_cut_is_a_fault() {
     place.extend(0x00FF_FFFFu32.to_be_bytes());
     faulty(&with(&image, joliet + 156 + 2, &place), "directory");
     assert_eq!(
-        read(&with(&image, joliet + 156 + 2, &place)).counts,
-        read(&image).counts
+        read(&with(&image, joliet + 156 + 2, &place)).facts.counts,
+        read(&image).facts.counts
     );
     // Only the tree's descriptors and tables are left.
-    let facts = read(&image[..sector(25) as usize]);
-    assert!(!facts.faults.is_empty() && facts.size == sector(25));
+    let described = read(&image[..sector(25) as usize]);
+    assert!(!described.facts.faults.is_empty() && described.facts.size == sector(25));
 }

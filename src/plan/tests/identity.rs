@@ -20,11 +20,11 @@ fn another_content_is_another_identity() {
     let host = host();
     let manifest = format!("[[files]]\nfrom = \"tree\"\nto = \"/\"\n{BOOT}");
     let identity = || {
-        let (facts, _) = host.build(&manifest);
+        let (described, _) = host.build(&manifest);
         (
-            facts.gpt[0].disk_guid.clone(),
-            facts.esp[0].serial,
-            facts.mbr.unwrap().disk_signature,
+            described.facts.gpt[0].disk_guid.clone(),
+            described.facts.esp[0].serial,
+            described.facts.mbr.unwrap().disk_signature,
         )
     };
     let before = identity();
@@ -92,7 +92,7 @@ fn every_setting_is_part_of_the_identity() {
     ];
     let mut known: Vec<(u32, &String)> = Vec::new();
     for manifest in &manifests {
-        let signature = host.build(manifest).0.mbr.map(|mbr| mbr.disk_signature).unwrap();
+        let signature = host.build(manifest).0.facts.mbr.map(|mbr| mbr.disk_signature).unwrap();
         if let Some((_, other)) = known.iter().find(|(one, _)| *one == signature) {
             panic!("the same identity:\n{other}\n{manifest}");
         }

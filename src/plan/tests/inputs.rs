@@ -27,17 +27,11 @@ fn m9_sources_may_be_anywhere() {
     symlink(elsewhere.at("f"), host.at("link")).unwrap();
     let absolute = elsewhere.at("f").display().to_string();
     for from in [absolute.as_str(), "link", "base/../link"] {
-        let (facts, _) = host.build(&format!("[[files]]\nfrom = {from:?}\nto = \"/f\"\n"));
-        let file = extent(&facts, "iso:/f");
-        assert_eq!((file.length, file.source.as_deref().is_some()), (9, true));
-        assert!(
-            file.source
-                .as_deref()
-                .unwrap()
-                .ends_with(from.rsplit('/').next().unwrap()),
-            "{:?}",
-            file.source
-        );
+        let (described, _) = host.build(&format!("[[files]]\nfrom = {from:?}\nto = \"/f\"\n"));
+        let file = extent(&described, "iso:/f");
+        assert_eq!(file.length, 9);
+        let source = source(&described, "iso:/f").unwrap();
+        assert!(source.ends_with(from.rsplit('/').next().unwrap()), "{source}");
     }
 }
 
@@ -73,8 +67,8 @@ fn the_same_file_from_two_sources_is_one_and_another_needs_a_word() {
         std::os::unix::fs::symlink("same", host.at(&format!("{directory}/link"))).unwrap();
     }
     let both = "[[files]]\nfrom = \"one\"\nto = \"/\"\n[[files]]\nfrom = \"two\"\nto = \"iso:/\"\n";
-    let (facts, _) = host.build(both);
-    assert_eq!((facts.counts.files, facts.counts.symlinks), (1, 1));
+    let (described, _) = host.build(both);
+    assert_eq!((described.facts.counts.files, described.facts.counts.symlinks), (1, 1));
     host.put("two/same", b"else");
     let error = host.error(both);
     assert!(error.contains("/same is put into the image twice"), "{error}");
@@ -82,8 +76,8 @@ fn the_same_file_from_two_sources_is_one_and_another_needs_a_word() {
         error.contains("`exclude`") && error.contains("`replace = true`"),
         "{error}"
     );
-    let (facts, image) = host.build(&format!("{both}replace = true\n"));
-    assert!(image[extent(&facts, "iso:/same").offset as usize..].starts_with(b"else"));
+    let (described, image) = host.build(&format!("{both}replace = true\n"));
+    assert!(image[extent(&described, "iso:/same").offset as usize..].starts_with(b"else"));
     // The mode counts as the bytes do.
     host.put("two/same", b"same");
     fs::set_permissions(host.at("two/same"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -109,8 +103,8 @@ fn a_file_whose_length_says_nothing_is_refused() {
     fs::File::create(host.at("hole")).unwrap().set_len(5000).unwrap();
     host.put("nothing", b"");
     let both = manifest("hole") + &manifest("nothing");
-    let (facts, _) = host.build(&both);
-    assert_eq!(extent(&facts, "iso:/hole").length, 5000);
+    let (described, _) = host.build(&both);
+    assert_eq!(extent(&described, "iso:/hole").length, 5000);
 }
 
 #[test]

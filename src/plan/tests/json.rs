@@ -1,4 +1,4 @@
-//! The JSON of facts is stable: other programs read it.
+//! The JSON of described is stable: other programs read it.
 
 use super::{BOOT, host};
 
@@ -8,8 +8,8 @@ fn the_json_keeps_its_form() {
     let manifest = format!(
         "{BOOT}\"/outside\" = \"loader\"\n[disk]\nlayout = \"multi-sector\"\n[[boot.entry]]\nplatform = 0x9a\nimage = \"loader\"\n"
     );
-    let (facts, _) = host().build(&manifest);
-    let json = serde_json::to_string_pretty(&facts).unwrap() + "\n";
+    let (described, _) = host().build(&manifest);
+    let json = serde_json::to_string_pretty(&described).unwrap() + "\n";
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/plan/tests/facts.json");
     if std::env::var_os("ISOBUILD_BLESS").is_some() {
         std::fs::write(path, &json).unwrap();

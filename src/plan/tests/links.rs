@@ -23,8 +23,8 @@ fn t6_links_are_stored_as_they_are() {
         symlink(target, host.at("tree").join(format!("link{number}"))).unwrap();
     }
     symlink("loop", host.at("tree/loop")).unwrap();
-    let (facts, bytes) = host.build(TREE);
-    assert_eq!(facts.counts.symlinks, 8);
+    let (described, bytes) = host.build(TREE);
+    assert_eq!(described.facts.counts.symlinks, 8);
     let volume = iso9660::read_descriptors(&bytes).unwrap();
     let iso9660::Descriptor::Volume(primary) = &volume[0].1 else {
         panic!("{volume:?}")
@@ -59,15 +59,18 @@ fn t7_links_share_an_extent_and_special_files_are_told_and_not_opened() {
     assert_eq!(posix(b"a"), posix(b"hard"));
     assert_eq!((posix(b"a").1, posix(b"c").1), (2, 1));
     assert_ne!(posix(b"a").0, posix(b"c").0);
-    let (facts, _) = host.build(kept);
-    assert_eq!(extent(&facts, "iso:/a").paths, ["iso:/a", "iso:/hard"]);
+    let (described, _) = host.build(kept);
+    assert_eq!(extent(&described, "iso:/a").paths, ["iso:/a", "iso:/hard"]);
     // Links are no input otherwise.
-    let (facts, linked) = host.build(TREE);
-    assert_eq!(extent(&facts, "iso:/a").paths, ["iso:/a"]);
+    let (described, linked) = host.build(TREE);
+    assert_eq!(extent(&described, "iso:/a").paths, ["iso:/a"]);
     fs::remove_file(host.at("tree/hard")).unwrap();
     fs::copy(host.at("tree/a"), host.at("tree/hard")).unwrap();
     assert!(host.build(TREE).1 == linked);
-    assert!(has(&facts.warnings, "left out 2 special files") && has(&facts.warnings, "tree/fifo first"));
+    assert!(
+        has(&described.planned.warnings, "left out 2 special files")
+            && has(&described.planned.warnings, "tree/fifo first")
+    );
 }
 
 /// From 64 KiB on the content alone decides.
@@ -86,11 +89,11 @@ fn equal_files_are_stored_once_if_they_are_large() {
     ] {
         host.put(&format!("tree/{name}"), bytes);
     }
-    let (facts, image) = host.build(TREE);
-    assert_eq!(extent(&facts, "iso:/l1").paths, ["iso:/l1", "iso:/l2"]);
+    let (described, image) = host.build(TREE);
+    assert_eq!(extent(&described, "iso:/l1").paths, ["iso:/l1", "iso:/l2"]);
     for alone in ["l3", "s1", "s2"] {
         let path = format!("iso:/{alone}");
-        assert_eq!(extent(&facts, &path).paths, [path.as_str()]);
+        assert_eq!(extent(&described, &path).paths, [path.as_str()]);
     }
     // They are two files that share their bytes. They are not links.
     let volume = iso9660::read_descriptors(&image).unwrap();
@@ -123,9 +126,9 @@ fn a_link_to_a_directory_is_gone_through_inside_the_image() {
     let both = "[[files]]\nfrom = \"root\"\nto = \"/\"\n[[files]]\nfrom = \"over\"\nto = \"/\"\n";
     for target in ["usr/lib", "/usr/lib", "./usr/../usr/lib/"] {
         link(target);
-        let (facts, _) = host.build(both);
-        assert_eq!(extent(&facts, "iso:/usr/lib/firmware/fw.bin").length, 2, "{target}");
-        assert_eq!(facts.counts.symlinks, 1);
+        let (described, _) = host.build(both);
+        assert_eq!(extent(&described, "iso:/usr/lib/firmware/fw.bin").length, 2, "{target}");
+        assert_eq!(described.facts.counts.symlinks, 1);
     }
     // To a file, to nothing, and in a circle.
     for target in ["usr/lib/x", "/nowhere", "lib"] {
@@ -152,10 +155,10 @@ fn links_of_a_build_sandbox_are_not_taken_silently() {
         error.contains("as build sandboxes make them") && error.contains("`follow = true`"),
         "{error}"
     );
-    let (facts, image) = host.build(&manifest("follow = true\n"));
-    assert!(image[extent(&facts, "iso:/etc/motd").offset as usize..].starts_with(b"hello"));
-    let (facts, _) = host.build(&manifest("follow = false\n"));
-    assert_eq!((facts.counts.files, facts.counts.symlinks), (0, 2));
+    let (described, image) = host.build(&manifest("follow = true\n"));
+    assert!(image[extent(&described, "iso:/etc/motd").offset as usize..].starts_with(b"hello"));
+    let (described, _) = host.build(&manifest("follow = false\n"));
+    assert_eq!((described.facts.counts.files, described.facts.counts.symlinks), (0, 2));
 }
 
 #[test]
@@ -183,11 +186,11 @@ fn a_file_in_the_way_of_the_esps_stays_and_the_others_are_shown() {
     let host = host();
     let files = "[boot.uefi.files]\n\"/EFI/a\" = \"tree/a\"\n\"/EFI/z\" = \"tree/b/c\"\n\
                  [[files]]\ntext = \"mine\"\nto = \"/EFI/a\"\n";
-    let (facts, image) = host.build(files);
+    let (described, image) = host.build(files);
     assert!(has(
-        &facts.warnings,
+        &described.planned.warnings,
         "/EFI/a of [[files]] stays in the ISO tree; the ESP holds another"
     ));
-    assert!(image[extent(&facts, "iso:/EFI/a").offset as usize..].starts_with(b"mine"));
-    assert!(image[extent(&facts, "iso:/EFI/z").offset as usize..].starts_with(b"c"));
+    assert!(image[extent(&described, "iso:/EFI/a").offset as usize..].starts_with(b"mine"));
+    assert!(image[extent(&described, "iso:/EFI/z").offset as usize..].starts_with(b"c"));
 }

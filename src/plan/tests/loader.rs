@@ -54,9 +54,9 @@ fn id_of(image: &[u8]) -> String {
 
 #[test]
 fn four_lines_boot_everywhere() {
-    let (facts, image) = with_kernel().build(MENU);
+    let (described, image) = with_kernel().build(MENU);
     for cell in ["bios-cd", "bios-usb", "uefi-cd", "uefi-usb"] {
-        let verdict = facts
+        let verdict = described
             .cells
             .iter()
             .find(|verdict| verdict.cell.to_string() == cell)
@@ -79,8 +79,8 @@ fn one_id_stands_in_the_menu_the_esp_and_the_bios_image() {
 
 #[test]
 fn the_loaders_images_differ_from_those_built_in_their_fields_alone() {
-    let (facts, image) = with_kernel().build(MENU);
-    let offset = super::extent(&facts, "iso:/boot/isobuild/bios.img").offset as usize;
+    let (described, image) = with_kernel().build(MENU);
+    let offset = super::extent(&described, "iso:/boot/isobuild/bios.img").offset as usize;
     let written = &image[offset..][..builtin::BIOS_IMAGE.len()];
     let table = 8..64;
     let id = builtin::ID_IN_BIOS_IMAGE..builtin::ID_IN_BIOS_IMAGE + NO_ID.len();
@@ -149,9 +149,9 @@ fn the_firmware_follows_from_the_kernels() {
             &[ia32],
         ),
     ] {
-        let (facts, _) = host.build(manifest);
+        let (described, _) = host.build(manifest);
         let boots = |cell: &str| {
-            facts
+            described
                 .cells
                 .iter()
                 .any(|verdict| verdict.cell.to_string() == cell && verdict.boots)
@@ -186,13 +186,14 @@ fn a_kernel_that_a_wanted_firmware_of_its_family_cannot_start_is_warned_of() {
     host.put("mixed", &mixed());
     let all = "[boot]\nfirmware = [\"bios\", \"uefi\", \"uefi-ia32\", \"uefi-aa64\"]\n";
     let others = "[[menu]]\ntitle = \"ARM\"\nkernel = \"arm\"\n[[menu]]\ntitle = \"Mixed\"\nkernel = \"mixed\"\n";
-    let (facts, _) = host.build(&format!("{all}{MENU}{others}"));
+    let (described, _) = host.build(&format!("{all}{MENU}{others}"));
     let missed = |name: &str, firmware: &str| format!("{name:?} cannot be started under {firmware}");
     assert_eq!(
-        facts.warnings,
+        described.planned.warnings,
         [missed("vmlinuz", "uefi-ia32"), missed("mixed", "bios")]
     );
-    let shown: Vec<_> = facts
+    let shown: Vec<_> = described
+        .planned
         .menu
         .iter()
         .map(|menu| (menu.firmware.as_str(), menu.entries.join(" ")))
@@ -230,11 +231,11 @@ fn initrds_that_a_bios_has_no_room_for_take_it_away() {
     for (length, fits) in [(room - 8, true), (room - 7, false)] {
         sparse(length);
         let resolved = host.resolve(manifest).unwrap();
-        let facts = super::plan(resolved.contents)
+        let described = super::plan(resolved.contents)
             .unwrap()
             .describe(&crate::plan::Late::default())
             .unwrap();
-        for verdict in facts
+        for verdict in described
             .cells
             .iter()
             .filter(|verdict| !verdict.cell.to_string().contains("4kn"))
@@ -267,10 +268,10 @@ fn a_kernel_that_is_compressed_goes_into_the_image_as_it_starts() {
     };
     host.put("arm.gz", &gzip(builtin::EFI[2].2));
     host.put("text.gz", &gzip(b"not a kernel"));
-    let (facts, image) = host.build("[[menu]]\nkernel = \"arm.gz\"\n");
-    let placed = super::extent(&facts, "iso:/boot/arm.gz");
+    let (described, image) = host.build("[[menu]]\nkernel = \"arm.gz\"\n");
+    let placed = super::extent(&described, "iso:/boot/arm.gz");
     assert!(image[placed.offset as usize..].starts_with(builtin::EFI[2].2));
-    assert_eq!(facts.menu[0].firmware, "uefi-aa64");
+    assert_eq!(described.planned.menu[0].firmware, "uefi-aa64");
     let error = host.error("[[menu]]\nkernel = \"text.gz\"\n");
     assert!(
         error.contains("compressed with gzip, and what is in it is not a Linux kernel"),
@@ -288,10 +289,11 @@ fn an_arm64_kernel_in_an_efi_program_goes_in_as_it_is() {
     zboot[4..8].copy_from_slice(b"zimg");
     zboot[24..28].copy_from_slice(b"gzip");
     host.put("zboot", &zboot);
-    let (facts, image) = host.build("[[menu]]\nkernel = \"zboot\"\n");
-    let placed = super::extent(&facts, "iso:/boot/zboot");
+    let (described, image) = host.build("[[menu]]\nkernel = \"zboot\"\n");
+    let placed = super::extent(&described, "iso:/boot/zboot");
     assert!(image[placed.offset as usize..].starts_with(&zboot));
-    let entries: Vec<_> = facts
+    let entries: Vec<_> = described
+        .planned
         .menu
         .iter()
         .map(|menu| (menu.firmware.as_str(), menu.entries.len()))
@@ -320,10 +322,10 @@ fn programs_for_uefi_are_one_for_each_processor() {
     for (name, (_, _, program)) in ["x64.efi", "ia32.efi", "aa64.efi"].into_iter().zip(builtin::EFI) {
         host.put(name, program);
     }
-    let (facts, image) = host.build("[[menu]]\nefi = [\"x64.efi\", \"ia32.efi\"]\nbios = \"vmlinuz\"\n");
+    let (described, image) = host.build("[[menu]]\nefi = [\"x64.efi\", \"ia32.efi\"]\nbios = \"vmlinuz\"\n");
     let lines = b"bios = /boot/vmlinuz\nefi-x64 = /boot/x64.efi\nefi-ia32 = /boot/ia32.efi\n";
     assert_eq!(places(&image, lines).len(), 1);
-    assert_eq!(facts.menu.len(), 3);
+    assert_eq!(described.planned.menu.len(), 3);
     let error = host.error("[[menu]]\nefi = [\"x64.efi\", \"mixed\"]\n");
     assert!(error.contains("for the same processor as another"), "{error}");
 }
@@ -333,10 +335,14 @@ fn programs_for_uefi_are_one_for_each_processor() {
 fn the_habits_of_other_loaders_are_warned_of() {
     let host = with_kernel();
     let warned = |manifest: &str, words: &str| {
-        let (facts, _) = host.build(manifest);
-        let said = facts.warnings.iter().any(|warning| warning.contains(words));
-        assert!(said || words.is_empty(), "{words}: {:?}", facts.warnings);
-        assert!(!words.is_empty() || facts.warnings.is_empty(), "{:?}", facts.warnings);
+        let (described, _) = host.build(manifest);
+        let said = described.planned.warnings.iter().any(|warning| warning.contains(words));
+        assert!(said || words.is_empty(), "{words}: {:?}", described.planned.warnings);
+        assert!(
+            !words.is_empty() || described.planned.warnings.is_empty(),
+            "{:?}",
+            described.planned.warnings
+        );
     };
     let kernel = |more: &str| format!("[[menu]]\nkernel = \"vmlinuz\"\n{more}\n");
     warned(
@@ -428,9 +434,14 @@ fn the_users_files_win_over_the_loaders_in_the_esp() {
     let manifest = format!(
         "{MENU}[boot.uefi.files]\n\"/efi/boot/bootx64.efi\" = \"shim\"\n\"/efi/boot/grubx64.efi\" = \"vmlinuz\"\n"
     );
-    let (facts, image) = host.build(&manifest);
+    let (described, image) = host.build(&manifest);
     assert_eq!(places(&image, builtin::EFI_X64), Vec::<usize>::new());
-    let paths: Vec<_> = facts.extents.iter().flat_map(|extent| &extent.paths).collect();
+    let paths: Vec<_> = described
+        .facts
+        .extents
+        .iter()
+        .flat_map(|extent| &extent.paths)
+        .collect();
     for path in [
         "esp:/efi/boot/bootx64.efi",
         "esp:/efi/boot/grubx64.efi",

@@ -7,14 +7,14 @@ const MULTI_SECTOR: &str = "[disk]\nlayout = \"multi-sector\"\n";
 
 #[test]
 fn a_multi_sector_image_has_a_table_and_an_esp_for_each_sector() {
-    let (facts, bytes) = host().build(&format!("{BOOT}\"/outside\" = \"loader\"\n{MULTI_SECTOR}"));
-    assert_eq!(facts.faults, [""; 0]);
+    let (described, bytes) = host().build(&format!("{BOOT}\"/outside\" = \"loader\"\n{MULTI_SECTOR}"));
+    assert_eq!(described.facts.faults, [""; 0]);
     assert!(bytes.len().is_multiple_of(4096));
-    for (sector_size, volume) in [(512, &facts.esp[0]), (4096, &facts.esp[1])] {
+    for (sector_size, volume) in [(512, &described.facts.esp[0]), (4096, &described.facts.esp[1])] {
         let of_table = |partition: &&crate::facts::Partition| {
             partition.table == PartitionTable::Gpt && partition.sector_size == sector_size
         };
-        let partitions: Vec<_> = facts.partitions.iter().filter(of_table).collect();
+        let partitions: Vec<_> = described.facts.partitions.iter().filter(of_table).collect();
         assert_eq!(partitions.len(), 3, "{partitions:?}");
         let esp = partitions
             .iter()
@@ -24,7 +24,8 @@ fn a_multi_sector_image_has_a_table_and_an_esp_for_each_sector() {
         assert!(partitions.iter().all(|partition| partition.start % 4096 == 0));
     }
     let named = |path: &str| {
-        facts
+        described
+            .facts
             .extents
             .iter()
             .any(|extent| extent.paths.iter().any(|name| name == path))
@@ -32,11 +33,11 @@ fn a_multi_sector_image_has_a_table_and_an_esp_for_each_sector() {
     assert!(named("esp:/outside") && named("esp2:/EFI/BOOT/BOOTX64.EFI"));
     assert!(!named("esp2:/outside"));
     assert_eq!(
-        facts.warnings,
+        described.planned.warnings,
         ["\"/outside\" is not in the ESP for media with sectors of 4096 bytes"]
     );
-    let (facts, _) = host().build(&format!("[boot.bios]\nimage = \"bios.bin\"\n{MULTI_SECTOR}"));
-    assert_eq!((facts.gpt.len(), facts.esp.len()), (2, 0));
+    let (described, _) = host().build(&format!("[boot.bios]\nimage = \"bios.bin\"\n{MULTI_SECTOR}"));
+    assert_eq!((described.facts.gpt.len(), described.facts.esp.len()), (2, 0));
 }
 
 #[test]

@@ -9,9 +9,9 @@ use super::*;
 fn m7_joliets_copy_of_an_identifier_is_cut_and_told() {
     let host = host();
     let long = "volume_id = \"A_VOLUME_OF_20_BYTES\"\n";
-    let (facts, bytes) = host.build(&format!("{long}{TREE}"));
+    let (described, bytes) = host.build(&format!("{long}{TREE}"));
     assert!(has(
-        &facts.warnings,
+        &described.planned.warnings,
         "the Joliet copy of volume_id holds 16 characters and is cut to \"A_VOLUME_OF_20_B\""
     ));
     assert!(bytes[32768 + 40..].starts_with(b"A_VOLUME_OF_20_BYTES "));
@@ -25,13 +25,18 @@ fn m7_joliets_copy_of_an_identifier_is_cut_and_told() {
 fn t1_names_that_are_not_utf_8_keep_their_bytes_in_rock_ridge() {
     let host = host();
     fs::write(host.at("tree").join(OsStr::from_bytes(b"latin \xfc")), "u").unwrap();
-    let (facts, bytes) = host.build(TREE);
+    let (described, bytes) = host.build(TREE);
     assert!(
-        has(&facts.warnings, "1 name is not possible in a Joliet index"),
+        has(&described.planned.warnings, "1 name is not possible in a Joliet index"),
         "{:?}",
-        facts.warnings
+        described.planned.warnings
     );
-    let mapped = facts.name_map.iter().find(|mapped| mapped.index == "joliet").unwrap();
+    let mapped = described
+        .planned
+        .name_map
+        .iter()
+        .find(|mapped| mapped.index == "joliet")
+        .unwrap();
     assert_eq!(
         (mapped.path.as_str(), mapped.name.as_str()),
         ("/latin \\xfc", "latin _")
@@ -49,14 +54,14 @@ fn t2_names_and_trees_at_their_limits_read_back() {
     }
     fs::create_dir_all(&deep).unwrap();
     fs::write(deep.join("file"), "deep").unwrap();
-    let (facts, _) = host.build(TREE);
+    let (described, _) = host.build(TREE);
     assert!(has(
-        &facts.warnings,
+        &described.planned.warnings,
         "1 name has 254 bytes or more, and Linux does not show such a name"
     ));
-    assert!(has(&facts.warnings, "more than 8 levels deep"));
+    assert!(has(&described.planned.warnings, "more than 8 levels deep"));
     let path = (0..200).fold("iso:".to_owned(), |path, level| format!("{path}/level{level}")) + "/file";
-    assert!(path.len() > 1023 && extent(&facts, &path).length == 4);
+    assert!(path.len() > 1023 && extent(&described, &path).length == 4);
 }
 
 #[test]
@@ -65,15 +70,20 @@ fn t3_names_that_an_index_cannot_tell_apart_are_numbered() {
     for name in ["Same", "same", "u\u{308}", "ü", "a+b", "a=b"] {
         host.put(&format!("tree/{name}"), name.as_bytes());
     }
-    let (facts, _) = host.build(TREE);
+    let (described, _) = host.build(TREE);
     assert!(has(
-        &facts.warnings,
+        &described.planned.warnings,
         "1 Joliet name differs only in case from another, /Same and /same first"
     ));
     let plain = host
         .build(&format!("[iso]\nrock_ridge = false\njoliet = false\n{TREE}"))
         .0;
-    let names: Vec<&str> = plain.name_map.iter().map(|mapped| mapped.name.as_str()).collect();
+    let names: Vec<&str> = plain
+        .planned
+        .name_map
+        .iter()
+        .map(|mapped| mapped.name.as_str())
+        .collect();
     assert!(
         names.contains(&"A_B") && names.contains(&"A_B_1") && names.contains(&"SAME_1"),
         "{names:?}"
@@ -88,8 +98,13 @@ fn t4_t5_joliet_maps_what_it_cannot_hold_and_has_no_half_characters() {
     for name in ["esc\u{1b}[2J", "tab\t", "line\nbreak", "f;1", "star*?:<|>", "\u{1f600}"] {
         host.put(&format!("tree/{name}"), b"x");
     }
-    let (facts, bytes) = host.build(TREE);
-    let mapped: Vec<&str> = facts.name_map.iter().map(|mapped| mapped.name.as_str()).collect();
+    let (described, bytes) = host.build(TREE);
+    let mapped: Vec<&str> = described
+        .planned
+        .name_map
+        .iter()
+        .map(|mapped| mapped.name.as_str())
+        .collect();
     for name in ["esc_[2J", "tab_", "line_break", "f_1", "star__\u{5f}<|>", "_"] {
         assert!(mapped.contains(&name), "{name} {mapped:?}");
     }

@@ -26,8 +26,8 @@ fn with_key() -> Host {
 }
 
 /// The programs in the first ESP, and who has signed them.
-fn loaders(facts: &Description) -> Vec<(&str, Option<&str>)> {
-    let loaders = facts.esp[0].loaders.iter();
+fn loaders(described: &Description) -> Vec<(&str, Option<&str>)> {
+    let loaders = described.facts.esp[0].loaders.iter();
     loaders
         .map(|loader| {
             let signature = loader.signatures.first();
@@ -36,8 +36,8 @@ fn loaders(facts: &Description) -> Vec<(&str, Option<&str>)> {
         .collect()
 }
 
-fn verdict(facts: &Description, cell: &str) -> bool {
-    let verdict = facts.cells.iter().find(|verdict| verdict.cell.to_string() == cell);
+fn verdict(described: &Description, cell: &str) -> bool {
+    let verdict = described.cells.iter().find(|verdict| verdict.cell.to_string() == cell);
     verdict.is_some_and(|verdict| verdict.boots)
 }
 
@@ -45,13 +45,13 @@ fn verdict(facts: &Description, cell: &str) -> bool {
 fn every_loader_is_signed_and_the_owner_starts_it() {
     let host = with_key();
     let manifest = format!("{SIGN}{MENU}");
-    let (facts, image) = host.build(&manifest);
+    let (described, image) = host.build(&manifest);
     let signed = [
         "/EFI/BOOT/BOOTAA64.EFI",
         "/EFI/BOOT/BOOTIA32.EFI",
         "/EFI/BOOT/BOOTX64.EFI",
     ];
-    assert_eq!(loaders(&facts), signed.map(|path| (path, Some("Test Root"))));
+    assert_eq!(loaders(&described), signed.map(|path| (path, Some("Test Root"))));
     assert_eq!(host.build(&manifest).1, image, "the same bytes each time");
     // The key, and where it is, are in nothing that is made.
     let resolved = host.resolve(&manifest).unwrap();
@@ -76,8 +76,8 @@ fn behind_a_shim_the_loader_is_what_the_shim_starts() {
     host.put("shim", &shim);
     host.put("grub", &crate::formats::pe::tests::program_of(&[(".text", b"grub")]));
     let files = "[boot.uefi.files]\n\"/EFI/BOOT/bootx64.efi\" = \"shim\"\n";
-    let (facts, _) = host.build(&format!("{SIGN}{files}{MENU}"));
-    let paths: Vec<_> = loaders(&facts);
+    let (described, _) = host.build(&format!("{SIGN}{files}{MENU}"));
+    let paths: Vec<_> = loaders(&described);
     assert!(paths.contains(&("/EFI/BOOT/bootx64.efi", None)), "{paths:?}");
     assert!(
         paths.contains(&("/EFI/BOOT/grubx64.efi", Some("Test Root"))),
@@ -85,9 +85,13 @@ fn behind_a_shim_the_loader_is_what_the_shim_starts() {
     );
     // What the manifest puts there stays.
     let both = format!("{files}\"/EFI/BOOT/GRUBX64.EFI\" = \"grub\"\n{MENU}");
-    let (facts, _) = host.build(&both);
-    assert!(loaders(&facts).contains(&("/EFI/BOOT/GRUBX64.EFI", None)));
-    assert!(!loaders(&facts).iter().any(|(path, _)| *path == "/EFI/BOOT/grubx64.efi"));
+    let (described, _) = host.build(&both);
+    assert!(loaders(&described).contains(&("/EFI/BOOT/GRUBX64.EFI", None)));
+    assert!(
+        !loaders(&described)
+            .iter()
+            .any(|(path, _)| *path == "/EFI/BOOT/grubx64.efi")
+    );
 }
 
 /// A script beside the manifest.
@@ -121,9 +125,13 @@ fn a_command_signs_in_the_manifests_directory() {
         &host,
         "for plain in *.plain; do cmp -s $1 $plain && cp ${plain%.plain}.signed ${2#--to=}; done; true",
     );
-    let (facts, by_command) = host.build(&format!("{COMMAND}cert = \"own.pem\"\n{MENU}"));
-    assert_eq!(loaders(&facts).len(), 3);
-    assert!(loaders(&facts).iter().all(|(_, signer)| *signer == Some("Test Root")));
+    let (described, by_command) = host.build(&format!("{COMMAND}cert = \"own.pem\"\n{MENU}"));
+    assert_eq!(loaders(&described).len(), 3);
+    assert!(
+        loaders(&described)
+            .iter()
+            .all(|(_, signer)| *signer == Some("Test Root"))
+    );
     assert_eq!(by_command, by_key);
     let stranger = include_bytes!(concat!(
         env!("CARGO_MANIFEST_DIR"),

@@ -13,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     let image = Sparse::new(input);
-    let facts = inspect(&image);
+    let described = inspect(&image);
     let root = || b"/".to_vec();
     for place in [
         Place::Tree(root()),
@@ -29,8 +29,8 @@ fuzz_target!(|input: &[u8]| {
             contents(input, tree.items());
         }
     }
-    if let Ok(facts) = facts {
-        let numbers = facts.partitions.iter().take(4).map(|partition| partition.number);
+    if let Ok(described) = described {
+        let numbers = described.facts.partitions.iter().take(4).map(|partition| partition.number);
         let partitions: Vec<Item> = numbers.filter_map(|number| partition(&image, number).ok()).collect();
         contents(input, &partitions);
         let _ = digests::verify(&Sparse::new(input), &mut |_| {});
