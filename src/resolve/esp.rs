@@ -1,21 +1,16 @@
 //! `[boot.uefi]` and what a loader adds: the EFI system partition.
 
 use crate::facts::LoaderFacts;
-use crate::facts::extents::{settle, with_unclaimed};
 use crate::facts::fallback::LONGEST_LIST;
 use crate::facts::fallback::is_list;
 use crate::facts::fallback::with_lists;
-use crate::facts::fat::fat_extents;
 use crate::facts::loaders::loader_facts;
-use crate::facts::loaders::loaders_in;
 use crate::facts::loaders::programs;
 use crate::facts::loaders::shim_facts;
-use crate::formats::fat;
-use crate::ground::read_at::ReadAt;
 use crate::ground::text;
 use crate::manifest::diagnostic::{Diagnostic, Severity};
 use crate::manifest::error::Error;
-use crate::manifest::{At, DiskLayout, Reference, Text, Uefi, image_path, parse_size};
+use crate::manifest::{DiskLayout, Text, Uefi, image_path, parse_size};
 use crate::tree::contents::in_second_esp;
 use crate::tree::{Kind, PayloadId, ROOT};
 
@@ -165,55 +160,6 @@ impl Resolution<'_> {
                 }),
             }
         }
-    }
-
-    /// What may keep firmware from reading a ready FAT volume as we do. Its bytes go into the image as they are.
-    fn doubts(&mut self, image: &At<Reference>, contents: &fat::Contents, volume: &dyn ReadAt) {
-        if let Some(note) = contents.notes.first() {
-            self.warn(image, format!("the FAT volume is damaged: {note}"), "this image");
-        } else if let Err(difference) = fat::agrees(volume, contents) {
-            let message = format!("another reader of FAT does not find the same in this volume: {difference}");
-            self.warn(image, message, "firmware may not either");
-        }
-    }
-
-    /// A ready FAT volume: its own index is read, so that the plan can name what is in it.
-    fn ready_esp(&mut self, image: &At<Reference>) -> Result<Option<Esp>, Error> {
-        let Some(payload) = self.reference(image)? else {
-            return Ok(None);
-        };
-        let (bytes, path) = self.open(payload)?;
-        let contents = match fat::read(bytes.as_ref()) {
-            Ok(contents) => contents,
-            Err(error) => {
-                let message = format!("{:?} is not a FAT volume: {error}", image.get_ref());
-                self.error(image, message, "an ESP image holds a FAT12, FAT16 or FAT32 volume");
-                return Ok(None);
-            }
-        };
-        let length = self.tree.payload(payload).length;
-        if contents.size > length {
-            let message = format!(
-                "the FAT volume says that it has {} bytes, but the image ends after {length}",
-                contents.size
-            );
-            self.error(image, message, "this image is cut short");
-            return Ok(None);
-        }
-        self.doubts(image, &contents, bytes.as_ref());
-        let claims = fat_extents(&contents, 0, 1);
-        let extents = with_unclaimed(settle(claims), bytes.as_ref(), 0, length).map_err(|source| Error::Io {
-            path,
-            action: "reading",
-            source,
-        })?;
-        let loaders = loaders_in(&contents, bytes.as_ref());
-        Ok(Some(Esp::Image {
-            payload,
-            contents: Box::new(contents),
-            extents,
-            loaders,
-        }))
     }
 }
 

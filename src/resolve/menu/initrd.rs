@@ -7,11 +7,11 @@ use crate::manifest::error::Error;
 use crate::resolve::Resolution;
 
 /// An initrd in the image.
-pub(super) struct Initrd {
+pub(in crate::resolve) struct Initrd {
     /// Where it is.
-    pub(super) path: Vec<u8>,
+    pub(in crate::resolve) path: Vec<u8>,
     /// In bytes.
-    pub(super) length: u64,
+    pub(in crate::resolve) length: u64,
 }
 
 impl Resolution<'_> {

@@ -1,22 +1,18 @@
-//! What an entry says that nobody means so: titles that the loader cannot show, and command lines with the habits of others.
+//! What an entry says that nobody means so.
 
 use std::collections::HashMap;
 
-use crate::resolve::Resolution;
-use crate::resolve::loader::builtin::shows;
+use crate::resolve::{Resolution, loader};
 
 impl Resolution<'_> {
-    /// Warns of them.
+    /// Warns of it.
     pub(super) fn warn_of_words(&mut self) {
-        self.warn_of_titles();
+        loader::warn_of_titles(self);
+        self.warn_of_equal_titles();
         let menu = &self.document.manifest.menu;
         for entry in menu.iter().map(|entry| entry.get_ref()) {
             let Some(line) = &entry.cmdline else { continue };
-            let names_initrd = line.get_ref().split(' ').any(|word| word.starts_with("initrd="));
-            if names_initrd && entry.initrd.is_empty() {
-                let message = "`initrd=` in the command line loads nothing: the built-in loader takes the key `initrd`";
-                self.warn_with(line, message.into(), "read by no loader", "initrd = \"initrd.img\"");
-            }
+            loader::warn_of_line(self, entry, line);
             // TOML 1.1: an escape of a basic string, which GRUB and systemd want to see as it is.
             let written = line.span().and_then(|span| self.document.text.get(span));
             let written = written.unwrap_or_default();
@@ -32,25 +28,8 @@ impl Resolution<'_> {
         }
     }
 
-    fn warn_of_titles(&mut self) {
+    fn warn_of_equal_titles(&mut self) {
         let menu = &self.document.manifest.menu;
-        let hidden: Vec<_> = menu
-            .iter()
-            .filter_map(|entry| entry.get_ref().title.as_ref())
-            .filter(|title| !title.get_ref().chars().all(shows))
-            .collect();
-        if let Some(first) = hidden.first() {
-            let message = match hidden.len() {
-                1 => "the title has characters that the loader cannot show".to_owned(),
-                count => format!("{count} titles have characters that the loader cannot show"),
-            };
-            self.warn_with(
-                first,
-                message,
-                "shown as ?",
-                "Latin letters, signs and frames are shown",
-            );
-        }
         let mut titles: HashMap<&str, usize> = HashMap::new();
         for entry in menu {
             *titles.entry(entry.get_ref().shown_title()).or_default() += 1;

@@ -24,7 +24,7 @@ fn the_loader_reads_the_menu_that_the_program_writes() {
             .map(|(key, value)| (*key, value.as_bytes().to_vec()))
             .collect()
     };
-    let (mut bytes, id) = builtin::render(&builtin::Menu {
+    let (mut bytes, id) = builtin::render(&builtin::MenuFile {
         title: "ACME = 1".to_owned(),
         timeout: -1,
         default: 2,

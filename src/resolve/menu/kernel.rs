@@ -5,26 +5,26 @@ use crate::ground::read_at::ReadAt;
 
 /// The first bytes of a file, as far as firmware and loader look at them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Program {
+pub(crate) struct Program {
     /// The Linux/x86 boot protocol's version, of a kernel that is loaded high.
-    pub boot_protocol: Option<u16>,
+    pub(crate) boot_protocol: Option<u16>,
     /// The longest command line that the boot protocol's header allows.
-    pub command_line: Option<usize>,
+    pub(crate) command_line: Option<usize>,
     /// Where a boot loader puts such a kernel and its initrds.
-    pub memory: Option<Memory>,
+    pub(crate) memory: Option<Memory>,
     /// An EFI program, and for which processors' firmware: its own first.
-    pub efi: Vec<Machine>,
+    pub(crate) efi: Vec<Machine>,
     /// A unified kernel image with an initrd of its own.
-    pub has_initrd: bool,
+    pub(crate) has_initrd: bool,
 }
 
 /// The addresses of a kernel that is loaded high.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// Bytes of the real-mode part with its boot sector.
     setup: u64,
     /// The last byte that an initrd may occupy.
-    pub initrd_last: u64,
+    pub(crate) initrd_last: u64,
     /// Where the kernel runs, and the memory that it needs there.
     runs_at: u64,
     needs: u64,
@@ -32,7 +32,7 @@ pub struct Memory {
 
 impl Memory {
     /// The first byte that an initrd may occupy: behind a kernel of so many bytes, and behind what it unpacks itself to.
-    pub fn initrd_first(&self, kernel: u64) -> u64 {
+    pub(crate) fn initrd_first(&self, kernel: u64) -> u64 {
         let loaded = header::HIGH + kernel.saturating_sub(self.setup);
         let runs = self.runs_at.max(header::HIGH).saturating_add(self.needs);
         loaded.max(runs)
@@ -63,7 +63,7 @@ mod header {
 }
 
 /// Reads what a file says about itself. A file that says nothing is a program for BIOS at best.
-pub fn read(file: &dyn ReadAt) -> Program {
+pub(crate) fn read(file: &dyn ReadAt) -> Program {
     let boot_protocol = boot_protocol(file);
     let command_line = boot_protocol.map(|version| match version >= header::SAYS_LENGTH {
         true => bytes::<4>(file, header::COMMAND_LINE).map_or(255, |field| u32::from_le_bytes(field) as usize),

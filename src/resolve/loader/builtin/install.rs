@@ -1,0 +1,150 @@
+//! The loader goes into an image: its own images, its menu file, and its programs for the ESP.
+
+use super::MenuFile;
+use crate::facts::MenuProgram;
+use crate::facts::loaders::loader_facts;
+use crate::facts::menu_file;
+use crate::formats::el_torito::{Emulation, Platform};
+use crate::ground::text;
+use crate::manifest::Firmware;
+use crate::manifest::error::Error;
+use crate::resolve::Resolution;
+use crate::resolve::boot::Parts;
+use crate::resolve::host::read_whole;
+use crate::resolve::menu::{Menu, processor};
+use crate::tree::contents::{BootBytes, BootImage};
+use crate::tree::source::Giver;
+use crate::tree::{Kind, Patch, Patched, PayloadId, ROOT};
+
+/// Puts the menu file and the loader's images into the tree. What is for the ESP comes back: path and payload.
+pub(in crate::resolve) fn install(
+    resolution: &mut Resolution<'_>,
+    menu: &Menu<'_>,
+    parts: &mut Parts,
+) -> Vec<(Vec<String>, PayloadId)> {
+    resolution.menu_file(menu);
+    if menu.is_for(Firmware::Bios) {
+        resolution.bios_loader(parts);
+    }
+    resolution.efi_loaders(menu, parts)
+}
+
+impl Resolution<'_> {
+    fn efi_loaders(&mut self, menu: &Menu<'_>, parts: &mut Parts) -> Vec<(Vec<String>, PayloadId)> {
+        let mut esp = Vec::new();
+        let signing = self.signing();
+        for firmware in Firmware::ALL.into_iter().filter(|&firmware| menu.is_for(firmware)) {
+            let program = super::EFI.into_iter().find(|each| Some(each.0) == processor(firmware));
+            if let Some((_, name, program)) = program {
+                let [efi, boot, _] = super::ID_PATH;
+                let payload = match &signing {
+                    Some(signing) => {
+                        let signed = self.signed(signing, program);
+                        self.host.inline(&mut self.tree, &signed, Giver::Loader)
+                    }
+                    None => self.host.inline(&mut self.tree, program, Giver::Loader),
+                };
+                esp.push(([efi, boot, name].map(str::to_owned).to_vec(), payload));
+            }
+        }
+        if !esp.is_empty() {
+            let id = self.host.inline(&mut self.tree, super::NO_ID, Giver::Loader);
+            self.tree.set_image_id(id, 0);
+            esp.push((super::ID_PATH.map(str::to_owned).to_vec(), id));
+        }
+        parts.owner = signing.and_then(|signing| signing.certificate);
+        esp
+    }
+
+    fn menu_file(&mut self, menu: &Menu<'_>) {
+        let Some(first) = self.document.manifest.menu.first() else {
+            return;
+        };
+        let (bytes, id) = super::render(&MenuFile::of(menu));
+        if bytes.len() > menu_file::LARGEST {
+            let message = format!(
+                "the menu file would have {} bytes; the loader reads {} at most",
+                bytes.len(),
+                menu_file::LARGEST
+            );
+            self.error(first, message, "the first of its entries");
+        }
+        let payload = self.host.inline(&mut self.tree, &bytes, Giver::Loader);
+        self.tree.set_image_id(payload, id.start);
+        self.place_own(menu_file::PATH, payload);
+    }
+
+    /// What the menu starts under UEFI on a 64-bit PC, read as `inspect` reads it.
+    pub(in crate::resolve) fn menu_programs(&self) -> Result<Vec<MenuProgram>, Error> {
+        let file = |path: &[u8]| {
+            let names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty());
+            match self.tree.node(self.tree.find(names)?).kind {
+                Kind::File(payload) => Some(payload),
+                _ => None,
+            }
+        };
+        let Some(menu) = file(menu_file::PATH.join("/").as_bytes()) else {
+            return Ok(Vec::new());
+        };
+        let menu = read_whole(self.tree.payload(menu))?;
+        let mut programs = Vec::new();
+        for started in menu_file::started(&menu) {
+            if let Some(payload) = file(&started.path) {
+                let (bytes, _) = self.open(payload)?;
+                programs.push(MenuProgram {
+                    title: started.title,
+                    is_default: started.is_default,
+                    program: loader_facts(&text::lossless(&started.path), bytes.as_ref()),
+                });
+            }
+        }
+        Ok(programs)
+    }
+
+    /// Puts a file of the loader's own into the tree.
+    fn place_own(&mut self, path: [&str; 3], payload: PayloadId) {
+        let [directories @ .., name] = path;
+        let directories = directories.iter().map(|name| name.as_bytes());
+        let parent = self.tree.directories(ROOT, directories, self.implied);
+        let attributes = self.of_loader();
+        let added = parent.and_then(|parent| {
+            let kind = Kind::File(payload);
+            self.tree.insert(parent, name.as_bytes(), kind, attributes, None)
+        });
+        if let Err(conflict) = added
+            && let Some(first) = self.document.manifest.menu.first()
+        {
+            let taken = text::visible(&self.tree.path(conflict.node()));
+            let message = format!("{taken} of [[files]] stands where the loader puts /{}", path.join("/"));
+            self.error(first, message, "needs that place");
+        }
+    }
+
+    fn bios_loader(&mut self, parts: &mut Parts) {
+        let image = self.host.inline(&mut self.tree, super::BIOS_IMAGE, Giver::Loader);
+        let patch = Patch::Isolinux;
+        self.tree.set_patched(
+            image,
+            Patched {
+                patch,
+                bytes: super::BIOS_IMAGE.into(),
+            },
+        );
+        self.tree.set_image_id(image, super::ID_IN_BIOS_IMAGE);
+        self.place_own(super::BIOS_PATH, image);
+        parts.images.push(BootImage {
+            platform: Platform::Bios,
+            emulation: Emulation::None,
+            load_segment: 0,
+            system_type: 0,
+            sectors: 4,
+            disk_length: None,
+            end: super::BIOS_IMAGE.len() as u64,
+            image: BootBytes::Payload(image),
+        });
+        let mut code = [0; 440];
+        code[..super::BOOT_CODE.len()].copy_from_slice(super::BOOT_CODE);
+        parts.boot_code = Some(code);
+        parts.boot_code_patch = Some(patch);
+    }
+}

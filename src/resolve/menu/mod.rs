@@ -1,0 +1,275 @@
+//! The menu, as any family of boot loaders can show it: what each entry starts, from where in the image, and which firmware can.
+
+mod initrd;
+pub(super) mod kernel;
+mod program;
+mod words;
+
+use crate::facts::MenuFacts;
+use crate::formats::pe::Machine;
+use crate::manifest::error::Error;
+use crate::manifest::{Action, At, Firmware, MenuEntry, Reference};
+use crate::tree::{Attributes, Conflict, Kind, NodeId, PayloadId, ROOT};
+
+use super::Resolution;
+use super::loader;
+pub(super) use initrd::Initrd;
+pub(super) use program::Kernel;
+
+/// Which firmware can start an entry, or is to be able to start the image, in the order of [`Firmware::ALL`].
+pub(super) type Starts = [bool; Firmware::ALL.len()];
+
+/// A menu whose files are in the tree.
+pub(super) struct Menu<'d> {
+    /// What stands over it.
+    pub(super) title: String,
+    /// Seconds; -1 waits for ever.
+    pub(super) timeout: i64,
+    /// The entry that is chosen at first, from 0.
+    pub(super) default: usize,
+    /// The speed of the serial console.
+    pub(super) serial: Option<u32>,
+    /// In their order.
+    pub(super) entries: Vec<Entry<'d>>,
+    /// The firmware that the image is for.
+    pub(super) firmware: Starts,
+}
+
+impl Menu<'_> {
+    /// Whether the image is for a firmware.
+    pub(super) fn is_for(&self, firmware: Firmware) -> bool {
+        let mut all = Firmware::ALL.into_iter().zip(self.firmware);
+        all.any(|each| each == (firmware, true))
+    }
+}
+
+/// An entry of a menu.
+pub(super) struct Entry<'d> {
+    /// What the manifest says.
+    pub(super) said: &'d MenuEntry,
+    /// What the menu shows.
+    pub(super) title: &'d str,
+    /// What is started.
+    pub(super) start: Start,
+    /// Which firmware can start it; of an action nobody knows.
+    pub(super) by: Option<Starts>,
+}
+
+/// What an entry starts. Paths are those of the image, with a slash at their beginning.
+pub(super) enum Start {
+    /// A Linux kernel.
+    Linux {
+        /// The kernel.
+        kernel: Kernel,
+        /// Its initrds, in their order.
+        initrds: Vec<Initrd>,
+    },
+    /// A program for each kind of firmware.
+    Programs {
+        /// For a BIOS: its path and its length in bytes.
+        bios: Option<(Vec<u8>, u64)>,
+        /// For UEFI on one processor each.
+        efi: Vec<(Machine, Vec<u8>)>,
+    },
+    /// What the loader does itself.
+    Action(Action),
+}
+
+impl<'d> Resolution<'d> {
+    /// Reads what the menu names and puts it into the tree. What cannot be used is said, and its entry is left out.
+    pub(super) fn menu(&mut self) -> Result<Menu<'d>, Error> {
+        let document = self.document;
+        let manifest = &document.manifest;
+        let titles = || manifest.menu.iter().map(|entry| entry.get_ref().shown_title());
+        let default = manifest.boot.default.as_ref().map(|default| default.get_ref().as_str());
+        self.warn_of_words();
+        let mut entries = Vec::new();
+        for said in &manifest.menu {
+            if let Some(mut entry) = self.menu_entry(said.get_ref())? {
+                loader::judge(self, &mut entry);
+                entries.push(entry);
+            }
+        }
+        Ok(Menu {
+            title: super::identifiers(document, &self.output).volume,
+            timeout: manifest.boot.timeout.as_ref().map_or(5, |timeout| *timeout.get_ref()),
+            default: titles().position(|title| Some(title) == default).unwrap_or(0),
+            serial: manifest.boot.serial.as_ref().map(|speed| *speed.get_ref()),
+            firmware: self.firmware(&entries),
+            entries,
+        })
+    }
+
+    /// What an entry starts, and who can start it. `None` if it starts nothing, which has been said.
+    fn menu_entry(&mut self, said: &'d MenuEntry) -> Result<Option<Entry<'d>>, Error> {
+        let initrds = self.initrds(said)?;
+        let found = match (&said.action, &said.kernel) {
+            (Some(action), _) => Some((Start::Action(*action.get_ref()), None)),
+            (None, Some(path)) => {
+                let kernel = self.kernel(path, said)?;
+                kernel.map(|(kernel, by)| (Start::Linux { kernel, initrds }, Some(by)))
+            }
+            (None, None) => {
+                let bios = match &said.bios {
+                    Some(path) => self.bios_program(path)?,
+                    None => None,
+                };
+                let efi = self.efi_programs(&said.efi)?;
+                let by = std::array::from_fn(|at| {
+                    let starts = |by: &Starts| by[at];
+                    bios.iter().any(|(_, by)| starts(by)) || efi.iter().any(|(.., by)| starts(by))
+                });
+                let is_there = bios.is_some() || !efi.is_empty();
+                let efi = efi.into_iter().map(|(machine, path, _)| (machine, path)).collect();
+                let bios = bios.map(|(program, _)| program);
+                is_there.then_some((Start::Programs { bios, efi }, Some(by)))
+            }
+        };
+        Ok(found.map(|(start, by)| Entry {
+            said,
+            title: said.shown_title(),
+            start,
+            by,
+        }))
+    }
+
+    /// The firmware that the loader is for: what the manifest says, else what the menu's programs can run under. A menu of nothing but
+    /// actions is for all.
+    fn firmware(&mut self, entries: &[Entry<'_>]) -> Starts {
+        let manifest = &self.document.manifest;
+        let nothing = entries.iter().all(|entry| entry.by.is_none());
+        let image = std::array::from_fn(|at| match &manifest.boot.firmware {
+            Some(list) => list.get_ref().iter().any(|item| *item.get_ref() == Firmware::ALL[at]),
+            None => nothing || entries.iter().filter_map(|entry| entry.by).any(|by| by[at]),
+        });
+        for entry in entries {
+            let (Some(by), Some(kernel)) = (entry.by, &entry.said.kernel) else {
+                continue;
+            };
+            // A menu may be for several processors; what one of them does not start is nothing to be told of.
+            let is_pc = |firmware| firmware != Firmware::UefiAa64;
+            let for_pcs = Firmware::ALL
+                .into_iter()
+                .zip(by)
+                .any(|(firmware, by)| by && is_pc(firmware));
+            let missed: Vec<_> = Firmware::ALL
+                .into_iter()
+                .zip(image.into_iter().zip(by))
+                .filter(|(firmware, (image, by))| *image && !*by && is_pc(*firmware) == for_pcs)
+                .map(|(firmware, _)| firmware.word())
+                .collect();
+            if !missed.is_empty() {
+                let message = format!("{:?} cannot be started under {}", kernel.get_ref(), missed.join(", "));
+                self.warn(kernel, message, "its header says so");
+            }
+        }
+        image
+    }
+
+    /// What each firmware's menu shows. A firmware that is asked for and starts nothing of a menu with programs is an error; one that is not
+    /// asked for has no menu, and perhaps a reason.
+    pub(super) fn entries_by_firmware(&mut self, menu: &Menu<'_>) -> Vec<MenuFacts> {
+        let manifest = &self.document.manifest;
+        let (image, entries) = (menu.firmware, &menu.entries);
+        let has_programs = entries.iter().any(|entry| entry.by.is_some());
+        let mut menus = Vec::new();
+        for (at, firmware) in Firmware::ALL.into_iter().enumerate() {
+            let shown = entries.iter().filter(|entry| {
+                // No call of a BIOS starts its set-up.
+                let is_setup = matches!(entry.start, Start::Action(Action::FirmwareSetup));
+                let is_shown = !is_setup || firmware != Firmware::Bios;
+                image[at] && is_shown && entry.by.is_none_or(|by| by[at])
+            });
+            let titles: Vec<String> = shown.map(|entry| entry.title.to_owned()).collect();
+            let starts_one = entries.iter().filter_map(|entry| entry.by).any(|by| by[at]);
+            if image[at] && has_programs && !starts_one {
+                let list = manifest.boot.firmware.as_ref();
+                let word = list.and_then(|list| list.get_ref().iter().find(|item| *item.get_ref() == firmware));
+                if let Some(word) = word {
+                    let message = format!("no [[menu]] entry can be started under {}", firmware.word());
+                    self.error(word, message, "starts nothing");
+                }
+            }
+            let reasons = self.lacks.iter().find(|(of, _)| *of == firmware);
+            menus.push(MenuFacts {
+                firmware: firmware.word().to_owned(),
+                entries: titles,
+                lacks: reasons.map(|(_, reason)| reason.clone()).filter(|_| !starts_one),
+            });
+        }
+        menus.retain(|menu| !menu.entries.is_empty() || menu.lacks.is_some());
+        menus
+    }
+
+    /// A file of the menu: where `iso:/` leads, else from the host to `/boot/NAME`.
+    fn boot_file(&mut self, path: &At<Reference>) -> Result<Option<(PayloadId, Vec<u8>)>, Error> {
+        let Some(payload) = self.reference(path)? else {
+            return Ok(None);
+        };
+        Ok(self.boot_place(path, payload).map(|place| (payload, place)))
+    }
+
+    /// The path in the image of a file of the menu, where it is put if it comes from the host.
+    fn boot_place(&mut self, named: &At<Reference>, payload: PayloadId) -> Option<Vec<u8>> {
+        let path = match named.get_ref() {
+            Reference::Host(path) => path,
+            Reference::Image(path) => return self.image_file(named, path).map(|node| self.tree.path(node)),
+        };
+        let host = self.host_path(path);
+        let name = host.file_name()?.as_encoded_bytes().to_vec();
+        let node = self.place_boot_file(named, &name, payload)?;
+        Some(self.tree.path(node))
+    }
+
+    /// Puts a payload into `/boot` under a name, numbered if another file has it.
+    fn place_boot_file(&mut self, at: &At<Reference>, name: &[u8], payload: PayloadId) -> Option<NodeId> {
+        let directory = match self.tree.directory(ROOT, b"boot", self.implied) {
+            Ok(directory) => directory,
+            Err(_) => {
+                self.error(
+                    at,
+                    "/boot is a file of [[files]], and this belongs into a directory of that name",
+                    "has no place",
+                );
+                return None;
+            }
+        };
+        for number in 1_u32.. {
+            let mut candidate = name.to_vec();
+            if number > 1 {
+                candidate.extend_from_slice(format!("-{number}").as_bytes());
+            }
+            match self
+                .tree
+                .insert(directory, &candidate, Kind::File(payload), self.of_loader(), None)
+            {
+                Ok(node) => return Some(node),
+                Err(Conflict::Occupied(node)) => {
+                    if matches!(self.tree.node(node).kind, Kind::File(other) if other == payload) {
+                        return Some(node);
+                    }
+                }
+                Err(Conflict::NotDirectory(_) | Conflict::Link(_)) => break,
+            }
+        }
+        None
+    }
+
+    /// Of a file that a loader puts into the image.
+    pub(super) fn of_loader(&self) -> Attributes {
+        Attributes {
+            mode: 0o644,
+            ..self.implied
+        }
+    }
+}
+
+/// The processor for which a firmware starts EFI programs.
+pub(super) fn processor(firmware: Firmware) -> Option<Machine> {
+    match firmware {
+        Firmware::Bios => None,
+        Firmware::Uefi => Some(Machine::X64),
+        Firmware::UefiIa32 => Some(Machine::Ia32),
+        Firmware::UefiAa64 => Some(Machine::Aa64),
+    }
+}
