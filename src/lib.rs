@@ -1,4 +1,21 @@
-//! One TOML manifest, one bootable image. This page is the design of the program: read it before its code.
+//! One TOML manifest, one bootable image. As a library, [`Image`] plans and writes one, [`Builder`] makes one by code, and [`inspect()`] says
+//! what any image is:
+//!
+//! ```
+//! use isobuild::{Builder, Menu};
+//!
+//! let image = Builder::new("RESCUE").bytes("hello\n", "/hello.txt").menu(Menu::reboot()).build()?;
+//! assert!(image.facts()?.boots("bios-usb".parse().unwrap()));
+//! # let directory = tempfile::tempdir().unwrap();
+//! # let path = directory.path().join("rescue.iso");
+//! image.write_file(&path, |_done, _total| {})?;
+//! # Ok::<(), isobuild::Error>(())
+//! ```
+//!
+//! The feature `cli`, on by default, is the program; `default-features = false` leaves it out with the crates that only it needs. `vm` adds
+//! the machines that boot images, and `[test]`'s regular expressions are looked at.
+//!
+//! The rest of this page is the design: read it before the code.
 //!
 //! # The idea
 //!
@@ -23,12 +40,13 @@
 //! | room | what it does |
 //! |---|---|
 //! | `cli` | the command line: parse, call, print. One file for each verb |
+//! | `door` | what other programs see: an image, a builder, facts, errors that a caller can match on |
 //! | `vm` | QEMU, firmware, and what a machine shows |
 //! | `device` | disks: which there are, which of them an image may be written to; write, verify, burn, read |
 //! | `plan` | contents to places to bytes. It knows `output` (the pieces), `tree`, `facts`, `formats` and `ground` alone |
-//! | `resolve` | manifest to contents: the host's files, what they become in the image, the families of boot loaders |
+//! | `resolve` | manifest to contents: the host's files, what they become in the image, a menu that every family of boot loaders can show |
 //! | `look` | a finished image: its facts, its names, its contents, its digests; two images side by side |
-//! | `manifest` | TOML to checked values; every error underlined in its line. Nothing else knows TOML |
+//! | `manifest` | TOML or code to checked values, each with its place. Nothing else knows TOML |
 //! | `output` | the file that is written: at any instant absent, old or complete |
 //! | `tree` | all that goes into an image: nodes, payloads, boot images, settings. No addresses, no host |
 //! | `facts` | the words that `plan` and `look` describe an image in, and their JSON; what firmware makes of them |
@@ -70,15 +88,20 @@
 #![forbid(unsafe_code)]
 // Rooms are private; with `inside` what they show is public, and the lint looks at it.
 #![cfg_attr(not(feature = "inside"), allow(unreachable_pub))]
+// Much of some rooms is for the command line alone.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 // What comes from a file or a medium may be anything: it leads to an error value. In a test a panic is the failure.
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)
 )]
 
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "cli")]
 mod device;
+mod door;
 mod facts;
 mod formats;
 mod ground;
@@ -90,7 +113,10 @@ mod output;
 mod plan;
 mod resolve;
 mod tree;
+#[cfg(feature = "vm")]
 mod vm;
+
+pub use door::*;
 
 /// The rooms, for the tests and fuzz targets that are crates of their own. Nothing in it is stable.
 #[cfg(feature = "inside")]

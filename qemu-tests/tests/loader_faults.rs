@@ -116,7 +116,7 @@ fn faulty(image: &Path, cell: Cell, rule: &str) -> Vec<String> {
     let (device, read_only) = match cell.medium {
         Medium::Cd => ("ide-cd", true),
         Medium::Usb | Medium::Usb4kn => ("usb-storage", false),
-        Medium::Disk | Medium::Disk4kn => ("virtio-blk-pci", false),
+        _ => ("virtio-blk-pci", false),
     };
     let node = format!(
         "{{\"driver\":\"raw\",\"node-name\":\"m\",\"read-only\":{read_only},\"file\":{{\"driver\":\"blkdebug\",\

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::Failure;
 use crate::device::{Burner, Target};
 use crate::ground::text::visible_path;
 use crate::look::open::Name;
-use crate::manifest::error::Error;
 use crate::output::Interrupt;
 
 use super::open::opened;
@@ -14,11 +14,11 @@ use super::progress::Progress;
 use super::verify;
 
 /// Has a burner that is installed write the image at `name` to the disc, then compares it with the image.
-pub(super) fn burn(target: &Target, name: &Path, quiet: bool, interrupt: &Interrupt) -> Result<(), Error> {
+pub(super) fn burn(target: &Target, name: &Path, quiet: bool, interrupt: &Interrupt) -> Result<(), Failure> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let burner = Burner::find(&path).ok_or_else(|| Error::Failed(Burner::missing()))?;
+    let burner = Burner::find(&path).ok_or_else(|| Failure::Failed(Burner::missing()))?;
     let image = opened(name, Name::Needed, interrupt)?;
-    let failed = |message: String| Error::Io {
+    let failed = |message: String| Failure::Io {
         path: target.path().to_owned(),
         action: "burning",
         source: std::io::Error::other(message),

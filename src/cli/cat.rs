@@ -3,20 +3,20 @@
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
+use super::Failure;
 use crate::formats::iso9660::EntryKind;
 use crate::ground::text;
 use crate::look::contents::{self, CopyError, Place, Tree};
-use crate::manifest::error::Error;
 
 use super::Cat;
 use super::ls::failed;
 use super::open::open;
 use super::show;
 
-pub(super) fn run(arguments: &Cat) -> Result<(), Error> {
+pub(super) fn run(arguments: &Cat) -> Result<(), Failure> {
     let image = open(&arguments.image)?;
     let failed = |error| failed(&arguments.image, error);
-    let refused = |why: String| Error::input(&arguments.image, why);
+    let refused = |why: String| Failure::input(&arguments.image, why);
     let place = Place::parse(arguments.path.as_bytes()).map_err(refused)?;
     let item = match place {
         Place::Partition(number) => contents::partition(&image, number).map_err(failed)?,
@@ -33,12 +33,12 @@ pub(super) fn run(arguments: &Cat) -> Result<(), Error> {
     match item.copy(&image, &mut |bytes| io::stdout().write_all(bytes)) {
         // A reader that has seen enough is no error.
         Err(CopyError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(CopyError::Write(source)) => Err(Error::Io {
+        Err(CopyError::Write(source)) => Err(Failure::Io {
             path: "standard output".into(),
             action: "writing",
             source,
         }),
-        Err(CopyError::Read(source)) => Err(Error::Io {
+        Err(CopyError::Read(source)) => Err(Failure::Io {
             path: arguments.image.clone(),
             action: "reading",
             source,

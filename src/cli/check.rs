@@ -8,14 +8,13 @@ use crate::facts::{Description, Verdict};
 use crate::ground::read_at::ReadAt;
 use crate::ground::text::visible_path;
 use crate::look::digests;
-use crate::manifest::error::Error;
 use serde::Serialize;
 
 use super::inspect::described;
 use super::ls::failed;
 use super::open::open;
 use super::progress::Progress;
-use super::{Check, print, print_json, show};
+use super::{Check, Failure, print, print_json, show};
 
 /// What the verdicts are about, as JSON.
 #[derive(Serialize)]
@@ -30,7 +29,7 @@ struct Verdicts<'a> {
     verified: Option<&'a [String]>,
 }
 
-pub(super) fn run(arguments: &Check) -> Result<(), Error> {
+pub(super) fn run(arguments: &Check) -> Result<(), Failure> {
     let image = open(&arguments.image)?;
     let mut described = described(&arguments.image, &image, None)?;
     arguments.trust.judge(&mut described, &arguments.require)?;
@@ -59,7 +58,7 @@ pub(super) fn run(arguments: &Check) -> Result<(), Error> {
 }
 
 /// The error counts what is wrong; without a `require` every image that has no fault passes, one that boots nowhere too.
-fn judge(image: &Path, described: &Description, required: &[Cell]) -> Result<(), Error> {
+fn judge(image: &Path, described: &Description, required: &[Cell]) -> Result<(), Failure> {
     let cells = described
         .cells
         .iter()
@@ -72,6 +71,10 @@ fn judge(image: &Path, described: &Description, required: &[Cell]) -> Result<(),
     }
     match wrong.is_empty() {
         true => Ok(()),
-        false => Err(Error::Verdict(format!("{}: {}", visible_path(image), wrong.join(", ")))),
+        false => Err(Failure::Verdict(format!(
+            "{}: {}",
+            visible_path(image),
+            wrong.join(", ")
+        ))),
     }
 }

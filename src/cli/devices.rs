@@ -2,13 +2,12 @@
 
 use crate::device::{Disk, Host, Refusal};
 use crate::ground::text::lossless;
-use crate::manifest::error::Error;
 use clap::Args;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::{print, print_json};
+use super::{Failure, print, print_json};
 
 #[derive(Debug, Args)]
 pub(super) struct Devices {
@@ -52,7 +51,7 @@ struct Part {
 }
 
 /// Lists the disks that `write` would accept, then the others with what speaks against each.
-pub(super) fn run(arguments: &Devices) -> Result<(), Error> {
+pub(super) fn run(arguments: &Devices) -> Result<(), Failure> {
     let disks = disks(&Host::default())?;
     if arguments.json {
         return print_json(&List {
@@ -66,8 +65,8 @@ pub(super) fn run(arguments: &Devices) -> Result<(), Error> {
 ///
 /// # Errors
 /// Where they cannot be known.
-pub(super) fn disks(host: &Host) -> Result<Vec<Disk>, Error> {
-    let disks = host.disks().map_err(|source| Error::Io {
+pub(super) fn disks(host: &Host) -> Result<Vec<Disk>, Failure> {
+    let disks = host.disks().map_err(|source| Failure::Io {
         path: host.sys.clone(),
         action: "asking Linux's sysfs for the disks, which is the one way that isobuild knows",
         source,

@@ -6,17 +6,16 @@ use std::path::Path;
 use crate::ground::text;
 use crate::ground::text::visible_path;
 use crate::look::diff::{self, Difference};
-use crate::manifest::error::Error;
 
 use super::ls::failed;
 use super::open::open;
 use super::progress::Progress;
-use super::{Diff, print, print_json, show};
+use super::{Diff, Failure, print, print_json, show};
 
 /// Lines of one kind beyond this are counted only; `--json` has all.
 const LINES: usize = 200;
 
-pub(super) fn run(arguments: &Diff) -> Result<(), Error> {
+pub(super) fn run(arguments: &Diff) -> Result<(), Failure> {
     let paths = [&arguments.a, &arguments.b];
     let (a, b) = (open(paths[0])?, open(paths[1])?);
     let progress = Progress::new("comparing the images", false);
@@ -32,7 +31,7 @@ pub(super) fn run(arguments: &Diff) -> Result<(), Error> {
     }
     match difference.identical {
         true => Ok(()),
-        false => Err(Error::Verdict(format!(
+        false => Err(Failure::Verdict(format!(
             "{} and {} differ",
             name(paths[0]),
             name(paths[1])

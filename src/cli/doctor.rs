@@ -1,11 +1,11 @@
 //! `isobuild doctor`
 
-use crate::manifest::error::Error;
+use super::Failure;
 use crate::vm::doctor;
 
 use super::print;
 
-pub(super) fn run() -> Result<(), Error> {
+pub(super) fn run() -> Result<(), Failure> {
     let mut out = String::new();
     for finding in doctor::examine() {
         let word = match finding.found {

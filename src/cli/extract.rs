@@ -9,15 +9,14 @@ use crate::ground::text;
 use crate::ground::text::visible_path;
 use crate::look::contents::{self, Item, Place, Tree};
 use crate::look::extract::{self, ExtractError, Report};
-use crate::manifest::error::Error;
 use crate::output;
 
 use super::ls::failed;
 use super::open::open;
 use super::progress::Progress;
-use super::{Extract, interrupt, show};
+use super::{Extract, Failure, interrupt, show};
 
-pub(super) fn run(arguments: &Extract) -> Result<(), Error> {
+pub(super) fn run(arguments: &Extract) -> Result<(), Failure> {
     let image = open(&arguments.image)?;
     let mut paths: Vec<&[u8]> = arguments.paths.iter().map(|path| path.as_bytes()).collect();
     if paths.is_empty() {
@@ -28,7 +27,7 @@ pub(super) fn run(arguments: &Extract) -> Result<(), Error> {
         .into_iter()
         .map(|path| Wanted::of(arguments, &image, path))
         .collect::<Result<_, _>>()?;
-    let directory = extract::open(&arguments.directory).map_err(|source| Error::Io {
+    let directory = extract::open(&arguments.directory).map_err(|source| Failure::Io {
         path: arguments.directory.clone(),
         action: "opening the directory",
         source,
@@ -64,22 +63,22 @@ pub(super) fn run(arguments: &Extract) -> Result<(), Error> {
     }
     match faults {
         0 => Ok(()),
-        1 => Err(Error::input(&arguments.image, "one name could not be extracted")),
-        many => Err(Error::input(
+        1 => Err(Failure::input(&arguments.image, "one name could not be extracted")),
+        many => Err(Failure::input(
             &arguments.image,
             format!("{many} names could not be extracted"),
         )),
     }
 }
 
-fn ended(arguments: &Extract, error: ExtractError) -> Error {
+fn ended(arguments: &Extract, error: ExtractError) -> Failure {
     match error {
-        ExtractError::Read(source) => Error::Io {
+        ExtractError::Read(source) => Failure::Io {
             path: arguments.image.clone(),
             action: "reading",
             source,
         },
-        ExtractError::Write { path, source } => Error::Io {
+        ExtractError::Write { path, source } => Failure::Io {
             path: arguments.directory.join(
                 Path::new(&*text::visible(&path))
                     .strip_prefix("/")
@@ -88,8 +87,8 @@ fn ended(arguments: &Extract, error: ExtractError) -> Error {
             action: "writing",
             source,
         },
-        error @ ExtractError::Stopped => Error::input(&arguments.image, error.to_string()),
-        ExtractError::TooLarge(why) => Error::input(
+        error @ ExtractError::Stopped => Failure::input(&arguments.image, error.to_string()),
+        ExtractError::TooLarge(why) => Failure::input(
             &arguments.image,
             format!("{}: {why}", visible_path(&arguments.directory)),
         ),
@@ -104,9 +103,9 @@ enum Wanted {
 }
 
 impl Wanted {
-    fn of(arguments: &Extract, image: &dyn ReadAt, named: &[u8]) -> Result<Self, Error> {
+    fn of(arguments: &Extract, image: &dyn ReadAt, named: &[u8]) -> Result<Self, Failure> {
         let path = &arguments.image;
-        let place = Place::parse(named).map_err(|why| Error::input(path, why))?;
+        let place = Place::parse(named).map_err(|why| Failure::input(path, why))?;
         let failed = |error| failed(path, error);
         if let Place::Partition(number) = place {
             let bytes = contents::partition(image, number).map_err(failed)?;

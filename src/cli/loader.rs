@@ -4,16 +4,15 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 
 use crate::ground::text::visible_path;
-use crate::manifest::error::Error;
 use crate::resolve::loader::builtin;
 
-use super::{Loader, print};
+use super::{Failure, Loader, print};
 
-pub(super) fn run(arguments: &Loader) -> Result<(), Error> {
+pub(super) fn run(arguments: &Loader) -> Result<(), Failure> {
     let directory = &arguments.directory;
     let failed = |path: &std::path::Path, action| {
         let path = path.to_owned();
-        move |source| Error::Io { path, action, source }
+        move |source| Failure::Io { path, action, source }
     };
     fs::create_dir_all(directory).map_err(failed(directory, "making the directory"))?;
     let paths = builtin::EFI.map(|(_, name, _)| directory.join(name));

@@ -4,20 +4,19 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::Error;
 use crate::formats::iso9660::EntryKind;
 use crate::ground::text;
 use crate::look::contents::{Attributes, ContentsError, Item, Place, Tree};
-use crate::manifest::error::Error;
 use serde::Serialize;
 
-use super::inspect::unreadable;
 use super::open::open;
-use super::{Ls, print, print_json, show};
+use super::{Failure, Ls, print, print_json, show};
 
-pub(super) fn run(arguments: &Ls) -> Result<(), Error> {
+pub(super) fn run(arguments: &Ls) -> Result<(), Failure> {
     let image = open(&arguments.image)?;
     let failed = |error| failed(&arguments.image, error);
-    let place = Place::parse(arguments.path.as_bytes()).map_err(|why| Error::input(&arguments.image, why))?;
+    let place = Place::parse(arguments.path.as_bytes()).map_err(|why| Failure::input(&arguments.image, why))?;
     let (tree, path) = Tree::of_session(&image, place, arguments.session).map_err(failed)?;
     show::notes(&tree.notes);
     let named = tree.find(&path, true).map_err(failed)?;
@@ -44,10 +43,10 @@ pub(super) fn run(arguments: &Ls) -> Result<(), Error> {
     print(&out)
 }
 
-pub(super) fn failed(image: &Path, error: ContentsError) -> Error {
+pub(super) fn failed(image: &Path, error: ContentsError) -> Failure {
     match error {
-        ContentsError::Image(error) => unreadable(image, error),
-        other => Error::input(image, other.to_string()),
+        ContentsError::Image(error) => Error::inspected(image, error).into(),
+        other => Failure::input(image, other.to_string()),
     }
 }
 

@@ -7,18 +7,20 @@ mod check;
 mod devices;
 mod diff;
 mod doctor;
+mod error;
 mod extract;
 mod inspect;
 mod loader;
 mod ls;
 mod open;
 mod plan;
-mod planned;
 mod progress;
 mod read;
+mod report;
 mod run;
 mod show;
 mod sign;
+mod signals;
 mod subject;
 mod test;
 mod trust;
@@ -36,13 +38,13 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::facts::cell::{Cell, Firmware, Medium};
 use crate::ground::text;
-use crate::manifest::error::Error;
 use crate::manifest::{Hardware, disk, expression, memory};
 use crate::output::Interrupt;
 use crate::resolve::Environment;
 use regex::Regex;
 use serde::Serialize;
 
+use error::Failure;
 use sign::Sign;
 use trust::Trust;
 
@@ -360,8 +362,8 @@ fn environment(output: Option<PathBuf>) -> Environment {
 }
 
 /// Signals are seen from now on.
-fn interrupt() -> Result<Interrupt, Error> {
-    Interrupt::install().map_err(|source| Error::Io {
+fn interrupt() -> Result<Interrupt, Failure> {
+    signals::install().map_err(|source| Failure::Io {
         path: "signals".into(),
         action: "installing handlers",
         source,
@@ -369,10 +371,10 @@ fn interrupt() -> Result<Interrupt, Error> {
 }
 
 /// Results go to standard output. A reader that has seen enough is no error.
-fn print(text: &str) -> Result<(), Error> {
+fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Error::Io {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Io {
             path: "standard output".into(),
             action: "writing",
             source,
@@ -381,8 +383,8 @@ fn print(text: &str) -> Result<(), Error> {
     }
 }
 
-fn print_json(value: &impl Serialize) -> Result<(), Error> {
-    let json = text::json(value).map_err(|error| Error::Io {
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let json = text::json(value).map_err(|error| Failure::Io {
         path: "standard output".into(),
         action: "writing",
         source: error.into(),

@@ -7,11 +7,10 @@ use crate::device::{self, Copied, Host, Medium};
 use crate::ground::read_at::ReadAt;
 use crate::ground::text::visible_path;
 use crate::ground::text::{hex, size};
-use crate::manifest::error::Error;
 use clap::Args;
 
 use super::progress::Progress;
-use super::{interrupt, print};
+use super::{Failure, interrupt, print};
 
 #[derive(Debug, Args)]
 pub(super) struct Read {
@@ -28,9 +27,9 @@ pub(super) struct Read {
     quiet: bool,
 }
 
-pub(super) fn run(arguments: &Read) -> Result<(), Error> {
+pub(super) fn run(arguments: &Read) -> Result<(), Failure> {
     if device::overlap(&Host::default(), &arguments.device, &arguments.output) {
-        return Err(Error::Refused(format!(
+        return Err(Failure::Refused(format!(
             "refusing to write to {}: it holds what is read",
             visible_path(&arguments.output)
         )));
@@ -42,7 +41,7 @@ pub(super) fn run(arguments: &Read) -> Result<(), Error> {
         false => device::image_size(&medium)?,
     };
     if length == 0 {
-        return Err(Error::Io {
+        return Err(Failure::Io {
             path: arguments.device.clone(),
             action: "reading",
             source: io::Error::other("there is no medium in it, or nothing on it"),
@@ -58,12 +57,12 @@ pub(super) fn run(arguments: &Read) -> Result<(), Error> {
     if copied.unreadable.is_empty() {
         return Ok(());
     }
-    std::fs::write(&map, device::map(&copied)).map_err(|source| Error::Io {
+    std::fs::write(&map, device::map(&copied)).map_err(|source| Failure::Io {
         path: map.clone(),
         action: "writing the map of what could not be read",
         source,
     })?;
-    Err(Error::Io {
+    Err(Failure::Io {
         path: arguments.device.clone(),
         action: "reading",
         source: io::Error::other(format!(

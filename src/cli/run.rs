@@ -6,13 +6,12 @@ use std::path::Path;
 use crate::facts::Description;
 use crate::facts::cell::{Cell, Firmware, Medium};
 use crate::ground::text::visible_path;
-use crate::manifest::error::Error;
 use crate::vm::accelerator::Accelerator;
 use crate::vm::{self, Machine, Scratch, Seat};
 
 use super::inspect::described;
 use super::subject::{Subject, subject};
-use super::{Run, interrupt, print, show};
+use super::{Failure, Run, interrupt, print, show};
 
 /// What is tried first where nobody says: what most machines have, and how most virtual machines take an image.
 const FIRMWARE: [Firmware; 8] = [
@@ -26,7 +25,7 @@ const FIRMWARE: [Firmware; 8] = [
     Firmware::SecureBootOwn,
 ];
 
-pub(super) fn run(arguments: &Run) -> Result<(), Error> {
+pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
     let interrupt = interrupt()?;
     // What is missing is said before anything is built.
     if let Some(firmware) = arguments.firmware {
@@ -65,14 +64,14 @@ pub(super) fn run(arguments: &Run) -> Result<(), Error> {
     if arguments.print {
         if image.path() != name {
             let message = "is compressed, and the command would name a file that is gone by then; decompress it first";
-            return Err(Error::input(&name, message));
+            return Err(Failure::input(&name, message));
         }
         return print(&(machine.snapshot(image.path(), cell.medium).line(seat)? + "\n"));
     }
     if seat == Seat::Serial {
         show::tell("this terminal is the machine's serial port: Ctrl-A X ends it, Ctrl-A H shows more");
     }
-    let directory = tempfile::tempdir().map_err(|source| Error::Io {
+    let directory = tempfile::tempdir().map_err(|source| Failure::Io {
         path: "temporary directory".into(),
         action: "creating",
         source,

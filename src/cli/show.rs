@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 
+use super::Failure;
+use super::report::render;
+use crate::Error;
 use crate::facts::cell::{Cell, Firmware};
 use crate::facts::verdicts;
 use crate::facts::{Description, Extent, Facts, MenuFacts, PartitionTable, SignatureFacts};
@@ -11,7 +14,6 @@ use crate::ground::text;
 use crate::ground::text::visible_path;
 use crate::look::extract;
 use crate::manifest::diagnostic::{Report, Severity};
-use crate::manifest::error::Error;
 
 /// A line on standard error. What becomes of it changes nothing: the exit code says how the run ended.
 pub(super) fn tell(line: &str) {
@@ -19,9 +21,9 @@ pub(super) fn tell(line: &str) {
 }
 
 /// An error on standard error.
-pub(super) fn error(error: &Error) {
+pub(super) fn error(error: &Failure) {
     match error {
-        Error::Manifest(report) => tell(&report.render(std::io::stderr().is_terminal())),
+        Failure::Image(Error::Manifest(faults)) => tell(&render(&faults.0, std::io::stderr().is_terminal())),
         other => tell(&format!("error: {other}")),
     }
 }
@@ -34,7 +36,7 @@ pub(super) fn warnings(report: &Report, all: &[String]) {
         .filter(|d| d.severity == Severity::Warning)
         .count();
     if placed > 0 {
-        tell(&report.render(std::io::stderr().is_terminal()));
+        tell(&render(report, std::io::stderr().is_terminal()));
     }
     notes(all.get(placed..).unwrap_or_default());
 }

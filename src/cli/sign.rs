@@ -7,11 +7,10 @@ use crate::facts::secure_boot;
 use crate::formats::authenticode::{Certificate, SigningKey};
 use crate::ground::text;
 use crate::ground::text::visible_path;
-use crate::manifest::error::Error;
 use crate::output;
 use clap::Args;
 
-use super::{interrupt, print};
+use super::{Failure, interrupt, print};
 
 #[derive(Debug, Args)]
 pub(super) struct Sign {
@@ -27,15 +26,15 @@ pub(super) struct Sign {
     certificate: PathBuf,
 }
 
-pub(super) fn run(arguments: &Sign) -> Result<(), Error> {
-    let read = |path: &Path| fs::read(path).map_err(|error| Error::input(path, error.to_string()));
+pub(super) fn run(arguments: &Sign) -> Result<(), Failure> {
+    let read = |path: &Path| fs::read(path).map_err(|error| Failure::input(path, error.to_string()));
     let certificate = Certificate::from_file(&read(&arguments.certificate)?)
-        .map_err(|fault| Error::input(&arguments.certificate, fault.to_string()))?;
+        .map_err(|fault| Failure::input(&arguments.certificate, fault.to_string()))?;
     let name = certificate.name();
     let key = SigningKey::new(&read(&arguments.key)?, certificate)
-        .map_err(|fault| Error::input(&arguments.key, fault.to_string()))?;
+        .map_err(|fault| Failure::input(&arguments.key, fault.to_string()))?;
     let input = &arguments.input;
-    let signed = secure_boot::sign(read(input)?, &key).map_err(|fault| Error::input(input, fault))?;
+    let signed = secure_boot::sign(read(input)?, &key).map_err(|fault| Failure::input(input, fault))?;
     output::write_file(&arguments.output, &signed, &interrupt()?)?;
     print(&format!(
         "{}: signed with the certificate {}\n",

@@ -4,22 +4,21 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use crate::Image;
 use crate::ground::stamp;
 use crate::ground::stamp::Stamp;
 use crate::look::inspect;
 use crate::look::open::{Name, Opened};
-use crate::manifest::error::Error;
-use crate::manifest::{self, Document, Expectations};
+use crate::manifest::{self, Expectations};
 use crate::output::Interrupt;
-use crate::plan::{self, Late};
-use crate::resolve::{self, Resolved};
+use crate::plan::Late;
 use crate::tree::source::Source;
 use crate::vm::Trusted;
 
 use super::open::{open, opened};
-use super::planned::planned;
+use super::progress::Progress;
 use super::trust::certificate;
-use super::{Build, build, environment};
+use super::{Failure, build, environment, show};
 
 /// An image that is there, and what a manifest says about its test.
 pub(super) struct Subject {
@@ -36,7 +35,7 @@ pub(super) struct Subject {
 const HEAD: u64 = 4096;
 
 /// The image at `path`, or that of the manifest there.
-pub(super) fn subject(path: &Path, interrupt: &Interrupt) -> Result<Subject, Error> {
+pub(super) fn subject(path: &Path, interrupt: &Interrupt) -> Result<Subject, Failure> {
     if !is_text(path)? {
         return Ok(Subject {
             name: path.into(),
@@ -45,19 +44,17 @@ pub(super) fn subject(path: &Path, interrupt: &Interrupt) -> Result<Subject, Err
             owner: None,
         });
     }
-    let document = manifest::load(path)?;
-    let name = match current(&document)? {
-        Some(image) => image,
-        None => {
-            let arguments = Build {
-                manifest: path.into(),
-                output: None,
-                json: false,
-                quiet: false,
-            };
-            build::build(&arguments, interrupt)?
+    let progress = Progress::new("looking at the inputs", false);
+    let document = manifest::load(path).map_err(crate::Error::from)?;
+    let image = Image::of(document, &environment(None))?;
+    match is_current(&image)? {
+        true => drop(progress),
+        false => {
+            progress.aside(|| show::warnings(image.report(), &image.warnings()));
+            build::write(&image, progress, false, false, interrupt)?;
         }
-    };
+    }
+    let (document, name) = (image.document(), image.output().to_owned());
     let sign = document.manifest.boot.sign.as_ref();
     let owner = sign.and_then(|sign| sign.get_ref().cert.as_ref()).map(|cert| {
         let base = document.path.parent().unwrap_or(Path::new(""));
@@ -66,19 +63,19 @@ pub(super) fn subject(path: &Path, interrupt: &Interrupt) -> Result<Subject, Err
     Ok(Subject {
         image: opened(&name, Name::Needed, interrupt)?,
         name,
-        expectations: document.expectations,
+        expectations: document.expectations.clone(),
         owner: owner.transpose()?,
     })
 }
 
 /// No image begins with text: it has boot code there, or zeros.
-fn is_text(path: &Path) -> Result<bool, Error> {
+fn is_text(path: &Path) -> Result<bool, Failure> {
     // Whoever opens the image says what is wrong with the path. A FIFO would wait here.
     let Some(file) = path.is_file().then(|| stamp::open(path).ok()).flatten() else {
         return Ok(false);
     };
     let mut head = Vec::new();
-    file.take(HEAD).read_to_end(&mut head).map_err(|source| Error::Io {
+    file.take(HEAD).read_to_end(&mut head).map_err(|source| Failure::Io {
         path: path.into(),
         action: "reading",
         source,
@@ -88,43 +85,37 @@ fn is_text(path: &Path) -> Result<bool, Error> {
     Ok(text && !head.contains(&0))
 }
 
-/// The image of a manifest, if it is what a build would make: nothing that goes into it is newer, and it describes itself as the
-/// plan does.
-fn current(document: &Document) -> Result<Option<PathBuf>, Error> {
-    let resolved = resolve::resolve(document, &environment(None))?;
-    let Ok(written) = fs::metadata(&resolved.output) else {
-        return Ok(None);
+/// Whether the image of a manifest is what a build would make: nothing that goes into it is newer, and it describes itself as the plan
+/// does.
+fn is_current(image: &Image) -> Result<bool, Failure> {
+    let Ok(written) = fs::metadata(image.output()) else {
+        return Ok(false);
     };
-    if !written.is_file() || !is_newer_than_its_inputs(Stamp::of(&written).mtime, &document.path, &resolved) {
-        return Ok(None);
+    if !written.is_file() || !is_newer_than_its_inputs(Stamp::of(&written).mtime, image) {
+        return Ok(false);
     }
-    let planned = |error: plan::PlanError| planned(error, document);
-    let plan = plan::plan(resolved.contents).map_err(planned)?;
-    let described = inspect::inspect(&open(&resolved.output)?);
-    let planned = plan.describe(&Late::default()).map_err(planned)?;
-    Ok(described
-        .is_ok_and(|found| found.facts == planned.facts)
-        .then_some(resolved.output))
+    let Ok(found) = inspect::inspect(&open(image.output())?) else {
+        return Ok(false);
+    };
+    let mut planned = image.describe(&Late::default())?.facts;
+    // A plan does not know the sum of the image's bytes.
+    planned.media_md5.clone_from(&found.facts.media_md5);
+    Ok(found.facts == planned)
 }
 
 /// A program that is newer may write another image.
-fn is_newer_than_its_inputs(written: (i64, i64), manifest: &Path, resolved: &Resolved) -> bool {
+fn is_newer_than_its_inputs(written: (i64, i64), image: &Image) -> bool {
     let program = env::current_exe();
-    let others = [Some(manifest), program.as_deref().ok()];
+    let others = [Some(image.document().path.as_path()), program.as_deref().ok()];
     let others = others
         .into_iter()
         .map(|path| path.and_then(|path| fs::metadata(path).ok()));
     let others = others.map(|found| found.map(|metadata| Stamp::of(&metadata)));
-    let sources = resolved
-        .contents
-        .tree
-        .payloads()
-        .iter()
-        .filter_map(|payload| match &payload.source {
-            // An archive may have been decompressed just now.
-            Source::File { stamp, member, .. } => Some(Some(member.as_ref().map_or(*stamp, |member| member.stamp))),
-            Source::Bytes(..) => None,
-        });
+    let sources = image.sources().filter_map(|source| match source {
+        // An archive may have been decompressed just now.
+        Source::File { stamp, member, .. } => Some(Some(member.as_ref().map_or(*stamp, |member| member.stamp))),
+        Source::Bytes(..) | Source::Given(_) => None,
+    });
     let older = |stamp: Stamp| stamp.mtime.max(stamp.ctime) < written;
     others.chain(sources).all(|stamp| stamp.is_some_and(older))
 }

@@ -9,14 +9,13 @@ use crate::facts::{Description, Verdict};
 use crate::ground::text;
 use crate::ground::text::visible_path;
 use crate::manifest::Expectations;
-use crate::manifest::error::Error;
 use crate::vm::{Machine, Outcome, Report, Round, Skipped, round};
 
 use super::inspect::described;
 use super::subject::{Subject, subject};
-use super::{Test, interrupt, print, print_json, show};
+use super::{Failure, Test, interrupt, print, print_json, show};
 
-pub(super) fn run(arguments: &Test) -> Result<(), Error> {
+pub(super) fn run(arguments: &Test) -> Result<(), Failure> {
     let interrupt = interrupt()?;
     let Subject {
         name,
@@ -149,8 +148,8 @@ fn line(facts: &Description, outcome: &Outcome) -> String {
     out
 }
 
-fn write(directory: &Path, report: &Report, name: &str) -> Result<(), Error> {
-    let failed = |path: PathBuf, action| move |source| Error::Io { path, action, source };
+fn write(directory: &Path, report: &Report, name: &str) -> Result<(), Failure> {
+    let failed = |path: PathBuf, action| move |source| Failure::Io { path, action, source };
     fs::create_dir_all(directory).map_err(failed(directory.into(), "creating"))?;
     let json = directory.join("report.json");
     let text = text::json(report).map_err(|error| failed(json.clone(), "writing")(error.into()))?;
@@ -161,19 +160,19 @@ fn write(directory: &Path, report: &Report, name: &str) -> Result<(), Error> {
 
 /// The error of the run. A failed cell is a verdict on the image. A cell that could not be tried is not, and counts if it was asked for or
 /// nothing else was tried.
-fn judge(image: &Path, report: &Report) -> Result<(), Error> {
+fn judge(image: &Path, report: &Report) -> Result<(), Failure> {
     let image = visible_path(image);
     match (report.cells.len(), report.failures()) {
-        (0, _) if report.skipped.is_empty() => Err(Error::Verdict(format!(
+        (0, _) if report.skipped.is_empty() => Err(Failure::Verdict(format!(
             "{image}: there is nothing to boot; `isobuild check` says why"
         ))),
-        (1, 1) => Err(Error::Verdict(format!("{image}: the test has failed"))),
-        (all, failures @ 1..) => Err(Error::Verdict(format!("{image}: {failures} of {all} cells failed"))),
+        (1, 1) => Err(Failure::Verdict(format!("{image}: the test has failed"))),
+        (all, failures @ 1..) => Err(Failure::Verdict(format!("{image}: {failures} of {all} cells failed"))),
         (tried, 0) => {
             let untried = || report.skipped.iter().filter(|one| one.asked || tried == 0);
             match untried().next() {
                 None => Ok(()),
-                Some(first) => Err(Error::Failed(format!(
+                Some(first) => Err(Failure::Failed(format!(
                     "{image}: {} of {} cells could not be tried: {}",
                     untried().count(),
                     tried + report.skipped.len(),

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::Failure;
 use crate::facts::Description;
 use crate::facts::cell::{Cell, Firmware};
 use crate::facts::verdicts;
 use crate::formats::authenticode::Certificate;
-use crate::manifest::error::Error;
 use crate::vm::Trusted;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
@@ -23,12 +23,12 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    pub(super) fn read(&self) -> Result<Vec<Trusted>, Error> {
+    pub(super) fn read(&self) -> Result<Vec<Trusted>, Failure> {
         self.files.iter().map(|file| certificate(file)).collect()
     }
 
     /// Judges again for machines that trust these too. `asked` are cells that somebody wants to know of.
-    pub(super) fn judge(&self, image: &mut Description, asked: &[Cell]) -> Result<Vec<Trusted>, Error> {
+    pub(super) fn judge(&self, image: &mut Description, asked: &[Cell]) -> Result<Vec<Trusted>, Failure> {
         let trusted = self.read()?;
         let has_own = !trusted.is_empty() || image.planned.owner.is_some();
         if let Some(cell) = asked.iter().find(|cell| cell.firmware == Firmware::SecureBootOwn)
@@ -48,9 +48,9 @@ impl Trust {
 }
 
 /// Reads a certificate in PEM or DER.
-pub(super) fn certificate(file: &Path) -> Result<Trusted, Error> {
-    let bytes = fs::read(file).map_err(|error| Error::input(file, error.to_string()))?;
-    let certificate = Certificate::from_file(&bytes).map_err(|fault| Error::input(file, fault.to_string()))?;
+pub(super) fn certificate(file: &Path) -> Result<Trusted, Failure> {
+    let bytes = fs::read(file).map_err(|error| Failure::input(file, error.to_string()))?;
+    let certificate = Certificate::from_file(&bytes).map_err(|fault| Failure::input(file, fault.to_string()))?;
     let file = file.to_owned();
     Ok(Trusted { file, certificate })
 }

@@ -9,14 +9,13 @@ use crate::ground::text::visible_path;
 use crate::ground::text::{size, visible};
 use crate::look::inspect;
 use crate::look::open::{Name, Opened};
-use crate::manifest::error::Error;
 use crate::output::Interrupt;
 use clap::Args;
 use serde::Serialize;
 
 use super::open::opened;
 use super::progress::Progress;
-use super::{interrupt, print, print_json};
+use super::{Failure, interrupt, print, print_json};
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
@@ -50,16 +49,16 @@ struct Difference {
     paths: Vec<String>,
 }
 
-pub(super) fn run(arguments: &Verify) -> Result<(), Error> {
+pub(super) fn run(arguments: &Verify) -> Result<(), Failure> {
     let interrupt = interrupt()?;
     let image = opened(&arguments.image, Name::Needless, &interrupt)?;
     // Every medium has all bytes of an empty image.
     if image.size() == 0 {
-        return Err(Error::input(&arguments.image, "there is nothing in it"));
+        return Err(Failure::input(&arguments.image, "there is nothing in it"));
     }
-    let foreign = inspect::foreign(&image).map_err(|error| Error::input(&arguments.image, error.to_string()))?;
+    let foreign = inspect::foreign(&image).map_err(|error| Failure::input(&arguments.image, error.to_string()))?;
     if let Some(what) = foreign {
-        return Err(Error::input(&arguments.image, what.to_string()));
+        return Err(Failure::input(&arguments.image, what.to_string()));
     }
     let progress = Progress::new("looking at the image", arguments.json);
     compare(
@@ -78,12 +77,12 @@ pub(super) fn compare(
     json: bool,
     progress: Progress,
     interrupt: &Interrupt,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let mut medium = Medium::open_to_read(device)?;
     progress.phase("comparing", Some(image.size().min(ReadAt::size(&medium))));
     let mut update = |done| progress.update(done);
     let found = device::verify(image, &mut medium, &mut update, interrupt).map_err(|fault| match fault {
-        Fault::Image(source) => Error::Io {
+        Fault::Image(source) => Failure::Io {
             path: name.to_owned(),
             action: "reading",
             source,
@@ -98,7 +97,7 @@ pub(super) fn compare(
     let names = [visible_path(name), visible_path(device)];
     let verdict = match found.is_sound() {
         true => Ok(()),
-        false => Err(Error::Verdict(format!("{} is not what is on {}", names[0], names[1]))),
+        false => Err(Failure::Verdict(format!("{} is not what is on {}", names[0], names[1]))),
     };
     match json {
         true => print_json(&Verdict {

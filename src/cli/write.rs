@@ -7,12 +7,11 @@ use std::time::Instant;
 use crate::device::{self, Allowed, Host, Kind, Medium, Options, Payload, Phase, Report, Starts, Target};
 use crate::ground::text::size;
 use crate::ground::text::visible_path;
-use crate::manifest::error::Error;
 use clap::Args;
 
 use super::burn::burn;
 use super::progress::Progress;
-use super::{interrupt, print, show};
+use super::{Failure, interrupt, print, show};
 
 #[derive(Debug, Args)]
 pub(super) struct Write {
@@ -50,7 +49,7 @@ pub(super) struct Write {
     quiet: bool,
 }
 
-pub(super) fn run(arguments: &Write) -> Result<(), Error> {
+pub(super) fn run(arguments: &Write) -> Result<(), Failure> {
     let host = Host::default();
     let allowed = Allowed {
         internal: arguments.internal,
@@ -127,14 +126,14 @@ pub(super) fn run(arguments: &Write) -> Result<(), Error> {
 ///
 /// # Errors
 /// If it is cut short, or if nothing starts from it and nobody is asked.
-fn judged(arguments: &Write, payload: &Payload, target: &Target) -> Result<Vec<String>, Error> {
+fn judged(arguments: &Write, payload: &Payload, target: &Target) -> Result<Vec<String>, Failure> {
     let judgement = device::judge(payload, target)?;
     let name = visible_path(payload.path());
     let medium = if target.is_optical() { "disc" } else { "stick" };
     let mut told = Vec::new();
     if let Some(why) = judgement.cut {
         if !arguments.force {
-            return Err(Error::input(
+            return Err(Failure::input(
                 payload.path(),
                 format!("{why} (--force writes it all the same)"),
             ));
@@ -175,7 +174,7 @@ fn word(phase: Phase) -> &'static str {
 }
 
 /// Shows what will be lost, and asks. Where nobody can be asked, nothing is written.
-fn confirm(target: &Target, payload: &Payload, told: &[String]) -> Result<(), Error> {
+fn confirm(target: &Target, payload: &Payload, told: &[String]) -> Result<(), Failure> {
     let name = visible_path(target.path());
     show::notes(told);
     let mut text = String::new();
@@ -214,7 +213,7 @@ fn confirm(target: &Target, payload: &Payload, told: &[String]) -> Result<(), Er
     }
 }
 
-fn refused(target: &Target, reason: &str) -> Error {
+fn refused(target: &Target, reason: &str) -> Failure {
     let path = target.path().to_owned();
     let reasons = vec![reason.to_owned()];
     device::DeviceError::Refused { path, reasons }.into()

@@ -94,19 +94,6 @@ impl From<output::OutputError> for DeviceError {
     }
 }
 
-impl From<DeviceError> for crate::manifest::error::Error {
-    fn from(error: DeviceError) -> Self {
-        match error {
-            DeviceError::Refused { .. } => Self::Refused(error.to_string()),
-            DeviceError::Image { path, message } => Self::Input { path, message },
-            DeviceError::Different { .. } => Self::Verdict(error.to_string()),
-            DeviceError::Output(error) => Self::Write(error),
-            DeviceError::Interrupted(signal) => Self::Write(output::OutputError::Interrupted(signal)),
-            DeviceError::Changed { .. } | DeviceError::Io { .. } => Self::Failed(error.to_string()),
-        }
-    }
-}
-
 impl std::error::Error for DeviceError {}
 
 impl std::fmt::Display for DeviceError {

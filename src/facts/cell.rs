@@ -6,7 +6,15 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What starts the machine.
+///
+/// ```
+/// use isobuild::Firmware;
+///
+/// let names: Vec<&str> = Firmware::ALL.iter().map(|firmware| firmware.name()).collect();
+/// assert_eq!(names[..4], ["bios", "uefi", "uefi-ia32", "uefi-aa64"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Firmware {
     /// A PC's BIOS.
     Bios,
@@ -27,7 +35,15 @@ pub enum Firmware {
 }
 
 /// How the image presents itself to the firmware.
+///
+/// ```
+/// use isobuild::Medium;
+///
+/// let names: Vec<&str> = Medium::ALL.iter().map(|medium| medium.name()).collect();
+/// assert_eq!(names, ["cd", "usb", "usb-4kn", "disk", "disk-4kn"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Medium {
     /// A disc: logical sectors of 2048 bytes, El Torito.
     Cd,
@@ -42,6 +58,14 @@ pub enum Medium {
 }
 
 /// One firmware with one medium. Its name is `FIRMWARE-MEDIUM`.
+///
+/// ```
+/// use isobuild::{Cell, Firmware, Medium};
+///
+/// let cell: Cell = "uefi-usb".parse()?;
+/// assert_eq!((cell.firmware, cell.medium), (Firmware::Uefi, Medium::Usb));
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
     /// What starts the machine.

@@ -268,7 +268,18 @@ pub struct GptFacts {
 }
 
 /// An entry of a partition table.
+///
+/// ```
+/// use isobuild::{Builder, Menu, PartitionTable};
+///
+/// let facts = Builder::new("MENU").menu(Menu::reboot()).build()?.facts()?;
+/// let mut gpt = facts.partitions().iter().filter(|partition| partition.table == PartitionTable::Gpt);
+/// let first = gpt.next().unwrap();
+/// assert_eq!((first.number, first.start % first.sector_size), (1, 0));
+/// # Ok::<(), isobuild::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Partition {
     /// Which table the entry is in.
     pub table: PartitionTable,
@@ -338,7 +349,16 @@ impl EspFacts {
 }
 
 /// A run of bytes with one meaning.
+///
+/// ```
+/// let image = isobuild::Builder::new("DATA").bytes("x", "/x").link("x", "/same").build()?;
+/// let facts = image.facts()?;
+/// let file = facts.extents().iter().find(|extent| extent.paths == ["iso:/x"]).unwrap();
+/// assert_eq!((file.length, file.offset % 2048), (1, 0));
+/// # Ok::<(), isobuild::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Extent {
     /// First byte.
     pub offset: u64,
@@ -363,7 +383,16 @@ impl Extent {
 }
 
 /// The verdict on one firmware with one medium.
+///
+/// ```
+/// let facts = isobuild::Builder::new("DATA").build()?.facts()?;
+/// let verdict = &facts.verdicts()[0];
+/// assert_eq!((verdict.cell.to_string(), verdict.boots), ("bios-cd".to_owned(), false));
+/// println!("{}: {}", verdict.cell, verdict.reason);
+/// # Ok::<(), isobuild::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Verdict {
     /// `bios-cd`, `secure-boot-usb`, ...
     pub cell: Cell,

@@ -7,7 +7,16 @@ use crate::formats::gpt::{self, Guid};
 use crate::formats::mbr::{self, Slot};
 
 /// A partition table.
+///
+/// ```
+/// use isobuild::{Builder, Layout, PartitionTable};
+///
+/// let facts = Builder::new("DISK").layout(Layout::Mbr).build()?.facts()?;
+/// assert!(facts.partitions().iter().all(|partition| partition.table == PartitionTable::Mbr));
+/// # Ok::<(), isobuild::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PartitionTable {
     /// A master boot record.
     Mbr,
@@ -28,7 +37,16 @@ impl fmt::Display for PartitionTable {
 }
 
 /// What an entry says of the contents of its partition.
+///
+/// ```
+/// use isobuild::{Builder, Menu, PartitionKind};
+///
+/// let facts = Builder::new("MENU").menu(Menu::reboot()).build()?.facts()?;
+/// assert!(facts.partitions().iter().any(|partition| partition.kind == PartitionKind::Esp));
+/// # Ok::<(), isobuild::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PartitionKind {
     /// MBR: of type 0.
     Empty,
@@ -54,7 +72,7 @@ pub enum PartitionKind {
 
 impl PartitionKind {
     /// By the type in a slot of an MBR.
-    pub fn of_mbr(kind: u8) -> Self {
+    pub(crate) fn of_mbr(kind: u8) -> Self {
         match kind {
             0 => Self::Empty,
             mbr::ESP => Self::Esp,
@@ -65,7 +83,7 @@ impl PartitionKind {
     }
 
     /// By the type in an entry of a GPT.
-    pub fn of_gpt(kind: Guid) -> Self {
+    pub(crate) fn of_gpt(kind: Guid) -> Self {
         match kind {
             gpt::ESP => Self::Esp,
             gpt::LINUX_DATA => Self::Linux,
@@ -77,7 +95,7 @@ impl PartitionKind {
     }
 
     /// Whether the entry is of no partition: it is unused, or in the place of a GPT.
-    pub fn is_none(&self) -> bool {
+    pub(crate) fn is_none(&self) -> bool {
         matches!(self, Self::Empty | Self::Protective)
     }
 }

@@ -3,7 +3,18 @@
 use std::fmt;
 
 /// What the bytes of an extent are.
+///
+/// ```
+/// use isobuild::{Builder, What};
+///
+/// let facts = Builder::new("DATA").bytes("x", "/x").build()?.facts()?;
+/// let first = &facts.extents()[0];
+/// assert_eq!((first.what, first.offset), (What::PrimaryDescriptor, 32_768));
+/// assert_eq!(first.what.to_string(), "primary volume descriptor");
+/// # Ok::<(), isobuild::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum What {
     /// Boot code, disk signature and four slots.
     MasterBootRecord,

@@ -1,10 +1,21 @@
 //! Reading at a byte offset: how every decoder looks at an image, a file or a buffer.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 /// Bytes of a known length that can be read at any offset, by many readers at once.
+///
+/// ```
+/// use isobuild::ReadAt;
+///
+/// let bytes = vec![1, 2, 3, 4];
+/// assert_eq!((bytes.size(), bytes.read_vec_at(1, 2)?), (4, vec![2, 3]));
+/// assert!(bytes.read_vec_at(3, 2).is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait ReadAt {
     /// The length in bytes.
     fn size(&self) -> u64;
@@ -48,6 +59,33 @@ impl ReadAt for Vec<u8> {
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.as_slice().read_exact_at(buffer, offset)
+    }
+}
+
+/// Bytes that several threads read, and that do not change.
+#[derive(Clone)]
+pub struct Shared(Arc<dyn ReadAt + Send + Sync>);
+
+impl Shared {
+    /// Takes them.
+    pub fn new(bytes: impl ReadAt + Send + Sync + 'static) -> Self {
+        Self(Arc::new(bytes))
+    }
+}
+
+impl ReadAt for Shared {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shared({} bytes)", self.size())
     }
 }
 

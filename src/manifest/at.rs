@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 /// A value and, if it came from a text, its place there: bytes of the text.
 ///
 /// The same manifest can be read from TOML and built by code, whose values have no place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct At<T> {
     value: T,
     place: Option<Range<usize>>,

@@ -7,13 +7,15 @@
 //! | `parse` | text to types, with every fault of one run |
 //! | `validate` | what a type cannot say: lengths, ranges, keys that exclude each other |
 //! | `trial` | what `isobuild test` boots and expects |
-//! | `values` | paths, sizes, dates and regular expressions out of strings |
+//! | `pattern` | regular expressions |
+//! | `values` | paths, sizes and dates out of strings |
 
 mod at;
 pub mod diagnostic;
-pub mod error;
+mod error;
 mod keys;
 mod parse;
+mod pattern;
 mod reference;
 mod trial;
 mod types;
@@ -29,15 +31,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use diagnostic::{Diagnostic, Report, Severity};
-use error::Error;
 
 pub use at::At;
+pub use error::ManifestError;
+#[cfg(feature = "inside")]
+pub use pattern::Pattern;
+pub use pattern::expression;
 pub use reference::Reference;
 pub use trial::{Expectations, Hardware, Step, Test, Typed, disk, memory};
 pub use types::*;
-pub use values::{
-    DEFAULT_TIMESTAMP, default_volume_id, expression, image_path, of_a_shell, parse_size, source_date_epoch, timestamp,
-};
+pub use values::{DEFAULT_TIMESTAMP, Date, default_volume_id, image_path, of_a_shell, parse_size, source_date_epoch};
 
 /// A manifest is written by hand or by a script; a longer one is another file given by mistake.
 const LONGEST: u64 = 64 << 20;
@@ -66,8 +69,8 @@ pub struct Document {
 /// Reads and checks the manifest at `path`.
 ///
 /// # Errors
-/// [`Error::Input`] if it is no readable text file, [`Error::Manifest`] with every fault otherwise.
-pub fn load(path: &Path) -> Result<Document, Error> {
+/// [`ManifestError::Unreadable`] if it is no readable text file, [`ManifestError::Faults`] with every fault otherwise.
+pub fn load(path: &Path) -> Result<Document, ManifestError> {
     let text = read(path)?;
     parse(path, &text)
 }
@@ -76,10 +79,29 @@ pub fn load(path: &Path) -> Result<Document, Error> {
 ///
 /// # Errors
 /// Every fault at once, in the order of the text.
-pub fn parse(path: &Path, text: &str) -> Result<Document, Error> {
+pub fn parse(path: &Path, text: &str) -> Result<Document, ManifestError> {
     // Editors on Windows end lines with CR LF. A script in a multi-line string would not start with the CR.
     let text: Arc<str> = Arc::from(text.replace("\r\n", "\n"));
-    let (manifest, mut diagnostics) = parse::parse(&text);
+    let (manifest, diagnostics) = parse::parse(&text);
+    checked(path, text, manifest, diagnostics)
+}
+
+impl Document {
+    /// Checks a manifest that code has made; the `name` stands in errors for that of a file.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub(crate) fn of(manifest: Manifest, name: &Path) -> Result<Self, ManifestError> {
+        checked(name, Arc::from(""), Some(manifest), Vec::new())
+    }
+}
+
+fn checked(
+    path: &Path,
+    text: Arc<str>,
+    manifest: Option<Manifest>,
+    mut diagnostics: Vec<Diagnostic>,
+) -> Result<Document, ManifestError> {
     let mut expectations = Expectations::default();
     if let Some(manifest) = &manifest {
         diagnostics.extend(validate::check(manifest, &text));
@@ -99,7 +121,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Document, Error> {
             expectations,
             warnings,
         }),
-        _ => Err(Error::Manifest(Box::new(Report {
+        _ => Err(ManifestError::Faults(Box::new(Report {
             path: path.into(),
             text,
             diagnostics: capped(errors),
@@ -122,8 +144,8 @@ fn capped(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     errors
 }
 
-fn read(path: &Path) -> Result<String, Error> {
-    let unusable = |error: std::io::Error| Error::input(path, error.to_string());
+fn read(path: &Path) -> Result<String, ManifestError> {
+    let unusable = |error: std::io::Error| ManifestError::unreadable(path, error.to_string());
     if path == Path::new(STANDARD_INPUT) {
         return text_of(path, std::io::stdin().lock());
     }
@@ -134,7 +156,7 @@ fn read(path: &Path) -> Result<String, Error> {
         } else {
             "not a regular file"
         };
-        return Err(Error::input(
+        return Err(ManifestError::unreadable(
             path,
             format!("a manifest is a TOML file, and this is {what}"),
         ));
@@ -142,18 +164,18 @@ fn read(path: &Path) -> Result<String, Error> {
     text_of(path, fs::File::open(path).map_err(unusable)?)
 }
 
-fn text_of(path: &Path, file: impl Read) -> Result<String, Error> {
-    let unusable = |error: std::io::Error| Error::input(path, error.to_string());
+fn text_of(path: &Path, file: impl Read) -> Result<String, ManifestError> {
+    let unusable = |error: std::io::Error| ManifestError::unreadable(path, error.to_string());
     let mut bytes = Vec::new();
     file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unusable)?;
     if bytes.len() as u64 > LONGEST {
-        return Err(Error::input(
+        return Err(ManifestError::unreadable(
             path,
             format!("has more than {LONGEST} bytes, which no manifest needs"),
         ));
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Error::input(path, format!("a manifest is UTF-8, and byte {at} is not"))
+        ManifestError::unreadable(path, format!("a manifest is UTF-8, and byte {at} is not"))
     })
 }

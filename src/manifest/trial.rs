@@ -1,10 +1,10 @@
 //! `[test]`: what `isobuild test` boots, what it does there, and what has to be seen.
 
-use regex::Regex;
 use serde::Deserialize;
 
 use super::At;
-use super::values::{expression, parse_size};
+use super::pattern::{Pattern, expression};
+use super::values::parse_size;
 
 use super::Text;
 use crate::facts::cell::Cell;
@@ -52,9 +52,9 @@ pub struct Expectations {
     /// What is booted, if it is said.
     pub cells: Option<Vec<Cell>>,
     /// What the serial port has to show.
-    pub expect: Option<Regex>,
+    pub expect: Option<Pattern>,
     /// What it must not show.
-    pub fail: Vec<Regex>,
+    pub fail: Vec<Pattern>,
     /// Seconds that a cell may take.
     pub timeout: u64,
     /// The machine that boots the image.
@@ -80,7 +80,7 @@ pub struct Hardware {
 #[derive(Clone, Debug)]
 pub struct Step {
     /// What the serial port shows first.
-    pub after: Option<Regex>,
+    pub after: Option<Pattern>,
     /// What is typed then.
     pub what: Typed,
 }
@@ -233,7 +233,7 @@ fn is_key(name: &str) -> bool {
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
-fn expressed(text: &Text, faults: &mut Vec<Diagnostic>) -> Option<Regex> {
+fn expressed(text: &Text, faults: &mut Vec<Diagnostic>) -> Option<Pattern> {
     let fault = |message| faults.push(Diagnostic::error(message, text.span(), "no regular expression"));
     expression(text.get_ref()).map_err(fault).ok()
 }

@@ -4,6 +4,8 @@ mod boot;
 
 use super::at::At;
 use super::reference::Reference;
+use super::values::Date;
+use crate::ground::read_at::Shared;
 use serde::{Deserialize, Deserializer};
 
 use super::Test;
@@ -58,7 +60,7 @@ pub struct Iso {
     /// ECMA-119 §9.4.23, at most 128 bytes.
     pub application_id: Option<Text>,
     /// Every date of the image. Default: `SOURCE_DATE_EPOCH`, else [`DEFAULT_TIMESTAMP`](super::DEFAULT_TIMESTAMP).
-    pub timestamp: Option<At<toml::value::Datetime>>,
+    pub timestamp: Option<At<Date>>,
     /// POSIX names, modes, owners and links.
     pub rock_ridge: bool,
     /// A second index with UCS-2 names.
@@ -86,8 +88,8 @@ impl Default for Iso {
     }
 }
 
-/// `[[files]]`: one source and its place in the image. Exactly one of `from`, `text` and `link` is given.
-#[derive(Debug, Deserialize)]
+/// `[[files]]`: one source and its place in the image. Exactly one of `from`, `text`, `link` and `given` is there.
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Files {
     /// Host path of a file or directory, relative to the manifest.
@@ -96,6 +98,9 @@ pub struct Files {
     pub text: Option<Text>,
     /// The target of a symbolic link.
     pub link: Option<Text>,
+    /// What code gives; no key of a text.
+    #[serde(skip)]
+    pub given: Option<Shared>,
     /// Image path. A directory's contents land in it; a file is put inside under its own name if it ends in `/`.
     pub to: Text,
     /// Glob patterns relative to `from`; what matches is left out, a directory with all below it.
@@ -123,6 +128,14 @@ pub struct Files {
 }
 
 impl Files {
+    /// At this path of the image, and nothing yet.
+    pub(crate) fn at(to: &str) -> Self {
+        Self {
+            to: to.to_owned().into(),
+            ..Self::default()
+        }
+    }
+
     /// See [`Self::unpack`].
     pub fn unpack(&self) -> bool {
         self.unpack.as_ref().is_some_and(|unpack| *unpack.get_ref())

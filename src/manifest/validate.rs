@@ -3,9 +3,7 @@
 mod menu;
 mod sign;
 
-use super::{
-    At, Boot, DiskLayout, Files, InfoTable, Manifest, Reference, Text, Uefi, image_path, parse_size, timestamp,
-};
+use super::{At, Boot, Date, DiskLayout, Files, InfoTable, Manifest, Reference, Text, Uefi, image_path, parse_size};
 use crate::formats::el_torito::Platform;
 use crate::ground::text::sha256_from_hex;
 use crate::manifest::diagnostic::Diagnostic;
@@ -86,9 +84,9 @@ impl Checks<'_> {
             }
         }
         if let Some(date) = &iso.timestamp
-            && let Err(message) = timestamp(date.get_ref())
+            && let Date::Wrong(message) = date.get_ref()
         {
-            self.error(date, message, "this date");
+            self.error(date, message.clone(), "this date");
         }
     }
 
@@ -146,6 +144,7 @@ impl Checks<'_> {
             .filter_map(|(name, value)| Some((name, value.as_ref()?)))
             .collect();
         match given.as_slice() {
+            [] if entry.given.is_some() => {}
             [] => {
                 let message = "a [[files]] entry needs one of `from`, `text` and `link`";
                 self.error(&entry.to, message, "nothing goes here");

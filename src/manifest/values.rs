@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use regex::{Regex, RegexBuilder};
+use serde::{Deserialize, Deserializer};
 
 use crate::ground::time::{Civil, Timestamp};
 
@@ -100,23 +100,6 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("{text:?} is more than 16 EiB"))
 }
 
-/// A regular expression in which `^` and `$` are the ends of a line.
-///
-/// # Errors
-/// What is wrong with it, in words.
-pub fn expression(text: &str) -> Result<Regex, String> {
-    let built = RegexBuilder::new(text).multi_line(true).build();
-    built.map_err(|error| {
-        // A picture of the place comes before the sentence.
-        let error = error.to_string();
-        let sentence = error.lines().last().unwrap_or_default();
-        format!(
-            "{text:?} is no regular expression: {}",
-            sentence.trim_start_matches("error: ")
-        )
-    })
-}
-
 /// The volume identifier of an image called `stem`: upper case, digits and `_`, at most 32.
 pub fn default_volume_id(stem: &str) -> String {
     let id: String = stem
@@ -135,10 +118,29 @@ pub fn default_volume_id(stem: &str) -> String {
 }
 
 /// A date of the manifest.
-///
-/// # Errors
-/// What an image cannot hold, or what another time zone would read differently, in words.
-pub fn timestamp(date: &toml::value::Datetime) -> Result<Timestamp, String> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Date {
+    /// One that an image can hold.
+    Instant(Timestamp),
+    /// One that it cannot hold, or that another time zone would read differently: why, in words.
+    Wrong(String),
+}
+
+impl Date {
+    /// An instant, in seconds since 1970.
+    pub(crate) fn from_unix(seconds: i64) -> Self {
+        in_range(Timestamp::from_unix(seconds.clamp(-(1 << 40), 1 << 40))).map_or_else(Self::Wrong, Self::Instant)
+    }
+}
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let date = toml::value::Datetime::deserialize(deserializer)?;
+        Ok(timestamp(&date).map_or_else(Self::Wrong, Self::Instant))
+    }
+}
+
+fn timestamp(date: &toml::value::Datetime) -> Result<Timestamp, String> {
     let (Some(day), Some(time), Some(offset)) = (date.date, date.time, date.offset) else {
         return Err("a date needs a day, a time and an offset, such as 2026-01-01T00:00:00Z".into());
     };

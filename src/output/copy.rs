@@ -9,6 +9,7 @@ use super::buffer::{BUFFER, Buffer};
 use super::input::Input;
 use super::pipeline::Feed;
 use super::{Interrupt, OutputError, io_error};
+use crate::ground::read_at::{ReadAt, Shared};
 
 /// Fewer zeros than this are written. A hole costs a write of its own on either side, and an entry in the file system.
 const HOLE: u64 = 64 * 1024;
@@ -111,6 +112,22 @@ impl<'a> Stream<'a> {
             let now = room.len();
             self.filled += now;
             length -= now as u64;
+        }
+        Ok(())
+    }
+
+    /// Appends the first `length` bytes of what code has given.
+    pub(super) fn given(&mut self, bytes: &Shared, length: u64) -> Result<(), OutputError> {
+        let mut at = 0;
+        while at < length {
+            let room = self.room(length - at)?;
+            bytes
+                .read_exact_at(room, at)
+                .map_err(|source| OutputError::Given { offset: at, source })?;
+            let now = room.len();
+            self.filled += now;
+            at += now as u64;
+            self.interrupt.check()?;
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use crate::ground::read_at::Shared;
 use crate::ground::stamp::Stamp;
 pub(crate) use buffer::{ALIGNMENT, BUFFER, Buffer};
 use copy::Stream;
@@ -58,6 +59,8 @@ pub struct Piece<'a> {
 pub enum PieceSource<'a> {
     /// Encoded metadata or inline content, exactly as long as the piece.
     Bytes(Cow<'a, [u8]>),
+    /// All of what code has given.
+    Given(&'a Shared),
     /// Part of a host file.
     File {
         /// The host path.
@@ -80,7 +83,17 @@ pub struct Written {
 pub type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why there is no new image. The output path is as it was, but for an error of the directory's own `fsync`.
+///
+/// ```
+/// use isobuild::{Builder, Error, WriteError};
+///
+/// let image = Builder::new("DATA").build()?;
+/// let error = image.write_file("/dev/null", |_, _| {}).unwrap_err();
+/// assert!(matches!(error, Error::Write(WriteError::Refused { .. })));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum OutputError {
     /// The kernel reports an error.
     #[error("cannot {action} {path:?}{}: {source}", At(*offset))]
@@ -119,6 +132,14 @@ pub enum OutputError {
         needed: u64,
         /// The bytes that are free again, now that the attempt is removed.
         free: u64,
+    },
+    /// A source that code has given cannot be read.
+    #[error("cannot read a source of the caller at byte {offset}: {source}")]
+    Given {
+        /// Where in the source.
+        offset: u64,
+        /// Its own reason.
+        source: io::Error,
     },
     /// The caller could not make a piece.
     #[error("{}", .0)]
@@ -289,6 +310,7 @@ fn copy_all<'a>(
         match piece.source {
             PieceSource::Bytes(bytes) if bytes.len() as u64 == piece.length => stream.bytes(&bytes)?,
             PieceSource::Bytes(_) => return Err(stream.misplaced("a piece is not its length")),
+            PieceSource::Given(bytes) => stream.given(bytes, piece.length)?,
             PieceSource::File { path, stamp, offset } => {
                 let input = match open.take() {
                     Some(input) if input.is(path, stamp) => input,

@@ -9,6 +9,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::*;
+use crate::ground::read_at::ReadAt as _;
 
 mod changes;
 mod target;
@@ -99,6 +100,7 @@ fn pieces_and_the_zeros_between_them() {
         .map(|i| Planned::new(host.path().join(format!("{i}")), bytes(i * 37 % 9000, i)))
         .collect();
     let metadata = bytes(3 * MIB + 1, 2);
+    let given = Shared::new(bytes(MIB + 5, 3));
 
     let mut pieces = vec![memory(32 * 1024, &metadata[..4096]), memory(40 * 1024, &metadata[..1])];
     let mut at = 64 * 1024;
@@ -117,12 +119,19 @@ fn pieces_and_the_zeros_between_them() {
     pieces.push(long.piece(at, 1, 100_000));
     at += 100_000;
     pieces.push(memory(at, &metadata));
-    let size = at + 3 * MIB + 1 + 5 * MIB;
+    at += 3 * MIB + 1;
+    pieces.push(Piece {
+        offset: at,
+        length: MIB + 5,
+        source: PieceSource::Given(&given),
+    });
+    let size = at + MIB + 5 + 5 * MIB;
 
     let mut expected = vec![0; size as usize];
     for piece in &pieces {
         let content = match &piece.source {
             PieceSource::Bytes(bytes) => bytes.to_vec(),
+            PieceSource::Given(bytes) => bytes.read_vec_at(0, piece.length).unwrap(),
             PieceSource::File { path, offset, .. } => {
                 fs::read(path).unwrap()[*offset as usize..][..piece.length as usize].to_vec()
             }

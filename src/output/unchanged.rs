@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::input::Input;
 use super::{BoxedError, Interrupt, OutputError, Piece, PieceSource, io_error};
+use crate::ground::read_at::ReadAt;
 
 /// Bytes that are compared at once.
 const STEP: usize = 1 << 18;
@@ -49,6 +50,20 @@ pub fn is_written<'a>(
             PieceSource::Bytes(bytes) => {
                 if !bytes.chunks(STEP).all(|bytes| there.is_next(bytes)) {
                     return Ok(false);
+                }
+            }
+            PieceSource::Given(bytes) => {
+                let mut done = 0;
+                while done < piece.length {
+                    interrupt.check()?;
+                    let length = (piece.length - done).min(STEP as u64) as usize;
+                    bytes
+                        .read_exact_at(&mut wanted[..length], done)
+                        .map_err(|source| OutputError::Given { offset: done, source })?;
+                    if !there.is_next(&wanted[..length]) {
+                        return Ok(false);
+                    }
+                    done += length as u64;
                 }
             }
             PieceSource::File { path, stamp, offset } => {

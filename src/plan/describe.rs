@@ -134,6 +134,7 @@ fn source_of(payload: &Payload, base: &Path) -> String {
             false => format!("{}:{}", relative(&member.archive), visible(&member.path)),
         },
         Source::File { path, .. } => relative(path),
+        Source::Given(_) => "the program".into(),
         Source::Bytes(_, Giver::Manifest) => "manifest".into(),
         Source::Bytes(_, Giver::List) => "the list of files".into(),
         Source::Bytes(_, Giver::Loader) => "built-in loader".into(),

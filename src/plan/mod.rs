@@ -41,6 +41,7 @@ use crate::ground::range::Range;
 use crate::output::{Piece, PieceSource};
 use crate::tree::PayloadId;
 use crate::tree::contents::{BootBytes, Contents};
+use crate::tree::source::Source;
 
 pub use layout::Region;
 pub use sums::Late;
@@ -163,6 +164,11 @@ impl Plan {
     /// Of the image, in bytes.
     pub fn size(&self) -> u64 {
         self.places.size
+    }
+
+    /// Where the bytes of the payloads come from.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.contents.tree.payloads().iter().map(|payload| &payload.source)
     }
 
     /// What each byte belongs to, by offset.

@@ -21,6 +21,7 @@ impl Plan {
         }
         Ok(match &payload.source {
             Source::Bytes(bytes, _) => PieceSource::Bytes(Cow::Borrowed(bytes)),
+            Source::Given(bytes) => PieceSource::Given(bytes),
             Source::File {
                 path, stamp, offset, ..
             } => PieceSource::File {
@@ -37,7 +38,7 @@ impl Plan {
         let mut bytes = match (&payload.patched, &payload.source) {
             (Some(Patched { bytes, .. }), _) => bytes.to_vec(),
             (None, Source::Bytes(bytes, _)) => bytes.to_vec(),
-            (None, Source::File { .. }) => {
+            (None, Source::File { .. } | Source::Given(_)) => {
                 return Err(PlanError::Bug(format!("payload {} is not in memory", id.index())));
             }
         };

@@ -20,7 +20,6 @@ use std::path::Path;
 use super::*;
 use crate::facts::{Description, Extent, PartitionKind, PartitionTable};
 use crate::look::inspect::inspect;
-use crate::manifest::error::Error;
 use crate::manifest::parse;
 use crate::output::{Interrupt, write};
 use crate::resolve::{Environment, Resolved, resolve};
@@ -55,16 +54,14 @@ impl Host {
         fs::write(path, content).unwrap();
     }
 
-    fn resolve(&self, manifest: &str) -> Result<Resolved, Error> {
+    fn resolve(&self, manifest: &str) -> Result<Resolved, Box<dyn std::error::Error>> {
         let path = self.0.path().join("manifest.toml");
         let output = Some(self.0.path().join("out.iso"));
-        resolve(
-            &parse(&path, manifest)?,
-            &Environment {
-                source_date_epoch: None,
-                output,
-            },
-        )
+        let environment = Environment {
+            source_date_epoch: None,
+            output,
+        };
+        Ok(resolve(&parse(&path, manifest)?, &environment)?)
     }
 
     /// The image of a manifest, and the plan's words for it. They are those that `inspect` has.

@@ -10,8 +10,8 @@ use super::Plan;
 const LINUX_NAME: usize = 254;
 
 impl Plan {
-    /// In the order: the manifest's own, those of ISO 9660, of Rock Ridge, of Joliet, of the ESP.
-    pub(super) fn warnings(&self) -> Vec<String> {
+    /// What the user should know of the image. In the order: the manifest's own, those of ISO 9660, of Rock Ridge, of Joliet, of the ESP.
+    pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.contents.warnings.clone();
         warnings.extend(self.too_deep());
         warnings.extend(self.long_names());

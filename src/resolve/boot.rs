@@ -7,8 +7,8 @@ use crate::facts::{MenuFacts, MenuProgram};
 use crate::formats::authenticode::Certificate;
 use crate::formats::el_torito::{Emulation, Platform};
 use crate::ground::read_at::ReadAt;
-use crate::manifest::error::Error;
 use crate::manifest::{At, Reference, Uefi, image_path};
+use crate::resolve::ResolveError;
 use crate::tree::source::Source;
 use crate::tree::{Kind, Lost, NodeId, Patch, PayloadId};
 
@@ -28,7 +28,7 @@ pub(super) struct Parts {
 
 impl Resolution<'_> {
     /// Reads all that `[boot]` names.
-    pub(super) fn boot(&mut self) -> Result<Parts, Error> {
+    pub(super) fn boot(&mut self) -> Result<Parts, ResolveError> {
         let boot = &self.document.manifest.boot;
         let mut parts = Parts {
             images: Vec::new(),
@@ -76,10 +76,11 @@ impl Resolution<'_> {
     }
 
     /// The bytes of a payload, and what an error about them names.
-    pub(super) fn open(&self, id: PayloadId) -> Result<(Box<dyn ReadAt>, PathBuf), Error> {
+    pub(super) fn open(&self, id: PayloadId) -> Result<(Box<dyn ReadAt>, PathBuf), ResolveError> {
         let payload = self.tree.payload(id);
         Ok(match &payload.source {
             Source::Bytes(bytes, _) => (Box::new(bytes.to_vec()), self.document.path.clone()),
+            Source::Given(bytes) => (Box::new(bytes.clone()), self.document.path.clone()),
             Source::File { path, offset, .. } => {
                 let bytes = open_payload(path, *offset, payload.length)?;
                 (Box::new(bytes), path.to_path_buf())
@@ -88,7 +89,7 @@ impl Resolution<'_> {
     }
 
     /// The payload of a host path or of `iso:/...`.
-    pub(super) fn reference(&mut self, named: &At<Reference>) -> Result<Option<PayloadId>, Error> {
+    pub(super) fn reference(&mut self, named: &At<Reference>) -> Result<Option<PayloadId>, ResolveError> {
         let path = match named.get_ref() {
             Reference::Host(path) => path,
             Reference::Image(path) => {

@@ -9,8 +9,8 @@ use crate::facts::loaders::programs;
 use crate::facts::loaders::shim_facts;
 use crate::ground::text;
 use crate::manifest::diagnostic::{Diagnostic, Severity};
-use crate::manifest::error::Error;
 use crate::manifest::{DiskLayout, Text, Uefi, image_path, parse_size};
+use crate::resolve::ResolveError;
 use crate::tree::contents::in_second_esp;
 use crate::tree::{Kind, PayloadId, ROOT};
 
@@ -21,7 +21,11 @@ const LARGEST_TWICE: u64 = 1 << 20;
 
 impl Resolution<'_> {
     /// A ready ESP, or one made of the loader's files and of the manifest's, of which the manifest's win.
-    pub(super) fn esp(&mut self, uefi: &Uefi, of_loader: Vec<(Vec<String>, PayloadId)>) -> Result<Option<Esp>, Error> {
+    pub(super) fn esp(
+        &mut self,
+        uefi: &Uefi,
+        of_loader: Vec<(Vec<String>, PayloadId)>,
+    ) -> Result<Option<Esp>, ResolveError> {
         if let Some(image) = &uefi.image {
             if self.layout == DiskLayout::MultiSector {
                 let message = "layout \"multi-sector\" makes an ESP for each size of sectors, of `files`; a ready image is for one";
@@ -98,7 +102,7 @@ impl Resolution<'_> {
     }
 
     /// What firmware and shim make of the files, as `inspect` finds it in the volume.
-    fn loaders(&self, files: &[(Vec<String>, PayloadId)]) -> Result<Vec<LoaderFacts>, Error> {
+    fn loaders(&self, files: &[(Vec<String>, PayloadId)]) -> Result<Vec<LoaderFacts>, ResolveError> {
         let files: Vec<(String, PayloadId)> = files
             .iter()
             .map(|(path, payload)| (format!("/{}", path.join("/")), *payload))
@@ -122,7 +126,7 @@ impl Resolution<'_> {
         Ok(loaders)
     }
 
-    fn loader_facts(&self, path: &str, payload: PayloadId) -> Result<LoaderFacts, Error> {
+    fn loader_facts(&self, path: &str, payload: PayloadId) -> Result<LoaderFacts, ResolveError> {
         let (bytes, _) = self.open(payload)?;
         Ok(loader_facts(path, bytes.as_ref()))
     }

@@ -9,17 +9,17 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::ground::read_at::{ReadAt, Shared};
 use crate::ground::stamp;
 use crate::ground::stamp::Stamp;
 use crate::ground::text::visible_path;
-use crate::manifest::error::Error;
-use crate::output;
+use crate::resolve::ResolveError;
 use crate::tree::source::{Giver, Source};
 use crate::tree::{Payload, PayloadId, Tree};
 
 /// Equal files of at least this many bytes are stored once. Smaller ones would gain nothing. The host's inodes do not count: a checkout with
 /// hard links and a copy of it give the same image.
-const SHARED: u64 = 64 << 10;
+const SHARED_FROM: u64 = 64 << 10;
 
 /// Files below this enter the identity with all their bytes.
 const WHOLE: u64 = 1 << 20;
@@ -40,7 +40,7 @@ pub(crate) struct Host {
     links: HashMap<(u64, u64), PayloadId>,
     /// Files that a key of the manifest names, by path. A file that is named twice is one payload.
     named: HashMap<PathBuf, PayloadId>,
-    /// Files of [`SHARED`] bytes or more, by length. Equal ones are stored once.
+    /// Files of [`SHARED_FROM`] bytes or more, by length. Equal ones are stored once.
     large: HashMap<u64, Vec<PayloadId>>,
     /// The existing output, which must not be an input.
     output: Option<(u64, u64)>,
@@ -77,7 +77,7 @@ impl Host {
         self.unreadable.push((path.into(), error.to_string()));
     }
 
-    pub(crate) fn check_unreadable(&self) -> Result<(), Error> {
+    pub(crate) fn check_unreadable(&self) -> Result<(), ResolveError> {
         let [(path, reason), others @ ..] = self.unreadable.as_slice() else {
             return Ok(());
         };
@@ -88,11 +88,11 @@ impl Host {
         if others.len() >= NAMED {
             message.push_str(&format!("\nand {} more", others.len() + 1 - NAMED));
         }
-        Err(Error::input(path, message))
+        Err(ResolveError::input(path, message))
     }
 
     /// The payload of a regular file that a key of the manifest names.
-    pub(crate) fn named(&mut self, tree: &mut Tree, path: &Path) -> Result<Option<PayloadId>, Error> {
+    pub(crate) fn named(&mut self, tree: &mut Tree, path: &Path) -> Result<Option<PayloadId>, ResolveError> {
         if let Some(&known) = self.named.get(path) {
             return Ok(Some(known));
         }
@@ -110,7 +110,7 @@ impl Host {
         expected: Option<&Metadata>,
         sha256: Option<[u8; 32]>,
         keep_links: bool,
-    ) -> Result<Option<PayloadId>, Error> {
+    ) -> Result<Option<PayloadId>, ResolveError> {
         let key = |data: &Metadata| Some((data.dev(), data.ino())).filter(|_| keep_links && data.nlink() > 1);
         if let (Some(key), None) = (expected.and_then(key), sha256)
             && let Some(&known) = self.links.get(&key)
@@ -142,7 +142,7 @@ impl Host {
         &mut self,
         path: &Path,
         expected: Option<&Metadata>,
-    ) -> Result<Option<(File, Metadata)>, Error> {
+    ) -> Result<Option<(File, Metadata)>, ResolveError> {
         let file = match stamp::open(path) {
             Ok(file) => file,
             Err(error) => return self.unopened(path, error, expected.is_some()),
@@ -154,7 +154,7 @@ impl Host {
             } else {
                 "is not a regular file"
             };
-            return Err(Error::input(path, kind));
+            return Err(ResolveError::input(path, kind));
         }
         if let Some(expected) = expected
             && (expected.dev(), expected.ino()) != (data.dev(), data.ino())
@@ -162,13 +162,16 @@ impl Host {
             return Err(changed(path, "it was replaced"));
         }
         if self.output == Some((data.dev(), data.ino())) {
-            return Err(Error::input(path, "is the output itself; write the image elsewhere"));
+            return Err(ResolveError::input(
+                path,
+                "is the output itself; write the image elsewhere",
+            ));
         }
         check_length(&file, path, &data)?;
         Ok(Some((file, data)))
     }
 
-    /// The payload of `length` bytes of an open file, from where `source` says. If the length is [`SHARED`] or more and an earlier payload has
+    /// The payload of `length` bytes of an open file, from where `source` says. If the length is [`SHARED_FROM`] or more and an earlier payload has
     /// the same bytes, the result is that one.
     pub(crate) fn part(
         &mut self,
@@ -177,12 +180,32 @@ impl Host {
         source: Source,
         length: u64,
         sha256: Option<[u8; 32]>,
-    ) -> Result<PayloadId, Error> {
+    ) -> Result<PayloadId, ResolveError> {
         let digest = match &source {
             Source::File { path, offset, .. } if self.identified => digest(file, path, (*offset, length), sha256)?,
             _ => [0; 32],
         };
-        if length < SHARED {
+        self.shared(tree, source, length, digest)
+    }
+
+    /// The payload of what code gives. The `name` is for errors.
+    pub(crate) fn given(&mut self, tree: &mut Tree, bytes: &Shared, name: &Path) -> Result<PayloadId, ResolveError> {
+        let digest = match self.identified {
+            true => digest_of(bytes.size(), None, |offset, length| bytes.read_vec_at(offset, length)),
+            false => Ok([0; 32]),
+        };
+        let digest = digest.map_err(|source| reading(name, source))?;
+        self.shared(tree, Source::Given(bytes.clone()), bytes.size(), digest)
+    }
+
+    fn shared(
+        &mut self,
+        tree: &mut Tree,
+        source: Source,
+        length: u64,
+        digest: [u8; 32],
+    ) -> Result<PayloadId, ResolveError> {
+        if length < SHARED_FROM {
             return Ok(tree.add_payload(Payload::new(length, source, digest)));
         }
         let known = self.large.entry(length).or_default();
@@ -196,7 +219,7 @@ impl Host {
         Ok(id)
     }
 
-    fn unopened<T>(&mut self, path: &Path, error: io::Error, listed: bool) -> Result<Option<T>, Error> {
+    fn unopened<T>(&mut self, path: &Path, error: io::Error, listed: bool) -> Result<Option<T>, ResolveError> {
         match error.kind() {
             io::ErrorKind::NotFound if listed => Err(changed(path, "it vanished")),
             io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
@@ -220,7 +243,7 @@ impl Host {
 
 /// Refuses a file whose length is not true. The kernel makes the files of /proc and /sys while they are read, so it cannot know their
 /// lengths. Such a file takes no blocks. A file that is one hole takes none either, so the bytes are counted.
-fn check_length(file: &File, path: &Path, data: &Metadata) -> Result<(), Error> {
+fn check_length(file: &File, path: &Path, data: &Metadata) -> Result<(), ResolveError> {
     if data.blocks() > 0 || data.len() > MADE_UP {
         return Ok(());
     }
@@ -233,7 +256,7 @@ fn check_length(file: &File, path: &Path, data: &Metadata) -> Result<(), Error> 
         return Ok(());
     }
     let says = data.len();
-    Err(Error::input(
+    Err(ResolveError::input(
         path,
         format!(
             "says that it has {says} bytes, but reading it gives another number, as with files of /proc and /sys; copy it with `cat` and use the copy"
@@ -242,7 +265,7 @@ fn check_length(file: &File, path: &Path, data: &Metadata) -> Result<(), Error> 
 }
 
 /// Whether two contents of the same length are equal. A hole in both is not read.
-pub(crate) fn has_same_bytes(a: &Source, b: &Source, length: u64) -> Result<bool, Error> {
+pub(crate) fn has_same_bytes(a: &Source, b: &Source, length: u64) -> Result<bool, ResolveError> {
     const STEP: u64 = 1 << 18;
     let (a, b) = (Content::open(a)?, Content::open(b)?);
     let mut at = 0;
@@ -260,13 +283,15 @@ pub(crate) fn has_same_bytes(a: &Source, b: &Source, length: u64) -> Result<bool
 /// A content that is read.
 enum Content<'s> {
     Bytes(&'s [u8]),
+    Given(&'s Shared),
     File { path: &'s Path, file: File, start: u64 },
 }
 
 impl<'s> Content<'s> {
-    fn open(source: &'s Source) -> Result<Self, Error> {
+    fn open(source: &'s Source) -> Result<Self, ResolveError> {
         match source {
             Source::Bytes(bytes, _) => Ok(Self::Bytes(bytes)),
+            Source::Given(bytes) => Ok(Self::Given(bytes)),
             Source::File { path, offset, .. } => Ok(Self::File {
                 path,
                 file: stamp::open(path).map_err(|source| reading(path, source))?,
@@ -288,9 +313,10 @@ impl<'s> Content<'s> {
         }
     }
 
-    fn read(&self, at: u64, length: usize) -> Result<Vec<u8>, Error> {
+    fn read(&self, at: u64, length: usize) -> Result<Vec<u8>, ResolveError> {
         match self {
             Self::Bytes(bytes) => Ok(bytes[at as usize..][..length].to_vec()),
+            Self::Given(bytes) => bytes.read_vec_at(at, length as u64).map_err(giving),
             Self::File { path, file, start } => {
                 let mut bytes = vec![0; length];
                 match file.read_exact_at(&mut bytes, start + at) {
@@ -304,9 +330,10 @@ impl<'s> Content<'s> {
 }
 
 /// All bytes of a payload, for the few that are patched.
-pub(crate) fn read_whole(payload: &Payload) -> Result<Arc<[u8]>, Error> {
+pub(crate) fn read_whole(payload: &Payload) -> Result<Arc<[u8]>, ResolveError> {
     match &payload.source {
         Source::Bytes(bytes, _) => Ok(bytes.clone()),
+        Source::Given(bytes) => bytes.read_vec_at(0, payload.length).map(Arc::from).map_err(giving),
         Source::File {
             path, stamp, offset, ..
         } => {
@@ -323,20 +350,25 @@ pub(crate) fn read_whole(payload: &Payload) -> Result<Arc<[u8]>, Error> {
     }
 }
 
-fn reading(path: &Path, source: io::Error) -> Error {
-    Error::Io {
+fn reading(path: &Path, source: io::Error) -> ResolveError {
+    ResolveError::Io {
         path: path.into(),
         action: "reading",
         source,
     }
 }
 
+/// What code gives cannot be read.
+fn giving(source: io::Error) -> ResolveError {
+    reading(Path::new("a source of the caller"), source)
+}
+
 /// An input that does not hold still.
-pub(crate) fn changed(path: &Path, what: &str) -> Error {
-    Error::Write(output::OutputError::Changed {
+pub(crate) fn changed(path: &Path, what: &str) -> ResolveError {
+    ResolveError::Changed {
         path: path.into(),
         what: what.into(),
-    })
+    }
 }
 
 fn whole_digest(bytes: &[u8]) -> [u8; 32] {
@@ -347,16 +379,24 @@ fn whole_digest(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// What stands for the content of a file in the identity of the image. `part` is where it begins and how long it is.
-fn digest(file: &File, path: &Path, part: (u64, u64), sha256: Option<[u8; 32]>) -> Result<[u8; 32], Error> {
+fn digest(file: &File, path: &Path, part: (u64, u64), sha256: Option<[u8; 32]>) -> Result<[u8; 32], ResolveError> {
     let (start, length) = part;
-    let read = |offset: u64, length: u64| {
+    digest_of(length, sha256, |offset, length| {
         let mut bytes = vec![0; length as usize];
         match file.read_exact_at(&mut bytes, start + offset) {
             Ok(()) => Ok(bytes),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(changed(path, "it shrank")),
             Err(error) => Err(reading(path, error)),
         }
-    };
+    })
+}
+
+/// The same of anything of `length` bytes that can be read: of a large one the ends, and its digest where the manifest gives it.
+fn digest_of<E>(
+    length: u64,
+    sha256: Option<[u8; 32]>,
+    read: impl Fn(u64, u64) -> Result<Vec<u8>, E>,
+) -> Result<[u8; 32], E> {
     if length < WHOLE {
         return Ok(whole_digest(&read(0, length)?));
     }
@@ -370,7 +410,7 @@ fn digest(file: &File, path: &Path, part: (u64, u64), sha256: Option<[u8; 32]>) 
     Ok(hash.finalize().into())
 }
 
-pub(crate) fn check_digest(file: &File, path: &Path, wanted: [u8; 32]) -> Result<(), Error> {
+pub(crate) fn check_digest(file: &File, path: &Path, wanted: [u8; 32]) -> Result<(), ResolveError> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
     let mut reader = file;
@@ -387,7 +427,7 @@ pub(crate) fn check_digest(file: &File, path: &Path, wanted: [u8; 32]) -> Result
         return Ok(());
     }
     let (found, wanted) = (crate::ground::text::hex(&found), crate::ground::text::hex(&wanted));
-    Err(Error::input(
+    Err(ResolveError::input(
         path,
         format!("its SHA-256 is {found}, not {wanted} as the manifest says"),
     ))

@@ -5,6 +5,7 @@
 
 mod boot;
 mod checksums;
+mod error;
 mod esp;
 mod host;
 pub mod loader;
@@ -25,11 +26,11 @@ use crate::ground::spool::Decompressed;
 use crate::ground::stamp;
 use crate::ground::time::Timestamp;
 use crate::manifest::diagnostic::{Diagnostic, Label, Report, Severity};
-use crate::manifest::error::Error;
-use crate::manifest::{self, At, DEFAULT_TIMESTAMP, DiskLayout, Document};
+use crate::manifest::{self, At, DEFAULT_TIMESTAMP, Date, DiskLayout, Document};
 use crate::tree::contents::{BootBytes, BootImage, Contents, Esp, Slots, Tables};
 use crate::tree::{Attributes, NodeId, Tree};
 
+pub use error::ResolveError;
 pub(crate) use host::Host;
 
 /// What a run takes from its surroundings; nothing else of them can change a byte.
@@ -50,8 +51,6 @@ pub struct Resolved {
     pub output: PathBuf,
     /// What the user should know, by places in the manifest.
     pub report: Report,
-    /// The files to which archives were decompressed, which payloads come from. They are there while this is.
-    _decompressed: Vec<Decompressed>,
 }
 
 /// The state of one resolution.
@@ -76,7 +75,7 @@ struct Resolution<'d> {
 }
 
 /// Reads what the manifest names.
-pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolved, Error> {
+pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolved, ResolveError> {
     let manifest = &document.manifest;
     let timestamp = timestamp(document, environment)?;
     let implied = Attributes {
@@ -118,7 +117,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
             .parent()
             .is_some_and(|parent| !parent.as_os_str().is_empty() && !parent.exists())
     {
-        return Err(Error::input(
+        return Err(ResolveError::input(
             &resolution.output,
             format!("there is no such directory; {help}"),
         ));
@@ -133,7 +132,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         });
     }
     if resolution.host.is_output(&document.path) {
-        return Err(Error::input(
+        return Err(ResolveError::input(
             &resolution.output,
             "is the manifest itself; write the image elsewhere (`output`, or -o)",
         ));
@@ -154,7 +153,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         diagnostics: resolution.diagnostics,
     };
     if report.has_errors() {
-        return Err(Error::Manifest(Box::new(report)));
+        return Err(ResolveError::Manifest(Box::new(report)));
     }
     resolution.tree.shrink_to_fit();
     let warnings = report.diagnostics.iter();
@@ -178,10 +177,10 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
             owner: parts.owner,
             tables: tables(layout),
             warnings: warnings.map(|warning| warning.message.clone()).collect(),
+            _decompressed: resolution.decompressed,
         },
         output: resolution.output,
         report,
-        _decompressed: resolution.decompressed,
     })
 }
 
@@ -200,12 +199,15 @@ fn tables(layout: DiskLayout) -> Tables {
 }
 
 /// `iso.timestamp`, else `SOURCE_DATE_EPOCH`, else a fixed instant.
-fn timestamp(document: &Document, environment: &Environment) -> Result<Timestamp, Error> {
+fn timestamp(document: &Document, environment: &Environment) -> Result<Timestamp, ResolveError> {
     if let Some(timestamp) = &document.manifest.iso.timestamp {
-        return manifest::timestamp(timestamp.get_ref()).map_err(|message| Error::input(&document.path, message));
+        return match timestamp.get_ref() {
+            Date::Instant(at) => Ok(*at),
+            Date::Wrong(message) => Err(ResolveError::input(&document.path, message.clone())),
+        };
     }
     let epoch = manifest::source_date_epoch(environment.source_date_epoch.as_deref());
-    let epoch = epoch.map_err(|message| Error::input(Path::new("SOURCE_DATE_EPOCH"), message))?;
+    let epoch = epoch.map_err(|message| ResolveError::input(Path::new("SOURCE_DATE_EPOCH"), message))?;
     Ok(epoch.unwrap_or(DEFAULT_TIMESTAMP))
 }
 
@@ -288,7 +290,7 @@ impl Resolution<'_> {
     }
 
     /// Ends the run when inputs could not be opened, naming the first twenty.
-    fn check_unreadable(&self) -> Result<(), Error> {
+    fn check_unreadable(&self) -> Result<(), ResolveError> {
         self.host.check_unreadable()
     }
 
@@ -304,9 +306,9 @@ impl Resolution<'_> {
 }
 
 /// Bytes of a host file that are a payload, for reading parts of them.
-fn open_payload(path: &Path, offset: u64, length: u64) -> Result<crate::ground::read_at::FileAt, Error> {
+fn open_payload(path: &Path, offset: u64, length: u64) -> Result<crate::ground::read_at::FileAt, ResolveError> {
     let file = stamp::open(path).and_then(|file| crate::ground::read_at::FileAt::part(file, offset, length));
-    file.map_err(|source| Error::Io {
+    file.map_err(|source| ResolveError::Io {
         path: path.into(),
         action: "opening",
         source,

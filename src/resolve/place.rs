@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::ground::text;
 use crate::manifest::diagnostic::Diagnostic;
-use crate::manifest::error::Error;
 use crate::manifest::{self, At, Files, image_path};
+use crate::resolve::ResolveError;
 use crate::tree::source::Giver;
 use crate::tree::{Attributes, Conflict, Kind, NodeId, ROOT};
 
@@ -16,7 +16,7 @@ use super::walk::Exclude;
 
 impl Resolution<'_> {
     /// Puts what one `[[files]]` entry names into the tree.
-    pub(super) fn add_files(&mut self, origin: u32, entry: &At<Files>) -> Result<(), Error> {
+    pub(super) fn add_files(&mut self, origin: u32, entry: &At<Files>) -> Result<(), ResolveError> {
         let entry = entry.get_ref();
         let Ok(to) = image_path(entry.to.get_ref()) else {
             // The manifest's own check has reported it.
@@ -26,6 +26,13 @@ impl Resolution<'_> {
         let components: Vec<&[u8]> = to.components.iter().map(String::as_bytes).collect();
         if let Some(from) = &entry.from {
             return self.add_from(entry, from, &components, to.directory, &rules);
+        }
+        if let Some(given) = &entry.given {
+            let name = Path::new(entry.to.get_ref());
+            let payload = self.host.given(&mut self.tree, given, name)?;
+            return self
+                .add_leaf(entry, &components, Kind::File(payload), rules.inline(0o644), &rules)
+                .map(drop);
         }
         let (kind, mode) = match (&entry.text, &entry.link) {
             (Some(text), _) => {
@@ -49,7 +56,7 @@ impl Resolution<'_> {
         to: &[&[u8]],
         into: bool,
         rules: &Rules,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ResolveError> {
         let path = self.host_path(from.get_ref());
         let data = match path.metadata() {
             Ok(data) => data,
@@ -122,7 +129,7 @@ impl Resolution<'_> {
         path: &Path,
         to: &[&[u8]],
         rules: &Rules,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ResolveError> {
         let Some(mut exclude) = self.exclude(entry) else {
             return Ok(());
         };
@@ -203,7 +210,7 @@ impl Resolution<'_> {
         kind: Kind,
         attributes: Attributes,
         rules: &Rules,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ResolveError> {
         let Some((name, parents)) = path.split_last() else {
             self.error(
                 &entry.to,
@@ -226,7 +233,7 @@ impl Resolution<'_> {
         kind: Kind,
         attributes: Attributes,
         rules: &Rules,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ResolveError> {
         let added = self
             .tree
             .insert(parent, name, kind.clone(), attributes, Some(rules.origin));
@@ -244,7 +251,7 @@ impl Resolution<'_> {
     }
 
     /// Whether a node already has these bytes, mode, owner and time.
-    fn is_same(&self, node: NodeId, kind: &Kind, attributes: Attributes) -> Result<bool, Error> {
+    fn is_same(&self, node: NodeId, kind: &Kind, attributes: Attributes) -> Result<bool, ResolveError> {
         let there = self.tree.node(node);
         if there.attributes != attributes {
             return Ok(false);

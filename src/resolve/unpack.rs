@@ -13,8 +13,8 @@ use crate::ground::read_at::{FileAt, ReadAt};
 use crate::ground::spool::{Place, Spool};
 use crate::ground::stamp::Stamp;
 use crate::ground::text;
-use crate::manifest::error::Error;
 use crate::manifest::{At, Files};
+use crate::resolve::ResolveError;
 use crate::tree::source::{Member, Source};
 use crate::tree::{Attributes, Kind, NodeId, PayloadId};
 
@@ -31,8 +31,8 @@ struct Holder {
 }
 
 impl Holder {
-    fn new(file: File, path: &Path) -> Result<Self, Error> {
-        let data = file.metadata().map_err(|source| Error::Io {
+    fn new(file: File, path: &Path) -> Result<Self, ResolveError> {
+        let data = file.metadata().map_err(|source| ResolveError::Io {
             path: path.into(),
             action: "reading",
             source,
@@ -68,7 +68,7 @@ impl Resolution<'_> {
         path: &Path,
         (to, into): (&[&[u8]], bool),
         rules: &Rules,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ResolveError> {
         if path.is_dir() {
             self.error(from, "`unpack` is for an archive", "this is a directory");
             return Ok(());
@@ -101,7 +101,7 @@ impl Resolution<'_> {
     }
 
     /// What is in a file of the host that is compressed by itself; none if that is wrong, which is reported.
-    pub(super) fn decompressed(&mut self, from: &At<String>) -> Result<Option<PayloadId>, Error> {
+    pub(super) fn decompressed(&mut self, from: &At<String>) -> Result<Option<PayloadId>, ResolveError> {
         let path = self.host_path(from.get_ref());
         let Some((file, _)) = self.host.input(&path, None)? else {
             return Ok(None);
@@ -128,7 +128,7 @@ impl Resolution<'_> {
         entries: &[ArchiveEntry],
         mut unpacking: Unpacking,
         rules: &Rules,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ResolveError> {
         let Some(mut exclude) = self.exclude(entry) else {
             return Ok(());
         };
@@ -164,10 +164,10 @@ impl Resolution<'_> {
         from: &At<String>,
         path: &Path,
         file: File,
-    ) -> Result<Option<(Content, Unpacking)>, Error> {
+    ) -> Result<Option<(Content, Unpacking)>, ResolveError> {
         let failed = |path: &Path, action| {
             let path = path.to_path_buf();
-            move |source| Error::Io { path, action, source }
+            move |source| ResolveError::Io { path, action, source }
         };
         // As it was before anything was read of it.
         let archive = Holder::new(file, path)?;
@@ -219,7 +219,7 @@ impl Resolution<'_> {
         archived: &ArchiveEntry,
         place: Option<Place>,
         rules: &Rules,
-    ) -> Result<Option<Kind>, Error> {
+    ) -> Result<Option<Kind>, ResolveError> {
         match (&archived.kind, place) {
             (archive::Kind::Symlink(target), _) => Ok(Some(Kind::Symlink(target.as_slice().into()))),
             (&archive::Kind::Device { block, major, minor }, _) if rules.preserve_mode => {
@@ -248,7 +248,7 @@ impl Resolution<'_> {
         place: Place,
         linked: bool,
         path: &[u8],
-    ) -> Result<Kind, Error> {
+    ) -> Result<Kind, ResolveError> {
         let key = (place.spooled, place.offset, place.length);
         // Files without bytes may be at one place and have no more than that in common.
         if (linked || place.length > 0)
@@ -290,7 +290,7 @@ impl Resolution<'_> {
         archived: &ArchiveEntry,
         kind: Kind,
         rules: &Rules,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ResolveError> {
         let (parents, name) = match archived.path.iter().rposition(|&byte| byte == b'/') {
             Some(slash) => (&archived.path[..slash], &archived.path[slash + 1..]),
             None => (&b""[..], &archived.path[..]),

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::ground::text::visible_path;
-use crate::manifest::error::Error;
 use crate::manifest::{At, Files};
+use crate::resolve::ResolveError;
 use crate::tree::{Kind, NodeId};
 
 use super::Resolution;
@@ -116,7 +116,7 @@ impl Resolution<'_> {
         exclude: &mut Exclude,
         rules: &Rules,
         entry: &Files,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ResolveError> {
         let (mut skipped, mut attributed) = (Vec::new(), Vec::new());
         let mut pending = vec![Pending {
             path: from.into(),
@@ -127,7 +127,10 @@ impl Resolution<'_> {
         }];
         while let Some(directory) = pending.pop() {
             if directory.depth > DEPTH {
-                return Err(Error::input(&directory.path, "directories nest more than 1024 deep"));
+                return Err(ResolveError::input(
+                    &directory.path,
+                    "directories nest more than 1024 deep",
+                ));
             }
             let before = match directory.path.metadata() {
                 Ok(data) => data,
@@ -208,7 +211,7 @@ impl Resolution<'_> {
     /// Decides what a symbolic link below `from` becomes. A build sandbox puts links in place of its inputs: each leads out of `from` to a
     /// path that ends as its own does. Kept, such a link would lead nowhere on the machine that reads the image, and to follow it would be a
     /// guess, so it is an error unless `follow` decides.
-    fn link(&mut self, from: &Path, path: &Path, relative: &Path, entry: &Files) -> Result<Link, Error> {
+    fn link(&mut self, from: &Path, path: &Path, relative: &Path, entry: &Files) -> Result<Link, ResolveError> {
         const OF_THE_SYSTEM: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
         let target = path.read_link().map_err(|_| changed(path, "it was a link before"))?;
         let follow = entry.follow.as_ref().map(|follow| *follow.get_ref());
@@ -246,7 +249,7 @@ impl Resolution<'_> {
         data: &Metadata,
         rules: &Rules,
         skipped: &mut Vec<PathBuf>,
-    ) -> Result<Option<Kind>, Error> {
+    ) -> Result<Option<Kind>, ResolveError> {
         let kind = data.file_type();
         if kind.is_file() {
             let payload = self
@@ -268,14 +271,14 @@ impl Resolution<'_> {
     }
 
     /// An input without permission is noted, so that all of them are told at once; one that vanished has changed under us.
-    fn note_or_fail(&mut self, path: &Path, error: io::Error) -> Result<(), Error> {
+    fn note_or_fail(&mut self, path: &Path, error: io::Error) -> Result<(), ResolveError> {
         match error.kind() {
             io::ErrorKind::PermissionDenied => {
                 self.host.note_unreadable(path, &error);
                 Ok(())
             }
             io::ErrorKind::NotFound => Err(changed(path, "it vanished")),
-            _ => Err(Error::Io {
+            _ => Err(ResolveError::Io {
                 path: path.into(),
                 action: "reading",
                 source: error,
@@ -314,9 +317,9 @@ impl Resolution<'_> {
 }
 
 /// What a link becomes that is followed if it leads out of `from`. `there` describes what it leads to.
-fn followed(from: &Path, path: &Path, there: Metadata) -> Result<Link, Error> {
+fn followed(from: &Path, path: &Path, there: Metadata) -> Result<Link, ResolveError> {
     let canonical = |path: &Path| {
-        path.canonicalize().map_err(|source| Error::Io {
+        path.canonicalize().map_err(|source| ResolveError::Io {
             path: path.into(),
             action: "reading",
             source,
@@ -331,7 +334,7 @@ fn followed(from: &Path, path: &Path, there: Metadata) -> Result<Link, Error> {
     }
     if canonical(path.parent().unwrap_or(path))?.starts_with(&to) {
         let message = "leads to a directory that contains the link, and cannot be followed";
-        return Err(Error::input(path, message));
+        return Err(ResolveError::input(path, message));
     }
     Ok(Link::Directory)
 }

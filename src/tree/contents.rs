@@ -8,6 +8,7 @@ use crate::formats::authenticode::Certificate;
 use crate::formats::el_torito::{Emulation, Platform};
 use crate::formats::fat;
 use crate::formats::iso9660::Identifiers;
+use crate::ground::spool::Decompressed;
 use crate::ground::time::Timestamp;
 
 /// Everything that goes into an image.
@@ -47,6 +48,8 @@ pub struct Contents {
     pub tables: Tables,
     /// What the user should know of the inputs.
     pub warnings: Vec<String>,
+    /// The files to which inputs were decompressed, which payloads come from. They are there while this is.
+    pub _decompressed: Vec<Decompressed>,
 }
 
 /// Which partition tables an image has.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::ground::read_at::Shared;
 use crate::ground::stamp::Stamp;
 
 /// The bytes of an extent.
@@ -10,6 +11,8 @@ use crate::ground::stamp::Stamp;
 pub enum Source {
     /// Held in memory.
     Bytes(Arc<[u8]>, Giver),
+    /// Given by code, read only when the image is written.
+    Given(Shared),
     /// Part of a host file, read only when the image is written.
     File {
         /// The host path.

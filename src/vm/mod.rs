@@ -34,7 +34,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::formats::authenticode::Certificate;
-use crate::output;
 
 pub use failure::Failure;
 #[cfg(feature = "inside")]
@@ -102,20 +101,5 @@ impl MachineError {
 impl From<MachineError> for String {
     fn from(error: MachineError) -> Self {
         error.to_string()
-    }
-}
-
-impl From<MachineError> for crate::manifest::error::Error {
-    fn from(error: MachineError) -> Self {
-        match error {
-            MachineError::Missing(_) | MachineError::Control(_) => Self::Failed(error.to_string()),
-            MachineError::Io { path, source } => Self::Io {
-                path,
-                action: "running a machine",
-                source,
-            },
-            MachineError::Failed(_) | MachineError::Written { .. } => Self::Verdict(error.to_string()),
-            MachineError::Interrupted(signal) => output::OutputError::Interrupted(signal).into(),
-        }
     }
 }

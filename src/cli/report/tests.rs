@@ -3,12 +3,12 @@
 use super::*;
 
 fn report(text: &str, diagnostics: Vec<Diagnostic>) -> String {
-    Report {
+    let report = Report {
         path: "m.toml".into(),
         text: text.into(),
         diagnostics,
-    }
-    .render(false)
+    };
+    render(&report, false)
 }
 
 #[test]

@@ -11,8 +11,7 @@ fn m4_two_entries_for_one_path_show_both_places() {
     for words in [
         "/x is put into the image twice",
         "manifest.toml:6:6",
-        "first put here",
-        "3 |",
+        "(line 3: first put here)",
     ] {
         assert!(error.contains(words), "{error}");
     }

@@ -9,9 +9,9 @@ use crate::formats::el_torito::{self, Emulation, Platform};
 use crate::formats::fat;
 use crate::formats::mbr;
 use crate::ground::read_at::{ReadAt, nonzero_span};
-use crate::manifest::error::Error;
 use crate::manifest::{self, At, Bios, BootEntry, InfoTable, Reference};
 use crate::resolve::Resolution;
+use crate::resolve::ResolveError;
 use crate::resolve::boot::Parts;
 use crate::resolve::host::read_whole;
 use crate::tree::contents::{BootBytes, BootImage, Esp};
@@ -31,7 +31,7 @@ struct Keys<'m> {
 
 impl Resolution<'_> {
     /// `[boot.bios]`.
-    pub(in crate::resolve) fn bios(&mut self, bios: &Bios, parts: &mut Parts) -> Result<(), Error> {
+    pub(in crate::resolve) fn bios(&mut self, bios: &Bios, parts: &mut Parts) -> Result<(), ResolveError> {
         let patch = bios.info_table.as_ref().and_then(|table| patch(*table.get_ref()));
         if let Some(image) = &bios.image {
             let keys = Keys {
@@ -64,7 +64,7 @@ impl Resolution<'_> {
     }
 
     /// `[[boot.entry]]`; none when it was reported.
-    pub(in crate::resolve) fn entry(&mut self, entry: &BootEntry) -> Result<Option<BootImage>, Error> {
+    pub(in crate::resolve) fn entry(&mut self, entry: &BootEntry) -> Result<Option<BootImage>, ResolveError> {
         let keys = Keys {
             image: &entry.image,
             emulation: emulation(entry.emulation.as_ref()),
@@ -76,7 +76,7 @@ impl Resolution<'_> {
     }
 
     /// A boot image by the rules of its platform and emulation; none when it was reported.
-    fn boot_image(&mut self, keys: &Keys<'_>, platform: Platform) -> Result<Option<BootImage>, Error> {
+    fn boot_image(&mut self, keys: &Keys<'_>, platform: Platform) -> Result<Option<BootImage>, ResolveError> {
         let Some(id) = self.reference(keys.image)? else {
             return Ok(None);
         };
@@ -158,9 +158,9 @@ impl Resolution<'_> {
     }
 
     /// The first `length` bytes of a payload that has so many.
-    fn first_bytes(&self, id: PayloadId, length: u64) -> Result<Vec<u8>, Error> {
+    fn first_bytes(&self, id: PayloadId, length: u64) -> Result<Vec<u8>, ResolveError> {
         let (bytes, path) = self.open(id)?;
-        bytes.read_vec_at(0, length).map_err(|source| Error::Io {
+        bytes.read_vec_at(0, length).map_err(|source| ResolveError::Io {
             path,
             action: "reading",
             source,
@@ -168,11 +168,11 @@ impl Resolution<'_> {
     }
 
     /// The byte behind the last of a payload that is not zero.
-    fn content_end(&self, id: PayloadId) -> Result<u64, Error> {
+    fn content_end(&self, id: PayloadId) -> Result<u64, ResolveError> {
         let payload = self.tree.payload(id);
         let (bytes, path) = self.open(id)?;
         let span = nonzero_span(bytes.as_ref(), 0, payload.length);
-        let span = span.map_err(|source| Error::Io {
+        let span = span.map_err(|source| ResolveError::Io {
             path,
             action: "reading",
             source,
@@ -191,7 +191,7 @@ impl Resolution<'_> {
     }
 
     /// A ready FAT volume: its own index is read, so that the plan can name what is in it.
-    pub(in crate::resolve) fn ready_esp(&mut self, image: &At<Reference>) -> Result<Option<Esp>, Error> {
+    pub(in crate::resolve) fn ready_esp(&mut self, image: &At<Reference>) -> Result<Option<Esp>, ResolveError> {
         let Some(payload) = self.reference(image)? else {
             return Ok(None);
         };
@@ -215,7 +215,7 @@ impl Resolution<'_> {
         }
         self.doubts(image, &contents, bytes.as_ref());
         let claims = fat_extents(&contents, 0, 1);
-        let extents = with_unclaimed(settle(claims), bytes.as_ref(), 0, length).map_err(|source| Error::Io {
+        let extents = with_unclaimed(settle(claims), bytes.as_ref(), 0, length).map_err(|source| ResolveError::Io {
             path,
             action: "reading",
             source,

@@ -3,8 +3,8 @@
 use crate::formats::recognise::Form;
 use crate::ground::read_at::ReadAt;
 use crate::manifest::MenuEntry;
-use crate::manifest::error::Error;
 use crate::resolve::Resolution;
+use crate::resolve::ResolveError;
 
 /// An initrd in the image.
 pub(in crate::resolve) struct Initrd {
@@ -16,7 +16,7 @@ pub(in crate::resolve) struct Initrd {
 
 impl Resolution<'_> {
     /// Those of an entry, in their order. An empty one is an error, and one that no kernel knows is told.
-    pub(super) fn initrds(&mut self, entry: &MenuEntry) -> Result<Vec<Initrd>, Error> {
+    pub(super) fn initrds(&mut self, entry: &MenuEntry) -> Result<Vec<Initrd>, ResolveError> {
         let mut initrds = Vec::new();
         for named in &entry.initrd {
             let Some((payload, path)) = self.boot_file(named)? else {

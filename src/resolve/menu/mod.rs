@@ -7,14 +7,14 @@ mod words;
 
 use crate::facts::MenuFacts;
 use crate::formats::pe::Machine;
-use crate::manifest::error::Error;
 use crate::manifest::{Action, At, Firmware, MenuEntry, Reference};
+use crate::resolve::ResolveError;
 use crate::tree::{Attributes, Conflict, Kind, NodeId, PayloadId, ROOT};
 
 use super::Resolution;
 use super::loader;
 pub(super) use initrd::Initrd;
-pub(super) use program::Kernel;
+pub(super) use program::{BiosProgram, Kernel};
 
 /// Which firmware can start an entry, or is to be able to start the image, in the order of [`Firmware::ALL`].
 pub(super) type Starts = [bool; Firmware::ALL.len()];
@@ -66,8 +66,8 @@ pub(super) enum Start {
     },
     /// A program for each kind of firmware.
     Programs {
-        /// For a BIOS: its path and its length in bytes.
-        bios: Option<(Vec<u8>, u64)>,
+        /// For a BIOS.
+        bios: Option<BiosProgram>,
         /// For UEFI on one processor each.
         efi: Vec<(Machine, Vec<u8>)>,
     },
@@ -77,7 +77,7 @@ pub(super) enum Start {
 
 impl<'d> Resolution<'d> {
     /// Reads what the menu names and puts it into the tree. What cannot be used is said, and its entry is left out.
-    pub(super) fn menu(&mut self) -> Result<Menu<'d>, Error> {
+    pub(super) fn menu(&mut self) -> Result<Menu<'d>, ResolveError> {
         let document = self.document;
         let manifest = &document.manifest;
         let titles = || manifest.menu.iter().map(|entry| entry.get_ref().shown_title());
@@ -101,7 +101,7 @@ impl<'d> Resolution<'d> {
     }
 
     /// What an entry starts, and who can start it. `None` if it starts nothing, which has been said.
-    fn menu_entry(&mut self, said: &'d MenuEntry) -> Result<Option<Entry<'d>>, Error> {
+    fn menu_entry(&mut self, said: &'d MenuEntry) -> Result<Option<Entry<'d>>, ResolveError> {
         let initrds = self.initrds(said)?;
         let found = match (&said.action, &said.kernel) {
             (Some(action), _) => Some((Start::Action(*action.get_ref()), None)),
@@ -202,7 +202,7 @@ impl<'d> Resolution<'d> {
     }
 
     /// A file of the menu: where `iso:/` leads, else from the host to `/boot/NAME`.
-    fn boot_file(&mut self, path: &At<Reference>) -> Result<Option<(PayloadId, Vec<u8>)>, Error> {
+    fn boot_file(&mut self, path: &At<Reference>) -> Result<Option<(PayloadId, Vec<u8>)>, ResolveError> {
         let Some(payload) = self.reference(path)? else {
             return Ok(None);
         };

@@ -4,10 +4,18 @@ use super::{Starts, kernel, processor};
 use crate::formats::pe::Machine;
 use crate::ground::decompress::Compression;
 use crate::look::inspect;
-use crate::manifest::error::Error;
 use crate::manifest::{At, Firmware, MenuEntry, Reference};
 use crate::resolve::Resolution;
+use crate::resolve::ResolveError;
 use crate::tree::PayloadId;
+
+/// A program for BIOS in the image.
+pub(in crate::resolve) struct BiosProgram {
+    /// Where it is.
+    pub(in crate::resolve) path: Vec<u8>,
+    /// In bytes.
+    pub(in crate::resolve) length: u64,
+}
 
 /// A kernel in the image.
 pub(in crate::resolve) struct Kernel {
@@ -25,7 +33,7 @@ impl Resolution<'_> {
         &mut self,
         path: &At<Reference>,
         entry: &MenuEntry,
-    ) -> Result<Option<(Kernel, Starts)>, Error> {
+    ) -> Result<Option<(Kernel, Starts)>, ResolveError> {
         let Some(payload) = self.reference(path)? else {
             return Ok(None);
         };
@@ -58,7 +66,11 @@ impl Resolution<'_> {
     }
 
     /// Some distributions compress the kernel for 64-bit ARM with gzip, which UEFI does not start: it goes into the image decompressed.
-    fn uncompressed_kernel(&mut self, path: &At<Reference>, payload: PayloadId) -> Result<Option<PayloadId>, Error> {
+    fn uncompressed_kernel(
+        &mut self,
+        path: &At<Reference>,
+        payload: PayloadId,
+    ) -> Result<Option<PayloadId>, ResolveError> {
         let name = path.get_ref();
         let bytes = self.open(payload)?.0;
         let start = bytes.read_vec_at(0, bytes.size().min(16)).unwrap_or_default();
@@ -86,7 +98,7 @@ impl Resolution<'_> {
     }
 
     /// A program for BIOS: anything but what is known to be no such program.
-    pub(super) fn bios_program(&mut self, path: &At<Reference>) -> Result<Option<((Vec<u8>, u64), Starts)>, Error> {
+    pub(super) fn bios_program(&mut self, path: &At<Reference>) -> Result<Option<(BiosProgram, Starts)>, ResolveError> {
         let Some((payload, place)) = self.boot_file(path)? else {
             return Ok(None);
         };
@@ -108,11 +120,14 @@ impl Resolution<'_> {
             return Ok(None);
         }
         let by = Firmware::ALL.map(|firmware| firmware == Firmware::Bios);
-        Ok(Some(((place, length), by)))
+        Ok(Some((BiosProgram { path: place, length }, by)))
     }
 
     /// Programs for UEFI, one for each processor: for which, where, and who can start it.
-    pub(super) fn efi_programs(&mut self, paths: &[At<Reference>]) -> Result<Vec<(Machine, Vec<u8>, Starts)>, Error> {
+    pub(super) fn efi_programs(
+        &mut self,
+        paths: &[At<Reference>],
+    ) -> Result<Vec<(Machine, Vec<u8>, Starts)>, ResolveError> {
         let mut programs: Vec<(Machine, Vec<u8>, Starts)> = Vec::new();
         for path in paths {
             let Some((payload, place)) = self.boot_file(path)? else {

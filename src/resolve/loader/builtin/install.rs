@@ -7,8 +7,8 @@ use crate::facts::menu_file;
 use crate::formats::el_torito::{Emulation, Platform};
 use crate::ground::text;
 use crate::manifest::Firmware;
-use crate::manifest::error::Error;
 use crate::resolve::Resolution;
+use crate::resolve::ResolveError;
 use crate::resolve::boot::Parts;
 use crate::resolve::host::read_whole;
 use crate::resolve::menu::{Menu, processor};
@@ -75,7 +75,7 @@ impl Resolution<'_> {
     }
 
     /// What the menu starts under UEFI on a 64-bit PC, read as `inspect` reads it.
-    pub(in crate::resolve) fn menu_programs(&self) -> Result<Vec<MenuProgram>, Error> {
+    pub(in crate::resolve) fn menu_programs(&self) -> Result<Vec<MenuProgram>, ResolveError> {
         let file = |path: &[u8]| {
             let names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty());
             match self.tree.node(self.tree.find(names)?).kind {

@@ -23,12 +23,11 @@ pub(in crate::resolve) fn judge(resolution: &mut Resolution<'_>, entry: &mut Ent
         }
         (
             Start::Programs {
-                bios: Some((_, length)),
-                ..
+                bios: Some(program), ..
             },
             _,
             Some(path),
-        ) => resolution.size_of_program(path, *length),
+        ) => resolution.size_of_program(path, program.length),
         _ => {}
     }
 }

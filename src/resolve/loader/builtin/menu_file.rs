@@ -84,7 +84,7 @@ fn lines(entry: &Entry<'_>, image: Starts) -> Vec<(&'static str, Vec<u8>)> {
             lines.extend(initrds.iter().map(|initrd| ("initrd", initrd.path.clone())));
         }
         Start::Programs { bios, efi } => {
-            lines.extend(bios.iter().map(|(path, _)| ("bios", path.clone())));
+            lines.extend(bios.iter().map(|program| ("bios", program.path.clone())));
             let is_one = entry.said.efi.len() == 1;
             let efi = efi.iter().map(|(machine, path)| match is_one {
                 true => ("efi", path.clone()),

@@ -13,7 +13,9 @@ use crate::formats::pe::Machine;
 
 pub(in crate::resolve) use install::install;
 pub(in crate::resolve) use limits::judge;
-pub use menu_file::{MenuFile, MenuFileEntry, render};
+#[cfg(feature = "inside")]
+pub use menu_file::MenuFileEntry;
+pub use menu_file::{MenuFile, render};
 pub use title::shows;
 pub(in crate::resolve) use words::{warn_of_line, warn_of_titles};
 

@@ -1,0 +1,217 @@
+//! Why there is no image, or nothing to say of one. The errors of the rooms are composed here; whoever knows the manifest's key adds it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::ground::text::visible_path;
+use crate::look::inspect::InspectError;
+use crate::look::open::OpenError;
+use crate::manifest::diagnostic::{Diagnostic, Report};
+use crate::manifest::{At, Document, ManifestError};
+use crate::output::OutputError;
+use crate::plan::PlanError;
+use crate::resolve::ResolveError;
+
+/// Why there is no image, or nothing to say of one.
+///
+/// ```
+/// use isobuild::{Builder, Error};
+///
+/// let error = Builder::new("a volume id of far more than 32 bytes").build().unwrap_err();
+/// let Error::Manifest(faults) = error else { panic!("{error}") };
+/// assert!(faults.iter().next().unwrap().message.contains("32"));
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The manifest is wrong, or what it names does not fit: every fault.
+    #[error(transparent)]
+    Manifest(Faults),
+    /// An input is missing, unreadable, of the wrong digest or of the wrong form.
+    #[error("{}: {message}", visible_path(.path))]
+    Input {
+        /// The input.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Reading failed on the way.
+    #[error("{}: {action}: {source}", visible_path(.path))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was being done.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An input did not hold still.
+    #[error("{path:?} changed while the image was built: {what}")]
+    Changed {
+        /// The input.
+        path: PathBuf,
+        /// In what.
+        what: String,
+    },
+    /// What goes in does not make an image: more than a format can hold.
+    #[error("{}: {source}", visible_path(.path))]
+    Plan {
+        /// The manifest.
+        path: PathBuf,
+        /// What cannot be laid out.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Writing failed.
+    #[error(transparent)]
+    Write(#[from] OutputError),
+}
+
+impl Error {
+    fn input(path: &Path, message: impl Into<String>) -> Self {
+        Self::Input {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+
+    /// An image that cannot be planned, at the key that it is about if there is one.
+    pub(super) fn planned(error: PlanError, document: &Document) -> Self {
+        let uefi = document.manifest.boot.uefi.as_ref();
+        let (PlanError::Fat(_), Some(uefi)) = (&error, uefi) else {
+            return Self::Plan {
+                path: document.path.clone(),
+                source: Box::new(error),
+            };
+        };
+        let size = uefi.get_ref().size.as_ref().and_then(At::span);
+        let (span, label) = match size {
+            Some(size) => (Some(size), "this size"),
+            None => (uefi.span(), "this ESP"),
+        };
+        Self::Manifest(Faults(Box::new(Report {
+            path: document.path.clone(),
+            text: document.text.clone(),
+            diagnostics: vec![Diagnostic::error(error.to_string(), span, label)],
+        })))
+    }
+
+    /// An image that cannot be described.
+    pub(crate) fn inspected(path: &Path, error: InspectError) -> Self {
+        match error {
+            InspectError::Io(source) => Self::Io {
+                path: path.into(),
+                action: "reading",
+                source,
+            },
+            other => Self::input(path, other.to_string()),
+        }
+    }
+
+    /// An image that cannot be opened.
+    pub(crate) fn opened(path: &Path, error: OpenError) -> Self {
+        match error {
+            OpenError::Hold(source) => Self::Io {
+                path: std::env::temp_dir(),
+                action: "decompressing to",
+                source,
+            },
+            error => Self::input(path, error.to_string()),
+        }
+    }
+}
+
+impl From<ManifestError> for Error {
+    fn from(error: ManifestError) -> Self {
+        match error {
+            ManifestError::Faults(report) => Self::Manifest(Faults(report)),
+            ManifestError::Unreadable { path, message } => Self::Input { path, message },
+        }
+    }
+}
+
+impl From<ResolveError> for Error {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::Manifest(report) => Self::Manifest(Faults(report)),
+            ResolveError::Input { path, message } => Self::Input { path, message },
+            ResolveError::Io { path, action, source } => Self::Io { path, action, source },
+            ResolveError::Changed { path, what } => Self::Changed { path, what },
+        }
+    }
+}
+
+/// Every fault of a manifest that was found in one run, in the order of its text.
+///
+/// ```
+/// use isobuild::{Error, Image};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("notes.toml");
+/// std::fs::write(&path, "volume_id = \"NOTES\"\nvolum_id = \"NOTES\"\n").unwrap();
+/// let Err(Error::Manifest(faults)) = Image::from_manifest(&path) else { panic!() };
+/// let fault = faults.iter().next().unwrap();
+/// let place = fault.place.unwrap();
+/// assert_eq!((place.line, place.column), (2, 1));
+/// assert_eq!(fault.help.as_deref(), Some("did you mean `volume_id`?"));
+/// ```
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", .0)]
+pub struct Faults(pub(crate) Box<Report>);
+
+impl Faults {
+    /// The manifest, as it was named.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = Fault> {
+        self.0.diagnostics.iter().map(|diagnostic| Fault {
+            message: diagnostic.message.clone(),
+            place: diagnostic.labels.first().map(|label| {
+                let (line, column) = self.0.place(label.span.start);
+                Place { line, column }
+            }),
+            help: diagnostic.help.clone(),
+        })
+    }
+}
+
+/// One fault.
+///
+/// ```
+/// let error = isobuild::Builder::new("LINK").link("", "/x").build().unwrap_err();
+/// let isobuild::Error::Manifest(faults) = error else { panic!("{error}") };
+/// let fault = faults.iter().next().unwrap();
+/// assert!(fault.message.contains("the target of a link"));
+/// assert_eq!(fault.place, None, "it did not come from a text");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fault {
+    /// What is wrong, in one line.
+    pub message: String,
+    /// Where, if it came from a text.
+    pub place: Option<Place>,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+/// A place in the text of a manifest.
+///
+/// ```
+/// let place = |fault: isobuild::Fault| fault.place.map(|place| (place.line, place.column));
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("m.toml");
+/// std::fs::write(&path, "\nvolume_id = 5\n").unwrap();
+/// let error = isobuild::Image::from_manifest(&path).unwrap_err();
+/// let isobuild::Error::Manifest(faults) = error else { panic!("{error}") };
+/// assert_eq!(faults.iter().next().and_then(place), Some((2, 13)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+}

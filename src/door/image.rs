@@ -1,0 +1,247 @@
+//! An image that is planned: every address decided, nothing written.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Error, Facts};
+use crate::facts::Description;
+use crate::formats::iso9660;
+use crate::manifest::diagnostic::Report;
+use crate::manifest::{self, Document};
+use crate::output::{self, Interrupt, OutputError};
+use crate::plan::{self, Late, Plan};
+use crate::resolve::{self, Environment};
+use crate::tree::source::Source;
+
+/// An image that is planned: every address is decided, and nothing is written. It says everything of itself that the finished image will.
+///
+/// ```
+/// use isobuild::{Builder, Cell, Firmware, Medium};
+///
+/// let image = Builder::new("NOTES").bytes("hello\n", "/hello.txt").build()?;
+/// let mut bytes = Vec::new();
+/// image.write_to(&mut bytes)?;
+/// assert_eq!(bytes.len() as u64, image.size());
+/// assert_eq!(&bytes[32_769..32_774], b"CD001");
+/// # Ok::<(), isobuild::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Image {
+    document: Document,
+    plan: Plan,
+    output: std::path::PathBuf,
+    report: Report,
+}
+
+impl Image {
+    /// The image of a manifest. Paths in it are relative to it. The variable `SOURCE_DATE_EPOCH` is the time that a manifest without one has.
+    ///
+    /// # Errors
+    /// Every fault of the manifest at once, or the first input that cannot be used.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("notes.toml");
+    /// std::fs::write(&path, "volume_id = \"NOTES\"\n[[files]]\ntext = \"hello\"\nto = \"/hello.txt\"\n").unwrap();
+    /// let image = isobuild::Image::from_manifest(&path)?;
+    /// assert_eq!(image.facts()?.volume_id(), "NOTES");
+    /// # Ok::<(), isobuild::Error>(())
+    /// ```
+    pub fn from_manifest(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let environment = Environment {
+            source_date_epoch: std::env::var_os("SOURCE_DATE_EPOCH"),
+            output: None,
+        };
+        Self::of(manifest::load(path.as_ref())?, &environment)
+    }
+
+    /// Reads what a manifest names, and plans.
+    pub(crate) fn of(document: Document, environment: &Environment) -> Result<Self, Error> {
+        let resolved = resolve::resolve(&document, environment)?;
+        match plan::plan(resolved.contents) {
+            Ok(plan) => Ok(Self {
+                document,
+                plan,
+                output: resolved.output,
+                report: resolved.report,
+            }),
+            Err(error) => Err(Error::planned(error, &document)),
+        }
+    }
+
+    /// In bytes.
+    pub fn size(&self) -> u64 {
+        self.plan.size()
+    }
+
+    /// What the image will say of itself, but for a sum of its own bytes (`iso.implant_md5`).
+    ///
+    /// # Errors
+    /// [`Error::Plan`] names a fault of this crate.
+    ///
+    /// ```
+    /// use isobuild::{Builder, Menu};
+    ///
+    /// let image = Builder::new("MENU").menu(Menu::reboot()).build()?;
+    /// let facts = image.facts()?;
+    /// assert!(facts.boots("uefi-usb".parse().unwrap()));
+    /// # Ok::<(), isobuild::Error>(())
+    /// ```
+    pub fn facts(&self) -> Result<Facts, Error> {
+        self.describe(&Late::default()).map(Facts)
+    }
+
+    /// What a person should know before using the image.
+    ///
+    /// ```
+    /// let image = isobuild::Builder::new("EMPTY").build()?;
+    /// assert!(image.warnings()[0].contains("the image is empty"));
+    /// # Ok::<(), isobuild::Error>(())
+    /// ```
+    pub fn warnings(&self) -> Vec<String> {
+        self.plan.warnings()
+    }
+
+    /// Writes the image to a file, which is at any instant absent, old or complete. `progress` learns how many of how many bytes are done;
+    /// what the image says of its own bytes takes a pass over them before, each of which begins at 0.
+    ///
+    /// # Errors
+    /// [`Error::Write`], also if an input has changed since.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("notes.iso");
+    /// let image = isobuild::Builder::new("NOTES").bytes("hello\n", "/hello.txt").build()?;
+    /// image.write_file(&path, |_done, _total| {})?;
+    /// assert_eq!(isobuild::inspect(&path)?.size(), image.size());
+    /// # Ok::<(), isobuild::Error>(())
+    /// ```
+    pub fn write_file(&self, path: impl AsRef<Path>, mut progress: impl FnMut(u64, u64) + Send) -> Result<(), Error> {
+        self.write(path.as_ref(), false, &mut progress, &Interrupt::default())?;
+        Ok(())
+    }
+
+    /// Writes the image to anything, from the first byte to the last.
+    ///
+    /// # Errors
+    /// [`Error::Io`] is the writer's; others are those of [`write_file`](Self::write_file).
+    pub fn write_to(&self, mut out: impl Write) -> Result<(), Error> {
+        self.stream(Path::new("image"), &mut out, &mut |_, _| {}, &Interrupt::default())
+            .map(drop)
+    }
+
+    /// The manifest.
+    pub(crate) fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// Where the manifest says that the image is to be written.
+    pub(crate) fn output(&self) -> &Path {
+        &self.output
+    }
+
+    /// What the user should know, by places in the manifest.
+    pub(crate) fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Where all bytes come from.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.plan.sources()
+    }
+
+    /// Everything, every extent included.
+    pub(crate) fn describe(&self, late: &Late) -> Result<Description, Error> {
+        let described = self.plan.describe(late);
+        described.map_err(|error| Error::planned(error, &self.document))
+    }
+
+    /// All but what grows with the tree.
+    pub(crate) fn brief(&self, late: &Late) -> Result<Description, Error> {
+        let described = self.plan.brief(late);
+        described.map_err(|error| Error::planned(error, &self.document))
+    }
+
+    /// Writes the image unless the file has exactly these bytes. The results are what the passes have found, and the digest of the whole if
+    /// it is wanted.
+    pub(crate) fn write(
+        &self,
+        target: &Path,
+        digest: bool,
+        progress: &mut Progress<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<(Late, Option<[u8; 32]>), Error> {
+        let late = self.late(target, progress, interrupt)?;
+        let total = self.size();
+        let mut sha256 = None;
+        if !output::is_written(target, total, self.plan.pieces(&late), interrupt)? {
+            let mut update = |done| progress(done, total);
+            let pieces = self.plan.pieces(&late);
+            sha256 = output::write(target, total, pieces, digest, &mut update, interrupt)?.sha256;
+        } else if digest {
+            let mut sum = Sha256::new();
+            self.pass(target, &late, &mut |bytes| sum.update(bytes), progress, interrupt)?;
+            sha256 = Some(sum.finalize().into());
+        }
+        Ok((late, sha256))
+    }
+
+    /// Writes the image to anything. The `name` is for errors.
+    pub(crate) fn stream(
+        &self,
+        name: &Path,
+        out: &mut dyn Write,
+        progress: &mut Progress<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Late, Error> {
+        let late = self.late(name, progress, interrupt)?;
+        let mut failed: Option<io::Error> = None;
+        let mut take = |bytes: &[u8]| {
+            if failed.is_none() {
+                failed = out.write_all(bytes).err();
+            }
+        };
+        self.pass(name, &late, &mut take, progress, interrupt)?;
+        match failed.map_or_else(|| out.flush(), Err) {
+            Ok(()) => Ok(late),
+            Err(source) => Err(Error::Io {
+                path: name.into(),
+                action: "writing",
+                source,
+            }),
+        }
+    }
+
+    /// What the image says of its own bytes takes a pass over them each, the list first: the MD5 is of its bytes too.
+    fn late(&self, name: &Path, progress: &mut Progress<'_>, interrupt: &Interrupt) -> Result<Late, OutputError> {
+        let mut late = Late::default();
+        if let Some(mut digests) = self.plan.digests() {
+            self.pass(name, &late, &mut |bytes| digests.update(bytes), progress, interrupt)?;
+            late.digests = Some(digests.finish());
+        }
+        if self.plan.wants_media_md5() {
+            let mut summing = iso9660::Summing::new(self.size());
+            self.pass(name, &late, &mut |bytes| summing.update(bytes), progress, interrupt)?;
+            late.media_md5 = Some(summing.finish());
+        }
+        Ok(late)
+    }
+
+    fn pass(
+        &self,
+        name: &Path,
+        late: &Late,
+        take: &mut dyn FnMut(&[u8]),
+        progress: &mut Progress<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<(), OutputError> {
+        let total = self.size();
+        let mut update = |done| progress(done, total);
+        output::digest(name, total, self.plan.pieces(late), take, &mut update, interrupt)
+    }
+}
+
+/// Learns how many of how many bytes are done; each pass begins at 0.
+pub(crate) type Progress<'p> = dyn FnMut(u64, u64) + Send + 'p;
