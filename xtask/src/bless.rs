@@ -1,9 +1,11 @@
 //! `cargo xtask bless`: what is built now becomes what is expected.
 //!
 //! For each example: the pins of its inputs, `plan.txt` (the text of `isobuild plan`) and `image.sha256`. `test.toml` is
-//! written by hand and stays: it is the word against which the others are read. And the JSON of facts, `src/plan/tests/facts.json`.
+//! written by hand and stays: it is the word against which the others are read. And the JSON of facts, `src/plan/tests/facts.json`, and the
+//! public names of the library, `src/door/names.txt`.
 
 use crate::inputs;
+use crate::names;
 use crate::shell;
 use qemu_tests::example::{Example, build};
 use qemu_tests::pins::{self, Inputs, State};
@@ -20,6 +22,7 @@ pub(crate) fn run(name: Option<&str>) -> Result<(), String> {
         Some(name) => vec![name.to_owned()],
         None => {
             json()?;
+            names::bless()?;
             workspace::examples()?
         }
     };

@@ -3,7 +3,7 @@
 //! Every step runs, whatever became of the one before, so that one run shows all there is to repair. The last line counts:
 //! the tests of every test program by their own closing lines, and each other step as one.
 
-use crate::{fuzz, inputs, licences, loader, setup, shell};
+use crate::{fuzz, inputs, licences, loader, names, setup, shell};
 use qemu_tests::suite::FULL_VARIABLE;
 use qemu_tests::workspace;
 use std::io::{BufRead, BufReader, Write};
@@ -40,9 +40,10 @@ const LOADER: [&str; 4] = [
 const FUZZ: [&str; 4] = ["--manifest-path", "xtask/fuzz/Cargo.toml", "--target-dir", "target"];
 
 /// What needs nothing but Rust.
-const CHECK: [Step; 7] = [
+const CHECK: [Step; 8] = [
     ("fmt", fmt),
     ("clippy", clippy),
+    ("names", || names::check().map(|()| Outcome::Passed)),
     ("doc", doc),
     ("unit tests", || test(&UNIT_TESTS, &[])),
     ("loader tests", loader_tests),
@@ -51,10 +52,11 @@ const CHECK: [Step; 7] = [
 ];
 
 /// What comes before the tests that boot.
-const CI: [Step; 11] = [
+const CI: [Step; 12] = [
     ("setup", || setup::run(false).map(|()| Outcome::Passed)),
     ("fmt", fmt),
     ("clippy", clippy),
+    ("names", || names::check().map(|()| Outcome::Passed)),
     ("doc", doc),
     ("loader tests", loader_tests),
     ("loader", || loader::check(false).map(|()| Outcome::Passed)),
@@ -155,9 +157,35 @@ fn clippy() -> Result<Outcome, String> {
     let loader: Vec<&str> = [&["clippy"], &LOADER[..], &["--lib", "--tests"], &deny].concat();
     cargo(&loader)?;
     cargo(&[&["clippy"], &FUZZ[..], &["--all-targets"], &deny].concat())?;
-    // As it is installed: what only tests use is dead there.
+    // As it is installed: what only tests use is dead there. Then as a library.
     cargo(&[&["clippy", "--package", "isobuild"], &deny[..]].concat())?;
+    let library = ["clippy", "--package", "isobuild", "--no-default-features"];
+    cargo(&[&library[..], &deny[..]].concat())?;
+    cargo(&[&library[..], &["--features", "vm"], &deny[..]].concat())?;
+    without_the_command_line()?;
     cargo(&[&["clippy", "--workspace", "--all-targets"], &deny[..]].concat())
+}
+
+/// The library alone brings no crate that is for the command line or for machines.
+fn without_the_command_line() -> Result<(), String> {
+    const NOT_THERE: [&str; 5] = ["annotate-snippets", "clap", "indicatif", "regex", "signal-hook"];
+    let mut cargo = cargo_command();
+    cargo.args([
+        "tree",
+        "--package",
+        "isobuild",
+        "--no-default-features",
+        "--edges",
+        "normal",
+    ]);
+    let tree = shell::output(cargo.args(["--prefix", "none", "--locked"]))?;
+    let tree = String::from_utf8_lossy(&tree);
+    let names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    match NOT_THERE.iter().find(|name| names.contains(name)) {
+        Some(name) => Err(format!("isobuild without its default features depends on {name}")),
+        None if !names.contains(&"sha2") => Err("cargo tree does not list what it should".into()),
+        None => Ok(()),
+    }
 }
 
 fn doc() -> Result<Outcome, String> {

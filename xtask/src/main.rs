@@ -17,6 +17,7 @@ mod fuzz;
 mod inputs;
 mod licences;
 mod loader;
+mod names;
 mod setup;
 mod shell;
 
