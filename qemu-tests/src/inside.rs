@@ -3,8 +3,8 @@
 use crate::example::Example;
 use crate::listing::{Entry, Listing, by_bsdtar, same};
 use crate::preserved::Attributes;
+use crate::suite::Test;
 use crate::{hash, pins, suite, workspace};
-use libtest_mimic::Trial;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
@@ -48,7 +48,7 @@ pub fn ls(image: &Path, path: &str) -> Result<Vec<Value>, String> {
 
 /// Tests of what `verb` gives back of a volume, which `read` is: the examples by their own lists, and images that other people built by
 /// what bsdtar makes of them.
-pub fn trials(verb: &str, read: fn(&Path, &str) -> Result<Listing, String>) -> Result<Vec<Trial>, String> {
+pub fn trials(verb: &str, read: fn(&Path, &str) -> Result<Listing, String>) -> Result<Vec<Test>, String> {
     let mut trials = Vec::new();
     for example in Example::all()? {
         let (name, missing) = (format!("{} {verb}", example.name), example.missing());

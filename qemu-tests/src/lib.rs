@@ -22,7 +22,7 @@
 //! - [`workspace`], [`tools`], [`pins`], [`hash`]: what is where, what has to be installed, which inputs are pinned.
 //! - [`suite`]: tests made from the examples, and what becomes of one that lacks a tool.
 //!
-//! The tests, in `tests/`:
+//! The tests, in `tests/all/`:
 //! - `boot.rs`: every cell of every example up to what it has to show.
 //! - `loader.rs`, `loader_faults.rs`: the built-in loader starts Linux and programs, shows its menu, and says why it cannot.
 //! - `judges.rs`: xorriso, isoinfo, bsdtar, 7z, pycdlib, mtools, fsck.vfat, sgdisk and sfdisk read every image.

@@ -15,7 +15,10 @@
 
 use crate::{hash, workspace};
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::SystemTime;
 
 /// The pins of one example, or of the tests themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,6 +158,23 @@ pub fn parse(text: &str) -> Result<Document, String> {
     toml::from_str(text).map_err(|e| e.to_string())
 }
 
+/// The SHA-256 of a file, found once as long as length and time stay: every group of tests asks.
+fn digest(path: &Path) -> Result<String, String> {
+    type Known = HashMap<(PathBuf, u64, SystemTime), String>;
+    static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+    let of = |error: std::io::Error| format!("{}: {error}", path.display());
+    let metadata = path.metadata().map_err(of)?;
+    let key = (path.to_owned(), metadata.len(), metadata.modified().map_err(of)?);
+    let mut known = KNOWN.lock().map_err(|error| error.to_string())?;
+    let known = known.get_or_insert_default();
+    if let Some(digest) = known.get(&key) {
+        return Ok(digest.clone());
+    }
+    let digest = hash::file(path)?;
+    known.insert(key, digest.clone());
+    Ok(digest)
+}
+
 impl Inputs {
     /// Every file with the package it comes from.
     pub fn files(&self) -> impl Iterator<Item = (&Package, &PinnedFile)> {
@@ -180,7 +200,7 @@ impl Inputs {
             if !path.is_file() {
                 missing.push(file.name.clone());
             } else if let Some(pin) = &file.sha256
-                && hash::file(&path)? != *pin
+                && digest(&path)? != *pin
             {
                 differ.push(file.name.clone());
             }

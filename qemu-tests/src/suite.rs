@@ -10,66 +10,53 @@ use std::time::{Duration, Instant};
 /// A test that takes longer is named with its time.
 const LONG: Duration = Duration::from_secs(5);
 
-/// What takes longest and has a shorter sibling: `cargo xtask ci --full` runs it, and whoever asks for it by name.
-const FULL: [&str; 43] = [
-    "a file of more than 4 GiB by UDF and by sections",
-    "Bochs bios-cd",
-    "Bochs bios-disk",
-    "copied to FAT uefi-aa64-usb",
-    "keys uefi-ia32-cd",
-    "keys uefi-aa64-cd",
-    "actions uefi-ia32-cd",
-    "actions uefi-aa64-cd",
-    "machine page uefi-ia32-cd",
-    "machine page uefi-aa64-cd",
-    "progress uefi-ia32-cd",
-    "progress uefi-aa64-cd",
-    "debian-installer bios-usb",
-    "debian-installer uefi-cd",
-    "debian-installer uefi-usb",
-    "debian-installer secure-boot-cd",
-    "h17 damaged UDF bridge",
-    "h17 damaged grub-rescue.iso",
-    "h17 damaged debian-installer",
-    "too little memory bios-usb",
-    "1 GiB bios-usb",
-    "1 GiB uefi-usb",
-    "a sector is lost uefi-usb",
-    "debian-installer loader bios-cd",
-    "debian-installer loader uefi-cd",
-    "debian-installer loader bios-usb",
-    "memtest86+: no loader",
-    "debian-installer",
-    "hello: boot catalog's checksum wrong",
-    "hello: BIOS entry not bootable",
-    "hello: UEFI entry not bootable",
-    "hello: UEFI entry counts 1",
-    "hello: MBR without boot code",
-    "hello: MBR without 55 AA",
-    "hello: primary GPT damaged",
-    "hello: both GPTs damaged",
-    "hello: ESP of another type",
-    "hello: GPT entry behind the last usable",
-    "hello: MBR alone, with an ESP",
-    "hello: MBR alone, with FAT",
-    "hello: MBR alone, entries overlap",
-    "hello: MBR alone, an empty type overlaps",
-    "hello: loader of another machine",
-];
-
 /// Set for `cargo xtask ci --full`.
 pub const FULL_VARIABLE: &str = "ISOBUILD_FULL";
 
+/// A test.
+pub struct Test {
+    name: String,
+    runs: Box<dyn FnOnce() -> Result<(), String> + Send>,
+    /// Why it is not run here, and counted as skipped.
+    skipped: Option<String>,
+    is_long: bool,
+}
+
+/// The tests of a group, or why they cannot be found.
+pub type Tests = Result<Vec<Test>, String>;
+
+impl Test {
+    /// The same, if it takes long and has a shorter sibling: `cargo xtask ci --full` runs it, and whoever asks for it by name.
+    #[must_use]
+    pub fn long_if(self, is_long: bool) -> Self {
+        Self { is_long, ..self }
+    }
+
+    /// See [`long_if`](Self::long_if).
+    #[must_use]
+    pub fn long(self) -> Self {
+        self.long_if(true)
+    }
+}
+
+/// Tests that all take long.
+pub fn long(tests: Vec<Test>) -> impl Iterator<Item = Test> {
+    tests.into_iter().map(Test::long)
+}
+
 /// A test. `missing` are the sentences that say what it lacks here.
-pub fn trial(name: String, missing: Vec<String>, test: impl FnOnce() -> Result<(), String> + Send + 'static) -> Trial {
-    if missing.is_empty() {
-        return Trial::test(name.clone(), move || timed(&name, test).map_err(Into::into));
-    }
+pub fn trial(name: String, missing: Vec<String>, test: impl FnOnce() -> Result<(), String> + Send + 'static) -> Test {
     let missing = missing.join("; ");
-    if !tools::required() {
-        eprintln!("skipped: {name}: {missing}");
+    let is_there = missing.is_empty();
+    Test {
+        name,
+        skipped: Some(missing.clone()).filter(|_| !is_there && !tools::required()),
+        runs: match is_there {
+            true => Box::new(test),
+            false => Box::new(move || Err(missing)),
+        },
+        is_long: false,
     }
-    Trial::test(name, move || Err(missing.into())).with_ignored_flag(!tools::required())
 }
 
 /// Says which tests take long, since the library that runs them does not.
@@ -86,16 +73,16 @@ fn timed(name: &str, test: impl FnOnce() -> Result<(), String>) -> Result<(), St
 pub type ProgramTest = (&'static str, &'static [&'static str], fn());
 
 /// Tests that run the program and judge what it leaves.
-pub fn program_tests(tests: &[ProgramTest]) -> Vec<Trial> {
+pub fn program_tests(tests: &[ProgramTest]) -> Vec<Test> {
     with_program(tests, None)
 }
 
 /// Tests that run the program on loop devices.
-pub fn loop_tests(tests: &[ProgramTest]) -> Vec<Trial> {
+pub fn loop_tests(tests: &[ProgramTest]) -> Vec<Test> {
     with_program(tests, loops::missing())
 }
 
-fn with_program(tests: &[ProgramTest], lacking: Option<String>) -> Vec<Trial> {
+fn with_program(tests: &[ProgramTest], lacking: Option<String>) -> Vec<Test> {
     let trial_of = |&(name, needs, test): &ProgramTest| {
         let mut missing = missing(needs);
         missing.extend(lacking.clone());
@@ -109,10 +96,13 @@ fn with_program(tests: &[ProgramTest], lacking: Option<String>) -> Vec<Trial> {
 }
 
 /// A test that has nothing to compare here, for this reason: named and counted as ignored, in continuous integration too.
-pub fn ignored(name: String, reason: &str) -> Trial {
-    eprintln!("skipped: {name}: {reason}");
-    let reason = reason.to_owned();
-    Trial::test(name, move || Err(reason.into())).with_ignored_flag(true)
+pub fn ignored(name: String, reason: &str) -> Test {
+    Test {
+        name,
+        runs: Box::new(|| Err("there is nothing to compare".to_owned())),
+        skipped: Some(reason.to_owned()),
+        is_long: false,
+    }
 }
 
 /// The sentences for those of these programs and files that are not there.
@@ -128,78 +118,123 @@ pub fn missing_inputs() -> Result<Vec<String>, String> {
     })
 }
 
-/// Runs the tests, at most two at a time: a guest takes a core.
-pub fn run(trials: Result<Vec<Trial>, String>) -> ExitCode {
-    run_at_once(2, &|_| false, trials)
+/// Tests of one kind: those of a file.
+pub struct Group {
+    name: &'static str,
+    tests: fn() -> Tests,
+    /// How many run at a time.
+    at_once: usize,
+    /// Says what they have found together.
+    after: fn(),
 }
 
-/// The same; those whose names are `long` run with `--full` too, and are counted as skipped without it.
-pub fn run_without(long: fn(&str) -> bool, trials: Result<Vec<Trial>, String>) -> ExitCode {
-    run_at_once(2, &long, trials)
+impl Group {
+    /// Tests that run two at a time: a guest takes a core.
+    pub const fn new(name: &'static str, tests: fn() -> Tests) -> Self {
+        Self {
+            name,
+            tests,
+            at_once: 2,
+            after: || {},
+        }
+    }
+
+    /// The same, one after the other.
+    #[must_use]
+    pub const fn in_turn(self) -> Self {
+        Self { at_once: 1, ..self }
+    }
+
+    /// The same, with something to say behind them.
+    #[must_use]
+    pub const fn and_then(self, after: fn()) -> Self {
+        Self { after, ..self }
+    }
+
+    /// Runs those that are asked for. False if one of them has failed.
+    fn run(&self, asked: &Arguments) -> Result<bool, String> {
+        let tests = (self.tests)()?;
+        if tests.is_empty() {
+            return Err("there are no tests".to_owned());
+        }
+        let is_asked = |name: &str| match &asked.filter {
+            Some(filter) if asked.exact => name == filter,
+            Some(filter) => name.contains(filter),
+            None => true,
+        };
+        let full = asked.filter.is_some() || std::env::var_os(FULL_VARIABLE).is_some();
+        let tests: Vec<Trial> = tests
+            .into_iter()
+            .map(|test| (format!("{}: {}", self.name, test.name), test))
+            .filter(|(name, _)| is_asked(name))
+            .map(|(name, test)| test.trial(name, full))
+            .collect();
+        if tests.is_empty() {
+            return Ok(true);
+        }
+        println!("\n--- {}", self.name);
+        let mut arguments = asked.clone();
+        arguments.test_threads = arguments.test_threads.or(Some(self.at_once));
+        let conclusion = libtest_mimic::run(&arguments, tests);
+        (self.after)();
+        Ok(!conclusion.has_failed())
+    }
 }
 
-/// Runs the tests one after the other.
-pub fn run_in_turn(trials: Result<Vec<Trial>, String>) -> ExitCode {
-    run_at_once(1, &|_| false, trials)
+impl Test {
+    /// As the library runs it; without `full` a long one is skipped.
+    fn trial(self, name: String, full: bool) -> Trial {
+        let Self {
+            runs, skipped, is_long, ..
+        } = self;
+        let too_long = (is_long && !full).then(|| "it is long, and `cargo xtask ci --full` runs it".to_owned());
+        let skipped = skipped.or(too_long);
+        if let Some(reason) = &skipped {
+            eprintln!("skipped: {name}: {reason}");
+        }
+        let timed_name = name.clone();
+        let run = move || timed(&timed_name, runs).map_err(Into::into);
+        Trial::test(name, run).with_ignored_flag(skipped.is_some())
+    }
 }
 
-fn run_at_once(threads: usize, long: &dyn Fn(&str) -> bool, trials: Result<Vec<Trial>, String>) -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads = arguments.test_threads.or(Some(threads));
-    match trials {
-        Ok(trials) if trials.is_empty() => {
-            eprintln!("error: this program has no tests");
-            ExitCode::FAILURE
-        }
-        Ok(trials) => {
-            let full = arguments.filter.is_some() || std::env::var_os(FULL_VARIABLE).is_some();
-            let trials =
-                trials.into_iter().map(
-                    |trial| match full || !(FULL.contains(&trial.name()) || long(trial.name())) {
-                        true => trial,
-                        false => {
-                            eprintln!(
-                                "skipped: {}: it is long, and `cargo xtask ci --full` runs it",
-                                trial.name()
-                            );
-                            trial.with_ignored_flag(true)
-                        }
-                    },
-                );
-            libtest_mimic::run(&arguments, trials.collect()).exit_code()
-        }
-        Err(reason) => {
-            eprintln!("error: {reason}");
-            ExitCode::FAILURE
-        }
+/// Runs the groups one after the other.
+pub fn run(groups: &[Group]) -> ExitCode {
+    let arguments = Arguments::from_args();
+    let mut is_good = true;
+    for group in groups {
+        is_good &= group.run(&arguments).unwrap_or_else(|reason| {
+            eprintln!("error: {}: {reason}", group.name);
+            false
+        });
+    }
+    match is_good {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
     use std::fs;
 
+    /// A file that the binary does not name would be content without a test having run.
     #[test]
-    fn every_test_program_is_one_of_the_package() {
-        let package = workspace::root().join("qemu-tests");
-        let manifest = fs::read_to_string(package.join("Cargo.toml")).unwrap();
-        let manifest: toml::Table = manifest.parse().unwrap();
-        let programs = manifest["test"].as_array().unwrap().iter();
-        let named: BTreeSet<String> = programs
-            .map(|program| {
-                assert_eq!(program["harness"].as_bool(), Some(false), "{program}");
-                program["name"].as_str().unwrap().to_owned()
-            })
-            .collect();
-        let files = fs::read_dir(package.join("tests"))
-            .unwrap()
-            .map(|file| file.unwrap().path());
-        let sources = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
-        let there: BTreeSet<String> = sources
-            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
-            .collect();
-        assert_eq!(named, there);
+    fn every_file_of_tests_is_a_group() {
+        let directory = workspace::root().join("qemu-tests/tests/all");
+        let main = fs::read_to_string(directory.join("main.rs")).unwrap();
+        let mut files = 0;
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            if path.extension().is_some_and(|extension| extension == "rs") && name != "main" {
+                files += 1;
+                assert!(main.contains(&format!("\nmod {name};\n")), "{name} is not a module");
+                let group = format!("Group::new(\"{name}\", {name}::tests)");
+                assert!(main.contains(&group), "{name} is not a group");
+            }
+        }
+        assert_eq!(files, main.matches("Group::new(").count());
     }
 }

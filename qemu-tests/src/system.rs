@@ -4,12 +4,12 @@ use crate::cpio::Archive;
 use crate::example::build;
 use crate::initramfs::Initramfs;
 use crate::pins::{self, Inputs};
+use crate::suite::Test;
 use crate::{suite, tools, workspace};
 use isobuild::inside::facts::cell::{Cell, Firmware, Medium};
 use isobuild::inside::vm::Guest;
 use isobuild::inside::vm::Machine;
 use isobuild::inside::vm::Scratch;
-use libtest_mimic::Trial;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -47,7 +47,7 @@ pub struct System {
 pub type LoaderTest = (&'static str, &'static [Cell], fn(&System, Cell) -> Result<(), String>);
 
 /// Tests of the loader, one for each cell. Each has a system of its own.
-pub fn trials(tests: &[LoaderTest]) -> Vec<Trial> {
+pub fn trials(tests: &[LoaderTest]) -> Vec<Test> {
     let mut trials = Vec::new();
     for &(name, cells, test) in tests {
         for &cell in cells {

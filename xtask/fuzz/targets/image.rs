@@ -30,7 +30,12 @@ fuzz_target!(|input: &[u8]| {
         }
     }
     if let Ok(described) = described {
-        let numbers = described.facts.partitions.iter().take(4).map(|partition| partition.number);
+        let numbers = described
+            .facts
+            .partitions
+            .iter()
+            .take(4)
+            .map(|partition| partition.number);
         let partitions: Vec<Item> = numbers.filter_map(|number| partition(&image, number).ok()).collect();
         contents(input, &partitions);
         let _ = digests::verify(&Sparse::new(input), &mut |_| {});

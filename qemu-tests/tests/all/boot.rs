@@ -1,0 +1,91 @@
+//! Boots every cell of every example until the serial port shows what the system itself shows.
+
+use isobuild::inside::facts::cell::{Cell, Firmware, Medium};
+use isobuild::inside::vm::Machine;
+use isobuild::inside::vm::Scratch;
+use qemu_tests::example::Example;
+use qemu_tests::system::needs;
+use qemu_tests::{suite, workspace};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Cells in which the example `debian-installer`, which takes longest, is booted without `--full`.
+const SHORT_OF_DEBIAN: [Cell; 2] = [
+    Cell {
+        firmware: Firmware::Bios,
+        medium: Medium::Cd,
+    },
+    Cell {
+        firmware: Firmware::SecureBoot,
+        medium: Medium::Usb,
+    },
+];
+
+pub(crate) fn tests() -> suite::Tests {
+    let mut trials = Vec::new();
+    for example in Example::all()?.into_iter().map(Arc::new) {
+        for cell in example.cells.clone() {
+            let mut missing = example.missing();
+            missing.extend(suite::missing(needs(cell.firmware)));
+            let name = format!("{} {cell}", example.name);
+            let example = Arc::clone(&example);
+            let is_long = example.name == "debian-installer" && !SHORT_OF_DEBIAN.contains(&cell);
+            trials.push(suite::trial(name, missing, move || boot(&example, cell)).long_if(is_long));
+        }
+        if example.cells.is_empty() {
+            let mut missing = example.missing();
+            missing.extend(suite::missing(needs(Firmware::Bios)));
+            let name = format!("{} does not boot, and says so", example.name);
+            trials.push(suite::trial(name, missing, move || no_boot(&example)));
+        }
+    }
+    Ok(trials)
+}
+
+/// A test that waits for a boot can fail: with what the firmware said, the command line to repeat it, and without a machine left.
+fn no_boot(example: &Example) -> Result<(), String> {
+    let logs = workspace::target().join(format!("qemu-tests/logs/{}-no-boot", example.name));
+    let mut guest = Machine::new(Firmware::Bios)
+        .medium(example.image()?, Medium::Cd)
+        .start(&logs)?;
+    let process = guest.process();
+    let Err(error) = guest.wait_for(&["login:"]) else {
+        return Err("it booted".to_owned());
+    };
+    let reason = error.to_string();
+    for part in ["No bootable device", "qemu-system-x86_64 -accel tcg", "picture: "] {
+        if !reason.contains(part) {
+            return Err(format!("{part:?} is not in\n{reason}"));
+        }
+    }
+    drop(guest);
+    match Path::new(&format!("/proc/{process}")).exists() {
+        true => Err(format!("QEMU runs on as process {process}")),
+        false => Ok(()),
+    }
+}
+
+fn boot(example: &Example, cell: Cell) -> Result<(), String> {
+    let scratch = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+    let medium = Scratch::new(example.image()?, cell.medium, scratch.path())?;
+    let logs = workspace::target().join(format!("qemu-tests/logs/{}-{cell}", example.name));
+    let mut expected: Vec<&str> = example.expect.iter().map(String::as_str).collect();
+    let answer = match cell.firmware {
+        Firmware::Bios => &example.answers.bios,
+        _ => &example.answers.uefi,
+    };
+    // The kernel's own word for it: firmware without keys would start the same loaders.
+    if cell.firmware == Firmware::SecureBoot {
+        expected.push("secureboot: Secure boot enabled");
+    }
+    // The installer's own words say nothing of where it came from, the firmware's log does.
+    let mut guest = Machine::new(cell.firmware).scratch(&medium).start(&logs)?;
+    if let Some(answer) = answer {
+        guest.wait_for(&[answer.after.as_str()])?;
+        guest.press(&answer.keys)?;
+    }
+    guest.wait_for(&expected)?;
+    guest.screendump()?;
+    drop(guest);
+    Ok(medium.check_unwritten()?)
+}
