@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a3_zeros_behind_are_padding_and_all_else_is_counted() {
+    fn zeros_behind_are_padding_and_all_else_is_counted() {
         for compression in ALL {
             let file = compressed(compression, b"text");
             for (more, text, left) in [

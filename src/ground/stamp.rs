@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn t15_each_field_of_a_stamp_is_compared() {
+    fn each_field_of_a_stamp_is_compared() {
         let stamp = Stamp {
             dev: 1,
             ino: 2,
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn t7_a_fifo_does_not_hang_the_open() {
+    fn a_fifo_does_not_hang_the_open() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("fifo");
         let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn t21_opening_keeps_the_access_time() {
+    fn opening_keeps_the_access_time() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         std::fs::write(&path, "content").unwrap();

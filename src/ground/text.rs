@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn h18_no_text_moves_the_cursor_or_hides_what_it_says() {
+    fn no_text_moves_the_cursor_or_hides_what_it_says() {
         for hidden in [
             '\u{1b}', '\u{7f}', '\u{9b}', '\u{61c}', '\u{feff}', '\u{2028}', '\u{2029}', '\u{202e}', '\u{2066}',
         ] {

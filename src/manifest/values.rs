@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn m8_image_paths_are_normalised() {
+    fn image_paths_are_normalised() {
         let path = |text: &str| {
             let path = image_path(text).unwrap();
             (path.components.join("/"), path.directory)
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn m14_source_date_epoch_is_a_number_or_an_error() {
+    fn source_date_epoch_is_a_number_or_an_error() {
         let read = |text: &str| source_date_epoch(Some(OsStr::new(text)));
         assert_eq!(source_date_epoch(None), Ok(None));
         assert_eq!(read("0"), Ok(Some(Timestamp::from_unix(0))));

@@ -205,7 +205,7 @@ fn pieces_that_make_no_image() {
 }
 
 #[test]
-fn t18_holes_of_a_source_stay_holes() {
+fn holes_of_a_source_stay_holes() {
     let host = TempDir::new().unwrap();
     let path = host.path().join("sparse");
     let file = fs::File::create_new(&path).unwrap();

@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn f8_regions_may_not_overlap() {
+    fn regions_may_not_overlap() {
         let room = vec![
             (What::GptHeader, 512, Where::At(512)),
             (What::GptEntries, 512, Where::At(1000)),

@@ -271,7 +271,7 @@ fn data_images_read_back_with_and_without_each_index() {
 }
 
 #[test]
-fn m11_boot_images_that_no_firmware_could_start_are_refused() {
+fn boot_images_that_no_firmware_could_start_are_refused() {
     let host = host();
     host.put("empty", b"");
     host.put("grub.img", &[0; 2555]);
@@ -300,7 +300,7 @@ fn m11_boot_images_that_no_firmware_could_start_are_refused() {
 }
 
 #[test]
-fn t19_dates_that_cannot_be_recorded_are_told() {
+fn dates_that_cannot_be_recorded_are_told() {
     let host = host();
     let path = host.0.path().join("tree/a");
     let file = fs::File::options().write(true).open(&path).unwrap();

@@ -28,7 +28,7 @@ const TESTS: &[suite::ProgramTest] = &[
         a_fault_of_the_esp_is_shown_at_its_key,
     ),
     ("the loader is written out and overwrites nothing", &[], the_loader),
-    ("d5 a reader that has gone is no error", &[], a_reader_that_has_gone),
+    ("a reader that has gone is no error", &[], a_reader_that_has_gone),
     (
         "a terminal shows progress after a second",
         &["script", "strace"],

@@ -119,7 +119,7 @@ fn udf() {
     same(&of_directory(&tree).unwrap(), &extracted(&image, "udf:").unwrap()).unwrap();
 }
 
-/// FAULTS H19: Rock Ridge names as no writer writes them.
+/// Rock Ridge names as no writer writes them.
 fn names_that_lead_out() {
     let dir = tempfile::tempdir_in(workspace::target()).unwrap();
     let tree = dir.path().join("tree");

@@ -12,30 +12,18 @@ pub(crate) fn tests() -> suite::Tests {
 }
 
 const TESTS: &[suite::ProgramTest] = &[
+    ("inputs without permission", &["setpriv"], inputs_without_permission),
+    ("a read error in the middle", &["strace"], a_read_error_in_the_middle),
+    ("a directory that changes", &["strace"], a_directory_that_changes),
     (
-        "t11 inputs without permission",
-        &["setpriv"],
-        t11_inputs_without_permission,
-    ),
-    (
-        "t12 a read error in the middle",
+        "a signal while an input hangs",
         &["strace"],
-        t12_a_read_error_in_the_middle,
-    ),
-    (
-        "t16 a directory that changes",
-        &["strace"],
-        t16_a_directory_that_changes,
-    ),
-    (
-        "t21 a signal while an input hangs",
-        &["strace"],
-        t21_a_signal_while_an_input_hangs,
+        a_signal_while_an_input_hangs,
     ),
 ];
 
 /// All of them at once, as far as anybody reads. Root may read everything, so the program runs as nobody.
-fn t11_inputs_without_permission() {
+fn inputs_without_permission() {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name);
     fs::create_dir_all(at("tree/closed")).unwrap();
@@ -72,7 +60,7 @@ fn t11_inputs_without_permission() {
 }
 
 /// A sector of the payload is lost, whichever of the calls reads it: what one cannot read the other is asked for.
-fn t12_a_read_error_in_the_middle() {
+fn a_read_error_in_the_middle() {
     let place = Place::new();
     let payload = place.at("payload.bin");
     for old in [false, true] {
@@ -121,7 +109,7 @@ fn held_up(place: &Place, arguments: &[&str], sign: &str, meanwhile: impl FnOnce
 }
 
 /// A name comes or goes between the two looks at a directory: not a tree that ever was.
-fn t16_a_directory_that_changes() {
+fn a_directory_that_changes() {
     let place = Place::new();
     let tree = place.at("tree");
     fs::create_dir(&tree).unwrap();
@@ -152,7 +140,7 @@ fn t16_a_directory_that_changes() {
 }
 
 /// A network that stalls: the first read takes ten seconds, and Ctrl-C is not to wait for the whole file.
-fn t21_a_signal_while_an_input_hangs() {
+fn a_signal_while_an_input_hangs() {
     let place = Place::new();
     place.reset(true);
     let payload = place.at("payload.bin");

@@ -24,8 +24,8 @@ type Judge = fn(&Value) -> Result<(), String>;
 pub(crate) fn tests() -> suite::Tests {
     let mut trials = suite::program_tests(&[
         ("odd tree plan and inspect agree", &[], odd_tree),
-        ("h18 names cannot write on the terminal", &[], h18_names),
-        ("h24 what is no image is refused by name", &["mkfifo"], h24_no_image),
+        ("names cannot write on the terminal", &[], names),
+        ("what is no image is refused by name", &["mkfifo"], no_image),
     ]);
     for example in Example::all()?.into_iter().map(Arc::new) {
         let (name, missing) = (format!("{} plan and inspect agree", example.name), example.missing());
@@ -236,7 +236,7 @@ fn odd_tree() {
 }
 
 /// What a terminal would obey is escaped in the text; the JSON has every byte of the name.
-fn h18_names() {
+fn names() {
     const NAMES: [&[u8]; 6] = [
         b"escape \x1b[2J",
         b"new\nline",
@@ -299,7 +299,7 @@ fn unescaped(path: &str) -> Vec<u8> {
     bytes
 }
 
-fn h24_no_image() {
+fn no_image() {
     let dir = tempfile::tempdir_in(workspace::target()).unwrap();
     let at = |name: &str| dir.path().join(name);
     fs::write(at("empty"), "").unwrap();

@@ -1,4 +1,4 @@
-//! Ten thousand damaged images, ours and Debian's: `inspect` and `ls` neither fall nor read without end nor take much memory (row H17).
+//! Ten thousand damaged images, ours and Debian's: `inspect` and `ls` neither fall nor read without end nor take much memory.
 
 use crate::MEMORY;
 use isobuild::inside::facts::{Description, What};
@@ -23,12 +23,12 @@ pub(crate) fn tests() -> suite::Tests {
         .into_iter()
         .filter(|example| example.missing().is_empty())
     {
-        let name = format!("h17 damaged {}", example.name);
+        let name = format!("damaged {}", example.name);
         let is_long = example.name == "debian-installer";
         trials.push(suite::trial(name, Vec::new(), move || damage(example.image()?)).long_if(is_long));
     }
     trials.push(suite::trial(
-        "h17 damaged odd tree".to_owned(),
+        "damaged odd tree".to_owned(),
         workspace::isobuild().err().into_iter().collect(),
         || {
             let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
@@ -37,7 +37,7 @@ pub(crate) fn tests() -> suite::Tests {
     ));
     trials.push(
         suite::trial(
-            "h17 damaged UDF bridge".to_owned(),
+            "damaged UDF bridge".to_owned(),
             suite::missing(&["genisoimage"]),
             || {
                 let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
@@ -48,9 +48,7 @@ pub(crate) fn tests() -> suite::Tests {
     );
     for name in ["grub-rescue.iso", "memtest.iso", "ipxe.iso"] {
         let (missing, inputs) = (suite::missing_inputs()?, pins::load("qemu-tests")?);
-        let test = suite::trial(format!("h17 damaged {name}"), missing, move || {
-            damage(&inputs.file(name)?)
-        });
+        let test = suite::trial(format!("damaged {name}"), missing, move || damage(&inputs.file(name)?));
         trials.push(test.long_if(name == "grub-rescue.iso"));
     }
     Ok(trials)

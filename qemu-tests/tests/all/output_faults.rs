@@ -17,19 +17,19 @@ pub(crate) fn tests() -> suite::Tests {
 
 const TESTS: &[suite::ProgramTest] = &[
     (
-        "d3 what the kernel does not copy is read and written",
+        "what the kernel does not copy is read and written",
         &["strace", "unshare"],
         what_the_kernel_does_not_copy,
     ),
     (
-        "d3 what does not go past the cache goes through it",
+        "what does not go past the cache goes through it",
         &["strace"],
         what_does_not_go_past_the_cache,
     ),
-    ("d3 every call fails once", &["strace"], every_call_fails_once),
-    ("d4 killed at every call", &["strace"], killed_at_every_call),
+    ("every call fails once", &["strace"], every_call_fails_once),
+    ("killed at every call", &["strace"], killed_at_every_call),
     (
-        "d6 the bytes are on the disk before their name",
+        "the bytes are on the disk before their name",
         &["strace"],
         the_bytes_are_on_the_disk_before_their_name,
     ),

@@ -12,21 +12,21 @@ pub(crate) fn tests() -> suite::Tests {
 }
 
 const TESTS: &[suite::ProgramTest] = &[
-    ("d2 a limit on the length of files", &[], a_limit_on_the_length_of_files),
-    ("d1 a full disk", &["unshare"], a_full_disk),
+    ("a limit on the length of files", &[], a_limit_on_the_length_of_files),
+    ("a full disk", &["unshare"], a_full_disk),
     (
-        "d7 a source on another file system",
+        "a source on another file system",
         &["unshare"],
         a_source_on_another_file_system,
     ),
     (
-        "d7 the mode is what the umask says",
+        "the mode is what the umask says",
         &["strace"],
         the_mode_is_what_the_umask_says,
     ),
-    ("d8 runs at the same time", &[], runs_at_the_same_time),
+    ("runs at the same time", &[], runs_at_the_same_time),
     (
-        "d7 a target that is no regular file",
+        "a target that is no regular file",
         &[],
         a_target_that_is_no_regular_file,
     ),

@@ -12,17 +12,17 @@ pub(crate) fn tests() -> suite::Tests {
 
 const TESTS: &[suite::ProgramTest] = &[
     (
-        "d5 a signal leaves what was there",
+        "a signal leaves what was there",
         &["strace"],
         a_signal_leaves_what_was_there,
     ),
     (
-        "d5 an ignored hangup stays ignored",
+        "an ignored hangup stays ignored",
         &["strace"],
         an_ignored_hangup_stays_ignored,
     ),
     (
-        "d5 a second signal ends a blocked build",
+        "a second signal ends a blocked build",
         &["strace"],
         a_second_signal_ends_a_blocked_build,
     ),

@@ -17,12 +17,8 @@ pub(crate) fn tests() -> suite::Tests {
 const TESTS: &[suite::ProgramTest] = &[
     ("d19 QEMU is missing", &[], no_qemu),
     ("d19 QEMU itself fails", PC, qemu_fails),
-    (
-        "d19 a firmware is missing",
-        &["qemu-system-x86_64", "unshare"],
-        no_firmware,
-    ),
-    ("d19 only what has shown its mark is trusted", OTHERS, translated),
+    ("a firmware is missing", &["qemu-system-x86_64", "unshare"], no_firmware),
+    ("only what has shown its mark is trusted", OTHERS, translated),
     ("somebody sits at the serial port", PC, sits),
     ("the printed line starts the machine", PC, printed),
     ("an image is built when something is newer", PC, rebuilt),

@@ -22,7 +22,7 @@ const TESTS: &[suite::ProgramTest] = &[
         every_byte,
     ),
     (
-        "d16 labels at the end are gone",
+        "labels at the end are gone",
         &["losetup", "sgdisk", "wipefs", "mkfs.ext4"],
         labels,
     ),

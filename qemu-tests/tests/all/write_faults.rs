@@ -16,9 +16,9 @@ pub(crate) fn tests() -> suite::Tests {
 }
 
 const TESTS: &[suite::ProgramTest] = &[
-    ("d9 a disk that fails", &["losetup", "mount"], dying),
-    ("d10 a disk that loses what is written", &["losetup", "strace"], lying),
-    ("d14 a disk that is pulled out", &["losetup", "strace"], pulled_out),
+    ("a disk that fails", &["losetup", "mount"], dying),
+    ("a disk that loses what is written", &["losetup", "strace"], lying),
+    ("a disk that is pulled out", &["losetup", "strace"], pulled_out),
     ("killed and interrupted at every write", &["losetup", "strace"], stopped),
     ("an image that is broken, or grows", &["losetup", "xz"], broken_image),
 ];

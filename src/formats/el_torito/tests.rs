@@ -140,7 +140,7 @@ fn names_are_those_of_the_manifest() {
 }
 
 #[test]
-fn f1_what_the_catalog_cannot_hold_is_refused() {
+fn what_the_catalog_cannot_hold_is_refused() {
     let refused = |change: &dyn Fn(&mut Catalog)| {
         let mut catalog = sample();
         change(&mut catalog);
@@ -246,7 +246,7 @@ fn a_hard_disk_image_has_one_partition_in_slot_1() {
 }
 
 #[test]
-fn h12_what_is_wrong_is_a_fault_and_the_rest_is_read() {
+fn what_is_wrong_is_a_fault_and_the_rest_is_read() {
     let faults = |number, record: &[u8]| {
         let decoded = read(&with_record(number, record)).unwrap();
         assert!(decoded.catalog.sections.len() >= 2);
@@ -325,7 +325,7 @@ fn places_without_a_catalog_are_errors() {
 }
 
 #[test]
-fn h12_endless_catalogs_end() {
+fn endless_catalogs_end() {
     let start = &encode(&sample()).unwrap()[..64];
     let endless = |record: &[u8; 4]| {
         let mut bytes = start.to_vec();

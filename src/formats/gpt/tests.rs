@@ -221,7 +221,7 @@ fn one_disk_has_tables_for_both_sector_sizes() {
 }
 
 #[test]
-fn m15_what_firmware_would_drop_is_refused() {
+fn what_firmware_would_drop_is_refused() {
     let with = |change: &dyn Fn(&mut Table)| {
         let mut table = sample(512);
         change(&mut table);

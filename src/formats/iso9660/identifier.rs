@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn t3_a_directory_of_twins_is_numbered_within_the_limit() {
+    fn a_directory_of_twins_is_numbered_within_the_limit() {
         let stem = "x".repeat(60);
         let all: Vec<String> = (0..12_000).map(|n| format!("{stem}{n}.txt")).collect();
         let children: Vec<(&[u8], bool)> = all.iter().map(|name| (name.as_bytes(), false)).collect();
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn t4_t5_joliet_keeps_all_but_a_few_characters() {
+    fn joliet_keeps_all_but_a_few_characters() {
         let long = format!("{}.txt", "n".repeat(120));
         let got = names(&["grün.txt", "a:b?", "\u{1f600}", &long, "dot.", "..."], true);
         let cut = format!("{}.txt", "n".repeat(99));

@@ -257,7 +257,7 @@ fn pieces_of_continuations_follow_in_the_order_of_the_records() {
 }
 
 #[test]
-fn t8_a_large_file_has_a_record_for_each_section() {
+fn a_large_file_has_a_record_for_each_section() {
     let mut tree = tree(&["big", "small"]);
     tree.nodes[1].kind = Kind::File {
         length: 2 * SECTION + 7,
@@ -315,7 +315,7 @@ fn what_no_reader_could_follow_is_refused() {
 }
 
 #[test]
-fn t10_path_tables_number_parents_with_sixteen_bits() {
+fn path_tables_number_parents_with_sixteen_bits() {
     let names: Vec<String> = (0..65_536).map(|n| format!("d{n}/")).collect();
     let mut paths: Vec<&str> = names.iter().map(String::as_str).collect();
     assert!(Hierarchy::plan(&tree(&paths), Flavour::Plain).is_ok());
@@ -329,7 +329,7 @@ fn t10_path_tables_number_parents_with_sixteen_bits() {
 }
 
 #[test]
-fn t3_names_that_differ_only_in_case_are_told() {
+fn names_that_differ_only_in_case_are_told() {
     let tree = tree(&["a", "A", "b"]);
     let joliet = Hierarchy::plan(&tree, Flavour::Joliet).unwrap();
     assert_eq!(joliet.case_collisions(), [(IsoNode::new(1), IsoNode::new(2))]);

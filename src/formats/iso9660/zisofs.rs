@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn h11_what_lies_is_an_error_and_takes_no_memory() {
+    fn what_lies_is_an_error_and_takes_no_memory() {
         let (_, stored, payload) = example();
         let with = |bytes: &[u8], at: usize, value: &[u8]| {
             let mut bytes = bytes.to_vec();

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn h14_chains_are_followed_and_loops_end() {
+    fn chains_are_followed_and_loops_end() {
         let mut image = vec![0; 64 * 512];
         record(&mut image, 10, &[(0x83, 2, 3), (0x05, 20, 9)]);
         record(&mut image, 30, &[(0x82, 4, 5)]);

@@ -70,7 +70,7 @@ fn protective_slot_is_uefi_5_2_3() {
 }
 
 #[test]
-fn f5_other_slots_clamp_to_the_end_of_the_geometry() {
+fn other_slots_clamp_to_the_end_of_the_geometry() {
     let bytes = record(Slot {
         active: true,
         kind: 0xEF,
@@ -121,7 +121,7 @@ fn active_slot_without_a_partition_covers_sector_0() {
 }
 
 #[test]
-fn f5_slots_past_2_to_the_32_sectors_are_refused() {
+fn slots_past_2_to_the_32_sectors_are_refused() {
     let tib = 1 << 40;
     assert_eq!(slot(0, 2 * tib - 512, 512), Ok((0, u32::MAX)));
     assert_eq!(slot(512, 2 * tib - 512, 512), Ok((1, u32::MAX)));
@@ -152,7 +152,7 @@ fn f5_slots_past_2_to_the_32_sectors_are_refused() {
 }
 
 #[test]
-fn f7_boot_code_is_code_alone_or_a_sector_without_a_table() {
+fn boot_code_is_code_alone_or_a_sector_without_a_table() {
     for length in [1, 432, 439, 440] {
         let code = boot_code(&vec![0x90; length]).unwrap();
         assert!(code[..length].iter().all(|&byte| byte == 0x90));
@@ -214,7 +214,7 @@ proptest! {
     }
 
     #[test]
-    fn h14_any_sector_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 512), legal: bool) {
+    fn any_sector_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 512), legal: bool) {
         let mut sector: [u8; 512] = bytes.try_into().unwrap();
         if legal {
             sector[510..].copy_from_slice(&[0x55, 0xAA]);

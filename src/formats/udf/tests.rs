@@ -192,7 +192,7 @@ fn an_extended_entry_and_links_of_every_component() {
 }
 
 #[test]
-fn h15_what_lies_is_noted_and_ends() {
+fn what_lies_is_noted_and_ends() {
     let noted = |writer: &Writer, why: &str| {
         let notes = writer.volume().notes;
         assert!(notes.iter().any(|note| note.contains(why)), "{notes:?}, not {why}");

@@ -62,7 +62,7 @@ impl Nest {
 }
 
 #[test]
-fn h19_names_that_lead_elsewhere_are_refused_and_the_rest_is_made() {
+fn names_that_lead_elsewhere_are_refused_and_the_rest_is_made() {
     let nest = Nest::new();
     let paths = [
         "/../escaped",
@@ -88,7 +88,7 @@ fn h19_names_that_lead_elsewhere_are_refused_and_the_rest_is_made() {
 }
 
 #[test]
-fn h20_nothing_goes_through_a_symbolic_link() {
+fn nothing_goes_through_a_symbolic_link() {
     let nest = Nest::new();
     let outside = nest.outside("");
     symlink(&outside, nest.inside("there")).unwrap();
@@ -124,7 +124,7 @@ fn h20_nothing_goes_through_a_symbolic_link() {
 }
 
 #[test]
-fn h21_what_is_there_stays_and_nobody_gains_rights() {
+fn what_is_there_stays_and_nobody_gains_rights() {
     let nest = Nest::new();
     fs::write(nest.inside("file"), "mine").unwrap();
     fs::create_dir(nest.inside("directory")).unwrap();
@@ -182,7 +182,7 @@ fn directories_that_forbid_writing_are_filled_first() {
 }
 
 #[test]
-fn h7_contents_made_to_fill_disks_are_refused_before_anything_is_made() {
+fn contents_made_to_fill_disks_are_refused_before_anything_is_made() {
     let nest = Nest::new();
     let items: Vec<Item> = (0..1001).map(|number| file(&format!("/{number}"))).collect();
     assert!(matches!(nest.extract(&items), Err(ExtractError::TooLarge(_))));

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn m12_a_wrong_menu_is_told_with_its_mend() {
+    fn a_wrong_menu_is_told_with_its_mend() {
         let many = "[[menu]]\naction = \"reboot\"\n".repeat(65);
         for (text, says) in [
             (

@@ -42,7 +42,7 @@ fn open_to_write(path: &Path) -> fs::File {
 }
 
 #[test]
-fn t15_a_source_that_is_replaced() {
+fn a_source_that_is_replaced() {
     let replace = |path: &Path| {
         let other = path.with_extension("new");
         fs::copy(path, &other).unwrap();
@@ -60,7 +60,7 @@ fn t15_a_source_that_is_replaced() {
 }
 
 #[test]
-fn t13_a_source_that_shrinks() {
+fn a_source_that_shrinks() {
     for done in [0, MIB] {
         changed_at(done, |path| open_to_write(path).set_len(30 * MIB).unwrap(), "shrank");
         changed_at(done, |path| open_to_write(path).set_len(0).unwrap(), "shrank");
@@ -68,7 +68,7 @@ fn t13_a_source_that_shrinks() {
 }
 
 #[test]
-fn t14_a_source_that_grows() {
+fn a_source_that_grows() {
     for done in [0, MIB] {
         let append = |path: &Path| open_to_write(path).write_all_at(b"x", 40 * MIB).unwrap();
         changed_at(done, append, "grew");
@@ -76,7 +76,7 @@ fn t14_a_source_that_grows() {
 }
 
 #[test]
-fn t15_a_source_that_is_modified() {
+fn a_source_that_is_modified() {
     let overwrite = |path: &Path| open_to_write(path).write_all_at(b"!", 5).unwrap();
     let chmod = |path: &Path| {
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();

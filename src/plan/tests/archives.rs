@@ -124,7 +124,7 @@ fn patterns_leave_entries_out_and_what_is_in_them() {
 }
 
 #[test]
-fn a6_hard_links_lead_to_a_file_before_them() {
+fn hard_links_lead_to_a_file_before_them() {
     let first = (EntryType::Regular, "dir/first", "1");
     let second = (EntryType::Link, "second", "dir/first");
     let (described, _) = host_with(&[first, second]).build(UNPACKED);
@@ -150,7 +150,7 @@ fn a6_hard_links_lead_to_a_file_before_them() {
 }
 
 #[test]
-fn a5_a6_nothing_goes_through_a_link_and_nothing_is_there_twice() {
+fn nothing_goes_through_a_link_and_nothing_is_there_twice() {
     let link = (EntryType::Symlink, "out", "/etc");
     for (entries, words) in [
         (
@@ -232,7 +232,7 @@ fn files_without_bytes_are_no_links_to_each_other() {
 
 /// A signature stays what it was, with the file that carries it.
 #[test]
-fn h22_what_was_true_of_an_image_that_is_unpacked_is_not_taken_for_true() {
+fn what_was_true_of_an_image_that_is_unpacked_is_not_taken_for_true() {
     let base = host();
     let (_, mut image) = base.build(&format!(
         "[iso]\nsha256sums = \"/SHA256SUMS\"\n[[files]]\nfrom = \"tree\"\nto = \"/\"\n{BOOT}"

@@ -88,7 +88,7 @@ fn an_input_of_another_digest_is_refused() {
 }
 
 #[test]
-fn f2_load_sizes_that_no_bios_could_count_are_refused() {
+fn load_sizes_that_no_bios_could_count_are_refused() {
     let host = host();
     let size = |length: u64| {
         fs::File::create(host.at("bios.bin")).unwrap().set_len(length).unwrap();
@@ -108,7 +108,7 @@ fn f2_load_sizes_that_no_bios_could_count_are_refused() {
 }
 
 #[test]
-fn f6_the_backup_gpt_ends_the_image_whatever_its_length() {
+fn the_backup_gpt_ends_the_image_whatever_its_length() {
     let host = host();
     for length in [0, 1, 511, 512, 2047, 2049, 100_001] {
         fs::write(host.at("tree/a"), vec![7; length]).unwrap();

@@ -51,7 +51,7 @@ fn sector(number: u64) -> u64 {
 }
 
 #[test]
-fn h8_descriptors_that_contradict_themselves_are_faults() {
+fn descriptors_that_contradict_themselves_are_faults() {
     let image = image();
     assert_eq!(read(&image).facts.faults, Vec::<String>::new());
     for (at, field) in [
@@ -68,7 +68,7 @@ fn h8_descriptors_that_contradict_themselves_are_faults() {
 }
 
 #[test]
-fn h9_descriptor_sets_end_and_path_tables_are_not_trusted() {
+fn descriptor_sets_end_and_path_tables_are_not_trusted() {
     let image = image();
     let set: Vec<u64> = (16..24)
         .filter(|&number| image[sector(number) as usize + 1..].starts_with(b"CD001"))
@@ -102,7 +102,7 @@ fn h9_descriptor_sets_end_and_path_tables_are_not_trusted() {
 }
 
 #[test]
-fn h12_a_catalog_that_lies_is_told_and_read_as_far_as_it_goes() {
+fn a_catalog_that_lies_is_told_and_read_as_far_as_it_goes() {
     let image = image();
     let catalog = u32::from_le_bytes(*image[sector(17) as usize + 0x47..].first_chunk().unwrap());
     let at = sector(catalog.into());
@@ -124,7 +124,7 @@ fn h12_a_catalog_that_lies_is_told_and_read_as_far_as_it_goes() {
 
 /// Every length that is or is not one of whole sectors.
 #[test]
-fn h16_an_image_that_is_cut_anywhere_is_described_or_refused() {
+fn an_image_that_is_cut_anywhere_is_described_or_refused() {
     let image = image();
     let ends = (0..64 << 10)
         .chain((64 << 10..image.len()).step_by(2048))
@@ -154,7 +154,7 @@ fn h16_an_image_that_is_cut_anywhere_is_described_or_refused() {
 }
 
 #[test]
-fn h23_what_is_not_described_is_named() {
+fn what_is_not_described_is_named() {
     let image = image();
     let named = |bytes: &[u8], words: &str| {
         let warnings = read(bytes).found.remarks;
@@ -203,7 +203,7 @@ fn dos(signature: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn h24_what_is_no_image_is_named() {
+fn what_is_no_image_is_named() {
     for (bytes, words) in [
         (vec![], "0 bytes are too few"),
         (vec![0; 34_815], "34815 bytes are too few"),
@@ -295,7 +295,7 @@ fn nothing_boots_it_and_the_reason_is_said() {
 
 /// Damage in one index is reported, and everything that the others hold is shown.
 #[test]
-fn h7_a_damaged_joliet_tree_or_a_directory_that_is_cut_is_a_fault() {
+fn a_damaged_joliet_tree_or_a_directory_that_is_cut_is_a_fault() {
     let image = image();
     let joliet = (16..24)
         .map(sector)

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use super::*;
 
 #[test]
-fn m4_two_entries_for_one_path_show_both_places() {
+fn two_entries_for_one_path_show_both_places() {
     let twice = "[[files]]\ntext = \"1\"\nto = \"/x\"\n[[files]]\ntext = \"2\"\nto = \"//./x\"\n";
     let error = host().error(twice);
     for words in [
@@ -20,7 +20,7 @@ fn m4_two_entries_for_one_path_show_both_places() {
 }
 
 #[test]
-fn m9_sources_may_be_anywhere() {
+fn sources_may_be_anywhere() {
     let elsewhere = Host::new(&[("f", b"elsewhere")]);
     let host = Host::new(&[("base/x", b"x")]);
     symlink(elsewhere.at("f"), host.at("link")).unwrap();
@@ -35,7 +35,7 @@ fn m9_sources_may_be_anywhere() {
 }
 
 #[test]
-fn m10_patterns_without_a_match_are_told_and_the_output_is_no_input() {
+fn patterns_without_a_match_are_told_and_the_output_is_no_input() {
     let host = host();
     let warnings = host.warnings(&format!("{TREE}exclude = [\"*.o\", \"a\"]\n"));
     assert_eq!(warnings, ["this pattern leaves nothing out"]);
@@ -152,7 +152,7 @@ fn what_a_shell_would_have_changed_is_said() {
 }
 
 #[test]
-fn t9_what_no_block_number_reaches_is_refused_before_a_byte_is_written() {
+fn what_no_block_number_reaches_is_refused_before_a_byte_is_written() {
     let host = host();
     let file = fs::File::create(host.at("tree/huge")).unwrap();
     file.set_len(8 << 40).unwrap();
@@ -171,7 +171,7 @@ fn t9_what_no_block_number_reaches_is_refused_before_a_byte_is_written() {
 }
 
 #[test]
-fn t11_all_that_is_not_there_is_named_at_once() {
+fn all_that_is_not_there_is_named_at_once() {
     let host = host();
     let missing: String = (0..25)
         .map(|n| format!("[[files]]\nfrom = \"no{n}\"\nto = \"/\"\n"))
@@ -181,7 +181,7 @@ fn t11_all_that_is_not_there_is_named_at_once() {
 }
 
 #[test]
-fn t17_the_image_that_is_there_is_no_input_of_the_next() {
+fn the_image_that_is_there_is_no_input_of_the_next() {
     let host = host();
     let manifest = "[[files]]\nfrom = \"out.iso\"\nto = \"/\"\n";
     host.put("out.iso", b"an older image");
@@ -194,7 +194,7 @@ fn t17_the_image_that_is_there_is_no_input_of_the_next() {
 
 /// The kernel of a menu and the archive of an entry are inputs as a tree is, and so is the manifest.
 #[test]
-fn t17_no_input_is_overwritten_by_any_of_its_names() {
+fn no_input_is_overwritten_by_any_of_its_names() {
     let host = host();
     host.put("a.tar", &[0; 1024]);
     host.put("kernel", b"MZ and more");
@@ -218,7 +218,7 @@ fn t17_no_input_is_overwritten_by_any_of_its_names() {
 }
 
 #[test]
-fn t20_modes_and_owners_are_the_same_everywhere_or_kept() {
+fn modes_and_owners_are_the_same_everywhere_or_kept() {
     let host = host();
     fs::set_permissions(host.at("tree/a"), fs::Permissions::from_mode(0o4711)).unwrap();
     let posix = |keys: &str| {

@@ -8,7 +8,7 @@ use super::*;
 use crate::formats::iso9660;
 
 #[test]
-fn t6_links_are_stored_as_they_are() {
+fn links_are_stored_as_they_are() {
     let host = host();
     let targets = [
         "nowhere",
@@ -38,7 +38,7 @@ fn t6_links_are_stored_as_they_are() {
 }
 
 #[test]
-fn t7_links_share_an_extent_and_special_files_are_told_and_not_opened() {
+fn links_share_an_extent_and_special_files_are_told_and_not_opened() {
     let host = host();
     fs::hard_link(host.at("tree/a"), host.at("tree/hard")).unwrap();
     assert!(

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::*;
 
 #[test]
-fn m7_joliets_copy_of_an_identifier_is_cut_and_told() {
+fn joliets_copy_of_an_identifier_is_cut_and_told() {
     let host = host();
     let long = "volume_id = \"A_VOLUME_OF_20_BYTES\"\n";
     let (described, bytes) = host.build(&format!("{long}{TREE}"));
@@ -22,7 +22,7 @@ fn m7_joliets_copy_of_an_identifier_is_cut_and_told() {
 }
 
 #[test]
-fn t1_names_that_are_not_utf_8_keep_their_bytes_in_rock_ridge() {
+fn names_that_are_not_utf_8_keep_their_bytes_in_rock_ridge() {
     let host = host();
     fs::write(host.at("tree").join(OsStr::from_bytes(b"latin \xfc")), "u").unwrap();
     let (described, bytes) = host.build(TREE);
@@ -45,7 +45,7 @@ fn t1_names_that_are_not_utf_8_keep_their_bytes_in_rock_ridge() {
 }
 
 #[test]
-fn t2_names_and_trees_at_their_limits_read_back() {
+fn names_and_trees_at_their_limits_read_back() {
     let host = host();
     host.put(&format!("tree/{}", "n".repeat(255)), b"long");
     let mut deep = host.at("tree");
@@ -65,7 +65,7 @@ fn t2_names_and_trees_at_their_limits_read_back() {
 }
 
 #[test]
-fn t3_names_that_an_index_cannot_tell_apart_are_numbered() {
+fn names_that_an_index_cannot_tell_apart_are_numbered() {
     let host = host();
     for name in ["Same", "same", "u\u{308}", "ü", "a+b", "a=b"] {
         host.put(&format!("tree/{name}"), name.as_bytes());
@@ -93,7 +93,7 @@ fn t3_names_that_an_index_cannot_tell_apart_are_numbered() {
 }
 
 #[test]
-fn t4_t5_joliet_maps_what_it_cannot_hold_and_has_no_half_characters() {
+fn joliet_maps_what_it_cannot_hold_and_has_no_half_characters() {
     let host = host();
     for name in ["esc\u{1b}[2J", "tab\t", "line\nbreak", "f;1", "star*?:<|>", "\u{1f600}"] {
         host.put(&format!("tree/{name}"), b"x");

@@ -71,7 +71,7 @@ fn refusal(archive: &[u8]) -> String {
 }
 
 #[test]
-fn a5_paths_and_links_that_lead_out_are_refused() {
+fn paths_and_links_that_lead_out_are_refused() {
     for name in [&b"../up"[..], b"/etc/passwd", b"a/../../b"] {
         let archive = tar_of(|builder| tar_raw(builder, EntryType::Regular, name, b"", b"x"));
         assert!(refusal(&archive).contains("refused"));
@@ -89,7 +89,7 @@ fn a5_paths_and_links_that_lead_out_are_refused() {
 }
 
 #[test]
-fn a4_bombs_are_refused() {
+fn bombs_are_refused() {
     // Ten thousand to one, as zstd can: 65 MiB of zeros.
     let archive = tar_of(|builder| tar_file(builder, "zeros", &vec![0; 65 << 20]));
     let zstd = ruzstd::encoding::compress_to_vec(&archive[..], ruzstd::encoding::CompressionLevel::Fastest);
@@ -116,7 +116,7 @@ fn a4_bombs_are_refused() {
 }
 
 #[test]
-fn a3_all_members_of_a_compressed_archive_and_nothing_else() {
+fn all_members_of_a_compressed_archive_and_nothing_else() {
     let archive = sample();
     let gzip = |bytes: &[u8]| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -137,7 +137,7 @@ fn a3_all_members_of_a_compressed_archive_and_nothing_else() {
 }
 
 #[test]
-fn a8_windows_beyond_the_limit_are_refused() {
+fn windows_beyond_the_limit_are_refused() {
     // A zstd frame with a window of 2 GiB, and an xz block with a dictionary of 4 GiB.
     let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8];
     frame.extend([0x01, 0, 0]);

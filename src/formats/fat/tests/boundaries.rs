@@ -4,7 +4,7 @@ use super::*;
 use crate::formats::fat::geometry::Geometry;
 
 #[test]
-fn f4_every_exact_size_keeps_away_from_the_boundaries() {
+fn every_exact_size_keeps_away_from_the_boundaries() {
     for sector_size in [512_u32, 4096] {
         for shift in 9..=15 {
             let cluster_size = 1_u32 << shift;
@@ -58,7 +58,7 @@ fn plans_near_a_boundary_read_back_as_planned() {
 }
 
 #[test]
-fn f4_fitted_volumes_keep_away_too() {
+fn fitted_volumes_keep_away_too() {
     for sector_size in [512, 4096] {
         let mut kinds = Vec::new();
         for boundary in [4085_u64, 65525] {

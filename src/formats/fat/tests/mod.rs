@@ -308,7 +308,7 @@ fn many_directories_get_smaller_clusters() {
 }
 
 #[test]
-fn m15_impossible_sizes_are_refused() {
+fn impossible_sizes_are_refused() {
     for size in [
         0,
         4096,
@@ -335,7 +335,7 @@ fn m15_impossible_sizes_are_refused() {
 }
 
 #[test]
-fn f3_a_file_has_at_most_four_gibibytes_less_one() {
+fn a_file_has_at_most_four_gibibytes_less_one() {
     let largest = plan(&volume(vec![file("a", (1 << 32) - 1, 0)], Size::Fit { free: 0 }, 512));
     assert!(largest.unwrap().size() > 1 << 32);
     let nodes = vec![directory("d", vec![file("a", 1 << 32, 0)])];
@@ -347,7 +347,7 @@ fn f3_a_file_has_at_most_four_gibibytes_less_one() {
 }
 
 #[test]
-fn m14_timestamps_are_clamped() {
+fn timestamps_are_clamped() {
     let text = |seconds| {
         let (nearest, other) = clamped(Timestamp::from_unix(seconds));
         (nearest.to_string(), other)

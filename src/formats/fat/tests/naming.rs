@@ -52,7 +52,7 @@ fn invalid_names_are_refused_with_their_path() {
 }
 
 #[test]
-fn t3_names_equal_but_for_case_are_refused() {
+fn names_equal_but_for_case_are_refused() {
     for (one, other) in [("a", "A"), ("Grub.cfg", "GRUB.CFG"), ("é", "É"), ("same", "same")] {
         let error = planned(vec![directory("d", vec![file(one, 1, 0), file(other, 1, 1)])]);
         let text = error.unwrap_err().to_string();
@@ -62,7 +62,7 @@ fn t3_names_equal_but_for_case_are_refused() {
 }
 
 #[test]
-fn f3_labels_are_verbatim_or_refused() {
+fn labels_are_verbatim_or_refused() {
     for label in ["esp", " A", "A ", "TWELVE CHARS", "A.B", "Ä", "A\0", "A+B"] {
         let mut volume = volume(Vec::new(), Size::Fit { free: 0 }, 512);
         volume.label = label.into();
@@ -141,7 +141,7 @@ fn the_checksum_is_the_one_of_the_specification() {
 }
 
 #[test]
-fn f3_full_directories_are_refused_with_the_count() {
+fn full_directories_are_refused_with_the_count() {
     // A name of 14 to 26 units takes three entries; the label and the names fill the root.
     let nodes = |count: usize| (0..count).map(|n| file(format!("a longer name {n:05}"), 0, n));
     let root: Vec<Node> = nodes(170).chain([file("A", 0, 998)]).collect();

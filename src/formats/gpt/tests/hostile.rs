@@ -14,7 +14,7 @@ fn faults_with(at: usize, value: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn h13_hostile_fields_are_named_and_the_backup_stands_in() {
+fn hostile_fields_are_named_and_the_backup_stands_in() {
     let says = |faults: Vec<String>, wanted: &str| {
         assert!(
             faults.iter().any(|fault| fault.contains(wanted)),
@@ -69,7 +69,7 @@ fn h13_hostile_fields_are_named_and_the_backup_stands_in() {
 }
 
 #[test]
-fn h13_bad_checksums_are_faults() {
+fn bad_checksums_are_faults() {
     let mut bytes = disk(&sample(512));
     bytes[512 + 20 + 92] = 1;
     assert_eq!(
@@ -209,7 +209,7 @@ impl ReadAt for Counting {
 }
 
 #[test]
-fn h13_what_is_read_is_bounded_by_the_limits_not_by_the_fields() {
+fn what_is_read_is_bounded_by_the_limits_not_by_the_fields() {
     for (count, size) in [
         (u32::MAX, 128_u32),
         (8192, 128),

@@ -9,7 +9,7 @@ fn read(entries: &[Vec<u8>]) -> Read {
 }
 
 #[test]
-fn t6_links_come_back_as_they_were() {
+fn links_come_back_as_they_were() {
     let long = "component/".repeat(60);
     let exact = format!("{}/{}/x", "a".repeat(122), "b".repeat(122));
     let parents = format!("{}end", "../".repeat(200));
@@ -58,7 +58,7 @@ fn last_flags(mut components: &[u8]) -> u8 {
 }
 
 #[test]
-fn t2_names_come_back_as_they_were() {
+fn names_come_back_as_they_were() {
     for length in [1, 249, 250, 251, 255] {
         let name = vec![0xFF; length];
         assert_eq!(read(&names(&name)).name.unwrap(), name);

@@ -69,7 +69,7 @@ fn continued() -> (Volume, usize) {
 }
 
 #[test]
-fn h1_continuation_areas_that_go_round_end() {
+fn continuation_areas_that_go_round_end() {
     let (mut volume, at) = continued();
     let area = find(&volume.bytes, &[b'n'; 20], at + 200);
     let block = area as u64 / SECTOR * SECTOR;
@@ -84,7 +84,7 @@ fn h1_continuation_areas_that_go_round_end() {
 }
 
 #[test]
-fn h2_continuation_areas_stay_in_their_block_and_in_the_image() {
+fn continuation_areas_stay_in_their_block_and_in_the_image() {
     let (mut volume, at) = continued();
     put(&mut volume, at + 20, &both_u32(4000));
     noted(&bounded(&volume), "crosses the end of its logical block");
@@ -93,7 +93,7 @@ fn h2_continuation_areas_stay_in_their_block_and_in_the_image() {
 }
 
 #[test]
-fn h3_system_use_entries_without_a_length_end_those_of_their_record_alone() {
+fn system_use_entries_without_a_length_end_those_of_their_record_alone() {
     for length in 0..4 {
         let mut volume = volume(&tree(&["first", "second"]), Flavour::RockRidge);
         let at = find(&volume.bytes, b"first", 0) - 5;
@@ -106,7 +106,7 @@ fn h3_system_use_entries_without_a_length_end_those_of_their_record_alone() {
 }
 
 #[test]
-fn h4_a_directory_is_read_once_wherever_it_is_named() {
+fn a_directory_is_read_once_wherever_it_is_named() {
     let mut volume = volume(&tree(&["a/", "a/b/", "a/b/c"]), Flavour::RockRidge);
     let (root, b) = (volume.nodes[0], volume.nodes[2]);
     // The record of b, by the block that it names: now it names the root.
@@ -129,7 +129,7 @@ fn record(volume: &Volume, identifier: &[u8]) -> usize {
 }
 
 #[test]
-fn h5_a_directory_is_as_long_as_the_image_at_most() {
+fn a_directory_is_as_long_as_the_image_at_most() {
     for (length, words) in [
         (u32::MAX - 2047, "the directory /a ends behind the image"),
         (2049, "the length of the directory /a is not a multiple of 2048"),
@@ -144,7 +144,7 @@ fn h5_a_directory_is_as_long_as_the_image_at_most() {
 }
 
 #[test]
-fn h6_a_record_that_does_not_fit_ends_its_sector() {
+fn a_record_that_does_not_fit_ends_its_sector() {
     // Shorter than its fixed part; a name past the record.
     for (at, value) in [(0, 33), (32, 255)] {
         let mut volume = volume(&tree(&["first", "second"]), Flavour::RockRidge);
@@ -172,7 +172,7 @@ fn h6_a_record_that_does_not_fit_ends_its_sector() {
 }
 
 #[test]
-fn h7_extents_end_with_the_image_and_many_names_of_one_are_all_listed() {
+fn extents_end_with_the_image_and_many_names_of_one_are_all_listed() {
     let mut volume = volume(&tree(&["a", "b"]), Flavour::Plain);
     let (a, b) = (record(&volume, b"A.;1"), record(&volume, b"B.;1"));
     let same = volume.bytes[a + 2..a + 18].to_vec();
@@ -190,7 +190,7 @@ fn h7_extents_end_with_the_image_and_many_names_of_one_are_all_listed() {
 
 /// Every sector is full of records for directories that begin at some other sector and reach to the end of the image.
 #[test]
-fn h7_directories_that_overlap_are_not_read_over_and_over() {
+fn directories_that_overlap_are_not_read_over_and_over() {
     let mut volume = volume(&tree(&["a/"]), Flavour::Plain);
     let sectors = 1000;
     let first = volume.bytes.len().div_ceil(SECTOR as usize);
@@ -219,7 +219,7 @@ fn h7_directories_that_overlap_are_not_read_over_and_over() {
 }
 
 #[test]
-fn h8_numbers_that_contradict_themselves_are_noted() {
+fn numbers_that_contradict_themselves_are_noted() {
     let mut volume = volume(&tree(&["a"]), Flavour::Plain);
     let at = record(&volume, b"A.;1");
     volume.bytes[at + 17] ^= 1;
@@ -232,7 +232,7 @@ fn h8_numbers_that_contradict_themselves_are_noted() {
 }
 
 #[test]
-fn h10_joliet_names_at_their_limit_read_back_at_any_depth() {
+fn joliet_names_at_their_limit_read_back_at_any_depth() {
     let name = "ü".repeat(103);
     let deep: Vec<String> = (1..=60)
         .map(|depth| format!("{}/", vec![name.as_str(); depth].join("/")))

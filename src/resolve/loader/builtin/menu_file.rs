@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn m12_the_menu_file_is_for_people_too() {
+    fn the_menu_file_is_for_people_too() {
         let (bytes, id) = render(&MenuFile {
             title: "ACME\n1.4".into(),
             timeout: 5,

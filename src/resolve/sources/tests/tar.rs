@@ -83,7 +83,7 @@ fn an_owner_that_no_system_has_is_refused() {
 }
 
 #[test]
-fn a1_a_tar_that_is_cut_short_is_an_error() {
+fn a_tar_that_is_cut_short_is_an_error() {
     let archive = tar_of(|builder| tar_file(builder, "one", &[b'x'; 5000]));
     assert_eq!(listed(&archive).unwrap(), ["one 644 7:8 9 file of 5000 bytes"]);
     // Inside the header, the content, and its last block.
@@ -106,7 +106,7 @@ fn a1_a_tar_that_is_cut_short_is_an_error() {
 /// An extended header whose size is for the file, with a long name between them: a reader that takes the size for the name reads
 /// on inside the file.
 #[test]
-fn a2_a_size_of_pax_is_the_files() {
+fn a_size_of_pax_is_the_files() {
     let inner = tar_of(|builder| tar_file(builder, "hidden", b"smuggled"));
     for outer in [0, inner.len() as u64] {
         let archive = tar_of(|builder| {
@@ -152,7 +152,7 @@ fn with_holes(length: &str, content: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a2_holes_of_pax_are_zeros() {
+fn holes_of_pax_are_zeros() {
     let padded = |map: &str| {
         let mut block = map.as_bytes().to_vec();
         block.resize(512, 0);
@@ -205,7 +205,7 @@ fn record(key: &str, value: &str) -> String {
 
 /// GNU tar's `--sparse-version=0.0` and `0.1`.
 #[test]
-fn a2_holes_of_the_older_forms_of_pax_are_zeros() {
+fn holes_of_the_older_forms_of_pax_are_zeros() {
     let pieces = [
         ("GNU.sparse.size", "12"),
         ("GNU.sparse.numblocks", "2"),
@@ -317,7 +317,7 @@ fn headers_of_other_writers_are_about_the_entry_behind_them() {
 }
 
 #[test]
-fn a5_of_one_name_the_last_is_taken_and_a_link_keeps_what_it_was_to() {
+fn of_one_name_the_last_is_taken_and_a_link_keeps_what_it_was_to() {
     let archive = tar_of(|builder| {
         tar_file(builder, "etc/motd", b"old");
         tar_raw(builder, EntryType::Link, b"kept", b"etc/motd", b"");

@@ -43,7 +43,7 @@ fn every_kind_of_entry_of_a_zip() {
 }
 
 #[test]
-fn a7_a_zip_that_contradicts_itself_is_an_error() {
+fn a_zip_that_contradicts_itself_is_an_error() {
     let good = zip_sample();
     let find = |what: &[u8], from: usize| from + good[from..].windows(what.len()).position(|at| at == what).unwrap();
     let local = find(b"d/stored", 0);
@@ -89,7 +89,7 @@ fn paths(archive: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn a7_entries_that_the_end_record_does_not_count_are_read_and_said() {
+fn entries_that_the_end_record_does_not_count_are_read_and_said() {
     let (whole, end) = three();
     assert_eq!(warnings(&whole), Vec::<String>::new());
     for count in [0, 1, 2] {
@@ -138,7 +138,7 @@ fn more_entries_than_sixteen_bits_count_are_read() {
 }
 
 #[test]
-fn a7_an_entry_with_two_sizes_is_refused() {
+fn an_entry_with_two_sizes_is_refused() {
     let (whole, _) = three();
     let find = |what: &[u8]| whole.windows(what.len()).position(|at| at == what).unwrap();
     let (local, central) = (find(b"PK\x03\x04"), find(b"PK\x01\x02"));

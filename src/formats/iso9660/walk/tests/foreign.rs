@@ -65,7 +65,7 @@ fn a_relocated_directory_that_nothing_leads_to_stays_where_it_is_kept() {
 }
 
 #[test]
-fn h4_child_links_that_lead_nowhere_or_back_are_said() {
+fn child_links_that_lead_nowhere_or_back_are_said() {
     let (mut volume, cl) = moved(&MOVED);
     let root = both_u32((volume.nodes[0] / SECTOR) as u32);
     put(&mut volume, cl + 4, &root);
