@@ -23,6 +23,8 @@ mod sign;
 mod signals;
 mod subject;
 mod test;
+#[cfg(test)]
+mod tests;
 mod trust;
 mod verify;
 mod write;

@@ -1,7 +1,8 @@
 //! An image that is planned: every address decided, nothing written.
 
+use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
@@ -27,12 +28,21 @@ use crate::tree::source::Source;
 /// assert_eq!(&bytes[32_769..32_774], b"CD001");
 /// # Ok::<(), isobuild::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct Image {
     document: Document,
     plan: Plan,
-    output: std::path::PathBuf,
+    output: PathBuf,
     report: Report,
+}
+
+/// Not the plan, which has a line for every piece.
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Image")
+            .field("manifest", &self.document.path)
+            .field("size", &self.size())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Image {

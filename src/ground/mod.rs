@@ -5,6 +5,8 @@ pub mod decompress;
 pub(crate) mod limits;
 pub mod range;
 pub mod read_at;
+#[cfg(test)]
+pub(crate) mod snapshot;
 pub mod spool;
 pub mod stamp;
 pub mod text;

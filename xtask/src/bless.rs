@@ -1,8 +1,8 @@
 //! `cargo xtask bless`: what is built now becomes what is expected.
 //!
 //! For each example: the pins of its inputs, `plan.txt` (the text of `isobuild plan`) and `image.sha256`. `test.toml` is
-//! written by hand and stays: it is the word against which the others are read. And the JSON of facts, `src/plan/tests/facts.json`, and the
-//! public names of the library, `src/door/names.txt`.
+//! written by hand and stays: it is the word against which the others are read. And the texts of the unit tests whose names begin with
+//! `snapshot_of_`, and the public names of the library, `src/door/names.txt`.
 
 use crate::inputs;
 use crate::names;
@@ -21,7 +21,7 @@ pub(crate) fn run(name: Option<&str>) -> Result<(), String> {
     let names = match name {
         Some(name) => vec![name.to_owned()],
         None => {
-            json()?;
+            snapshots()?;
             names::bless()?;
             workspace::examples()?
         }
@@ -34,10 +34,10 @@ pub(crate) fn run(name: Option<&str>) -> Result<(), String> {
     Ok(())
 }
 
-/// The JSON of facts, which a unit test holds.
-fn json() -> Result<(), String> {
+/// The texts that unit tests hold: the JSON of facts, what is said of faults, verdicts.
+fn snapshots() -> Result<(), String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["test", "--package", "isobuild", "--lib", "the_json_keeps_its_form"]);
+    cargo.args(["test", "--package", "isobuild", "--lib", "snapshot_of_"]);
     shell::run(cargo.env("ISOBUILD_BLESS", "1").current_dir(workspace::root()))
 }
 
