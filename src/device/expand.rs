@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::DeviceError;
 use super::payload::{Addition, Payload, Source};
-use crate::formats::gpt::{self, Guid};
+use crate::formats::gpt::{self, Guid, version_4};
 
 /// Moves the backup GPT of `payload` to the end of a medium of `size` bytes. With a `label`, a partition and an ext4 file system of that name
 /// take the room between. Nothing is written yet.
@@ -58,7 +58,7 @@ fn partition_guid(head: &[u8], label: &str) -> Guid {
         .iter_mut()
         .zip(digest.finalize())
         .for_each(|(to, from)| *to = from);
-    Guid::version_4(bytes)
+    version_4(bytes)
 }
 
 /// A file system for a partition of so many bytes, in a file of which what reads as zeros is a hole.

@@ -10,23 +10,31 @@
 mod decode;
 mod encode;
 mod expand;
-mod guid;
 
 pub use decode::{Decoded, decode};
 pub use encode::{Encoded, GptError, encode};
 pub use expand::{New, expand};
-pub use guid::Guid;
+/// UEFI Appendix A: on the disk the first three fields are little-endian.
+pub use uuid::Uuid as Guid;
+use uuid::uuid;
 
 /// UEFI 5.3.3, Table 5.7: the EFI system partition.
-pub const ESP: Guid = Guid::from_fields(0xC12A7328, 0xF81F, 0x11D2, 0xBA4B_00A0_C93E_C93B);
+pub const ESP: Guid = uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
 /// Discoverable Partitions Specification: data of Linux, no particular mount point.
-pub const LINUX_DATA: Guid = Guid::from_fields(0x0FC63DAF, 0x8483, 0x4772, 0x8E79_3D69_D847_7DE4);
+pub const LINUX_DATA: Guid = uuid!("0fc63daf-8483-4772-8e79-3d69d8477de4");
 /// Discoverable Partitions Specification: swap space of Linux.
-pub const LINUX_SWAP: Guid = Guid::from_fields(0x0657FD6D, 0xA4AB, 0x43C4, 0x84E5_0933_C84B_4F4F);
+pub const LINUX_SWAP: Guid = uuid!("0657fd6d-a4ab-43c4-84e5-0933c84b4f4f");
 /// Microsoft, `PARTITION_BASIC_DATA_GUID`: what Windows gives a drive letter.
-pub const BASIC_DATA: Guid = Guid::from_fields(0xEBD0A0A2, 0xB9E5, 0x4433, 0x87C0_68B6_B726_99C7);
+pub const BASIC_DATA: Guid = uuid!("ebd0a0a2-b9e5-4433-87c0-68b6b72699c7");
 /// GRUB: where its core image lies on a GPT disk that a BIOS boots.
-pub const BIOS_BOOT: Guid = Guid::from_fields(0x21686148, 0x6449, 0x6E6F, 0x744E_6565_6445_4649);
+pub const BIOS_BOOT: Guid = uuid!("21686148-6449-6e6f-744e-656564454649");
+
+/// RFC 9562 §5.4: sixteen bytes of any origin, as they lie on the disk, marked as version 4. The mark is two bits and a digit; the other
+/// 122 bits stay.
+pub fn version_4(bytes: [u8; 16]) -> Guid {
+    let marked = uuid::Builder::from_bytes_le(bytes).with_version(uuid::Version::Random);
+    marked.with_variant(uuid::Variant::RFC4122).into_uuid()
+}
 
 /// Bit 60, meaning given by the type: read-only, for Microsoft basic data and in the Discoverable Partitions
 /// Specification.

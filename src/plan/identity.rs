@@ -6,7 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::formats::gpt::Guid;
+use crate::formats::gpt::{Guid, version_4};
 use crate::tree::contents::{BootBytes, Contents, Esp};
 use crate::tree::{Kind, Patch, PayloadId};
 
@@ -45,7 +45,7 @@ impl Identity {
         let digest = self.derive(purpose);
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&digest[..16]);
-        Guid::version_4(bytes)
+        version_4(bytes)
     }
 
     /// A number for one `purpose`; never zero, which readers take for "none".

@@ -4,6 +4,8 @@
 
 use std::fs;
 
+use uuid::uuid;
+
 use super::firmware::Image;
 use super::{MachineError, Trusted};
 use crate::facts::cell::Firmware;
@@ -14,41 +16,16 @@ use crate::formats::authenticode::Certificate;
 const HEADER_LENGTH: usize = 48;
 /// VARIABLE_STORE_HEADER: a GUID, its size, format, state, and two reserved fields.
 const STORE_HEADER: usize = 28;
-/// gEfiAuthenticatedVariableGuid: AAF32C78-947B-439A-A180-2E144EC37792.
-const AUTHENTICATED: [u8; 16] = guid(
-    0xAAF3_2C78,
-    0x947B,
-    0x439A,
-    [0xA1, 0x80, 0x2E, 0x14, 0x4E, 0xC3, 0x77, 0x92],
-);
+/// gEfiAuthenticatedVariableGuid.
+const AUTHENTICATED: [u8; 16] = uuid!("aaf32c78-947b-439a-a180-2e144ec37792").to_bytes_le();
 /// EFI_GLOBAL_VARIABLE.
-const GLOBAL: [u8; 16] = guid(
-    0x8BE4_DF61,
-    0x93CA,
-    0x11D2,
-    [0xAA, 0x0D, 0x00, 0xE0, 0x98, 0x03, 0x2B, 0x8C],
-);
+const GLOBAL: [u8; 16] = uuid!("8be4df61-93ca-11d2-aa0d-00e098032b8c").to_bytes_le();
 /// EFI_IMAGE_SECURITY_DATABASE_GUID.
-const DATABASE: [u8; 16] = guid(
-    0xD719_B2CB,
-    0x3D3A,
-    0x4596,
-    [0xA3, 0xBC, 0xDA, 0xD0, 0x0E, 0x67, 0x65, 0x6F],
-);
+const DATABASE: [u8; 16] = uuid!("d719b2cb-3d3a-4596-a3bc-dad00e67656f").to_bytes_le();
 /// gEfiSecureBootEnableDisableGuid.
-const ENABLE: [u8; 16] = guid(
-    0xF0A3_0BC7,
-    0xAF08,
-    0x4556,
-    [0x99, 0xC4, 0x00, 0x10, 0x09, 0xC9, 0x3A, 0x44],
-);
+const ENABLE: [u8; 16] = uuid!("f0a30bc7-af08-4556-99c4-001009c93a44").to_bytes_le();
 /// The owner that each entry names: Microsoft's GUID.
-const OWNER: [u8; 16] = guid(
-    0x77FA_9ABD,
-    0x0359,
-    0x4D32,
-    [0xBD, 0x60, 0x28, 0xF4, 0xE7, 0x8F, 0x78, 0x4B],
-);
+const OWNER: [u8; 16] = uuid!("77fa9abd-0359-4d32-bd60-28f4e78f784b").to_bytes_le();
 /// UEFI 8.2: non-volatile, and for boot services alone.
 const PRIVATE: u32 = 3;
 /// The same, for the running system too, and written only by whom an authority has signed for.
@@ -57,14 +34,6 @@ const AUTHORITATIVE: u32 = 0x27;
 const TIME: [u8; 16] = [0xDB, 0x07, 6, 27, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 /// The smallest store that has room for the list of revoked programs. The one of EDK2's builds for 2 MiB of flash is smaller.
 const ROOM_FOR_LIST: usize = 0x20000;
-
-/// A GUID as it stands in memory and files.
-const fn guid(a: u32, b: u16, c: u16, d: [u8; 8]) -> [u8; 16] {
-    let (a, b, c) = (a.to_le_bytes(), b.to_le_bytes(), c.to_le_bytes());
-    [
-        a[0], a[1], a[2], a[3], b[0], b[1], c[0], c[1], d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7],
-    ]
-}
 
 /// What firmware trusts on the machine.
 fn trusted_by(firmware: Firmware, own: &[Trusted]) -> Vec<&Certificate> {
@@ -104,19 +73,9 @@ fn disk_size(image: &[u8]) -> Option<u64> {
 /// of an update's state, and room for an update.
 fn blank(size: u64) -> Option<Vec<u8>> {
     /// gEfiSystemNvDataFvGuid.
-    const NON_VOLATILE: [u8; 16] = guid(
-        0xFFF1_2B8D,
-        0x7696,
-        0x4C8B,
-        [0xA9, 0x85, 0x27, 0x47, 0x07, 0x5B, 0x4F, 0x50],
-    );
+    const NON_VOLATILE: [u8; 16] = uuid!("fff12b8d-7696-4c8b-a985-2747075b4f50").to_bytes_le();
     /// gEdkiiWorkingBlockSignatureGuid.
-    const WORKING: [u8; 16] = guid(
-        0x9E58_292B,
-        0x7C68,
-        0x497D,
-        [0xA0, 0xCE, 0x65, 0x00, 0xFD, 0x9F, 0x1B, 0x95],
-    );
+    const WORKING: [u8; 16] = uuid!("9e58292b-7c68-497d-a0ce-6500fd9f1b95").to_bytes_le();
     const BLOCK: u32 = 0x1000;
     let (working, store): (usize, u32) = match size {
         0x2_0000 => (0xF000, 0xE000),

@@ -1,6 +1,6 @@
 //! What sgdisk, sfdisk and fdisk think of GPTs, those of 4096-byte sectors among them, which no manifest asks for yet.
 
-use isobuild::inside::formats::gpt::{self, Guid, Partition, Table};
+use isobuild::inside::formats::gpt::{self, Guid, Partition, Table, version_4};
 use qemu_tests::{suite, tools};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -26,7 +26,7 @@ const MIB: u64 = 1 << 20;
 fn sample(sector_size: u64) -> Table {
     let partition = |kind, name: &str, seed, start, attributes| Partition {
         kind,
-        guid: Guid::version_4([seed; 16]),
+        guid: version_4([seed; 16]),
         name: name.to_owned(),
         start,
         length: 4 * MIB,
@@ -34,7 +34,7 @@ fn sample(sector_size: u64) -> Table {
     };
     let read_only = gpt::READ_ONLY | gpt::NO_AUTOMOUNT;
     Table {
-        disk_guid: Guid::version_4([7; 16]),
+        disk_guid: version_4([7; 16]),
         partitions: vec![
             partition(gpt::LINUX_DATA, "iso9660", 1, 2 * MIB, read_only),
             partition(gpt::ESP, "esp", 2, 8 * MIB, 0),

@@ -2,6 +2,7 @@
 
 use crate::formats::authenticode::Certificate;
 use crate::ground::text;
+use uuid::uuid;
 
 /// Bytes in front of a list's signatures: SignatureType, SignatureListSize, SignatureHeaderSize, SignatureSize.
 const HEADER: usize = 28;
@@ -11,22 +12,19 @@ const OWNER: usize = 16;
 /// What the signatures of a list are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// EFI_CERT_X509_GUID, A5C059A1-94E4-4AA7-87B5-AB155C2BF072: certificates in DER.
+    /// EFI_CERT_X509_GUID: certificates in DER.
     X509,
-    /// EFI_CERT_SHA256_GUID, C1C41626-504C-4092-ACA9-41F936934328: hashes of programs.
+    /// EFI_CERT_SHA256_GUID: hashes of programs.
     Sha256,
 }
 
 impl Kind {
     const fn guid(self) -> [u8; 16] {
         match self {
-            Self::X509 => [
-                0xA1, 0x59, 0xC0, 0xA5, 0xE4, 0x94, 0xA7, 0x4A, 0x87, 0xB5, 0xAB, 0x15, 0x5C, 0x2B, 0xF0, 0x72,
-            ],
-            Self::Sha256 => [
-                0x26, 0x16, 0xC4, 0xC1, 0x4C, 0x50, 0x92, 0x40, 0xAC, 0xA9, 0x41, 0xF9, 0x36, 0x93, 0x43, 0x28,
-            ],
+            Self::X509 => uuid!("a5c059a1-94e4-4aa7-87b5-ab155c2bf072"),
+            Self::Sha256 => uuid!("c1c41626-504c-4092-aca9-41f936934328"),
         }
+        .to_bytes_le()
     }
 }
 

@@ -121,7 +121,7 @@ pub fn decode(disk: &dyn ReadAt, sector_size: u64) -> Option<Decoded> {
     let header = half.header;
     Some(Decoded {
         table: Table {
-            disk_guid: Guid::from_bytes(header.disk_guid.to_bytes_le()),
+            disk_guid: Guid::from_bytes_le(header.disk_guid.to_bytes_le()),
             partitions,
             sector_size,
             disk_size: disk.size() / sector_size * sector_size,
@@ -361,8 +361,8 @@ fn partition(record: ::gpt::partition::Partition, sector_size: u64) -> Partition
         None => 0,
     };
     Partition {
-        kind: Guid::from_bytes(record.part_type_guid.guid.to_bytes_le()),
-        guid: Guid::from_bytes(record.part_guid.to_bytes_le()),
+        kind: Guid::from_bytes_le(record.part_type_guid.guid.to_bytes_le()),
+        guid: Guid::from_bytes_le(record.part_guid.to_bytes_le()),
         name: record.name,
         start: record.first_lba.saturating_mul(sector_size),
         length: sectors.saturating_mul(sector_size),

@@ -240,7 +240,7 @@ fn check(table: &Table, first: u64, usable_end: u64) -> Result<(), GptError> {
         if name.contains('\0') {
             return Err(GptError::NameHasNul(name));
         }
-        if *kind == Guid::ZERO {
+        if *kind == Guid::nil() {
             return Err(GptError::Unused(name));
         }
         if length == 0 || start % sector_size != 0 || length % sector_size != 0 {

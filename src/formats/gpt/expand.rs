@@ -175,8 +175,8 @@ fn write_entry(entry: &mut [u8], partition: &Partition, sector_size: u64) {
         partition.start / sector_size,
         (partition.start + partition.length) / sector_size,
     );
-    put(entry, 0, &partition.kind.to_bytes());
-    put(entry, 16, &partition.guid.to_bytes());
+    put(entry, 0, &partition.kind.to_bytes_le());
+    put(entry, 16, &partition.guid.to_bytes_le());
     put(entry, 32, &first.to_le_bytes());
     put(entry, 40, &(end - 1).to_le_bytes());
     put(entry, 48, &partition.attributes.to_le_bytes());
@@ -206,10 +206,10 @@ mod tests {
     /// An image of 8 MiB with an ESP.
     fn image(sector_size: u64) -> Vec<u8> {
         let table = Table {
-            disk_guid: Guid::from_bytes([9; 16]),
+            disk_guid: Guid::from_bytes_le([9; 16]),
             partitions: vec![Partition {
                 kind: ESP,
-                guid: Guid::from_bytes([8; 16]),
+                guid: Guid::from_bytes_le([8; 16]),
                 name: "ESP".into(),
                 start: 2 * MIB,
                 length: MIB,
@@ -252,7 +252,7 @@ mod tests {
             for (disk_size, named) in [(9 * MIB, false), (64 * MIB, true), (64 * MIB + 12 * 4096, true)] {
                 let new = named.then(|| New {
                     kind: LINUX_DATA,
-                    guid: Guid::from_bytes([7; 16]),
+                    guid: Guid::from_bytes_le([7; 16]),
                     name: "persistence".into(),
                 });
                 let expanded = expand(&image[..1 << 20], sector_size, disk_size, new).unwrap();
@@ -292,7 +292,7 @@ mod tests {
         let new = || {
             Some(New {
                 kind: LINUX_DATA,
-                guid: Guid::ZERO,
+                guid: Guid::nil(),
                 name: String::new(),
             })
         };

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use uuid::uuid;
+
 use crate::ground::read_at::ReadAt;
 
 use super::Pe;
@@ -10,10 +12,8 @@ use super::Pe;
 const MAX_TABLE: u64 = 1 << 20;
 /// The most entries that are read. Nobody has more than three.
 const MAX_ENTRIES: usize = 16;
-/// UEFI 32.2.4, EFI_CERT_TYPE_PKCS7_GUID: 4AAFD29D-68DF-49EE-8AA9-347D375665A7.
-const PKCS7_GUID: [u8; 16] = [
-    0x9D, 0xD2, 0xAF, 0x4A, 0xDF, 0x68, 0xEE, 0x49, 0x8A, 0xA9, 0x34, 0x7D, 0x37, 0x56, 0x65, 0xA7,
-];
+/// UEFI 32.2.4, EFI_CERT_TYPE_PKCS7_GUID.
+const PKCS7_GUID: [u8; 16] = uuid!("4aafd29d-68df-49ee-8aa9-347d375665a7").to_bytes_le();
 
 /// An entry of the table.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -187,7 +187,7 @@ fn gpt_facts(header: &[u8]) -> GptFacts {
         .unwrap_or_default();
     GptFacts {
         sector_size: header.len() as u64,
-        disk_guid: Guid::from_bytes(guid).to_string(),
+        disk_guid: Guid::from_bytes_le(guid).to_string(),
         header_crc32: word(16),
         entries_crc32: word(88),
         refused: None,
