@@ -14,6 +14,8 @@ mod lock;
 mod pe;
 mod sections;
 mod uefi;
+#[cfg(test)]
+mod uefi_tables;
 
 use qemu_tests::workspace;
 use std::path::{Path, PathBuf};
