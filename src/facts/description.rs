@@ -1,0 +1,86 @@
+//! An image, described: what its plan and the image itself both say, and what only one of the two does.
+
+use super::{
+    BootCatalog, BootEntry, Counts, EspFacts, Extent, FileSystem, GptFacts, Identifiers, MappedName, MbrFacts,
+    MenuFacts, MenuProgram, Partition, Verdict,
+};
+use crate::formats::authenticode::Certificate;
+
+/// A whole image, described.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Description {
+    /// What the plan of an image and the image itself both say.
+    pub facts: Facts,
+    /// What only a plan says.
+    pub planned: Planned,
+    /// What only a reader says.
+    pub found: Found,
+    /// A verdict for each firmware and medium. A plan knows more reasons than an image.
+    pub cells: Vec<Verdict>,
+}
+
+impl Description {
+    /// What a person should know before using the image.
+    pub fn warnings(&self) -> impl Iterator<Item = &String> {
+        self.planned.warnings.iter().chain(&self.found.remarks)
+    }
+}
+
+/// What the plan of an image and the image itself both say: they are equal.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// ECMA-119 §9.4.7, without its padding.
+    pub volume_id: String,
+    /// Of the image.
+    pub size: u64,
+    /// The MD5 sum that is implanted in the volume, in hexadecimal. A plan knows it once the image is built.
+    pub media_md5: Option<String>,
+    /// The other identifiers of the primary volume descriptor.
+    pub identifiers: Identifiers,
+    /// The indexes over the tree.
+    pub filesystems: Vec<FileSystem>,
+    /// How many names the richest index holds.
+    pub counts: Counts,
+    /// The boot catalog itself.
+    pub boot_catalog: Option<BootCatalog>,
+    /// The entries of the boot catalog, in its order.
+    pub el_torito: Vec<BootEntry>,
+    /// What the first logical sector holds beside partitions.
+    pub mbr: Option<MbrFacts>,
+    /// Each GPT that is there.
+    pub gpt: Vec<GptFacts>,
+    /// Entries of every partition table, by table, sector size and number.
+    pub partitions: Vec<Partition>,
+    /// FAT volumes that firmware can find an EFI loader in.
+    pub esp: Vec<EspFacts>,
+    /// Sorted, disjoint, and covering every byte that is not zero padding.
+    pub extents: Vec<Extent>,
+    /// What the built-in loader's menu starts under UEFI on a 64-bit PC, if Secure Boot could start the loader.
+    pub menu_programs: Vec<MenuProgram>,
+    /// Structures that contradict their standard: those of a ready ESP, in an image of ours.
+    pub faults: Vec<String>,
+}
+
+/// What only a plan says, or a build by it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Planned {
+    /// Of the image, in hexadecimal, if it has been written.
+    pub sha256: Option<String>,
+    /// The host file or the manifest's key that the bytes of each extent come from, in the order of [`Facts::extents`].
+    pub sources: Vec<Option<String>>,
+    /// What a person should know before using the image.
+    pub warnings: Vec<String>,
+    /// What the built-in loader shows under each firmware.
+    pub menu: Vec<MenuFacts>,
+    /// Whose certificate the built-in loader is signed with.
+    pub owner: Option<Certificate>,
+    /// Names that an index cannot hold as they are.
+    pub name_map: Vec<MappedName>,
+}
+
+/// What only a reader says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// What is in the image and not described, and where its indexes differ without a fault.
+    pub remarks: Vec<String>,
+}
