@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
     }
     let interrupt = interrupt()?;
     let progress = Progress::new("looking at the inputs", arguments.quiet);
-    let document = manifest::load(&arguments.manifest).map_err(crate::Error::from)?;
+    let document = manifest::load(&arguments.manifest)?;
     if arguments.manifest == Path::new(manifest::STANDARD_INPUT)
         && arguments.output.is_none()
         && document.manifest.output.is_none()

@@ -18,11 +18,7 @@ pub(super) fn burn(target: &Target, name: &Path, quiet: bool, interrupt: &Interr
     let path = std::env::var_os("PATH").unwrap_or_default();
     let burner = Burner::find(&path).ok_or_else(|| Failure::Failed(Burner::missing()))?;
     let image = opened(name, Name::Needed, interrupt)?;
-    let failed = |message: String| Failure::Io {
-        path: target.path().to_owned(),
-        action: "burning",
-        source: std::io::Error::other(message),
-    };
+    let failed = |message: String| Failure::io(target.path().to_owned(), "burning", std::io::Error::other(message));
     let arguments = burner.arguments(image.path(), target.path());
     let program = visible_path(burner.program());
     if !quiet {

@@ -33,16 +33,8 @@ pub(super) fn run(arguments: &Cat) -> Result<(), Failure> {
     match item.copy(&image, &mut |bytes| io::stdout().write_all(bytes)) {
         // A reader that has seen enough is no error.
         Err(CopyError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(CopyError::Write(source)) => Err(Failure::Io {
-            path: "standard output".into(),
-            action: "writing",
-            source,
-        }),
-        Err(CopyError::Read(source)) => Err(Failure::Io {
-            path: arguments.image.clone(),
-            action: "reading",
-            source,
-        }),
+        Err(CopyError::Write(source)) => Err(Failure::io("standard output", "writing", source)),
+        Err(CopyError::Read(source)) => Err(Failure::io(&arguments.image, "reading", source)),
         Err(CopyError::Damaged(why)) => Err(refused(format!("{}: {why}", text::visible(arguments.path.as_bytes())))),
         Ok(()) => Ok(()),
     }

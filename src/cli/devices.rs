@@ -66,10 +66,12 @@ pub(super) fn run(arguments: &Devices) -> Result<(), Failure> {
 /// # Errors
 /// Where they cannot be known.
 pub(super) fn disks(host: &Host) -> Result<Vec<Disk>, Failure> {
-    let disks = host.disks().map_err(|source| Failure::Io {
-        path: host.sys.clone(),
-        action: "asking Linux's sysfs for the disks, which is the one way that isobuild knows",
-        source,
+    let disks = host.disks().map_err(|source| {
+        Failure::io(
+            host.sys.clone(),
+            "asking Linux's sysfs for the disks, which is the one way that isobuild knows",
+            source,
+        )
     })?;
     let is_there = |disk: &Disk| disk.bus != crate::device::Bus::Loop || disk.size > 0;
     Ok(disks.into_iter().filter(is_there).collect())

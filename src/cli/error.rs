@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::device::DeviceError;
-use crate::ground::text::visible_path;
+use crate::manifest::ManifestError;
 use crate::output::OutputError;
 use crate::vm::MachineError;
 
@@ -15,30 +15,9 @@ pub(super) enum Failure {
     /// There is no image, or nothing to say of one.
     #[error(transparent)]
     Image(#[from] Error),
-    /// An input is missing, unreadable or of the wrong form.
-    #[error("{}: {message}", visible_path(.path))]
-    Input {
-        /// The input.
-        path: PathBuf,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// Reading or writing failed on the way.
-    #[error("{}: {action}: {source}", visible_path(.path))]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was being done.
-        action: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
     /// A verdict is negative, in words.
     #[error("{}", .0)]
     Verdict(String),
-    /// Writing the output failed.
-    #[error(transparent)]
-    Write(#[from] OutputError),
     /// What was asked for is not safe, in words.
     #[error("{}", .0)]
     Refused(String),
@@ -50,25 +29,41 @@ pub(super) enum Failure {
 impl Failure {
     /// An input that cannot be used.
     pub(super) fn input(path: &Path, message: impl Into<String>) -> Self {
-        Self::Input {
-            path: path.into(),
-            message: message.into(),
-        }
+        let (path, message) = (path.into(), message.into());
+        Self::Image(Error::Input { path, message })
+    }
+
+    /// Reading or writing failed on the way.
+    pub(super) fn io(path: impl Into<PathBuf>, action: &'static str, source: impl Into<io::Error>) -> Self {
+        let (path, source) = (path.into(), source.into());
+        Self::Image(Error::Io { path, action, source })
     }
 
     /// 1 manifest or input wrong, 3 I/O error, 4 refused for safety, 5 a verdict is negative, 130 and 143 interrupted.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Image(Error::Manifest(_) | Error::Input { .. } | Error::Plan { .. }) | Self::Input { .. } => 1,
-            Self::Verdict(_) => 5,
-            Self::Refused(_) => 4,
-            Self::Image(Error::Write(error)) | Self::Write(error) => match error {
-                OutputError::Refused { .. } => 4,
-                OutputError::Interrupted(signal) => 128 + u8::try_from(*signal).unwrap_or(0),
-                _ => 3,
+            Self::Image(error) => match error {
+                Error::Manifest(_) | Error::Input { .. } | Error::Plan { .. } => 1,
+                Error::Write(OutputError::Refused { .. }) => 4,
+                Error::Write(OutputError::Interrupted(signal)) => 128 + u8::try_from(*signal).unwrap_or(0),
+                Error::Io { .. } | Error::Changed { .. } | Error::Write(_) => 3,
             },
-            Self::Image(Error::Io { .. } | Error::Changed { .. }) | Self::Io { .. } | Self::Failed(_) => 3,
+            Self::Failed(_) => 3,
+            Self::Refused(_) => 4,
+            Self::Verdict(_) => 5,
         }
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        Self::Image(error.into())
+    }
+}
+
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Self {
+        Self::Image(error.into())
     }
 }
 
@@ -76,10 +71,10 @@ impl From<DeviceError> for Failure {
     fn from(error: DeviceError) -> Self {
         match error {
             DeviceError::Refused { .. } => Self::Refused(error.to_string()),
-            DeviceError::Image { path, message } => Self::Input { path, message },
+            DeviceError::Image { path, message } => Self::input(&path, message),
             DeviceError::Different { .. } => Self::Verdict(error.to_string()),
-            DeviceError::Output(error) => Self::Write(error),
-            DeviceError::Interrupted(signal) => Self::Write(OutputError::Interrupted(signal)),
+            DeviceError::Output(error) => error.into(),
+            DeviceError::Interrupted(signal) => OutputError::Interrupted(signal).into(),
             DeviceError::Changed { .. } | DeviceError::Io { .. } => Self::Failed(error.to_string()),
         }
     }
@@ -89,13 +84,9 @@ impl From<MachineError> for Failure {
     fn from(error: MachineError) -> Self {
         match error {
             MachineError::Missing(_) | MachineError::Control(_) => Self::Failed(error.to_string()),
-            MachineError::Io { path, source } => Self::Io {
-                path,
-                action: "running a machine",
-                source,
-            },
+            MachineError::Io { path, source } => Self::io(path, "running a machine", source),
             MachineError::Failed(_) | MachineError::Written { .. } => Self::Verdict(error.to_string()),
-            MachineError::Interrupted(signal) => Self::Write(OutputError::Interrupted(signal)),
+            MachineError::Interrupted(signal) => OutputError::Interrupted(signal).into(),
         }
     }
 }

@@ -27,11 +27,8 @@ pub(super) fn run(arguments: &Extract) -> Result<(), Failure> {
         .into_iter()
         .map(|path| Wanted::of(arguments, &image, path))
         .collect::<Result<_, _>>()?;
-    let directory = extract::open(&arguments.directory).map_err(|source| Failure::Io {
-        path: arguments.directory.clone(),
-        action: "opening the directory",
-        source,
-    })?;
+    let directory = extract::open(&arguments.directory)
+        .map_err(|source| Failure::io(&arguments.directory, "opening the directory", source))?;
     let interrupt = interrupt()?;
     let mut faults = 0;
     let mut all = Report::default();
@@ -73,20 +70,16 @@ pub(super) fn run(arguments: &Extract) -> Result<(), Failure> {
 
 fn ended(arguments: &Extract, error: ExtractError) -> Failure {
     match error {
-        ExtractError::Read(source) => Failure::Io {
-            path: arguments.image.clone(),
-            action: "reading",
-            source,
-        },
-        ExtractError::Write { path, source } => Failure::Io {
-            path: arguments.directory.join(
+        ExtractError::Read(source) => Failure::io(&arguments.image, "reading", source),
+        ExtractError::Write { path, source } => Failure::io(
+            arguments.directory.join(
                 Path::new(&*text::visible(&path))
                     .strip_prefix("/")
                     .unwrap_or(Path::new("")),
             ),
-            action: "writing",
+            "writing",
             source,
-        },
+        ),
         error @ ExtractError::Stopped => Failure::input(&arguments.image, error.to_string()),
         ExtractError::TooLarge(why) => Failure::input(
             &arguments.image,

@@ -12,7 +12,7 @@ pub(super) fn run(arguments: &Loader) -> Result<(), Failure> {
     let directory = &arguments.directory;
     let failed = |path: &std::path::Path, action| {
         let path = path.to_owned();
-        move |source| Failure::Io { path, action, source }
+        move |source| Failure::io(path, action, source)
     };
     fs::create_dir_all(directory).map_err(failed(directory, "making the directory"))?;
     let paths = builtin::EFI.map(|(_, name, _)| directory.join(name));

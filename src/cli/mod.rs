@@ -365,31 +365,21 @@ fn environment(output: Option<PathBuf>) -> Environment {
 
 /// Signals are seen from now on.
 fn interrupt() -> Result<Interrupt, Failure> {
-    signals::install().map_err(|source| Failure::Io {
-        path: "signals".into(),
-        action: "installing handlers",
-        source,
-    })
+    signals::install().map_err(|source| Failure::io("signals", "installing handlers", source))
 }
 
 /// Results go to standard output. A reader that has seen enough is no error.
 fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Io {
-            path: "standard output".into(),
-            action: "writing",
-            source,
-        }),
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::io("standard output", "writing", source))
+        }
         _ => Ok(()),
     }
 }
 
 fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    let json = text::json(value).map_err(|error| Failure::Io {
-        path: "standard output".into(),
-        action: "writing",
-        source: error.into(),
-    })?;
+    let json = text::json(value).map_err(|error| Failure::io("standard output", "writing", error))?;
     print(&(json + "\n"))
 }

@@ -41,11 +41,11 @@ pub(super) fn run(arguments: &Read) -> Result<(), Failure> {
         false => device::image_size(&medium)?,
     };
     if length == 0 {
-        return Err(Failure::Io {
-            path: arguments.device.clone(),
-            action: "reading",
-            source: io::Error::other("there is no medium in it, or nothing on it"),
-        });
+        return Err(Failure::io(
+            arguments.device.clone(),
+            "reading",
+            io::Error::other("there is no medium in it, or nothing on it"),
+        ));
     }
     let progress = Progress::new("reading", arguments.quiet);
     progress.phase("reading", Some(length));
@@ -57,19 +57,13 @@ pub(super) fn run(arguments: &Read) -> Result<(), Failure> {
     if copied.unreadable.is_empty() {
         return Ok(());
     }
-    std::fs::write(&map, device::map(&copied)).map_err(|source| Failure::Io {
-        path: map.clone(),
-        action: "writing the map of what could not be read",
-        source,
-    })?;
-    Err(Failure::Io {
-        path: arguments.device.clone(),
-        action: "reading",
-        source: io::Error::other(format!(
-            "parts of it cannot be read; they are zeros in the image, and in {}, from which ddrescue can go on",
-            visible_path(&map)
-        )),
-    })
+    std::fs::write(&map, device::map(&copied))
+        .map_err(|source| Failure::io(&map, "writing the map of what could not be read", source))?;
+    let source = io::Error::other(format!(
+        "parts of it cannot be read; they are zeros in the image, and in {}, from which ddrescue can go on",
+        visible_path(&map)
+    ));
+    Err(Failure::io(&arguments.device, "reading", source))
 }
 
 /// Where the map goes: beside the image.

@@ -71,11 +71,7 @@ pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
     if seat == Seat::Serial {
         show::tell("this terminal is the machine's serial port: Ctrl-A X ends it, Ctrl-A H shows more");
     }
-    let directory = tempfile::tempdir().map_err(|source| Failure::Io {
-        path: "temporary directory".into(),
-        action: "creating",
-        source,
-    })?;
+    let directory = tempfile::tempdir().map_err(|source| Failure::io("temporary directory", "creating", source))?;
     let medium = Scratch::new(image.path(), cell.medium, directory.path())?;
     let status = machine.scratch(&medium).run(seat)?;
     match status.success() {

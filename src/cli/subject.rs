@@ -45,7 +45,7 @@ pub(super) fn subject(path: &Path, interrupt: &Interrupt) -> Result<Subject, Fai
         });
     }
     let progress = Progress::new("looking at the inputs", false);
-    let document = manifest::load(path).map_err(crate::Error::from)?;
+    let document = manifest::load(path)?;
     let image = Image::of(document, &environment(None))?;
     match is_current(&image)? {
         true => drop(progress),
@@ -75,11 +75,9 @@ fn is_text(path: &Path) -> Result<bool, Failure> {
         return Ok(false);
     };
     let mut head = Vec::new();
-    file.take(HEAD).read_to_end(&mut head).map_err(|source| Failure::Io {
-        path: path.into(),
-        action: "reading",
-        source,
-    })?;
+    file.take(HEAD)
+        .read_to_end(&mut head)
+        .map_err(|source| Failure::io(path, "reading", source))?;
     // The last character may be cut.
     let text = std::str::from_utf8(&head).map_or_else(|error| error.error_len().is_none(), |_| true);
     Ok(text && !head.contains(&0))

@@ -149,7 +149,7 @@ fn line(facts: &Description, outcome: &Outcome) -> String {
 }
 
 fn write(directory: &Path, report: &Report, name: &str) -> Result<(), Failure> {
-    let failed = |path: PathBuf, action| move |source| Failure::Io { path, action, source };
+    let failed = |path: PathBuf, action| move |source| Failure::io(path, action, source);
     fs::create_dir_all(directory).map_err(failed(directory.into(), "creating"))?;
     let json = directory.join("report.json");
     let text = text::json(report).map_err(|error| failed(json.clone(), "writing")(error.into()))?;

@@ -82,11 +82,7 @@ pub(super) fn compare(
     progress.phase("comparing", Some(image.size().min(ReadAt::size(&medium))));
     let mut update = |done| progress.update(done);
     let found = device::verify(image, &mut medium, &mut update, interrupt).map_err(|fault| match fault {
-        Fault::Image(source) => Failure::Io {
-            path: name.to_owned(),
-            action: "reading",
-            source,
-        },
+        Fault::Image(source) => Failure::io(name, "reading", source),
         Fault::Medium(error) => error.into(),
         Fault::Interrupted(signal) => device::DeviceError::Interrupted(signal).into(),
     })?;
