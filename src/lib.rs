@@ -118,6 +118,11 @@ mod vm;
 
 pub use door::*;
 
+/// The library's example in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// The rooms, for the tests and fuzz targets that are crates of their own. Nothing in it is stable.
 #[cfg(feature = "inside")]
 #[doc(hidden)]

@@ -9,7 +9,7 @@ use super::report::render;
 use crate::Error;
 use crate::facts::cell::{Cell, Firmware};
 use crate::facts::verdicts;
-use crate::facts::{Description, Extent, Facts, MenuFacts, PartitionTable, SignatureFacts};
+use crate::facts::{Common, Description, Extent, MenuFacts, PartitionTable, SignatureFacts};
 use crate::ground::text;
 use crate::ground::text::visible_path;
 use crate::look::extract;
@@ -139,7 +139,7 @@ fn lines(out: &mut String, start: &str, sentences: &[String]) {
 }
 
 /// What is in it, when it was made, and for what.
-fn origin(facts: &Facts) -> String {
+fn origin(facts: &Common) -> String {
     let counts = [
         (facts.counts.files, "file", "files"),
         (facts.counts.directories, "directory", "directories"),
@@ -176,7 +176,7 @@ fn what(extent: &Extent, source: Option<&str>) -> String {
     line
 }
 
-fn boot_catalog(out: &mut String, facts: &Facts) {
+fn boot_catalog(out: &mut String, facts: &Common) {
     if facts.el_torito.is_empty() {
         return;
     }
@@ -201,7 +201,7 @@ fn boot_catalog(out: &mut String, facts: &Facts) {
     }
 }
 
-fn partitions(out: &mut String, facts: &Facts) {
+fn partitions(out: &mut String, facts: &Common) {
     if facts.partitions.is_empty() && facts.mbr.is_none() && facts.gpt.is_empty() {
         return;
     }
@@ -240,7 +240,7 @@ fn partitions(out: &mut String, facts: &Facts) {
     }
 }
 
-fn esp(out: &mut String, facts: &Facts) {
+fn esp(out: &mut String, facts: &Common) {
     for esp in &facts.esp {
         let _ = writeln!(
             out,

@@ -79,7 +79,8 @@ impl Builder {
         self.source(bytes.into(), to)
     }
 
-    /// A file whose bytes are read when they are needed, a piece at a time. It must not change until the image is written.
+    /// A file whose bytes are read when they are needed, a piece at a time: all when the image is written, and where anything boots, some
+    /// for its identity when it is planned. They must not change in between.
     ///
     /// ```
     /// use isobuild::{Builder, ReadAt};

@@ -10,7 +10,7 @@ use crate::formats::authenticode::Certificate;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Description {
     /// What the plan of an image and the image itself both say.
-    pub facts: Facts,
+    pub facts: Common,
     /// What only a plan says.
     pub planned: Planned,
     /// What only a reader says.
@@ -28,7 +28,7 @@ impl Description {
 
 /// What the plan of an image and the image itself both say: they are equal.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Facts {
+pub struct Common {
     /// ECMA-119 §9.4.7, without its padding.
     pub volume_id: String,
     /// Of the image.
@@ -66,7 +66,7 @@ pub struct Facts {
 pub struct Planned {
     /// Of the image, in hexadecimal, if it has been written.
     pub sha256: Option<String>,
-    /// The host file or the manifest's key that the bytes of each extent come from, in the order of [`Facts::extents`].
+    /// The host file or the manifest's key that the bytes of each extent come from, in the order of [`Common::extents`].
     pub sources: Vec<Option<String>>,
     /// What a person should know before using the image.
     pub warnings: Vec<String>,

@@ -1,6 +1,6 @@
 //! What there is to say about an image: the words that `plan` and `inspect` share, and their JSON.
 //!
-//! `plan` fills a [`Description`] from the manifest's side, `inspect` from the image's bytes, and the [`Facts`] of the two are equal:
+//! `plan` fills a [`Description`] from the manifest's side, `inspect` from the image's bytes, and the [`Common`] of the two are equal:
 //! that is a test over every example. Offsets and lengths are bytes.
 
 pub(crate) mod boot_code;
@@ -28,7 +28,7 @@ use crate::facts::cell::Cell;
 use crate::formats::el_torito::{Emulation, Platform};
 use crate::formats::fat::FatKind;
 
-pub use description::{Description, Facts, Found, Planned};
+pub use description::{Common, Description, Found, Planned};
 pub use partitions::{PartitionKind, PartitionTable};
 pub use program::{LoaderFacts, MenuProgram, ShimFacts, SignatureFacts};
 pub use what::What;

@@ -14,7 +14,7 @@ use std::cell::RefCell;
 
 use crate::facts::cell::{Cell, Firmware};
 use crate::facts::secure_boot::Authority;
-use crate::facts::{Description, EspFacts, Facts, LoaderFacts, MenuFacts, Verdict};
+use crate::facts::{Common, Description, EspFacts, LoaderFacts, MenuFacts, Verdict};
 use crate::formats::authenticode::Certificate;
 use crate::formats::pe::Machine;
 use bios::bios;
@@ -53,7 +53,7 @@ pub fn cells(image: &Description, trusted: &[Certificate]) -> Vec<Verdict> {
 
 /// An image that is judged.
 struct Judge<'a> {
-    facts: &'a Facts,
+    facts: &'a Common,
     menu: &'a [MenuFacts],
     trusted: &'a [Certificate],
     /// Whom machines of [`Firmware::SecureBootOwn`] trust.
@@ -213,7 +213,7 @@ pub fn needs_third_party(image: &Description) -> bool {
 }
 
 /// Whether somebody meant the image to boot: it has a boot catalog, an ESP, an active partition or boot code.
-pub fn claims(facts: &Facts) -> bool {
+pub fn claims(facts: &Common) -> bool {
     let has_active = facts.partitions.iter().any(|partition| partition.active == Some(true));
     let has_code = facts.mbr.as_ref().is_some_and(|mbr| mbr.boot_code);
     facts.boot_catalog.is_some() || !facts.esp.is_empty() || has_active || has_code

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::facts::boot_images::boot_length;
 use crate::facts::extents::{Claim, settle_claims};
 use crate::facts::verdicts;
-use crate::facts::{Description, Extent, Facts, Planned, What};
+use crate::facts::{Common, Description, Extent, Planned, What};
 use crate::formats::iso9660::IsoNode;
 use crate::ground::text::{visible, visible_path};
 use crate::tree::contents::BootBytes;
@@ -21,10 +21,10 @@ impl Plan {
     pub fn brief(&self, late: &Late) -> Result<Description, PlanError> {
         let contents = &self.contents;
         let mut described = Description {
-            facts: Facts {
+            facts: Common {
                 size: self.size(),
                 menu_programs: contents.menu_programs.clone(),
-                ..Facts::default()
+                ..Common::default()
             },
             planned: Planned {
                 warnings: self.warnings(),

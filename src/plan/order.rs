@@ -237,7 +237,7 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Facts;
+    use crate::facts::Common;
     use crate::plan::layout::{Content, Region};
     use crate::plan::{Late, Plan};
 
@@ -255,7 +255,7 @@ mod tests {
             Ok(Vec::new())
         }
 
-        fn describe(&self, _: &Plan, _: &Late, _: &mut Facts) -> Result<(), PlanError> {
+        fn describe(&self, _: &Plan, _: &Late, _: &mut Common) -> Result<(), PlanError> {
             Ok(())
         }
     }

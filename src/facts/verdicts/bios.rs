@@ -2,10 +2,10 @@
 
 use super::{Judged, No, no};
 use crate::facts::cell::Medium;
-use crate::facts::{Facts, Partition, Starts};
+use crate::facts::{Common, Partition, Starts};
 use crate::formats::el_torito::Platform;
 
-pub(super) fn bios(facts: &Facts, medium: Medium) -> Judged {
+pub(super) fn bios(facts: &Common, medium: Medium) -> Judged {
     match medium {
         Medium::Cd => {
             let Some(entry) = facts.el_torito.first() else {
@@ -49,7 +49,7 @@ pub(super) fn bios(facts: &Facts, medium: Medium) -> Judged {
 }
 
 /// Boot code that starts a partition needs exactly one that is marked for it.
-fn finds_partition(facts: &Facts, starts: Option<Starts>) -> Result<(), No> {
+fn finds_partition(facts: &Common, starts: Option<Starts>) -> Result<(), No> {
     /// UEFI 5.3.3, bit 2.
     const LEGACY_BOOTABLE: u64 = 4;
     let count = |is_marked: &dyn Fn(&Partition) -> bool| facts.partitions.iter().filter(|one| is_marked(one)).count();

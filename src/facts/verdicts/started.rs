@@ -2,11 +2,11 @@
 
 use super::secure_boot::{Keys, outdated};
 use super::{Judged, No, no};
-use crate::facts::{EspFacts, Facts, LoaderFacts, MenuProgram, ShimFacts};
+use crate::facts::{Common, EspFacts, LoaderFacts, MenuProgram, ShimFacts};
 
 /// A machine, and the volume that it has found.
 pub(super) struct Start<'a> {
-    pub(super) facts: &'a Facts,
+    pub(super) facts: &'a Common,
     pub(super) volume: &'a EspFacts,
     /// Whom the machine trusts, if it has Secure Boot.
     pub(super) keys: Option<&'a Keys<'a>>,

@@ -93,7 +93,7 @@ fn shim(version: (u32, u32)) -> LoaderFacts {
 
 /// An image with an MBR whose one partition is an ESP with these programs.
 fn image(loaders: Vec<LoaderFacts>, menu_programs: Vec<MenuProgram>) -> Description {
-    let facts = Facts {
+    let facts = Common {
         mbr: Some(crate::facts::MbrFacts {
             boot_code: false,
             starts: None,
@@ -123,7 +123,7 @@ fn image(loaders: Vec<LoaderFacts>, menu_programs: Vec<MenuProgram>) -> Descript
             loaders,
         }],
         menu_programs,
-        ..Facts::default()
+        ..Common::default()
     };
     Description {
         facts,

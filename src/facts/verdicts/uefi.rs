@@ -2,7 +2,7 @@
 
 use super::{Judged, No, no};
 use crate::facts::cell::{Firmware, Medium};
-use crate::facts::{BootEntry, EspFacts, Facts, LoaderFacts, Partition, PartitionKind, PartitionTable, esp_name};
+use crate::facts::{BootEntry, Common, EspFacts, LoaderFacts, Partition, PartitionKind, PartitionTable, esp_name};
 use crate::formats::el_torito::Emulation;
 use crate::formats::pe::Machine;
 
@@ -16,7 +16,7 @@ fn default_loader(firmware: Firmware) -> (&'static str, Machine) {
 }
 
 /// Whether there is something that a UEFI firmware would start if it found it; one that wants a signature, something signed.
-pub fn has_loader(facts: &Facts, firmware: Firmware) -> bool {
+pub fn has_loader(facts: &Common, firmware: Firmware) -> bool {
     let (name, _) = default_loader(firmware);
     let is_it = |loader: &LoaderFacts| {
         let is_named = loader.path.to_ascii_uppercase().ends_with(&format!("/{name}"));
@@ -27,7 +27,7 @@ pub fn has_loader(facts: &Facts, firmware: Firmware) -> bool {
 
 /// Whether the firmware finds a loader, and by `start` whether it starts that and what is behind it.
 pub(super) fn uefi(
-    facts: &Facts,
+    facts: &Common,
     firmware: Firmware,
     medium: Medium,
     start: &dyn Fn(&EspFacts, &LoaderFacts) -> Judged,
@@ -76,7 +76,7 @@ struct Found<'a> {
 type Way<'a> = Result<Found<'a>, No>;
 
 /// EDK2 takes every entry of the catalog, whatever its platform, that holds a file system.
-fn from_catalog(facts: &Facts) -> Way<'_> {
+fn from_catalog(facts: &Common) -> Way<'_> {
     let Some(catalog) = &facts.boot_catalog else {
         return Err(no("there is no boot catalog", "one with an EFI image (`boot.uefi`)"));
     };
@@ -125,7 +125,7 @@ fn limit(entry: &BootEntry) -> Option<u64> {
 }
 
 /// The catalog's entries for FAT volumes that are longer than what EDK2 reads of them.
-fn too_short<'a>(facts: &'a Facts, volume: &'a EspFacts) -> impl Iterator<Item = u64> + 'a {
+fn too_short<'a>(facts: &'a Common, volume: &'a EspFacts) -> impl Iterator<Item = u64> + 'a {
     let entries = facts.el_torito.iter().filter(|entry| entry.bootable);
     let to_it = entries.filter(|entry| entry.offset == volume.offset || entry.inside.contains(&volume.offset));
     to_it
@@ -134,12 +134,12 @@ fn too_short<'a>(facts: &'a Facts, volume: &'a EspFacts) -> impl Iterator<Item =
 }
 
 /// Whether the verdicts depend on where in a FAT volume a loader is: `extents` has to be there then.
-pub fn needs_extents(facts: &Facts) -> bool {
+pub fn needs_extents(facts: &Common) -> bool {
     facts.esp.iter().any(|volume| too_short(facts, volume).next().is_some())
 }
 
 /// Whether EDK2 reads as far as the end of a loader in a boot image that is cut by its own catalog entry.
-fn is_within(facts: &Facts, volume: &EspFacts, loader: &LoaderFacts) -> Result<(), No> {
+fn is_within(facts: &Common, volume: &EspFacts, loader: &LoaderFacts) -> Result<(), No> {
     let Some(end) = too_short(facts, volume).min() else {
         return Ok(());
     };
@@ -170,7 +170,7 @@ fn is_within(facts: &Facts, volume: &EspFacts, loader: &LoaderFacts) -> Result<(
 }
 
 /// What a stick lacks that a CD has.
-fn cd_alone(facts: &Facts, stick: No) -> No {
+fn cd_alone(facts: &Common, stick: No) -> No {
     match from_catalog(facts) {
         Ok(Found { volume, .. }) => no(
             format!(
@@ -184,7 +184,7 @@ fn cd_alone(facts: &Facts, stick: No) -> No {
 }
 
 /// EDK2 probes GPT, then El Torito, then MBR, and the first that it takes hides the others.
-fn from_disk(facts: &Facts) -> Way<'_> {
+fn from_disk(facts: &Common) -> Way<'_> {
     let catalog = facts.boot_catalog.as_ref();
     let takes_catalog =
         catalog.is_some_and(|catalog| catalog.refused.is_none()) && facts.el_torito.iter().any(|entry| entry.bootable);
@@ -199,7 +199,7 @@ fn from_disk(facts: &Facts) -> Way<'_> {
 }
 
 /// Whether firmware takes the GPT for logical sectors of a size.
-fn taken_gpt(facts: &Facts, sector_size: u64) -> Result<(), No> {
+fn taken_gpt(facts: &Common, sector_size: u64) -> Result<(), No> {
     let table = facts.gpt.iter().find(|table| table.sector_size == sector_size);
     let Some(table) = table else {
         let why = format!("there is no GPT for logical sectors of {sector_size} bytes");
@@ -215,7 +215,7 @@ fn taken_gpt(facts: &Facts, sector_size: u64) -> Result<(), No> {
 }
 
 /// EDK2 probes GPT, then MBR, and takes a FAT volume whatever the type of its partition.
-fn from_partition(facts: &Facts, sector_size: u64) -> Way<'_> {
+fn from_partition(facts: &Common, sector_size: u64) -> Way<'_> {
     let table = match taken_gpt(facts, sector_size) {
         Ok(()) => PartitionTable::Gpt,
         // An MBR counts in sectors of 512 bytes, and a GPT that is not taken tells more than one that is not there.

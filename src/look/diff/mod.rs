@@ -6,7 +6,7 @@ mod structures;
 
 use serde::Serialize;
 
-use crate::facts::{Facts, FileSystem};
+use crate::facts::{Common, FileSystem};
 use crate::ground::read_at::ReadAt;
 use crate::look::contents::{ContentsError, Place, Tree};
 use crate::look::inspect::{self, InspectError};
@@ -111,10 +111,10 @@ pub fn diff(a: &dyn ReadAt, b: &dyn ReadAt) -> Result<Difference, (usize, Conten
 }
 
 /// The volumes that one of the images has, as they are named before a colon.
-fn volumes(a: &Facts, b: &Facts) -> Vec<String> {
+fn volumes(a: &Common, b: &Common) -> Vec<String> {
     let mut volumes = Vec::new();
     for (name, index) in [("iso", FileSystem::Iso9660), ("udf", FileSystem::Udf)] {
-        let has = |facts: &Facts| facts.filesystems.contains(&index);
+        let has = |facts: &Common| facts.filesystems.contains(&index);
         if has(a) || has(b) {
             volumes.push(name.to_owned());
         }
@@ -129,7 +129,7 @@ fn volumes(a: &Facts, b: &Facts) -> Vec<String> {
 }
 
 /// A volume of an image; none has no names.
-fn tree(image: &dyn ReadAt, facts: &Facts, volume: &str) -> Result<Option<Tree>, ContentsError> {
+fn tree(image: &dyn ReadAt, facts: &Common, volume: &str) -> Result<Option<Tree>, ContentsError> {
     let place = Place::parse(format!("{volume}:/").as_bytes()).map_err(ContentsError::Absent)?;
     let has = |index: FileSystem| facts.filesystems.contains(&index);
     let present = match &place {

@@ -1,6 +1,6 @@
 //! FAT volumes that firmware can reach, by partition or by boot catalog.
 
-use crate::facts::{Extent, Facts, Found, PartitionKind, PartitionTable};
+use crate::facts::{Common, Extent, Found, PartitionKind, PartitionTable};
 use crate::formats::el_torito::Platform;
 use crate::formats::fat;
 use crate::formats::mbr;
@@ -14,7 +14,7 @@ use crate::facts::loaders::{MAX_PROGRAMS, loaders_in};
 const VOLUMES: usize = 16;
 
 /// Adds each FAT volume that a table or the boot catalog points at. The first is `esp:`, further ones are `esp2:` and so on.
-pub(super) fn read(image: &dyn ReadAt, facts: &mut Facts, found: &mut Found, claims: &mut Vec<Extent>) {
+pub(super) fn read(image: &dyn ReadAt, facts: &mut Common, found: &mut Found, claims: &mut Vec<Extent>) {
     for (offset, window, contents) in volumes(image, facts) {
         let number = facts.esp.len() + 1;
         claims.extend(fat_extents(&contents, offset, number));
@@ -39,7 +39,7 @@ pub(super) fn read(image: &dyn ReadAt, facts: &mut Facts, found: &mut Found, cla
 /// The FAT volumes that tables and boot catalog point at: byte offset, bytes and contents.
 pub(super) fn volumes<'i>(
     image: &'i dyn ReadAt,
-    facts: &Facts,
+    facts: &Common,
 ) -> impl Iterator<Item = (u64, Window<'i>, fat::Contents)> + use<'i> {
     let volume = move |candidate: Candidate| {
         let window = Window::new(image, candidate.offset, candidate.length);
@@ -60,7 +60,7 @@ struct Candidate {
 
 /// Where a firmware would look: partitions of the ESP's type, then boot images, then every other partition, since firmware takes a FAT
 /// volume by its contents. EDK2 takes the boot images of every platform and emulation, and the partitions inside them.
-fn candidates(image: &dyn ReadAt, facts: &Facts) -> Vec<Candidate> {
+fn candidates(image: &dyn ReadAt, facts: &Common) -> Vec<Candidate> {
     let of = |esp: bool, table: PartitionTable| {
         let partitions = facts.partitions.iter();
         let wanted =

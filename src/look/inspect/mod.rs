@@ -16,7 +16,7 @@ use std::io;
 
 use crate::facts::extents::{settle, with_unclaimed};
 use crate::facts::verdicts;
-use crate::facts::{Description, Facts, Found, Partition, What};
+use crate::facts::{Common, Description, Found, Partition, What};
 use crate::formats::fat;
 use crate::formats::iso9660;
 use crate::formats::udf;
@@ -57,9 +57,9 @@ pub fn inspect(image: &dyn ReadAt) -> Result<Description, InspectError> {
 /// Also when the image has no such session.
 pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Description, InspectError> {
     foreign::refuse(image)?;
-    let mut facts = Facts {
+    let mut facts = Common {
         size: image.size(),
-        ..Facts::default()
+        ..Common::default()
     };
     let mut found = Found {
         remarks: foreign::unsupported(image)?,
@@ -97,7 +97,7 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
 }
 
 /// Adds what the indexes do not agree on.
-fn disagreements(indexes: &Indexes, facts: &mut Facts, found: &mut Found) {
+fn disagreements(indexes: &Indexes, facts: &mut Common, found: &mut Found) {
     facts.faults.extend(indexes.faults.iter().cloned());
     found.remarks.extend(indexes.of_sessions());
     let Some(best) = best(&indexes.all) else {
@@ -116,7 +116,7 @@ fn disagreements(indexes: &Indexes, facts: &mut Facts, found: &mut Found) {
 /// When the image is none, or cannot be read.
 pub fn partitions(image: &dyn ReadAt) -> Result<Vec<Partition>, InspectError> {
     foreign::refuse(image)?;
-    let mut facts = Facts::default();
+    let mut facts = Common::default();
     tables::read(image, &mut facts, &mut Found::default(), &mut Vec::new())?;
     Ok(facts.partitions)
 }
@@ -127,7 +127,7 @@ pub fn partitions(image: &dyn ReadAt) -> Result<Vec<Partition>, InspectError> {
 /// When the image is none, or cannot be read.
 pub fn fat_volumes(image: &dyn ReadAt) -> Result<impl Iterator<Item = (u64, fat::Contents)>, InspectError> {
     foreign::refuse(image)?;
-    let (mut facts, mut claims) = (Facts::default(), Vec::new());
+    let (mut facts, mut claims) = (Common::default(), Vec::new());
     tables::read(image, &mut facts, &mut Found::default(), &mut claims)?;
     let sessions = match iso9660::sessions(image) {
         Err(iso9660::Iso9660Error::NotIso9660(_)) if udf::is_announced(image)? => Vec::new(),

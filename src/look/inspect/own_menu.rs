@@ -2,12 +2,12 @@
 
 use crate::facts::loaders::loader_facts;
 use crate::facts::menu_file::{self, is_asked_for};
-use crate::facts::{Facts, MenuProgram};
+use crate::facts::{Common, MenuProgram};
 use crate::ground::read_at::{ReadAt, Window};
 use crate::ground::text;
 
 /// Adds what the menu file in the tree names.
-pub(super) fn read(image: &dyn ReadAt, facts: &mut Facts) {
+pub(super) fn read(image: &dyn ReadAt, facts: &mut Common) {
     if !facts.esp.iter().any(|volume| is_asked_for(&volume.loaders)) {
         return;
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::facts::{Extent, Facts, Found, GptFacts, Partition, PartitionKind, PartitionTable, What};
+use crate::facts::{Common, Extent, Found, GptFacts, Partition, PartitionKind, PartitionTable, What};
 use crate::formats::apm;
 use crate::formats::gpt;
 use crate::formats::mbr::{self, Slot};
@@ -14,7 +14,7 @@ use crate::facts::partitions::{gpt_partition, mbr_partition, table_entry};
 /// Adds what the partition tables say.
 pub(super) fn read(
     image: &dyn ReadAt,
-    facts: &mut Facts,
+    facts: &mut Common,
     found: &mut Found,
     claims: &mut Vec<Extent>,
 ) -> io::Result<()> {
@@ -109,7 +109,7 @@ fn is_protected(sector: &[u8; 512]) -> bool {
 }
 
 /// EDK2 takes no partition of an MBR in which any two that are not of type 0 overlap.
-fn refuse_overlapping(facts: &mut Facts) {
+fn refuse_overlapping(facts: &mut Common) {
     let primary = |p: &&Partition| p.number <= 4 && p.kind != PartitionKind::Empty && p.length > 0;
     let ranges: Vec<(u64, u64)> = facts
         .partitions
@@ -130,7 +130,7 @@ fn refuse_overlapping(facts: &mut Facts) {
 }
 
 /// Numbered from 5, as Linux does.
-fn logical_partitions(image: &dyn ReadAt, slots: &[Slot], facts: &mut Facts, claims: &mut Vec<Extent>) {
+fn logical_partitions(image: &dyn ReadAt, slots: &[Slot], facts: &mut Common, claims: &mut Vec<Extent>) {
     let mut number = 4;
     for found in slots.iter().filter_map(|slot| mbr::logical(image, slot)) {
         for &offset in &found.records {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::{Extent, Facts, FileSystem, What};
+use crate::facts::{Common, Extent, FileSystem, What};
 use crate::formats::udf::{self, Kind, Volume};
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
@@ -14,7 +14,7 @@ use super::indexes::{Index, Indexes};
 pub(super) fn read(
     image: &dyn ReadAt,
     indexes: &Indexes,
-    facts: &mut Facts,
+    facts: &mut Common,
     claims: &mut Vec<Extent>,
 ) -> Result<(), InspectError> {
     if let Some((offset, length)) = udf::recognition_sequence(image)? {
@@ -30,7 +30,7 @@ pub(super) fn read(
     Ok(())
 }
 
-fn describe(volume: &Volume, facts: &mut Facts, claims: &mut Vec<Extent>) {
+fn describe(volume: &Volume, facts: &mut Common, claims: &mut Vec<Extent>) {
     let alone = facts.filesystems.is_empty();
     if alone {
         facts.volume_id = volume.label.clone();

@@ -1,6 +1,6 @@
 //! The ISO 9660 volume and its boot catalog as facts.
 
-use crate::facts::{BootCatalog, BootEntry, Counts, Extent, Facts, FileSystem, Found, Identifiers, InfoTable, What};
+use crate::facts::{BootCatalog, BootEntry, Common, Counts, Extent, FileSystem, Found, Identifiers, InfoTable, What};
 use crate::formats::el_torito::{self, Emulation, boot_info};
 use crate::formats::iso9660::{
     self, Descriptor, EntryKind, Flavour, MediaMd5, SECTOR, Session, VolumeDescriptor, VolumeKind, Walk,
@@ -16,7 +16,7 @@ use crate::facts::boot_images::{boot_length, hard_disk_length};
 pub(super) fn read(
     image: &dyn ReadAt,
     indexes: &Indexes,
-    facts: &mut Facts,
+    facts: &mut Common,
     found: &mut Found,
     claims: &mut Vec<Extent>,
 ) -> Result<(), InspectError> {
@@ -77,7 +77,7 @@ pub(super) fn read(
 fn descriptors(
     image: &dyn ReadAt,
     session: &Session,
-    facts: &mut Facts,
+    facts: &mut Common,
     claims: &mut Vec<Extent>,
 ) -> Result<(), InspectError> {
     let faults = iso9660::descriptor_faults(image, &session.descriptors)?;
@@ -103,7 +103,7 @@ fn descriptors(
 pub(super) fn boot_catalogs(
     image: &dyn ReadAt,
     sessions: &[Session],
-    facts: &mut Facts,
+    facts: &mut Common,
     claims: &mut Vec<Extent>,
 ) -> Vec<Extent> {
     let mut boot_images = Vec::new();
@@ -124,7 +124,7 @@ pub(super) fn boot_catalogs(
     boot_images
 }
 
-fn describe(primary: &VolumeDescriptor, facts: &mut Facts) {
+fn describe(primary: &VolumeDescriptor, facts: &mut Common) {
     let ids = &primary.identifiers;
     facts.volume_id = ids.volume.clone();
     facts.media_md5 = MediaMd5::decode(&primary.application_use).map(|implanted| implanted.md5);
@@ -223,7 +223,7 @@ fn boot_catalog(
     image: &dyn ReadAt,
     offset: u64,
     space: u64,
-    facts: &mut Facts,
+    facts: &mut Common,
     claims: &mut Vec<Extent>,
 ) -> Vec<Extent> {
     let decoded = match el_torito::decode(image, offset) {

@@ -1,7 +1,7 @@
 //! El Torito's boot record and boot catalog.
 
 use crate::facts::boot_images::boot_length;
-use crate::facts::{BootCatalog, BootEntry, Facts, InfoTable, What};
+use crate::facts::{BootCatalog, BootEntry, Common, InfoTable, What};
 use crate::formats::el_torito::{self, boot_info};
 use crate::formats::iso9660::SECTOR;
 use crate::plan::layout::{IndexId, Need, Where};
@@ -96,7 +96,7 @@ impl Index for Catalog {
         }
     }
 
-    fn describe(&self, plan: &Plan, late: &Late, facts: &mut Facts) -> Result<(), PlanError> {
+    fn describe(&self, plan: &Plan, late: &Late, facts: &mut Common) -> Result<(), PlanError> {
         let bytes = Self::encode(plan)?;
         let checksum = bytes.get(28..30).and_then(|word| word.try_into().ok());
         facts.boot_catalog = Some(BootCatalog {

@@ -2,7 +2,7 @@
 //! logical sectors.
 
 use crate::facts::fat::{esp_facts, esp_faults, fat_what};
-use crate::facts::{EspFacts, Extent, Facts, What, esp_name};
+use crate::facts::{Common, EspFacts, Extent, What, esp_name};
 use crate::formats::fat;
 use crate::formats::iso9660::SECTOR;
 use crate::ground::text;
@@ -198,7 +198,7 @@ impl Index for Fat {
         Ok(fat.encode(piece.1 as usize, start, plan.identity.number(purpose)))
     }
 
-    fn describe(&self, plan: &Plan, _late: &Late, facts: &mut Facts) -> Result<(), PlanError> {
+    fn describe(&self, plan: &Plan, _late: &Late, facts: &mut Common) -> Result<(), PlanError> {
         let offset = plan.places.volume(self.id())?.offset;
         match (&self.volume, &plan.contents.esp) {
             (Volume::Ready { .. }, Some(Esp::Image { contents, loaders, .. })) => {

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::facts::partitions::gpt_partition;
-use crate::facts::{Facts, GptFacts, What};
+use crate::facts::{Common, GptFacts, What};
 use crate::formats::gpt::{self, Guid};
 use crate::formats::iso9660::{self, SYSTEM_AREA};
 use crate::ground::range::Range;
@@ -164,7 +164,7 @@ impl Index for Gpt {
         Ok(bytes.iter().take(length).copied().collect())
     }
 
-    fn describe(&self, plan: &Plan, _late: &Late, facts: &mut Facts) -> Result<(), PlanError> {
+    fn describe(&self, plan: &Plan, _late: &Late, facts: &mut Common) -> Result<(), PlanError> {
         let table = self.table(plan)?;
         facts.gpt.push(gpt_facts(&self.encoded(plan)?.header));
         for (number, partition) in (1..).zip(&table.partitions) {

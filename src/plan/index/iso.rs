@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::facts::{Counts, Facts, FileSystem, Identifiers, MappedName, What};
+use crate::facts::{Common, Counts, FileSystem, Identifiers, MappedName, What};
 use crate::formats::iso9660::{
     self, Endian, FIELD_LENGTH, Flavour, Hierarchy, IsoNode, Kind, Locate, MediaMd5, SECTOR, Tree, VolumeDescriptor,
     VolumeKind,
@@ -177,7 +177,7 @@ impl Index for Iso {
         }
     }
 
-    fn describe(&self, plan: &Plan, late: &Late, facts: &mut Facts) -> Result<(), PlanError> {
+    fn describe(&self, plan: &Plan, late: &Late, facts: &mut Common) -> Result<(), PlanError> {
         if !self.is_primary() {
             facts.filesystems.push(FileSystem::Joliet);
             return Ok(());

@@ -2,7 +2,7 @@
 
 use crate::facts::boot_code::mbr_facts;
 use crate::facts::partitions::mbr_partition;
-use crate::facts::{Facts, What};
+use crate::facts::{Common, What};
 use crate::formats::el_torito::boot_info;
 use crate::formats::mbr::{self, Slot};
 use crate::ground::range::Range;
@@ -91,7 +91,7 @@ impl Index for Mbr {
         Ok(sector.to_vec())
     }
 
-    fn describe(&self, plan: &Plan, _late: &Late, facts: &mut Facts) -> Result<(), PlanError> {
+    fn describe(&self, plan: &Plan, _late: &Late, facts: &mut Common) -> Result<(), PlanError> {
         facts.mbr = Some(mbr_facts(&Self::boot_code(plan), plan.identity.number("disk")));
         let slots = self.slots(plan)?;
         let partitions = slots.iter().enumerate();

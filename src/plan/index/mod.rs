@@ -8,7 +8,7 @@ mod mbr;
 
 use std::sync::Arc;
 
-use crate::facts::{Facts, MappedName, What};
+use crate::facts::{Common, MappedName, What};
 use crate::formats::iso9660::{Flavour, Tree};
 use crate::tree::contents::Contents;
 use crate::tree::{PayloadId, contents};
@@ -36,7 +36,7 @@ pub(super) trait Index {
     fn encode(&self, piece: (What, u32), plan: &Plan, late: &Late) -> Result<Vec<u8>, PlanError>;
 
     /// What the image says by this index, all but extents.
-    fn describe(&self, plan: &Plan, late: &Late, facts: &mut Facts) -> Result<(), PlanError>;
+    fn describe(&self, plan: &Plan, late: &Late, facts: &mut Common) -> Result<(), PlanError>;
 
     /// The names of a piece in the image.
     fn piece_names(&self, _piece: (What, u32), _plan: &Plan) -> Vec<String> {
