@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::ground::text::visible_path;
 use crate::look::inspect::InspectError;
 use crate::look::open::OpenError;
-use crate::manifest::diagnostic::{Diagnostic, Report};
+use crate::manifest::diagnostic::{Diagnostic, Report, Severity};
 use crate::manifest::{At, Document, ManifestError};
 use crate::output::OutputError;
 use crate::plan::PlanError;
@@ -164,9 +164,11 @@ impl Faults {
         &self.0.path
     }
 
-    /// Each of them.
+    /// Each of them. What was only warned of is in the text of the error alone.
     pub fn iter(&self) -> impl Iterator<Item = Fault> {
-        self.0.diagnostics.iter().map(|diagnostic| Fault {
+        let all = self.0.diagnostics.iter();
+        let faults = all.filter(|diagnostic| diagnostic.severity == Severity::Error);
+        faults.map(|diagnostic| Fault {
             message: diagnostic.message.clone(),
             place: diagnostic.labels.first().map(|label| {
                 let (line, column) = self.0.place(label.span.start);

@@ -130,6 +130,18 @@ fn what_goes_wrong_has_a_place_and_a_cause() {
         matches!(&error, Error::Manifest(faults) if faults.iter().count() == 1),
         "{error}"
     );
+    let also_warned = Builder::new("lower case")
+        .file("no such file", "/x")
+        .build()
+        .unwrap_err();
+    let Error::Manifest(faults) = &also_warned else {
+        panic!("{also_warned}")
+    };
+    assert_eq!(faults.iter().count(), 1);
+    assert!(
+        also_warned.to_string().contains("image: warning: volume_id"),
+        "{also_warned}"
+    );
     let odd = OsStr::from_bytes(b"odd\xff");
     let error = Builder::new("ODD").file(odd, "/x").build().unwrap_err();
     assert!(

@@ -116,7 +116,7 @@ impl Report {
     }
 }
 
-/// A line for each fault; the command line underlines their places instead.
+/// A line for each; the command line underlines their places instead.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, diagnostic) in self.diagnostics.iter().enumerate() {
@@ -126,7 +126,11 @@ impl fmt::Display for Report {
                 let (line, column) = self.place(label.span.start);
                 write!(f, ":{line}:{column}")?;
             }
-            write!(f, ": {}", visible(diagnostic.message.as_bytes()))?;
+            let severity = match diagnostic.severity {
+                Severity::Error => "",
+                Severity::Warning => "warning: ",
+            };
+            write!(f, ": {severity}{}", visible(diagnostic.message.as_bytes()))?;
             for (number, label) in diagnostic.labels.iter().enumerate() {
                 let text = visible(label.text.as_bytes());
                 match number {

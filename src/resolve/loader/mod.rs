@@ -1,4 +1,4 @@
-//! What starts an image: one file for each family of boot loaders. A family judges which entries of a menu it can start, and turns the menu
+//! What starts an image: one place for each family of boot loaders. A family judges which entries of a menu it can start, and turns the menu
 //! into its own files.
 //!
 //! | family | what it is |
