@@ -24,7 +24,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::facts::cell::Cell;
+use crate::facts::cell::{Cell, Firmware};
 use crate::formats::el_torito::{Emulation, Platform};
 use crate::formats::fat::FatKind;
 
@@ -63,8 +63,9 @@ impl fmt::Display for FileSystem {
 /// The menu under one firmware.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MenuFacts {
-    /// `bios`, `uefi`, `uefi-ia32` or `uefi-aa64`.
-    pub firmware: String,
+    /// One without Secure Boot: with it the menu is the same.
+    #[serde(serialize_with = "json::word")]
+    pub firmware: Firmware,
     /// Titles of the entries that can be started there, in their order.
     pub entries: Vec<String>,
     /// Why none can be.
@@ -340,8 +341,8 @@ pub(crate) fn esp_name(number: usize) -> String {
 pub struct MappedName {
     /// In the tree.
     pub path: String,
-    /// `iso9660` or `joliet`.
-    pub index: String,
+    /// Which one.
+    pub index: FileSystem,
     /// What the index holds instead.
     pub name: String,
 }

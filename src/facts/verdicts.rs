@@ -127,11 +127,11 @@ pub fn that_boot(image: &Description) -> Vec<Cell> {
 
 /// Why a menu has no entry for a firmware that would start one otherwise.
 fn menu_lacks(menu: &[MenuFacts], firmware: Firmware) -> Option<&str> {
-    let name = match firmware.is_secure() {
-        true => Firmware::Uefi.name(),
-        false => firmware.name(),
+    let firmware = match firmware.is_secure() {
+        true => Firmware::Uefi,
+        false => firmware,
     };
-    let menu = menu.iter().find(|menu| menu.firmware == name)?;
+    let menu = menu.iter().find(|menu| menu.firmware == firmware)?;
     menu.lacks.as_deref()
 }
 

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{At, Reference, Text};
+use crate::facts::cell;
 
 /// `[boot]`: what firmware starts.
 #[derive(Debug, Default, Deserialize)]
@@ -76,6 +77,17 @@ impl Firmware {
             Self::Uefi => "uefi",
             Self::UefiIa32 => "uefi-ia32",
             Self::UefiAa64 => "uefi-aa64",
+        }
+    }
+}
+
+impl From<Firmware> for cell::Firmware {
+    fn from(firmware: Firmware) -> Self {
+        match firmware {
+            Firmware::Bios => Self::Bios,
+            Firmware::Uefi => Self::Uefi,
+            Firmware::UefiIa32 => Self::UefiIa32,
+            Firmware::UefiAa64 => Self::UefiAa64,
         }
     }
 }

@@ -24,7 +24,7 @@ struct Words {
     path_table_m: What,
     directory: What,
     /// In the map of names.
-    name: &'static str,
+    index: FileSystem,
 }
 
 const PRIMARY: Words = Words {
@@ -34,7 +34,7 @@ const PRIMARY: Words = Words {
     path_table_l: What::PathTableL,
     path_table_m: What::PathTableM,
     directory: What::Directory,
-    name: "iso9660",
+    index: FileSystem::Iso9660,
 };
 
 const JOLIET: Words = Words {
@@ -44,7 +44,7 @@ const JOLIET: Words = Words {
     path_table_l: What::JolietPathTableL,
     path_table_m: What::JolietPathTableM,
     directory: What::JolietDirectory,
-    name: "joliet",
+    index: FileSystem::Joliet,
 };
 
 /// A hierarchy and its words.
@@ -219,7 +219,7 @@ impl Index for Iso {
         mappings
             .map(|mapping| MappedName {
                 path: text::lossless(&plan.node_path(mapping.node)),
-                index: self.words.name.into(),
+                index: self.words.index,
                 name: mapping.identifier.clone(),
             })
             .collect()

@@ -196,7 +196,7 @@ fn a_kernel_that_a_wanted_firmware_of_its_family_cannot_start_is_warned_of() {
         .planned
         .menu
         .iter()
-        .map(|menu| (menu.firmware.as_str(), menu.entries.join(" ")))
+        .map(|menu| (menu.firmware.name(), menu.entries.join(" ")))
         .collect();
     assert_eq!(
         shown,
@@ -271,7 +271,7 @@ fn a_kernel_that_is_compressed_goes_into_the_image_as_it_starts() {
     let (described, image) = host.build("[[menu]]\nkernel = \"arm.gz\"\n");
     let placed = super::extent(&described, "iso:/boot/arm.gz");
     assert!(image[placed.offset as usize..].starts_with(builtin::EFI[2].2));
-    assert_eq!(described.planned.menu[0].firmware, "uefi-aa64");
+    assert_eq!(described.planned.menu[0].firmware.name(), "uefi-aa64");
     let error = host.error("[[menu]]\nkernel = \"text.gz\"\n");
     assert!(
         error.contains("compressed with gzip, and what is in it is not a Linux kernel"),
@@ -296,7 +296,7 @@ fn an_arm64_kernel_in_an_efi_program_goes_in_as_it_is() {
         .planned
         .menu
         .iter()
-        .map(|menu| (menu.firmware.as_str(), menu.entries.len()))
+        .map(|menu| (menu.firmware.name(), menu.entries.len()))
         .collect();
     assert_eq!(entries, [("uefi-aa64", 1)]);
 }

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::*;
+use crate::facts::FileSystem;
 
 #[test]
 fn joliets_copy_of_an_identifier_is_cut_and_told() {
@@ -35,7 +36,7 @@ fn names_that_are_not_utf_8_keep_their_bytes_in_rock_ridge() {
         .planned
         .name_map
         .iter()
-        .find(|mapped| mapped.index == "joliet")
+        .find(|mapped| mapped.index == FileSystem::Joliet)
         .unwrap();
     assert_eq!(
         (mapped.path.as_str(), mapped.name.as_str()),

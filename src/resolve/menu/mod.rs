@@ -192,7 +192,7 @@ impl<'d> Resolution<'d> {
             }
             let reasons = self.lacks.iter().find(|(of, _)| *of == firmware);
             menus.push(MenuFacts {
-                firmware: firmware.word().to_owned(),
+                firmware: firmware.into(),
                 entries: titles,
                 lacks: reasons.map(|(_, reason)| reason.clone()).filter(|_| !starts_one),
             });
