@@ -12,9 +12,10 @@
 //! | `hierarchy` | §7.8, §10.3 | directories and continuation areas of one hierarchy |
 //! | `path_table` | §7.9, §10.4 | its path tables, written and read |
 //! | `descriptor` | §9 | the volume descriptors |
-//! | `read` | | all of it back from bytes that may be hostile |
+//! | `walk` | | all of it back from bytes that may be hostile |
 //!
-//! Addresses are byte offsets; the 32-bit logical block numbers of the standard appear only inside structures.
+//! Addresses are byte offsets; the 32-bit logical block numbers of the standard appear only inside structures, made by a checked
+//! conversion ([`crate::ground::block`]).
 
 mod descriptor;
 mod hierarchy;
