@@ -427,6 +427,17 @@ fn what_the_loader_could_not_start_is_refused() {
     }
 }
 
+/// Memtest86+ is one: 144 KB that a BIOS' loader starts as a kernel.
+#[test]
+fn a_program_with_a_linux_header_may_be_large() {
+    let host = with_kernel();
+    let mut program = kernel(3);
+    program.resize(builtin::LARGEST_PROGRAM as usize + 1, 0);
+    host.put("memtest.bin", &program);
+    let (described, _) = host.build("[[menu]]\nbios = \"memtest.bin\"\n");
+    assert_eq!(described.planned.menu[0].firmware.name(), "bios");
+}
+
 #[test]
 fn the_users_files_win_over_the_loaders_in_the_esp() {
     let host = with_kernel();

@@ -15,6 +15,8 @@ pub(in crate::resolve) struct BiosProgram {
     pub(in crate::resolve) path: Vec<u8>,
     /// In bytes.
     pub(in crate::resolve) length: u64,
+    /// It is loaded as a Linux kernel is.
+    pub(in crate::resolve) has_linux_header: bool,
 }
 
 /// A kernel in the image.
@@ -120,7 +122,12 @@ impl Resolution<'_> {
             return Ok(None);
         }
         let by = Firmware::ALL.map(|firmware| firmware == Firmware::Bios);
-        Ok(Some((BiosProgram { path: place, length }, by)))
+        let program = BiosProgram {
+            path: place,
+            length,
+            has_linux_header: program.boot_protocol.is_some(),
+        };
+        Ok(Some((program, by)))
     }
 
     /// Programs for UEFI, one for each processor: for which, where, and who can start it.

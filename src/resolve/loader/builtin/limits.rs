@@ -4,7 +4,7 @@ use super::{LARGEST_PROGRAM, LONGEST_BIOS_COMMAND_LINE, LONGEST_COMMAND_LINE};
 use crate::formats::pe::Machine;
 use crate::manifest::{At, Firmware, Reference, Text};
 use crate::resolve::Resolution;
-use crate::resolve::menu::{Entry, Initrd, Kernel, Start, Starts, kernel};
+use crate::resolve::menu::{BiosProgram, Entry, Initrd, Kernel, Start, Starts, kernel};
 
 /// Takes the firmware under which the loader cannot start an entry away from those that can, and says why.
 pub(in crate::resolve) fn judge(resolution: &mut Resolution<'_>, entry: &mut Entry<'_>) {
@@ -27,7 +27,7 @@ pub(in crate::resolve) fn judge(resolution: &mut Resolution<'_>, entry: &mut Ent
             },
             _,
             Some(path),
-        ) => resolution.size_of_program(path, program.length),
+        ) => resolution.size_of_program(path, program),
         _ => {}
     }
 }
@@ -99,10 +99,10 @@ impl Resolution<'_> {
         }
     }
 
-    /// Whether a program for BIOS fits where the loader moves it to.
-    fn size_of_program(&mut self, path: &At<Reference>, length: u64) {
-        if length > LARGEST_PROGRAM {
-            let name = path.get_ref();
+    /// Whether a program for BIOS fits where the loader moves it to; a kernel goes elsewhere.
+    fn size_of_program(&mut self, path: &At<Reference>, program: &BiosProgram) {
+        if !program.has_linux_header && program.length > LARGEST_PROGRAM {
+            let (name, length) = (path.get_ref(), program.length);
             let message = format!(
                 "{name:?} has {length} bytes and no Linux-style header; a program without one has {LARGEST_PROGRAM} at most"
             );
