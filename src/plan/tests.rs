@@ -10,6 +10,7 @@ mod inputs;
 mod json;
 mod links;
 mod loader;
+mod loader_limits;
 mod multi_sector;
 mod names;
 mod sign;
