@@ -1,6 +1,7 @@
 //! Loop devices: files that the kernel shows as disks.
 
 use crate::tools;
+use crate::verbs::Bench;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,13 @@ impl Loop {
             .open(file);
         open.and_then(|file| file.set_len(size)).unwrap();
         Self::attach(&["--sector-size", &sector_size.to_string()], file)
+    }
+
+    /// A disk of `size` bytes that holds the bench's image already.
+    pub fn with_image(bench: &Bench, size: u64) -> Self {
+        let disk = Self::new(&bench.path("disk"), size, 512);
+        disk.write(&fs::read(bench.path("image.iso")).unwrap(), 0);
+        disk
     }
 
     /// A file as a disk that cannot be written to.

@@ -124,7 +124,7 @@ pub struct Group {
     tests: fn() -> Tests,
     /// How many run at a time.
     at_once: usize,
-    /// Says what they have found together.
+    /// Runs after the tests and prints a summary.
     after: fn(),
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::device::DeviceError;
+use crate::ground::input_error::InputError;
 use crate::manifest::ManifestError;
 use crate::output::OutputError;
 use crate::vm::MachineError;
@@ -12,7 +13,7 @@ use crate::vm::MachineError;
 /// Everything that can end a run. The exit codes are part of the command line's contract.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// There is no image, or nothing to say of one.
+    /// An image cannot be made, written or read.
     #[error(transparent)]
     Image(#[from] Error),
     /// A verdict is negative, in words.
@@ -29,24 +30,22 @@ pub(super) enum Failure {
 impl Failure {
     /// An input that cannot be used.
     pub(super) fn input(path: &Path, message: impl Into<String>) -> Self {
-        let (path, message) = (path.into(), message.into());
-        Self::Image(Error::Input { path, message })
+        Self::Image(InputError::unusable(path, message).into())
     }
 
     /// Reading or writing failed on the way.
     pub(super) fn io(path: impl Into<PathBuf>, action: &'static str, source: impl Into<io::Error>) -> Self {
-        let (path, source) = (path.into(), source.into());
-        Self::Image(Error::Io { path, action, source })
+        Self::Image(InputError::io(path, action, source).into())
     }
 
     /// 1 manifest or input wrong, 3 I/O error, 4 refused for safety, 5 a verdict is negative, 130 and 143 interrupted.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Image(error) => match error {
-                Error::Manifest(_) | Error::Input { .. } | Error::Plan { .. } => 1,
+                Error::Manifest(_) | Error::Input(InputError::Unusable { .. }) | Error::Plan { .. } => 1,
                 Error::Write(OutputError::Refused { .. }) => 4,
                 Error::Write(OutputError::Interrupted(signal)) => 128 + u8::try_from(*signal).unwrap_or(0),
-                Error::Io { .. } | Error::Changed { .. } | Error::Write(_) => 3,
+                Error::Input(InputError::Io { .. } | InputError::Changed { .. }) | Error::Write(_) => 3,
             },
             Self::Failed(_) => 3,
             Self::Refused(_) => 4,

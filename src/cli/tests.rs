@@ -1,4 +1,4 @@
-//! What people read: every fault that a manifest can have, and what firmware makes of an image, as texts in files.
+//! What people read about wrong manifests, and the verdicts on images: each text stands in a file.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn image(text: &str) -> Result<Image, Error> {
     Image::of(document, &Environment::default())
 }
 
-/// A text with `@` lines between the manifests in it: their names, and the manifests.
+/// The manifests of a text, each with its name. A line that begins with `@` names the manifest below it.
 fn manifests(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let manifests = text.split("\n@ ").skip(1);
     manifests.map(|manifest| manifest.split_once('\n').unwrap_or((manifest, "")))

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::{Error, Image, ReadAt};
+use crate::ground::input_error::InputError;
 use crate::ground::read_at::Shared;
 use crate::manifest::{Action, At, Date, DiskLayout, Document, Files, Manifest, MenuEntry, Reference};
 use crate::resolve::Environment;
 
-/// What the manifest is called in errors. It has no directory, so that paths are relative to the working directory.
+/// The name of the manifest in errors. It names no directory, so paths are relative to the working directory.
 const NAME: &str = "image";
 
 /// A bootable image in the making, as a manifest describes it. The same parts give the same bytes on every host.
@@ -158,8 +159,7 @@ impl Builder {
     /// Every fault of the parts at once, or the first input that cannot be used.
     pub fn build(self) -> Result<Image, Error> {
         if let Some(path) = self.not_text {
-            let message = "the path is not UTF-8, and a manifest is".to_owned();
-            return Err(Error::Input { path, message });
+            return Err(InputError::unusable(&path, "the path is not UTF-8, and a manifest is").into());
         }
         let document = Document::of(self.manifest, Path::new(NAME))?;
         Image::of(document, &Environment::default())

@@ -1,8 +1,8 @@
-//! Why there is no image, or nothing to say of one. The errors of the rooms are composed here; whoever knows the manifest's key adds it.
+//! Why an image cannot be made, written or read. The errors of the rooms are composed here, and the manifest's key is added.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::ground::input_error::InputError;
 use crate::ground::text::visible_path;
 use crate::look::inspect::InspectError;
 use crate::look::open::OpenError;
@@ -12,7 +12,7 @@ use crate::output::OutputError;
 use crate::plan::PlanError;
 use crate::resolve::ResolveError;
 
-/// Why there is no image, or nothing to say of one.
+/// Why an image cannot be made, written or read.
 ///
 /// ```
 /// use isobuild::{Builder, Error};
@@ -27,38 +27,15 @@ pub enum Error {
     /// The manifest is wrong, or what it names does not fit: every fault.
     #[error(transparent)]
     Manifest(Faults),
-    /// An input is missing, unreadable, of the wrong digest or of the wrong form.
-    #[error("{}: {message}", visible_path(.path))]
-    Input {
-        /// The input.
-        path: PathBuf,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// Reading failed on the way.
-    #[error("{}: {action}: {source}", visible_path(.path))]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was being done.
-        action: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// An input did not hold still.
-    #[error("{path:?} changed while the image was built: {what}")]
-    Changed {
-        /// The input.
-        path: PathBuf,
-        /// In what.
-        what: String,
-    },
+    /// An input cannot be used, or does not hold still.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// What goes in does not make an image: more than a format can hold.
     #[error("{}: {source}", visible_path(.path))]
     Plan {
         /// The manifest.
         path: PathBuf,
-        /// What cannot be laid out.
+        /// Why: the error of the format.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Writing failed.
@@ -67,13 +44,6 @@ pub enum Error {
 }
 
 impl Error {
-    fn input(path: &Path, message: impl Into<String>) -> Self {
-        Self::Input {
-            path: path.into(),
-            message: message.into(),
-        }
-    }
-
     /// An image that cannot be planned, at the key that it is about if there is one.
     pub(super) fn planned(error: PlanError, document: &Document) -> Self {
         let uefi = document.manifest.boot.uefi.as_ref();
@@ -97,26 +67,18 @@ impl Error {
 
     /// An image that cannot be described.
     pub(crate) fn inspected(path: &Path, error: InspectError) -> Self {
-        match error {
-            InspectError::Io(source) => Self::Io {
-                path: path.into(),
-                action: "reading",
-                source,
-            },
-            other => Self::input(path, other.to_string()),
-        }
+        Self::Input(match error {
+            InspectError::Io(source) => InputError::io(path, "reading", source),
+            other => InputError::unusable(path, other.to_string()),
+        })
     }
 
     /// An image that cannot be opened.
     pub(crate) fn opened(path: &Path, error: OpenError) -> Self {
-        match error {
-            OpenError::Hold(source) => Self::Io {
-                path: std::env::temp_dir(),
-                action: "decompressing to",
-                source,
-            },
-            error => Self::input(path, error.to_string()),
-        }
+        Self::Input(match error {
+            OpenError::Hold(source) => InputError::io(std::env::temp_dir(), "decompressing to", source),
+            error => InputError::unusable(path, error.to_string()),
+        })
     }
 }
 
@@ -124,7 +86,7 @@ impl From<ManifestError> for Error {
     fn from(error: ManifestError) -> Self {
         match error {
             ManifestError::Faults(report) => Self::Manifest(Faults(report)),
-            ManifestError::Unreadable { path, message } => Self::Input { path, message },
+            ManifestError::Input(error) => Self::Input(error),
         }
     }
 }
@@ -133,9 +95,7 @@ impl From<ResolveError> for Error {
     fn from(error: ResolveError) -> Self {
         match error {
             ResolveError::Manifest(report) => Self::Manifest(Faults(report)),
-            ResolveError::Input { path, message } => Self::Input { path, message },
-            ResolveError::Io { path, action, source } => Self::Io { path, action, source },
-            ResolveError::Changed { path, what } => Self::Changed { path, what },
+            ResolveError::Input(error) => Self::Input(error),
         }
     }
 }
@@ -164,7 +124,7 @@ impl Faults {
         &self.0.path
     }
 
-    /// Each of them. What was only warned of is in the text of the error alone.
+    /// Each fault. Warnings stand only in the text of the error.
     pub fn iter(&self) -> impl Iterator<Item = Fault> {
         let all = self.0.diagnostics.iter();
         let faults = all.filter(|diagnostic| diagnostic.severity == Severity::Error);

@@ -66,7 +66,7 @@ impl Facts {
 
     /// Everything, as `isobuild inspect --json` has it: its form is stable.
     pub fn to_json(&self) -> String {
-        // Maps with keys that are no strings are what cannot be JSON, and there are none in it.
+        // Only a map whose keys are not strings cannot become JSON. A description has no maps.
         text::json(&self.0).unwrap_or_default()
     }
 }
@@ -96,7 +96,7 @@ pub fn inspect(path: impl AsRef<Path>) -> Result<Facts, Error> {
 ///
 /// ```
 /// let error = isobuild::inspect_bytes(&vec![0; 1 << 20]).unwrap_err();
-/// assert!(matches!(error, isobuild::Error::Input { .. }));
+/// assert!(matches!(error, isobuild::Error::Input(_)));
 /// ```
 pub fn inspect_bytes(image: &dyn ReadAt) -> Result<Facts, Error> {
     described(Path::new("image"), image)

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Error, Facts};
 use crate::facts::Description;
 use crate::formats::iso9660;
+use crate::ground::input_error::InputError;
 use crate::manifest::diagnostic::Report;
 use crate::manifest::{self, Document};
 use crate::output::{self, Interrupt, OutputError};
@@ -136,7 +137,7 @@ impl Image {
     /// Writes the image to anything, from the first byte to the last.
     ///
     /// # Errors
-    /// [`Error::Io`] is the writer's; others are those of [`write_file`](Self::write_file).
+    /// [`InputError::Io`] is the writer's; others are those of [`write_file`](Self::write_file).
     pub fn write_to(&self, mut out: impl Write) -> Result<(), Error> {
         self.stream(Path::new("image"), &mut out, &mut |_, _| {}, &Interrupt::default())
             .map(drop)
@@ -174,8 +175,8 @@ impl Image {
         described.map_err(|error| Error::planned(error, &self.document))
     }
 
-    /// Writes the image unless the file has exactly these bytes. The results are what the passes have found, and the digest of the whole if
-    /// it is wanted.
+    /// Writes the image unless the file has exactly these bytes. It returns what the passes have found and, if it is
+    /// wanted, the digest of the whole.
     pub(crate) fn write(
         &self,
         target: &Path,
@@ -216,11 +217,7 @@ impl Image {
         self.pass(name, &late, &mut take, progress, interrupt)?;
         match failed.map_or_else(|| out.flush(), Err) {
             Ok(()) => Ok(late),
-            Err(source) => Err(Error::Io {
-                path: name.into(),
-                action: "writing",
-                source,
-            }),
+            Err(source) => Err(InputError::io(name, "writing", source).into()),
         }
     }
 

@@ -14,5 +14,6 @@ pub use image::Image;
 
 pub use crate::facts::cell::{Cell, Firmware, Medium};
 pub use crate::facts::{Extent, Partition, PartitionKind, PartitionTable, Verdict, What};
+pub use crate::ground::input_error::InputError;
 pub use crate::ground::read_at::ReadAt;
 pub use crate::output::OutputError as WriteError;

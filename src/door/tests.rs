@@ -122,7 +122,7 @@ fn what_goes_wrong_has_a_place_and_a_cause() {
     let boots = Builder::new("BROKEN").source(Broken, "/x").menu(Menu::reboot());
     let error = boots.build().unwrap_err();
     assert!(
-        matches!(&error, Error::Io { path, .. } if path.as_os_str() == "/x"),
+        matches!(&error, Error::Input(InputError::Io { path, .. }) if path.as_os_str() == "/x"),
         "{error}"
     );
     let error = Builder::new("MISSING").file("no such file", "/x").build().unwrap_err();
@@ -145,12 +145,12 @@ fn what_goes_wrong_has_a_place_and_a_cause() {
     let odd = OsStr::from_bytes(b"odd\xff");
     let error = Builder::new("ODD").file(odd, "/x").build().unwrap_err();
     assert!(
-        matches!(&error, Error::Input { path, .. } if path.as_os_str() == odd),
+        matches!(&error, Error::Input(InputError::Unusable { path, .. }) if path.as_os_str() == odd),
         "{error}"
     );
     let error = Builder::new("ODD").menu(Menu::linux(odd)).build().unwrap_err();
     assert!(
-        matches!(&error, Error::Input { path, .. } if path.as_os_str() == odd),
+        matches!(&error, Error::Input(InputError::Unusable { path, .. }) if path.as_os_str() == odd),
         "{error}"
     );
     let error = Builder::new("PLAN")
@@ -176,7 +176,7 @@ fn what_goes_wrong_has_a_place_and_a_cause() {
     let image = Builder::new("FULL").bytes(vec![1; 3_000_000], "/x").build().unwrap();
     let error = image.write_to(Full(1_000_000)).unwrap_err();
     assert!(
-        matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull),
+        matches!(&error, Error::Input(InputError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull),
         "{error}"
     );
 }

@@ -7,7 +7,7 @@ use std::io;
 use super::{Extent, What};
 use crate::ground::read_at::{ReadAt, nonzero_span};
 
-/// Bytes that somebody says something of.
+/// A range of bytes and what a structure, a name or a plan says about it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Claim {
     /// Which, and what they are.

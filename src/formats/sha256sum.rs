@@ -25,7 +25,7 @@ pub fn line(path: &[u8]) -> (Vec<u8>, usize) {
     (line, at)
 }
 
-/// The digest and the path of a line without its newline; none if it is no such line.
+/// The digest and the path of a line without its newline. `None` if it is another kind of line.
 pub fn parse(line: &[u8]) -> Option<([u8; 32], Vec<u8>)> {
     let (escaped, line) = match line.strip_prefix(b"\\") {
         Some(rest) => (true, rest),

@@ -7,7 +7,7 @@ pub const BLOCK: u64 = 2048;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Block(u32);
 
-/// An offset in bytes that has no number of 32 bits, or that lies inside a block.
+/// A byte offset at which no block begins, or whose block number does not fit 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no logical block with a number of 32 bits begins at byte {0}")]
 pub struct NotABlock(pub u64);

@@ -25,7 +25,7 @@ impl Notes {
         }
     }
 
-    /// The last one says how many there is no room for.
+    /// The last one counts those that were left out.
     pub(crate) fn finish(mut self) -> Vec<String> {
         if self.more > 0 {
             self.list.push(format!("and {} more", self.more));

@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod decompress;
+pub mod input_error;
 pub(crate) mod limits;
 pub mod range;
 pub mod read_at;

@@ -62,12 +62,12 @@ impl ReadAt for Vec<u8> {
     }
 }
 
-/// Bytes that several threads read, and that do not change.
+/// Bytes that several threads can read at once. They must not change.
 #[derive(Clone)]
 pub struct Shared(Arc<dyn ReadAt + Send + Sync>);
 
 impl Shared {
-    /// Takes them.
+    /// Shares these bytes.
     pub fn new(bytes: impl ReadAt + Send + Sync + 'static) -> Self {
         Self(Arc::new(bytes))
     }

@@ -35,7 +35,7 @@ pub struct Verified {
 /// Reads all of the image, for the sum and for each list. `update` learns how many bytes were read for one of them.
 ///
 /// # Errors
-/// When the image is none, or cannot be read.
+/// When the file is not an image, or cannot be read.
 pub fn verify(image: &dyn ReadAt, update: &mut dyn FnMut(u64)) -> Result<Verified, ContentsError> {
     let mut verified = Verified::default();
     media_md5(image, update, &mut verified)?;

@@ -30,6 +30,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::ground::input_error::InputError;
 use diagnostic::{Diagnostic, Report, Severity};
 
 pub use at::At;
@@ -69,7 +70,7 @@ pub struct Document {
 /// Reads and checks the manifest at `path`.
 ///
 /// # Errors
-/// [`ManifestError::Unreadable`] if it is no readable text file, [`ManifestError::Faults`] with every fault otherwise.
+/// [`ManifestError::Input`] if the file cannot be read or is not text, else [`ManifestError::Faults`] with every fault.
 pub fn load(path: &Path) -> Result<Document, ManifestError> {
     let text = read(path)?;
     parse(path, &text)
@@ -144,8 +145,12 @@ fn capped(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     errors
 }
 
+fn unreadable(path: &Path, message: impl Into<String>) -> ManifestError {
+    InputError::unusable(path, message).into()
+}
+
 fn read(path: &Path) -> Result<String, ManifestError> {
-    let unusable = |error: std::io::Error| ManifestError::unreadable(path, error.to_string());
+    let unusable = |error: std::io::Error| unreadable(path, error.to_string());
     if path == Path::new(STANDARD_INPUT) {
         return text_of(path, std::io::stdin().lock());
     }
@@ -156,7 +161,7 @@ fn read(path: &Path) -> Result<String, ManifestError> {
         } else {
             "not a regular file"
         };
-        return Err(ManifestError::unreadable(
+        return Err(unreadable(
             path,
             format!("a manifest is a TOML file, and this is {what}"),
         ));
@@ -165,17 +170,17 @@ fn read(path: &Path) -> Result<String, ManifestError> {
 }
 
 fn text_of(path: &Path, file: impl Read) -> Result<String, ManifestError> {
-    let unusable = |error: std::io::Error| ManifestError::unreadable(path, error.to_string());
+    let unusable = |error: std::io::Error| unreadable(path, error.to_string());
     let mut bytes = Vec::new();
     file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unusable)?;
     if bytes.len() as u64 > LONGEST {
-        return Err(ManifestError::unreadable(
+        return Err(unreadable(
             path,
             format!("has more than {LONGEST} bytes, which no manifest needs"),
         ));
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        ManifestError::unreadable(path, format!("a manifest is UTF-8, and byte {at} is not"))
+        unreadable(path, format!("a manifest is UTF-8, and byte {at} is not"))
     })
 }

@@ -16,7 +16,7 @@ pub(super) fn parse(text: &str) -> (Option<Manifest>, Vec<Diagnostic>) {
     if !errors.is_empty() {
         let mut faults: Vec<Diagnostic> = errors.iter().map(|error| syntax(error, text)).collect();
         faults.sort_by_key(Diagnostic::offset);
-        // What the parser makes of the rest of a line is no second fault.
+        // The parser's errors about the rest of the line are not faults of their own.
         faults.dedup_by(|later, first| {
             !text
                 .get(first.offset()..later.offset())

@@ -122,7 +122,7 @@ pub fn default_volume_id(stem: &str) -> String {
 pub enum Date {
     /// One that an image can hold.
     Instant(Timestamp),
-    /// One that it cannot hold, or that another time zone would read differently: why, in words.
+    /// One that it cannot hold, or that depends on the time zone. The message says why.
     Wrong(String),
 }
 

@@ -1,4 +1,4 @@
-//! Whether somebody asks to stop.
+//! Whether the run is asked to stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ impl Interrupt {
         self.signal.store(signal.unsigned_abs() as usize, Ordering::SeqCst);
     }
 
-    /// Where whoever sees signals notes them, by number.
+    /// The signal handlers store the signal's number here.
     #[cfg(feature = "cli")]
     pub(crate) fn flag(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.signal)

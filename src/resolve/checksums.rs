@@ -12,7 +12,7 @@ use super::Resolution;
 impl Resolution<'_> {
     /// Puts the list of all files into the tree. Nothing may come in after it.
     pub(super) fn checksums(&mut self, path: &At<String>) -> Option<Checksums> {
-        // The manifest's own check has reported a path that is none.
+        // The manifest's own check has reported a path that cannot be used.
         let to = image_path(path.get_ref()).ok()?;
         let (mut bytes, mut places) = (Vec::new(), Vec::new());
         for node in self.tree.in_order() {

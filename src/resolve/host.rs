@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::ground::input_error::InputError;
 use crate::ground::read_at::{ReadAt, Shared};
 use crate::ground::stamp;
 use crate::ground::stamp::Stamp;
@@ -290,11 +291,7 @@ pub(crate) fn read_whole(payload: &Payload) -> Result<Arc<[u8]>, ResolveError> {
 }
 
 fn reading(path: &Path, source: io::Error) -> ResolveError {
-    ResolveError::Io {
-        path: path.into(),
-        action: "reading",
-        source,
-    }
+    ResolveError::io(path, "reading", source)
 }
 
 /// What code gives cannot be read.
@@ -304,10 +301,8 @@ fn giving(source: io::Error) -> ResolveError {
 
 /// An input that does not hold still.
 pub(crate) fn changed(path: &Path, what: &str) -> ResolveError {
-    ResolveError::Changed {
-        path: path.into(),
-        what: what.into(),
-    }
+    let (path, what) = (path.into(), what.into());
+    InputError::Changed { path, what }.into()
 }
 
 fn whole_digest(bytes: &[u8]) -> [u8; 32] {

@@ -308,9 +308,5 @@ impl Resolution<'_> {
 /// Bytes of a host file that are a payload, for reading parts of them.
 fn open_payload(path: &Path, offset: u64, length: u64) -> Result<crate::ground::read_at::FileAt, ResolveError> {
     let file = stamp::open(path).and_then(|file| crate::ground::read_at::FileAt::part(file, offset, length));
-    file.map_err(|source| ResolveError::Io {
-        path: path.into(),
-        action: "opening",
-        source,
-    })
+    file.map_err(|source| ResolveError::io(path, "opening", source))
 }

@@ -127,7 +127,7 @@ impl<'d> Resolution<'d> {
         }
     }
 
-    /// A key or a certificate. It is no input of the image: nothing of it but a signature gets there.
+    /// A key or a certificate. The image does not contain it; only its signature goes in.
     fn small_file(&mut self, path: &Text) -> Option<Vec<u8>> {
         const LARGEST: u64 = 1 << 20;
         let host = self.host_path(path.get_ref());

@@ -16,7 +16,7 @@ const LISTS: [&[u8]; 5] = [
     b"sha256sum.txt",
     b"sha256sums.txt",
 ];
-/// A longer list is none.
+/// A longer file is not taken for a list.
 const LONGEST: u64 = 64 << 20;
 
 /// A list of digests that came out of an archive.
@@ -103,7 +103,7 @@ impl Resolution<'_> {
     }
 }
 
-/// The path of a line of `md5sum` or `sha256sum`; none if it is no such line.
+/// The path of a line of `md5sum` or `sha256sum`. `None` if it is another kind of line.
 fn listed(line: &[u8]) -> Option<&[u8]> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let path = line[digits..]

@@ -32,11 +32,9 @@ struct Holder {
 
 impl Holder {
     fn new(file: File, path: &Path) -> Result<Self, ResolveError> {
-        let data = file.metadata().map_err(|source| ResolveError::Io {
-            path: path.into(),
-            action: "reading",
-            source,
-        })?;
+        let data = file
+            .metadata()
+            .map_err(|source| ResolveError::io(path, "reading", source))?;
         Ok(Self {
             file,
             path: Arc::from(path),
@@ -167,7 +165,7 @@ impl Resolution<'_> {
     ) -> Result<Option<(Content, Unpacking)>, ResolveError> {
         let failed = |path: &Path, action| {
             let path = path.to_path_buf();
-            move |source| ResolveError::Io { path, action, source }
+            move |source| ResolveError::io(path, action, source)
         };
         // As it was before anything was read of it.
         let archive = Holder::new(file, path)?;
@@ -211,7 +209,7 @@ impl Resolution<'_> {
         Ok(Some((content, unpacking)))
     }
 
-    /// What an entry that is no directory becomes in the tree; none if it is left out. `place` is where its bytes are.
+    /// What an entry other than a directory becomes in the tree. `None` if it is left out. `place` is where its bytes are.
     fn archived(
         &mut self,
         from: &At<String>,

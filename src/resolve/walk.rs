@@ -242,7 +242,7 @@ impl Resolution<'_> {
         Ok(Link::Refused)
     }
 
-    /// What is no directory. FIFOs and sockets have no content to keep, and opening one could wait for ever.
+    /// Anything but a directory. FIFOs and sockets have no content to keep, and opening one could wait for ever.
     fn leaf(
         &mut self,
         path: &Path,
@@ -278,11 +278,7 @@ impl Resolution<'_> {
                 Ok(())
             }
             io::ErrorKind::NotFound => Err(changed(path, "it vanished")),
-            _ => Err(ResolveError::Io {
-                path: path.into(),
-                action: "reading",
-                source: error,
-            }),
+            _ => Err(ResolveError::io(path, "reading", error)),
         }
     }
 
@@ -319,11 +315,8 @@ impl Resolution<'_> {
 /// What a link becomes that is followed if it leads out of `from`. `there` describes what it leads to.
 fn followed(from: &Path, path: &Path, there: Metadata) -> Result<Link, ResolveError> {
     let canonical = |path: &Path| {
-        path.canonicalize().map_err(|source| ResolveError::Io {
-            path: path.into(),
-            action: "reading",
-            source,
-        })
+        path.canonicalize()
+            .map_err(|source| ResolveError::io(path, "reading", source))
     };
     let to = canonical(path)?;
     if to.starts_with(canonical(from)?) {

@@ -10,7 +10,7 @@ use std::process::Command;
 /// Kinds of items, as rustdoc names their pages.
 const KINDS: [&str; 7] = ["struct", "enum", "trait", "fn", "type", "constant", "macro"];
 
-/// What has a place on a page: of methods the type's own, not those of a trait that it implements.
+/// The members that a page shows, by prefix of the id and by class. Methods of implemented traits have another class.
 const MEMBERS: [(&str, &str); 4] = [
     ("method.", "method\""),
     ("tymethod.", "method\""),
@@ -18,7 +18,7 @@ const MEMBERS: [(&str, &str); 4] = [
     ("structfield.", "structfield section-header\""),
 ];
 
-/// What a page with an example has in it.
+/// A page with an example contains this.
 const EXAMPLE: &str = "class=\"example-wrap\"";
 
 /// The list in the repository.

@@ -124,11 +124,7 @@ fn structures() {
     let dir = tempfile::tempdir_in(workspace::target()).unwrap();
     tree(dir.path());
     let data = image(dir.path(), "a.iso", "");
-    let hello = Example::all()
-        .unwrap()
-        .into_iter()
-        .find(|example| example.name == "hello")
-        .unwrap();
+    let hello = Example::load("hello").unwrap();
     let found = diff(&data, hello.image().unwrap());
     let has = |key: &str| {
         found["structures"]

@@ -92,11 +92,7 @@ fn attributes() {
 
 fn parts() {
     let dir = tempfile::tempdir_in(workspace::target()).unwrap();
-    let example = Example::all()
-        .unwrap()
-        .into_iter()
-        .find(|example| example.name == "hello")
-        .unwrap();
+    let example = Example::load("hello").unwrap();
     let image = example.image().unwrap();
     let made = dir.path().join("made");
     let said = run(image, &["esp:/EFI/BOOT/BOOTX64.EFI", "partition:1"], &made, 0).unwrap();

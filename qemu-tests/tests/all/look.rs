@@ -91,11 +91,7 @@ fn what_is_not_there() {
 }
 
 fn a_partition() {
-    let example = Example::all()
-        .unwrap()
-        .into_iter()
-        .find(|example| example.name == "hello")
-        .unwrap();
+    let example = Example::load("hello").unwrap();
     let image = example.image().unwrap();
     let facts = output(&["inspect".as_ref(), "--json".as_ref(), image.as_os_str()]).unwrap();
     let facts: Value = serde_json::from_slice(&facts).unwrap();
@@ -205,8 +201,7 @@ fn zisofs() {
 /// Every verb that reads an image says of a compressed one what it says of the image.
 fn compressed() {
     let dir = tempfile::tempdir_in(workspace::target()).unwrap();
-    let examples = Example::all().unwrap();
-    let example = examples.iter().find(|example| example.name == "hello").unwrap();
+    let example = Example::load("hello").unwrap();
     let image = dir.path().join("hello.iso");
     fs::copy(example.image().unwrap(), &image).unwrap();
     let verbs: [&[&str]; 7] = [

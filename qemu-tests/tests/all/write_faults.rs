@@ -27,13 +27,6 @@ fn bench() -> Bench {
     Bench::with_noise(MENU, 6)
 }
 
-/// A disk on which an image boots.
-fn disk_with_image(bench: &Bench) -> Loop {
-    let disk = Loop::new(&bench.path("disk"), DISK, 512);
-    disk.write(&fs::read(bench.path("image.iso")).unwrap(), 0);
-    disk
-}
-
 /// That no table is left, at the start or where the image's backup was.
 fn no_table(disk: &Loop, bench: &Bench) {
     let head = disk.read(0, MIB as usize);
@@ -78,7 +71,7 @@ fn dying() {
     said.has(&[disk.name(), "cannot"]);
     no_table(&disk, &bench);
     // fsync alone fails, when all that was written has been accepted.
-    let disk = disk_with_image(&bench);
+    let disk = Loop::with_image(&bench, DISK);
     let inject = "inject=fdatasync:error=EIO:when=2+";
     let said = write_behind(&bench, &["strace", "-f", "-o", "/dev/null", "-e", inject], &disk);
     assert_eq!(said.code, Some(3), "{said:?}");
@@ -91,7 +84,7 @@ fn lying() {
     let image = fs::read(bench.path("image.iso")).unwrap();
     // The first two writes wipe. A write that is said to have been done, and has not.
     for (when, offset) in [("3", MIB), ("5", 3 * MIB)] {
-        let disk = disk_with_image(&bench);
+        let disk = Loop::with_image(&bench, DISK);
         // What was there is the image itself; other bytes have to be, for what is lost to be missed.
         disk.write(&vec![0xFF; image.len()], 0);
         let (said, done) = tampered(&bench, "retval=1048576", when, &disk);
@@ -105,7 +98,7 @@ fn lying() {
 
 fn pulled_out() {
     let bench = bench();
-    let disk = disk_with_image(&bench);
+    let disk = Loop::with_image(&bench, DISK);
     let (said, _) = tampered(&bench, "error=ENODEV", "4+", &disk);
     assert_eq!(said.code, Some(3), "{said:?}");
     said.has(&["cannot write", "No such device"]);
@@ -120,7 +113,7 @@ fn stopped() {
     for (signal, code) in [("KILL", None), ("INT", Some(130)), ("TERM", Some(143))] {
         let mut ended = 0;
         for number in 1.. {
-            let disk = disk_with_image(&bench);
+            let disk = Loop::with_image(&bench, DISK);
             let (said, done) = tampered(&bench, &format!("signal={signal}"), &number.to_string(), &disk);
             if !done {
                 assert_eq!(said.code, Some(0), "{said:?}");
@@ -156,7 +149,7 @@ fn broken_image() {
         ("wrong.xz", &wrong[..], "it cannot be decompressed"),
     ] {
         fs::write(bench.path(name), bytes).unwrap();
-        let disk = disk_with_image(&bench);
+        let disk = Loop::with_image(&bench, DISK);
         let said = bench.run(&format!("write {name} {} --yes", disk.name()));
         assert_eq!(said.code, Some(1), "{said:?}");
         said.has(&[name, word]);
@@ -169,7 +162,7 @@ fn broken_image() {
         );
     }
     // One that is written to meanwhile.
-    let disk = disk_with_image(&bench);
+    let disk = Loop::with_image(&bench, DISK);
     let image = fs::OpenOptions::new()
         .write(true)
         .open(bench.path("image.iso"))

@@ -38,13 +38,6 @@ fn bench() -> Bench {
     Bench::with_noise(MENU, 6)
 }
 
-/// A disk on which an image boots.
-fn disk_with_image(bench: &Bench) -> Loop {
-    let disk = Loop::new(&bench.path("disk"), DISK, 512);
-    disk.write(&fs::read(bench.path("image.iso")).unwrap(), 0);
-    disk
-}
-
 fn unfit() {
     let bench = bench();
     let small = Loop::new(&bench.path("small"), 5 * MIB, 512);
@@ -305,7 +298,7 @@ fn replaced() {
 
 fn not_root() {
     let bench = bench();
-    let disk = disk_with_image(&bench);
+    let disk = Loop::with_image(&bench, DISK);
     let before = disk.read(0, MIB as usize);
     // Others may see the directory, and the disk's node as it is.
     fs::set_permissions(bench.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -328,7 +321,7 @@ fn not_root() {
 
 fn asked() {
     let bench = bench();
-    let disk = disk_with_image(&bench);
+    let disk = Loop::with_image(&bench, DISK);
     let before = disk.read(0, MIB as usize);
     let said = bench.run(&format!("write image.iso {}", disk.name()));
     assert_eq!(said.code, Some(4), "{said:?}");

@@ -112,7 +112,7 @@ pub enum GptError {
         /// Its start.
         second_start: u64,
     },
-    /// The records' encoder refused them. Nothing known leads here; it is no reason to write a broken table.
+    /// The records' encoder refused them. No input that we know leads here, but a broken table must never be written.
     #[error("the GPT cannot be encoded: {0}")]
     Record(String),
 }

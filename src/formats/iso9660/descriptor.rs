@@ -167,7 +167,7 @@ impl VolumeDescriptor {
             "application identifier",
             "9.4.23",
         )?;
-        // §9.4.24 to §9.4.26 name files that say more; there are none.
+        // §9.4.24 to §9.4.26 name files with more about the volume; we write no such files.
         self.put(&mut bytes[702..813], "", "", "")?;
         bytes[813..830].copy_from_slice(&volume_date(self.created));
         bytes[830..847].copy_from_slice(&volume_date(self.created));

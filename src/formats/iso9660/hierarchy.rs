@@ -27,7 +27,7 @@ const PARENTS: usize = 0xFFFF;
 pub(super) const SELF: &[u8] = &[0];
 const PARENT: &[u8] = &[1];
 
-/// Where things are, which whoever lays the volume out knows.
+/// Where things are. The planner, which lays the volume out, knows it.
 pub trait Locate {
     /// Why a place is not known.
     type Error;
@@ -321,7 +321,7 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
         self.names[node.index()].to_string()
     }
 
-    /// Names that this hierarchy holds in another form. A primary identifier that differs only in case is none of them.
+    /// Names that this hierarchy holds in another form. A primary identifier that differs only in case does not count.
     pub fn mappings(&self) -> &[Mapping] {
         &self.mappings
     }

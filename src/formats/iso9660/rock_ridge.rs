@@ -40,7 +40,7 @@ pub(super) struct SystemUse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) block: Block,
-    /// From the block's first byte; the block holds all the bytes.
+    /// Bytes from the start of the block to the piece, which does not cross the block's end.
     pub(super) within: u32,
     pub(super) length: u32,
 }

@@ -21,7 +21,7 @@ pub struct Logical {
     pub fault: Option<String>,
 }
 
-/// Follows the chain of the extended partition in `slot`, of 512-byte logical sectors. None if the slot is no such partition.
+/// Follows the chain of the extended partition in `slot`, of 512-byte logical sectors. `None` if the slot is not an extended partition.
 pub fn logical(image: &dyn ReadAt, slot: &Slot) -> Option<Logical> {
     if !EXTENDED.contains(&slot.kind) {
         return None;

@@ -19,7 +19,7 @@ pub struct Signable {
 /// Why a program cannot be signed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum UnsignableFault {
-    /// It is no program.
+    /// It is not a program.
     NotAProgram,
     /// Its headers have no entry for a certificate table.
     NoDirectory,

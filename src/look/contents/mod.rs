@@ -64,7 +64,7 @@ impl Place {
     /// Reads what was typed. A path may lack its first slash, and have too many.
     ///
     /// # Errors
-    /// In words, if a number is none.
+    /// A message, if a number cannot be read.
     pub fn parse(typed: &[u8]) -> Result<Self, String> {
         let shown = text::visible(typed);
         let Some(colon) = typed.iter().position(|&byte| byte == b':') else {

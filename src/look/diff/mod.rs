@@ -75,7 +75,7 @@ pub struct Run {
 /// Compares two images.
 ///
 /// # Errors
-/// When one of them is none, or cannot be read; the number says which.
+/// When one of them is not an image, or cannot be read; the number says which.
 pub fn diff(a: &dyn ReadAt, b: &dyn ReadAt) -> Result<Difference, (usize, ContentsError)> {
     let first = |error: InspectError| (0, error.into());
     let second = |error: InspectError| (1, error.into());

@@ -113,7 +113,7 @@ fn disagreements(indexes: &Indexes, facts: &mut Common, found: &mut Found) {
 /// The partitions of every table.
 ///
 /// # Errors
-/// When the image is none, or cannot be read.
+/// When the file is not an image, or cannot be read.
 pub fn partitions(image: &dyn ReadAt) -> Result<Vec<Partition>, InspectError> {
     foreign::refuse(image)?;
     let mut facts = Common::default();
@@ -124,7 +124,7 @@ pub fn partitions(image: &dyn ReadAt) -> Result<Vec<Partition>, InspectError> {
 /// The FAT volumes that [`inspect()`] describes, in its order: where each begins, and what is in it.
 ///
 /// # Errors
-/// When the image is none, or cannot be read.
+/// When the file is not an image, or cannot be read.
 pub fn fat_volumes(image: &dyn ReadAt) -> Result<impl Iterator<Item = (u64, fat::Contents)>, InspectError> {
     foreign::refuse(image)?;
     let (mut facts, mut claims) = (Common::default(), Vec::new());

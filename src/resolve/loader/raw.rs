@@ -47,7 +47,7 @@ impl Resolution<'_> {
             && let Some(payload) = self.reference(code)?
         {
             let length = self.tree.payload(payload).length;
-            // One byte more than boot code can have is enough to tell that it is none.
+            // Boot code has 512 bytes at most. If there is one byte more, the file is not boot code.
             let bytes = self.first_bytes(payload, length.min(513))?;
             match mbr::boot_code(&bytes).map_err(|error| match error {
                 mbr::MbrError::CodeLength(_) => mbr::MbrError::CodeLength(length),
@@ -160,11 +160,9 @@ impl Resolution<'_> {
     /// The first `length` bytes of a payload that has so many.
     fn first_bytes(&self, id: PayloadId, length: u64) -> Result<Vec<u8>, ResolveError> {
         let (bytes, path) = self.open(id)?;
-        bytes.read_vec_at(0, length).map_err(|source| ResolveError::Io {
-            path,
-            action: "reading",
-            source,
-        })
+        bytes
+            .read_vec_at(0, length)
+            .map_err(|source| ResolveError::io(path, "reading", source))
     }
 
     /// The byte behind the last of a payload that is not zero.
@@ -172,11 +170,7 @@ impl Resolution<'_> {
         let payload = self.tree.payload(id);
         let (bytes, path) = self.open(id)?;
         let span = nonzero_span(bytes.as_ref(), 0, payload.length);
-        let span = span.map_err(|source| ResolveError::Io {
-            path,
-            action: "reading",
-            source,
-        })?;
+        let span = span.map_err(|source| ResolveError::io(path, "reading", source))?;
         Ok(span.map_or(0, |(_, end)| end))
     }
 
@@ -215,11 +209,8 @@ impl Resolution<'_> {
         }
         self.doubts(image, &contents, bytes.as_ref());
         let claims = fat_extents(&contents, 0, 1);
-        let extents = with_unclaimed(settle(claims), bytes.as_ref(), 0, length).map_err(|source| ResolveError::Io {
-            path,
-            action: "reading",
-            source,
-        })?;
+        let extents = with_unclaimed(settle(claims), bytes.as_ref(), 0, length)
+            .map_err(|source| ResolveError::io(path, "reading", source))?;
         let loaders = loaders_in(&contents, bytes.as_ref());
         Ok(Some(Esp::Image {
             payload,

@@ -1,4 +1,5 @@
-//! The menu, as any family of boot loaders can show it: what each entry starts, from where in the image, and which firmware can.
+//! The menu in a form that any family of boot loaders can show: what each entry starts, its path in the image, and which firmware can
+//! start it.
 
 mod initrd;
 pub(super) mod kernel;
@@ -51,7 +52,7 @@ pub(super) struct Entry<'d> {
     pub(super) title: &'d str,
     /// What is started.
     pub(super) start: Start,
-    /// Which firmware can start it; of an action nobody knows.
+    /// Which firmware can start it. `None` for an action, which starts nothing.
     pub(super) by: Option<Starts>,
 }
 
@@ -76,7 +77,7 @@ pub(super) enum Start {
 }
 
 impl<'d> Resolution<'d> {
-    /// Reads what the menu names and puts it into the tree. What cannot be used is said, and its entry is left out.
+    /// Reads the files that the menu names and puts them into the tree. An entry whose file cannot be used is reported and left out.
     pub(super) fn menu(&mut self) -> Result<Menu<'d>, ResolveError> {
         let document = self.document;
         let manifest = &document.manifest;
@@ -100,7 +101,7 @@ impl<'d> Resolution<'d> {
         })
     }
 
-    /// What an entry starts, and who can start it. `None` if it starts nothing, which has been said.
+    /// What an entry starts, and who can start it. `None` if the entry cannot be used; an error has been reported then.
     fn menu_entry(&mut self, said: &'d MenuEntry) -> Result<Option<Entry<'d>>, ResolveError> {
         let initrds = self.initrds(said)?;
         let found = match (&said.action, &said.kernel) {

@@ -1,11 +1,11 @@
-//! What an entry says that nobody means so.
+//! Warnings about words of an entry that hardly mean what they say.
 
 use std::collections::HashMap;
 
 use crate::resolve::{Resolution, loader};
 
 impl Resolution<'_> {
-    /// Warns of it.
+    /// Warns of such words.
     pub(super) fn warn_of_words(&mut self) {
         loader::warn_of_titles(self);
         self.warn_of_equal_titles();

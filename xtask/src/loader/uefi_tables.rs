@@ -1,7 +1,7 @@
-//! The loader's tables of UEFI beside those of uefi-raw, field by field: two people have read the specification.
+//! The loader's UEFI tables are compared with those of the crate uefi-raw, field by field.
 //!
-//! The images are built by the compiler alone, of nothing but what stands in `templates/loader/`, so that the crate judges the loader and
-//! is no part of it.
+//! The loader's images are built from `templates/loader/` alone, without any crate. So uefi-raw checks the loader, and the loader does not
+//! use it.
 
 #[allow(dead_code, missing_docs, unreachable_pub)]
 #[path = "../../../templates/loader/src/efi/tables.rs"]

@@ -1,4 +1,4 @@
-//! What the built-in loader cannot start although a firmware can, or has no room for.
+//! What the built-in loader cannot start although the firmware can, and what it has no room for.
 
 use super::{LARGEST_PROGRAM, LONGEST_BIOS_COMMAND_LINE, LONGEST_COMMAND_LINE};
 use crate::formats::pe::Machine;
@@ -6,7 +6,7 @@ use crate::manifest::{At, Firmware, Reference, Text};
 use crate::resolve::Resolution;
 use crate::resolve::menu::{BiosProgram, Entry, Initrd, Kernel, Start, Starts, kernel};
 
-/// Takes the firmware under which the loader cannot start an entry away from those that can, and says why.
+/// Removes from an entry the firmware under which the loader cannot start it, and warns why.
 pub(in crate::resolve) fn judge(resolution: &mut Resolution<'_>, entry: &mut Entry<'_>) {
     let (said, Some(by)) = (entry.said, &mut entry.by) else {
         return;

@@ -1,4 +1,4 @@
-//! What the loader cannot show, and what it does not read.
+//! Warnings about titles that the loader cannot show, and about words that it does not read.
 
 use super::shows;
 use crate::manifest::{MenuEntry, Text};
