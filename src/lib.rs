@@ -81,9 +81,25 @@
 //!
 //! # Crates around it
 //!
-//! `qemu-tests` boots what the program builds and shows it to other people's readers; `xtask` has the chores; `xtask/fuzz` the fuzz
-//! targets; `templates/loader` the boot loader. They reach the rooms by the module `inside` behind the feature of that name, in which
-//! nothing is stable.
+//! | crate | what it is for |
+//! |---|---|
+//! | `qemu-tests` | boots what the program builds, and shows it to readers that other people wrote |
+//! | `xtask` | the chores: `cargo xtask` lists them |
+//! | `xtask/fuzz` | the fuzz targets, each with a corpus, in a workspace of their own |
+//! | `templates/loader` | the built-in boot loader, in a workspace of its own |
+//!
+//! Tests and fuzz targets reach the rooms by the module `inside` behind the feature of that name, in which nothing is stable.
+//!
+//! `cargo xtask check` is the quick round before a commit: formatting, clippy, documentation and the unit tests, which need nothing but
+//! Rust. `setup` installs QEMU, firmware and the judges, `inputs` fetches what an example needs, `bless` renews golden texts and digests,
+//! `bench` compares with xorriso, genisoimage, bsdtar, cp and dd, `fuzz` gives the readers bytes that nobody would write, and `ci` runs
+//! everything. `cargo xtask fuzz image --seconds 600` runs one target; it takes the stable compiler and g++. An input that a target falls
+//! over goes into its corpus with the mend.
+//!
+//! `cargo xtask loader` builds the loader into the images that the program embeds, `templates/images/`, and writes the lock beside each.
+//! Whoever changes the loader commits these too. The images for BIOS and for 64-bit PCs need the compiler that `rust-toolchain.toml` names.
+//! The other two need a compiler that can build a core library for them; it is unpacked from Debian packages into `target/`. Both give the
+//! same bytes everywhere: `check` and `ci` build the first ones again and compare, `ci --full` builds all.
 
 #![forbid(unsafe_code)]
 // Rooms are private; with `inside` what they show is public, and the lint looks at it.

@@ -81,3 +81,30 @@ pub fn examples() -> Result<Vec<String>, String> {
     names.sort();
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// The README and the pages that it leads to.
+    #[test]
+    fn every_link_of_a_page_leads_to_a_file() {
+        let manual = root().join("src/cli/manual");
+        let mut pages = vec![root().join("README.md")];
+        pages.extend(fs::read_dir(&manual).unwrap().map(|entry| entry.unwrap().path()));
+        let readme = fs::read_to_string(&pages[0]).unwrap();
+        for page in &pages {
+            let text = fs::read_to_string(page).unwrap();
+            let links = text.split("](").skip(1).map(|rest| &rest[..rest.find(')').unwrap()]);
+            for link in links.filter(|link| !link.contains("://")) {
+                let target = page.parent().unwrap().join(link);
+                assert!(target.exists(), "{}: {link}", page.display());
+            }
+            let name = page.file_name().unwrap().to_str().unwrap();
+            let is_known = name == "README.md" || readme.contains(&format!("(src/cli/manual/{name})"));
+            assert!(is_known, "the README does not lead to {name}");
+        }
+        assert!(pages.len() > 5);
+    }
+}
