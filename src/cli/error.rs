@@ -16,13 +16,13 @@ pub(super) enum Failure {
     /// An image cannot be made, written or read.
     #[error(transparent)]
     Image(#[from] Error),
-    /// A verdict is negative, in words.
+    /// A verdict is negative; the text says which.
     #[error("{}", .0)]
     Verdict(String),
-    /// What was asked for is not safe, in words.
+    /// The request is not safe; the text says why.
     #[error("{}", .0)]
     Refused(String),
-    /// A machine, a disk or a disc does not do what it should, in words.
+    /// A machine, a disk or a disc fails; the text says how.
     #[error("{}", .0)]
     Failed(String),
 }

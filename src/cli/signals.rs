@@ -12,7 +12,7 @@ use crate::output::Interrupt;
 /// Notes `SIGINT`, `SIGTERM` and `SIGHUP` from now on, for the whole program.
 ///
 /// A second one ends the program at once with the exit code 128 + its number: for when the first is not looked at,
-/// because a read or a write does not return. What has no name then disappears with the program.
+/// because a read or a write does not return. A file without a name then disappears with the program.
 ///
 /// A signal that is ignored when the program starts stays so: `nohup`, and `&` in a script, mean it.
 ///
@@ -31,8 +31,8 @@ pub(super) fn install() -> io::Result<Interrupt> {
     Ok(interrupt)
 }
 
-/// The signals that are ignored: bit n - 1 is signal n, as in `SigIgn` of proc_pid_status(5). None, where that is not to
-/// be had.
+/// The signals that are ignored: bit n - 1 is signal n, as in `SigIgn` of proc_pid_status(5). Zero if
+/// /proc does not tell.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

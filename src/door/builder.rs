@@ -13,8 +13,8 @@ const NAME: &str = "image";
 
 /// A bootable image in the making, as a manifest describes it. The same parts give the same bytes on every host.
 ///
-/// Host paths are relative to the working directory; paths of the image begin with a slash. Whatever is wrong with the parts, [`build`]
-/// says it, all at once.
+/// Host paths are relative to the working directory; paths of the image begin with a slash. [`build`] reports
+/// everything that is wrong with the parts at once.
 ///
 /// [`build`]: Builder::build
 ///
@@ -41,7 +41,7 @@ const NAME: &str = "image";
 #[derive(Debug)]
 pub struct Builder {
     manifest: Manifest,
-    /// The first path that a manifest cannot name.
+    /// The first path that is not UTF-8, which a manifest is.
     not_text: Option<PathBuf>,
 }
 
@@ -58,13 +58,13 @@ impl Builder {
         }
     }
 
-    /// The contents of a host directory, into a directory of the image.
+    /// Adds the contents of a host directory to a directory of the image.
     #[must_use]
     pub fn dir(self, from: impl AsRef<Path>, to: &str) -> Self {
         self.file(from, to)
     }
 
-    /// A host file; it keeps its name if `to` ends in a slash.
+    /// Adds a host file. It keeps its name if `to` ends in a slash.
     #[must_use]
     pub fn file(mut self, from: impl AsRef<Path>, to: &str) -> Self {
         let from = self.text(from.as_ref());
@@ -74,14 +74,14 @@ impl Builder {
         })
     }
 
-    /// These bytes as a file.
+    /// Adds a file with these bytes.
     #[must_use]
     pub fn bytes(self, bytes: impl Into<Vec<u8>>, to: &str) -> Self {
         self.source(bytes.into(), to)
     }
 
-    /// A file whose bytes are read when they are needed, a piece at a time: all when the image is written, and where anything boots, some
-    /// for its identity when it is planned. They must not change in between.
+    /// Adds a file whose bytes are read a piece at a time when the image is written. If anything boots, planning reads some of them too, for
+    /// the identity of the image. The bytes must not change in between.
     ///
     /// ```
     /// use isobuild::{Builder, ReadAt};
@@ -103,7 +103,7 @@ impl Builder {
     /// let image = Builder::new("SEVENS").source(Sevens(5_000_000), "/sevens.bin").build()?;
     /// let mut bytes = Vec::new();
     /// image.write_to(&mut bytes)?;
-    /// assert_eq!(bytes.iter().filter(|&&byte| byte == 7).count() >= 5_000_000, true);
+    /// assert!(bytes.iter().filter(|&&byte| byte == 7).count() >= 5_000_000);
     /// # Ok::<(), isobuild::Error>(())
     /// ```
     #[must_use]
@@ -114,7 +114,7 @@ impl Builder {
         })
     }
 
-    /// A symbolic link.
+    /// Adds a symbolic link.
     #[must_use]
     pub fn link(self, target: &str, to: &str) -> Self {
         self.add(Files {
@@ -123,7 +123,7 @@ impl Builder {
         })
     }
 
-    /// A further entry of the menu, which the built-in loader shows.
+    /// Adds an entry to the menu, which the built-in loader shows.
     #[must_use]
     pub fn menu(mut self, entry: Menu) -> Self {
         self.not_text = self.not_text.or(entry.not_text);
@@ -131,7 +131,7 @@ impl Builder {
         self
     }
 
-    /// How the image presents itself when it is not on a disc. Without it, [`Layout::Universal`] if anything boots, else [`Layout::None`].
+    /// Sets the partition tables. The default is [`Layout::Universal`] if anything boots, else [`Layout::None`].
     #[must_use]
     pub fn layout(mut self, layout: Layout) -> Self {
         let layout = match layout {
@@ -146,7 +146,7 @@ impl Builder {
         self
     }
 
-    /// Every date of the image, in seconds since 1970. Without it, a fixed one.
+    /// Sets every date of the image, in seconds since 1970. The default is 2000-01-01.
     #[must_use]
     pub fn timestamp(mut self, seconds: i64) -> Self {
         self.manifest.iso.timestamp = Some(Date::from_unix(seconds).into());

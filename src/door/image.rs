@@ -36,7 +36,7 @@ pub struct Image {
     report: Report,
 }
 
-/// Not the plan, which has a line for every piece.
+/// The plan is left out: it has a line for every piece.
 impl fmt::Debug for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Image")
@@ -87,7 +87,7 @@ impl Image {
         self.plan.size()
     }
 
-    /// What the image will say of itself, but for a sum of its own bytes (`iso.implant_md5`).
+    /// What a reader will find in the image, except a sum of its own bytes (`iso.implant_md5`), which is not known yet.
     ///
     /// # Errors
     /// [`Error::Plan`] names a fault of this crate.

@@ -1,4 +1,4 @@
-//! An image, described: what its plan and the image itself both say, and what only one of the two does.
+//! The description of an image. Some facts are known to its plan and to a reader of the image, others to one of them.
 
 use super::{
     BootCatalog, BootEntry, Counts, EspFacts, Extent, FileSystem, GptFacts, Identifiers, MappedName, MbrFacts,
@@ -9,11 +9,11 @@ use crate::formats::authenticode::Certificate;
 /// A whole image, described.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Description {
-    /// What the plan of an image and the image itself both say.
+    /// The facts that the plan and a reader of the image both know.
     pub facts: Common,
-    /// What only a plan says.
+    /// What only a plan knows.
     pub planned: Planned,
-    /// What only a reader says.
+    /// What only a reader finds.
     pub found: Found,
     /// A verdict for each firmware and medium. A plan knows more reasons than an image.
     pub cells: Vec<Verdict>,
@@ -26,7 +26,7 @@ impl Description {
     }
 }
 
-/// What the plan of an image and the image itself both say: they are equal.
+/// The facts that the plan of an image and a reader of the image both know. They are equal.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Common {
     /// ECMA-119 §9.4.7, without its padding.
@@ -61,7 +61,7 @@ pub struct Common {
     pub faults: Vec<String>,
 }
 
-/// What only a plan says, or a build by it.
+/// What only a plan, or a build of it, knows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Planned {
     /// Of the image, in hexadecimal, if it has been written.
@@ -78,9 +78,9 @@ pub struct Planned {
     pub name_map: Vec<MappedName>,
 }
 
-/// What only a reader says.
+/// What only a reader of an image finds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
-    /// What is in the image and not described, and where its indexes differ without a fault.
+    /// Parts of the image that are not described, and harmless differences between its indexes.
     pub remarks: Vec<String>,
 }

@@ -22,7 +22,7 @@ impl From<Extent> for Claim {
     }
 }
 
-/// Sorted, disjoint extents out of extents in any order, as [`settle_claims`] has them.
+/// Sorts extents and makes them disjoint, as [`settle_claims`] does with claims.
 pub(crate) fn settle(extents: Vec<Extent>) -> Vec<Extent> {
     let claims = settle_claims(extents.into_iter().map(Claim::from));
     claims.into_iter().map(|claim| claim.extent).collect()

@@ -63,7 +63,7 @@ impl fmt::Display for FileSystem {
 /// The menu under one firmware.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MenuFacts {
-    /// One without Secure Boot: with it the menu is the same.
+    /// Never a kind with Secure Boot, which has the same menu.
     #[serde(serialize_with = "json::word")]
     pub firmware: Firmware,
     /// Titles of the entries that can be started there, in their order.
