@@ -245,7 +245,7 @@ fn equipped() -> Result<(), String> {
         + linux::end();
     let bench = Bench::new(
         "[[menu]]\nkernel = \"vmlinuz\"\ninitrd = \"initrd\"\ncmdline = \"console=ttyS0\"\n\
-         [test]\ncells = [\"bios-cd\"]\nexpect = \"isobuild-test: .*\"\ntimeout = 240\nmemory = \"256MiB\"\n\
+         [test]\ncells = [\"bios-cd\"]\nexpect = \"isobuild-test: .* written\"\ntimeout = 240\nmemory = \"256MiB\"\n\
          network = true\ndisks = [\"8GiB\"]\nqemu = [\"-device\", \"virtio-rng-pci\"]\n",
     );
     fs::write(
