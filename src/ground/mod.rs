@@ -4,6 +4,7 @@ pub mod block;
 pub mod decompress;
 pub mod input_error;
 pub(crate) mod limits;
+pub(crate) mod naming;
 pub mod range;
 pub mod read_at;
 #[cfg(test)]

@@ -1,9 +1,6 @@
-//! What a POSIX name becomes where an index cannot hold it as it is, and that it is unique in its directory.
-//!
-//! Names that an index holds keep theirs; the others are mapped character by character, cut, and numbered until nobody else has the
-//! result. What comes out depends on the names of the directory alone, not on their order.
+//! What an identifier holds: which characters a name keeps, and how many.
 
-use std::collections::{HashMap, HashSet};
+use crate::ground::naming::{self, Wish};
 
 /// §8.5.1 for level 3: name and extension together, without the separators and the version.
 const FILE: usize = 30;
@@ -11,149 +8,56 @@ const FILE: usize = 30;
 const DIRECTORY: usize = 31;
 /// Joliet's text says 64 characters; every reader takes as many as fit a record of §10.1 with the version behind them.
 const JOLIET: usize = 103;
-/// An extension that has to give way to the name is cut to this.
-const EXTENSION: usize = 8;
 
 /// The identifiers of one directory's children, without version, and which of them stand for another name.
 ///
 /// A child is its name and whether it is a directory; `joliet` decides what an identifier may hold.
 pub(super) fn assign(children: &[(&[u8], bool)], joliet: bool) -> Vec<(String, bool)> {
-    let wishes: Vec<Wish> = children
+    let wishes: Vec<(&[u8], Wish)> = children
         .iter()
         .map(|&(name, directory)| {
-            if joliet {
-                Wish::joliet(name)
-            } else {
-                Wish::primary(name, directory)
-            }
+            let wish = match joliet {
+                true => joliet_wish(name),
+                false => primary_wish(name, directory),
+            };
+            (name, wish)
         })
         .collect();
-    let mut order: Vec<usize> = (0..wishes.len()).collect();
-    order.sort_by_key(|&index| (wishes[index].fidelity, children[index].0));
-    let mut taken: HashSet<String> = HashSet::with_capacity(wishes.len());
-    let mut next: HashMap<String, u32> = HashMap::new();
-    let mut assigned = vec![(String::new(), false); wishes.len()];
-    for index in order {
-        let wish = &wishes[index];
-        let mut name = wish.numbered(None);
-        let mut changed = wish.fidelity == Fidelity::Mapped;
-        while !taken.insert(name.clone()) {
-            // The search goes on where it ended for the last of the same wish: a directory of twins takes linear time.
-            let number = next.entry(wish.numbered(None)).or_insert(0);
-            *number += 1;
-            name = wish.numbered(Some(*number));
-            changed = true;
-        }
-        assigned[index] = (name, changed);
-    }
-    assigned
+    naming::assign(&wishes)
 }
 
-/// How near an identifier is to the name; those that are nearer choose first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Fidelity {
-    /// The name itself.
-    Exact,
-    /// The name in upper case.
-    Folded,
-    /// Characters were replaced or cut.
-    Mapped,
+/// §8.5 and §8.6: d-characters (A-Z, 0-9, _), and one dot in the identifier of a file.
+fn primary_wish(name: &[u8], directory: bool) -> Wish {
+    let d_characters = |bytes: &[u8]| {
+        naming::letters(bytes, |letter| match letter.to_ascii_uppercase() {
+            upper if upper.is_ascii_uppercase() || upper.is_ascii_digit() => upper,
+            _ => '_',
+        })
+    };
+    // The dot of ".profile" begins a name, not an extension.
+    let dot = name
+        .iter()
+        .rposition(|&byte| byte == b'.')
+        .filter(|&dot| dot > 0 && !directory);
+    let (stem, extension) = match dot {
+        Some(dot) => (d_characters(&name[..dot]), d_characters(&name[dot + 1..])),
+        None => (d_characters(name), Vec::new()),
+    };
+    let limit = if directory { DIRECTORY } else { FILE };
+    Wish::new(name, stem, extension, limit, false)
 }
 
-/// An identifier that a name would have if it were alone.
-struct Wish {
-    stem: Vec<char>,
-    extension: Vec<char>,
-    /// Of the stem, the dot and the extension together; the dot counts only for Joliet.
-    limit: usize,
-    fidelity: Fidelity,
-}
-
-impl Wish {
-    /// §8.5 and §8.6: d-characters (A-Z, 0-9, _), and one dot in the identifier of a file.
-    fn primary(name: &[u8], directory: bool) -> Self {
-        let replace = |bytes: &[u8]| -> Vec<char> {
-            let letters = bytes.utf8_chunks().flat_map(|part| {
-                let replaced = part.valid().chars().map(|letter| match letter.to_ascii_uppercase() {
-                    upper if upper.is_ascii_uppercase() || upper.is_ascii_digit() => upper,
-                    _ => '_',
-                });
-                replaced.chain(part.invalid().iter().map(|_| '_'))
-            });
-            letters.collect()
-        };
-        // The dot of ".profile" begins a name, not an extension.
-        let dot = name
-            .iter()
-            .rposition(|&byte| byte == b'.')
-            .filter(|&dot| dot > 0 && !directory);
-        let (stem, extension) = match dot {
-            Some(dot) => (replace(&name[..dot]), replace(&name[dot + 1..])),
-            None => (replace(name), Vec::new()),
-        };
-        let limit = if directory { DIRECTORY } else { FILE };
-        let wish = Self::cut(stem, extension, limit, 0);
-        let alone = wish.numbered(None).into_bytes();
-        let fidelity = match () {
-            () if alone == name => Fidelity::Exact,
-            () if alone.eq_ignore_ascii_case(name) => Fidelity::Folded,
-            () => Fidelity::Mapped,
-        };
-        Self { fidelity, ..wish }
+/// UCS-2 without control characters and `* / : ; ? \`, and without a dot at the end: Linux and Windows drop it, so that `...` is their
+/// name for the directory itself.
+fn joliet_wish(name: &[u8]) -> Wish {
+    let mut letters = naming::letters(name, |letter| match letter {
+        '\0'..='\u{1f}' | '*' | '/' | ':' | ';' | '?' | '\\' | '\u{10000}'.. => '_',
+        other => other,
+    });
+    if let Some(last) = letters.last_mut().filter(|last| **last == '.') {
+        *last = '_';
     }
-
-    /// UCS-2 without control characters and `* / : ; ? \`, and without a dot at the end: Linux and Windows drop it, so that `...`
-    /// is their name for the directory itself.
-    fn joliet(name: &[u8]) -> Self {
-        let mut letters: Vec<char> = Vec::with_capacity(name.len());
-        for part in name.utf8_chunks() {
-            letters.extend(part.valid().chars().map(|letter| match letter {
-                '\0'..='\u{1f}' | '*' | '/' | ':' | ';' | '?' | '\\' | '\u{10000}'.. => '_',
-                other => other,
-            }));
-            letters.extend(part.invalid().iter().map(|_| '_'));
-        }
-        if let Some(last) = letters.last_mut().filter(|last| **last == '.') {
-            *last = '_';
-        }
-        let dot = letters.iter().rposition(|&letter| letter == '.').filter(|&dot| dot > 0);
-        let extension = dot.map_or(Vec::new(), |dot| letters[dot + 1..].to_vec());
-        letters.truncate(dot.unwrap_or(letters.len()));
-        let wish = Self::cut(letters, extension, JOLIET, 1);
-        let fidelity = match wish.numbered(None).as_bytes() == name {
-            true => Fidelity::Exact,
-            false => Fidelity::Mapped,
-        };
-        Self { fidelity, ..wish }
-    }
-
-    fn cut(mut stem: Vec<char>, mut extension: Vec<char>, limit: usize, separator: usize) -> Self {
-        let separator = if extension.is_empty() { 0 } else { separator };
-        if stem.len() + separator + extension.len() > limit {
-            extension.truncate(EXTENSION.max(limit.saturating_sub(stem.len() + separator)));
-            stem.truncate(limit - extension.len() - separator);
-        }
-        Self {
-            stem,
-            extension,
-            limit: limit - separator,
-            fidelity: Fidelity::Mapped,
-        }
-    }
-
-    /// The identifier, with `_1`, `_2`, ... behind a stem that makes room for it.
-    fn numbered(&self, number: Option<u32>) -> String {
-        let suffix = number.map_or(String::new(), |number| format!("_{number}"));
-        let extension = self.extension.len().min(self.limit - suffix.len() - 1);
-        let room = self.limit - extension - suffix.len();
-        let mut name: String = self.stem.iter().take(room).collect();
-        name.push_str(&suffix);
-        if extension > 0 {
-            name.push('.');
-            name.extend(&self.extension[..extension]);
-        }
-        name
-    }
+    Wish::of_letters(name, letters, JOLIET)
 }
 
 /// The characters of a text as Joliet records them; those outside of the basic plane are `_`.
@@ -231,6 +135,8 @@ pub(super) fn order(name: &str) -> (Vec<u16>, Vec<u16>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn names(names: &[&str], joliet: bool) -> Vec<(String, bool)> {
