@@ -19,9 +19,9 @@
 //!
 //! # The idea
 //!
-//! An image is a list of disjoint **extents**. Every format in it - MBR, GPT, ISO 9660, Rock Ridge, Joliet, El Torito, FAT - is an
-//! *index* over those extents and owns nothing but its own metadata. A kernel in a hybrid image is one extent: an ISO 9660 directory
-//! record, a Joliet record and a FAT cluster chain all point at it. Nothing is stored twice.
+//! An image is a list of disjoint **extents**. Every format in it - MBR, GPT, ISO 9660, Rock Ridge, Joliet, UDF, El Torito, FAT - is
+//! an *index* over those extents and owns nothing but its own metadata. A kernel in a hybrid image is one extent: an ISO 9660 directory
+//! record, a Joliet record, a UDF file entry and a FAT cluster chain all point at it. Nothing is stored twice.
 //!
 //! # The flow
 //!

@@ -49,10 +49,12 @@ const TABLES: [Table; 12] = [
             "timestamp",
             "rock_ridge",
             "joliet",
+            "udf",
+            "iso9660",
             "implant_md5",
             "sha256sums",
         ],
-        later: &["udf"],
+        later: &[],
     },
     Table {
         path: "files",
@@ -283,10 +285,12 @@ mod tests {
     ];
 
     /// The other keys: table, key, a value, and how `Debug` shows that value.
-    const VALUES: [(&str, &str, &str, &str); 37] = [
+    const VALUES: [(&str, &str, &str, &str); 39] = [
         ("iso", "timestamp", "1999-12-31T00:00:00Z", "Instant("),
-        ("iso", "rock_ridge", "false", "rock_ridge: false"),
-        ("iso", "joliet", "false", "joliet: false"),
+        ("iso", "rock_ridge", "false", "false"),
+        ("iso", "joliet", "false", "false"),
+        ("iso", "udf", "true", "true"),
+        ("iso", "iso9660", r#""stub""#, "Stub"),
         ("iso", "implant_md5", "true", "implant_md5: true"),
         ("files", "exclude", r#"["m-exclude"]"#, r#""m-exclude""#),
         ("files", "mode", "4711", "4711"),

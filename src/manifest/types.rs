@@ -46,7 +46,7 @@ impl Manifest {
 }
 
 /// `[iso]`: identifiers and indexes of the volume.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Iso {
     /// ECMA-119 §9.4.6, at most 32 bytes.
@@ -61,30 +61,51 @@ pub struct Iso {
     pub application_id: Option<Text>,
     /// Every date of the image. Default: `SOURCE_DATE_EPOCH`, else [`DEFAULT_TIMESTAMP`](super::DEFAULT_TIMESTAMP).
     pub timestamp: Option<At<Date>>,
-    /// POSIX names, modes, owners and links.
-    pub rock_ridge: bool,
-    /// A second index with UCS-2 names.
-    pub joliet: bool,
+    /// POSIX names, modes, owners and links. Default: yes, but for a stub.
+    pub rock_ridge: Option<At<bool>>,
+    /// A second index with UCS-2 names. Default: yes, but for a stub.
+    pub joliet: Option<At<bool>>,
+    /// A UDF volume over the same files. Default: no, but for a stub.
+    pub udf: Option<At<bool>>,
+    /// What the ISO 9660 tree holds. Default: everything.
+    pub iso9660: Option<At<Iso9660>>,
     /// The sum of the image in its primary volume descriptor, as isomd5sum implants it and checks a medium by it.
     pub implant_md5: bool,
     /// Image path of a list of all files with their SHA-256 digests, for `sha256sum --check`.
     pub sha256sums: Option<Text>,
 }
 
-impl Default for Iso {
-    fn default() -> Self {
-        Self {
-            system_id: None,
-            volume_set_id: None,
-            publisher_id: None,
-            preparer_id: None,
-            application_id: None,
-            timestamp: None,
-            rock_ridge: true,
-            joliet: true,
-            implant_md5: false,
-            sha256sums: None,
-        }
+/// What the ISO 9660 tree holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Iso9660 {
+    /// The whole tree.
+    Full,
+    /// A README that says that the files are in UDF.
+    Stub,
+}
+
+impl Iso {
+    /// Whether UDF alone has the tree.
+    pub fn is_stub(&self) -> bool {
+        self.iso9660
+            .as_ref()
+            .is_some_and(|tree| *tree.get_ref() == Iso9660::Stub)
+    }
+
+    /// Whether the primary hierarchy has Rock Ridge.
+    pub fn has_rock_ridge(&self) -> bool {
+        self.rock_ridge.as_ref().map_or(!self.is_stub(), |on| *on.get_ref())
+    }
+
+    /// Whether there is a Joliet hierarchy.
+    pub fn has_joliet(&self) -> bool {
+        self.joliet.as_ref().map_or(!self.is_stub(), |on| *on.get_ref())
+    }
+
+    /// Whether there is a UDF volume.
+    pub fn has_udf(&self) -> bool {
+        self.udf.as_ref().map_or(self.is_stub(), |on| *on.get_ref())
     }
 }
 

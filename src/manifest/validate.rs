@@ -25,6 +25,7 @@ pub(super) fn check(manifest: &Manifest, text: &str) -> Vec<Diagnostic> {
         diagnostics: Vec::new(),
     };
     checks.identifiers(manifest);
+    checks.indexes(manifest);
     for entry in &manifest.files {
         checks.files(entry.get_ref());
     }
@@ -87,6 +88,35 @@ impl Checks<'_> {
             && let Date::Wrong(message) = date.get_ref()
         {
             self.error(date, message.clone(), "this date");
+        }
+    }
+
+    fn indexes(&mut self, manifest: &Manifest) {
+        let iso = &manifest.iso;
+        if let Some(tree) = iso.iso9660.as_ref().filter(|_| iso.is_stub()) {
+            for (key, value, wanted) in [
+                ("udf", &iso.udf, true),
+                ("rock_ridge", &iso.rock_ridge, false),
+                ("joliet", &iso.joliet, false),
+            ] {
+                if let Some(value) = value.as_ref().filter(|value| *value.get_ref() != wanted) {
+                    let message =
+                        format!("`iso9660 = \"stub\"` leaves the tree to UDF alone: `{key}` must be {wanted}");
+                    self.error(value, message, "contradicts it");
+                }
+            }
+            if !manifest.menu.is_empty() {
+                let message = "the built-in loader reads ISO 9660, and a stub has no files for it";
+                self.error(tree, message, "could not be started");
+            }
+        }
+        let starts_linux = manifest.menu.iter().any(|entry| entry.get_ref().kernel.is_some());
+        if let Some(udf) = iso.udf.as_ref().filter(|udf| *udf.get_ref() && starts_linux) {
+            let message = "Linux takes a medium with UDF for UDF where nobody tells it the type: a system that finds its medium by \
+                           itself mounts it without links and owners, or not at all if its initrd lacks the udf module";
+            let warning = Diagnostic::warning(message, udf.span(), "and the menu starts Linux");
+            self.diagnostics
+                .push(warning.with_help("mount with `-t iso9660`, or leave UDF out"));
         }
     }
 

@@ -84,6 +84,7 @@ impl Plan {
                     if self.places.payload(id) == Some(region.offset) {
                         extent.paths = nodes.into_iter().flatten().map(|&n| self.richest_path(n)).collect();
                     }
+                    extent.paths.extend(self.indexes.iso.own_path(id));
                     if self.is_ready_esp(id) {
                         let is_named = !extent.paths.is_empty();
                         let parts = self.ready_extents(region.offset, is_named).into_iter();
@@ -94,14 +95,17 @@ impl Plan {
                         if !is_named {
                             continue;
                         }
-                    } else if nodes.is_none() && !self.places.is_in_volume(region.offset) {
+                    } else if nodes.is_none() && extent.paths.is_empty() && !self.places.is_in_volume(region.offset) {
                         extent.what = What::BootImage;
                         extent.length = self.hidden_length(id, region.length);
                     }
                     extent.paths.extend(self.esp_paths(id, region.offset)?);
                 }
             }
-            claims.push(Claim { extent, source });
+            match claims.last_mut() {
+                Some(last) if is_continued(&last.extent, &extent) => last.extent.length += extent.length,
+                _ => claims.push(Claim { extent, source }),
+            }
         }
         Ok(claims)
     }
@@ -123,6 +127,12 @@ impl Plan {
     }
 }
 
+/// Whether an extent goes on where the last ends: the file entries of UDF are in several pieces.
+fn is_continued(last: &Extent, next: &Extent) -> bool {
+    let is_of_file_entries = last.what == What::UdfFileEntry && next.what == What::UdfFileEntry;
+    is_of_file_entries && last.offset + last.length == next.offset
+}
+
 /// Where the bytes of a payload come from, for people: a host path relative to the manifest, and the path in it if it is an archive.
 fn source_of(payload: &Payload, base: &Path) -> String {
     let relative = |path: &Path| visible_path(path.strip_prefix(base).unwrap_or(path));
@@ -138,5 +148,6 @@ fn source_of(payload: &Payload, base: &Path) -> String {
         Source::Bytes(_, Giver::Manifest) => "manifest".into(),
         Source::Bytes(_, Giver::List) => "the list of files".into(),
         Source::Bytes(_, Giver::Loader) => "built-in loader".into(),
+        Source::Bytes(_, Giver::Readme) => "iso.iso9660".into(),
     }
 }

@@ -28,6 +28,11 @@ impl Identity {
         ] {
             sum.field(name, u64::from(value));
         }
+        // Both came later: an image without them keeps its identity.
+        if contents.udf {
+            sum.field("udf", 1);
+            sum.field("stub", u64::from(contents.readme.is_some()));
+        }
         sum.bytes(b"sha256sums");
         sum.number(u64::from(contents.checksums.is_some()));
         sum.bytes(b"layout");
@@ -52,6 +57,12 @@ impl Identity {
     pub(super) fn number(&self, purpose: &str) -> u32 {
         let digest = self.derive(purpose);
         u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]]).max(1)
+    }
+
+    /// Eight bytes for one `purpose`.
+    pub(super) fn bytes(&self, purpose: &str) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = self.derive(purpose);
+        [a, b, c, d, e, f, g, h]
     }
 
     /// The image's id for the boot loader: 32 hexadecimal digits.

@@ -22,6 +22,8 @@ pub enum IndexId {
     Iso,
     /// The Joliet hierarchy.
     Joliet,
+    /// UDF.
+    Udf,
     /// El Torito's boot catalog.
     Catalog,
     /// A FAT volume, by its number.

@@ -9,6 +9,7 @@
 //! | path tables, directories | parents before children, so that a reader that streams never looks back |
 //! | continuation area | behind the directories that point into it |
 //! | Joliet directories | a second index over the same files |
+//! | UDF's file entries and directories | a third, behind its own fixed places: `formats/udf/write` has them |
 //! | boot catalog, hidden boot images | few and small |
 //! | files under 64 KiB, then larger ones | in the order of their paths; the larger ones on 4 KiB, so that reflinks share their blocks |
 //! | ESP | on 1 MiB as partitioning tools want it; near the end, so that El Torito's "to the end of the volume" fits it |
@@ -36,7 +37,8 @@ use std::sync::Arc;
 
 use crate::facts::What;
 use crate::formats::iso9660::{self, SECTOR};
-use crate::formats::{el_torito, fat, gpt, mbr};
+use crate::formats::{el_torito, fat, gpt, mbr, udf};
+use crate::ground::block::NotABlock;
 use crate::ground::range::Range;
 use crate::output::{Piece, PieceSource};
 use crate::tree::PayloadId;
@@ -83,6 +85,17 @@ pub enum PlanError {
     /// What a boot catalog cannot hold.
     #[error(transparent)]
     ElTorito(#[from] el_torito::ElToritoError),
+    /// What no file entry of UDF can record.
+    #[error("{path}: {error}")]
+    Udf {
+        /// In the image.
+        path: String,
+        /// Why.
+        error: udf::write::UnrecordableFile,
+    },
+    /// A structure of UDF at a place that no block begins at.
+    #[error(transparent)]
+    Block(#[from] NotABlock),
     /// More than ISO 9660 can number.
     #[error(
         "the image would have {0} bytes; ISO 9660 numbers logical blocks of 2048 bytes with 32 bits, which is \
@@ -151,6 +164,7 @@ impl<'c> Payloads<'c> {
                     BootBytes::Payload(payload) => Some(payload),
                     BootBytes::Esp => None,
                 });
+                let hidden = hidden.chain(self.contents.readme);
                 let hidden = hidden.filter(move |id| !named.contains(id) && !self.held.contains(id));
                 Box::new(hidden.map(length))
             }

@@ -50,8 +50,15 @@ const ORDER: &[Step] = &[
     Pieces(What::BootRecord),
     Pieces(What::JolietDescriptor),
     Pieces(What::Terminator),
+    Pieces(What::UdfRecognition),
     // One that found no room in the system area.
     Behind(What::GptEntries),
+    // These have fixed places. ISO 9660 fills the room between the second and the third, and goes on behind the last.
+    Pieces(What::UdfVolumeDescriptors),
+    Pieces(What::UdfIntegrity),
+    Pieces(What::UdfAnchor),
+    Pieces(What::UdfFileSet),
+    Behind(What::UdfIntegrity),
     Pieces(What::PathTableL),
     Pieces(What::PathTableM),
     Pieces(What::JolietPathTableL),
@@ -59,6 +66,9 @@ const ORDER: &[Step] = &[
     Pieces(What::Directory),
     Pieces(What::ContinuationArea),
     Pieces(What::JolietDirectory),
+    Behind(What::UdfFileSet),
+    Pieces(What::UdfFileEntry),
+    Pieces(What::UdfDirectory),
     Pieces(What::BootCatalog),
     Payloads(Class::Hidden),
     Payloads(Class::Small),
@@ -205,15 +215,15 @@ impl Walk {
 
     fn finish(mut self, end: End) -> Result<Places, PlanError> {
         let places = &mut self.places;
+        let last = self.last.iter().map(|(.., distance)| *distance).max().unwrap_or(0);
         match end {
             End::Padded => {
-                places.size = (self.next + PADDING).next_multiple_of(SECTOR);
+                places.size = (self.next + PADDING.max(last)).next_multiple_of(SECTOR);
                 places.usable_end = places.size;
             }
             End::Aligned => {
-                let last = self.last.iter().map(|(.., distance)| *distance).max();
                 places.usable_end = self.next.next_multiple_of(ALIGNMENT);
-                places.size = places.usable_end + last.unwrap_or(0).next_multiple_of(ALIGNMENT);
+                places.size = places.usable_end + last.next_multiple_of(ALIGNMENT);
             }
         }
         for (id, what, need, distance) in self.last {

@@ -14,6 +14,7 @@ mod loader_limits;
 mod multi_sector;
 mod names;
 mod sign;
+mod udf;
 
 use std::fs;
 use std::path::Path;

@@ -2,23 +2,28 @@
 
 use crate::formats::fat;
 use crate::formats::iso9660::{self, Identifiers, IsoNode};
+use crate::formats::udf::write::VolumeDescription;
 use crate::ground::text;
 
 use super::Plan;
+use super::index::iso::Iso;
+use super::index::udf::Udf;
 
 /// Linux drops a name of so many bytes or more, and shows the identifier of the record instead.
 const LINUX_NAME: usize = 254;
 
 impl Plan {
-    /// What the user should know of the image. In the order: the manifest's own, those of ISO 9660, of Rock Ridge, of Joliet, of the ESP.
+    /// What the user should know of the image. In the order: the manifest's own, those of ISO 9660, of Rock Ridge, of Joliet, of UDF, of the ESP.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.contents.warnings.clone();
         warnings.extend(self.too_deep());
         warnings.extend(self.long_names());
         warnings.extend(self.moved_dates());
         warnings.extend(self.left_out());
+        warnings.extend(self.left_out_of_udf());
         warnings.extend(self.long_targets());
         warnings.extend(self.cut_identifiers());
+        warnings.extend(self.cut_label());
         warnings.extend(self.case_collisions());
         warnings.extend(self.mapped_names());
         let (_, clamped) = fat::clamped(self.contents.timestamp);
@@ -53,7 +58,8 @@ impl Plan {
     }
 
     fn moved_dates(&self) -> Option<String> {
-        let nodes = self.iso.iter();
+        // A README alone has the image's own date.
+        let nodes = self.iso.iter().filter(|_| self.contents.readme.is_none());
         let mut moved = nodes.filter(|(_, node)| !iso9660::is_recordable(node.posix.mtime));
         let (first, node) = moved.next()?;
         Some(format!(
@@ -67,7 +73,7 @@ impl Plan {
         ))
     }
 
-    /// Only Rock Ridge holds links and devices.
+    /// Of our indexes only Rock Ridge holds links and devices.
     fn left_out(&self) -> Option<String> {
         let nodes = self.iso.iter();
         let mut links =
@@ -80,6 +86,8 @@ impl Plan {
             "links or devices are"
         };
         match (self.contents.rock_ridge, self.contents.joliet) {
+            // UDF has warnings of its own.
+            (false, _) if self.contents.udf => None,
             (false, _) => Some(format!(
                 "{count} {links_are} left out: only Rock Ridge can hold them; {first} first"
             )),
@@ -88,6 +96,23 @@ impl Plan {
             )),
             (true, false) => None,
         }
+    }
+
+    /// 7-Zip refuses a UDF volume with a symbolic link, and Windows has no device of Linux.
+    fn left_out_of_udf(&self) -> Vec<String> {
+        let kinds = [
+            (true, ["symbolic link is", "symbolic links are"]),
+            (false, ["device is", "devices are"]),
+        ];
+        let left_out = kinds.into_iter().filter_map(|(links, [one, more])| {
+            let (count, first) = self.indexes.udf.as_ref()?.left_out(links)?;
+            let are = if count == 1 { one } else { more };
+            Some(format!(
+                "{count} {are} not in the UDF index, which Windows and 7-Zip read: {} first",
+                self.shown(first)
+            ))
+        });
+        left_out.collect()
     }
 
     /// xorriso does not list a link with a longer target.
@@ -131,33 +156,54 @@ impl Plan {
         .collect()
     }
 
-    fn case_collisions(&self) -> Option<String> {
-        let collisions = self.indexes.joliet.as_ref()?.hierarchy.case_collisions();
-        let &(first, second) = collisions.first()?;
-        Some(format!(
-            "{} Joliet {} only in case from another, {} and {} first: Windows shows one of each",
-            collisions.len(),
-            if collisions.len() == 1 {
-                "name differs"
-            } else {
-                "names differ"
-            },
-            self.shown(first),
-            self.shown(second),
-        ))
+    /// Two of the descriptors of UDF have less room for the name of the volume than the others.
+    fn cut_label(&self) -> Option<String> {
+        self.indexes.udf.as_ref()?;
+        let label = &self.contents.identifiers.volume;
+        let kept = VolumeDescription::short_label(label);
+        (kept != label).then(|| {
+            format!(
+                "volume_id is cut to \"{}\" in two descriptors of UDF; where readers look for it, it is whole",
+                text::visible(kept.as_bytes())
+            )
+        })
+    }
+
+    fn case_collisions(&self) -> Vec<String> {
+        let (joliet, udf) = (&self.indexes.joliet, &self.indexes.udf);
+        let indexes = [
+            ("Joliet", joliet.as_ref().map(|index| index.hierarchy.case_collisions())),
+            ("UDF", udf.as_ref().map(|index| index.case_collisions.as_slice())),
+        ];
+        let collisions = indexes.into_iter().filter_map(|(index, collisions)| {
+            let collisions = collisions?;
+            let &(first, second) = collisions.first()?;
+            Some(format!(
+                "{} {index} {} only in case from another, {} and {} first: Windows shows one of each",
+                collisions.len(),
+                if collisions.len() == 1 {
+                    "name differs"
+                } else {
+                    "names differ"
+                },
+                self.shown(first),
+                self.shown(second),
+            ))
+        });
+        collisions.collect()
     }
 
     fn mapped_names(&self) -> Vec<String> {
         // A level-3 identifier is upper case and short; with Rock Ridge nobody reads it.
         let primary = Some(&self.indexes.iso).filter(|_| !self.contents.rock_ridge);
+        let of_iso9660 = |index: Option<&Iso>| index.map_or(0, |index| index.hierarchy.mappings().len());
         let indexes = [
-            ("a plain ISO 9660", primary),
-            ("a Joliet", self.indexes.joliet.as_ref()),
+            ("a plain ISO 9660", of_iso9660(primary)),
+            ("a Joliet", of_iso9660(self.indexes.joliet.as_ref())),
+            ("a UDF", self.indexes.udf.as_ref().map_or(0, Udf::mapped_count)),
         ];
-        let mapped = indexes
+        indexes
             .into_iter()
-            .filter_map(|(index, hierarchy)| Some((index, hierarchy?.hierarchy.mappings().len())));
-        mapped
             .filter(|(_, count)| *count > 0)
             .map(|(index, count)| {
                 let names = if count == 1 { "name is not" } else { "names are not" };

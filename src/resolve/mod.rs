@@ -28,7 +28,8 @@ use crate::ground::time::Timestamp;
 use crate::manifest::diagnostic::{Diagnostic, Label, Report, Severity};
 use crate::manifest::{self, At, DEFAULT_TIMESTAMP, Date, DiskLayout, Document};
 use crate::tree::contents::{BootBytes, BootImage, Contents, Esp, Slots, Tables};
-use crate::tree::{Attributes, NodeId, Tree};
+use crate::tree::source::Giver;
+use crate::tree::{Attributes, NodeId, PayloadId, Tree};
 
 pub use error::ResolveError;
 pub(crate) use host::Host;
@@ -95,7 +96,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
         None if boots => DiskLayout::Universal,
         None => DiskLayout::None,
     };
-    let identified = layout != DiskLayout::None || boots;
+    let identified = layout != DiskLayout::None || boots || manifest.iso.has_udf();
     let mut resolution = Resolution {
         document,
         base,
@@ -146,6 +147,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
     resolution.warn_of_lists();
     let list = manifest.iso.sha256sums.as_ref();
     let checksums = list.and_then(|path| resolution.checksums(path));
+    let readme = manifest.iso.is_stub().then(|| resolution.readme());
     let identifiers = identifiers(document, &resolution.output);
     let report = Report {
         path: document.path.clone(),
@@ -164,8 +166,10 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
             base: resolution.base,
             identifiers,
             timestamp,
-            rock_ridge: manifest.iso.rock_ridge,
-            joliet: manifest.iso.joliet,
+            rock_ridge: manifest.iso.has_rock_ridge(),
+            joliet: manifest.iso.has_joliet(),
+            udf: manifest.iso.has_udf(),
+            readme,
             implant_md5: manifest.iso.implant_md5,
             checksums,
             boot: parts.images,
@@ -257,7 +261,17 @@ fn identifiers(document: &Document, output: &Path) -> Identifiers {
     }
 }
 
+/// What ISO 9660 holds if UDF alone has the tree.
+const README: &[u8] =
+    b"The files of this volume are in its UDF file system. Whoever reads this text cannot read UDF,\r\n\
+    or has not looked for it: Windows, Linux and macOS read it by themselves.\r\n";
+
 impl Resolution<'_> {
+    /// The payload of that text.
+    fn readme(&mut self) -> PayloadId {
+        self.host.inline(&mut self.tree, README, Giver::Readme)
+    }
+
     /// Reports a fault of a value and goes on, so that one run shows them all.
     fn error<T>(&mut self, at: &At<T>, message: impl Into<String>, label: &str) {
         self.say(Severity::Error, at, message.into(), label, None);

@@ -26,6 +26,10 @@ pub struct Contents {
     pub rock_ridge: bool,
     /// Whether there is a Joliet hierarchy.
     pub joliet: bool,
+    /// Whether there is a UDF volume.
+    pub udf: bool,
+    /// All that is in the ISO 9660 tree, if UDF alone has the tree.
+    pub readme: Option<PayloadId>,
     /// Whether the sum of the image is implanted in it.
     pub implant_md5: bool,
     /// The list of the tree's files and their digests.

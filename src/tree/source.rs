@@ -46,4 +46,6 @@ pub enum Giver {
     Loader,
     /// The image itself: the list of its files.
     List,
+    /// The image itself: what ISO 9660 says if UDF has the tree.
+    Readme,
 }

@@ -3,11 +3,15 @@
 use super::{u16_at, u32_at};
 
 /// ECMA-167 3/7.2.1 and 4/7.2.1.
+pub(super) const PRIMARY: u16 = 1;
 pub(super) const ANCHOR: u16 = 2;
 pub(super) const POINTER: u16 = 3;
+pub(super) const IMPLEMENTATION_USE: u16 = 4;
 pub(super) const PARTITION: u16 = 5;
 pub(super) const LOGICAL_VOLUME: u16 = 6;
+pub(super) const UNALLOCATED: u16 = 7;
 pub(super) const TERMINATING: u16 = 8;
+pub(super) const INTEGRITY: u16 = 9;
 pub(super) const FILE_SET: u16 = 256;
 pub(super) const FILE_IDENTIFIER: u16 = 257;
 pub(super) const ALLOCATION_EXTENT: u16 = 258;
@@ -46,14 +50,27 @@ impl Tag {
 
 /// ECMA-167 1/7.2.6: the polynomial x^16 + x^12 + x^5 + 1, from zero.
 pub(super) fn crc(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |mut crc, &byte| {
-        crc ^= u16::from(byte) << 8;
-        for _ in 0..8 {
-            crc = if crc & 0x8000 != 0 { crc << 1 ^ 0x1021 } else { crc << 1 };
-        }
-        crc
+    bytes.iter().fold(0, |crc: u16, &byte| {
+        crc << 8 ^ CRC[usize::from((crc >> 8) as u8 ^ byte)]
     })
 }
+
+/// What each byte adds to the checksum.
+const CRC: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        let mut crc = (byte as u16) << 8;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 0x8000 != 0 { crc << 1 ^ 0x1021 } else { crc << 1 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
 
 /// ECMA-167 4/14.14.2: an extent in a partition, with what its two highest bits say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

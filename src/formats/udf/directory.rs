@@ -8,9 +8,9 @@ use crate::ground::read_at::ReadAt;
 /// ECMA-167 4/14.4.3.
 const HIDDEN: u8 = 0x01;
 const DELETED: u8 = 0x04;
-const PARENT: u8 = 0x08;
+pub(super) const PARENT: u8 = 0x08;
 /// Before the implementation use and the identifier, ECMA-167 4/14.4.
-const FIXED: usize = TAG + 22;
+pub(super) const FIXED: usize = TAG + 22;
 /// UDF 2.3.13: the file that holds blocks which cannot be used.
 const NO_FILE: &str = "Non-Allocatable Space";
 /// What is read at once; more than the longest descriptor.

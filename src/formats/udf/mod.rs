@@ -1,4 +1,4 @@
-//! UDF 1.02 to 2.60 (ECMA-167 with OSTA's rules), read: volumes back from bytes that may be hostile.
+//! UDF (ECMA-167 with OSTA's rules): 1.02 to 2.60 read back from bytes that may be hostile, and 1.02 written.
 //!
 //! | file | clause | knows |
 //! |---|---|---|
@@ -9,6 +9,7 @@
 //! | `directory` | ECMA-167 4/14.4 | the names in a directory |
 //! | `text` | UDF 2.1.1 | compressed unicode, and time stamps |
 //! | `walk` | | the tree, with limits on what it may take |
+//! | `write` | UDF 1.02 | all of it the other way round |
 //!
 //! Addresses are byte offsets; block numbers appear only inside structures. There is no checking of the space bitmap, and named
 //! streams are not read.
@@ -21,6 +22,7 @@ mod recognition;
 mod text;
 mod volume;
 mod walk;
+pub mod write;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ mod agreement;
 mod fat_volumes;
 mod foreign;
 mod indexes;
+mod names;
 mod own_menu;
 mod tables;
 mod udf_volume;
@@ -68,8 +69,9 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
     tables::read(image, &mut facts, &mut found, &mut claims)?;
     let indexes = indexes::read(image, session)?;
     let boot_images = volume::boot_catalogs(image, &indexes.sessions, &mut facts, &mut claims);
-    volume::read(image, &indexes, &mut facts, &mut found, &mut claims)?;
-    udf_volume::read(image, &indexes, &mut facts, &mut claims)?;
+    let names = names::Names::of(&indexes);
+    volume::read(image, &indexes, &names, &mut facts, &mut found, &mut claims)?;
+    udf_volume::read(image, &indexes, &names, &mut facts, &mut claims)?;
     disagreements(&indexes, &mut facts, &mut found);
     fat_volumes::read(image, &mut facts, &mut found, &mut claims);
     for extent in boot_images {

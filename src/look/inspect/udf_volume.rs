@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::{Common, Extent, FileSystem, What};
+use crate::facts::{Common, Counts, Extent, FileSystem, What};
 use crate::formats::udf::{self, Kind, Volume};
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
 
 use super::InspectError;
 use super::indexes::{Index, Indexes};
+use super::names::Names;
 
 /// Adds what the UDF volume says, if there is one.
 pub(super) fn read(
     image: &dyn ReadAt,
     indexes: &Indexes,
+    names: &Names,
     facts: &mut Common,
     claims: &mut Vec<Extent>,
 ) -> Result<(), InspectError> {
@@ -25,15 +27,17 @@ pub(super) fn read(
         Index::Iso(_) => None,
     });
     for volume in volumes {
-        describe(volume, facts, claims);
+        describe(volume, names, facts, claims);
     }
     Ok(())
 }
 
-fn describe(volume: &Volume, facts: &mut Common, claims: &mut Vec<Extent>) {
-    let alone = facts.filesystems.is_empty();
-    if alone {
+fn describe(volume: &Volume, names: &Names, facts: &mut Common, claims: &mut Vec<Extent>) {
+    if facts.filesystems.is_empty() {
         facts.volume_id = volume.label.clone();
+    }
+    if names.by_udf {
+        facts.counts = Counts::default();
         for entry in &volume.entries {
             match entry.kind {
                 Kind::Directory => facts.counts.directories += 1,
@@ -48,7 +52,7 @@ fn describe(volume: &Volume, facts: &mut Common, claims: &mut Vec<Extent>) {
         .faults
         .extend(volume.notes.iter().map(|note| format!("UDF: {note}")));
     structures(volume, claims);
-    files(volume, claims);
+    files(volume, names, claims);
 }
 
 /// Claims the volume's own structures; what follows without a gap is one extent.
@@ -93,14 +97,18 @@ fn structures(volume: &Volume, claims: &mut Vec<Extent>) {
 }
 
 /// Claims the contents of files; what is embedded in a file entry is claimed with it.
-fn files(volume: &Volume, claims: &mut Vec<Extent>) {
+fn files(volume: &Volume, names: &Names, claims: &mut Vec<Extent>) {
     let entries = volume.entries.iter().filter(|entry| entry.kind == Kind::File);
     for entry in entries {
-        let path = format!("udf:{}", text::lossless(&entry.path));
+        let first = entry.extents.first().and_then(|&(offset, _)| offset);
+        let paths = match names.has(true, first) {
+            true => vec![format!("udf:{}", text::lossless(&entry.path))],
+            false => Vec::new(),
+        };
         for &(offset, length) in &entry.extents {
             if let Some(offset) = offset.filter(|offset| offset.is_multiple_of(volume.block)) {
                 claims.push(Extent {
-                    paths: vec![path.clone()],
+                    paths: paths.clone(),
                     ..Extent::new(offset, length, What::File)
                 });
             }

@@ -10,12 +10,14 @@ use crate::ground::text;
 
 use super::InspectError;
 use super::indexes::{Index, Indexes};
+use super::names::Names;
 use crate::facts::boot_images::{boot_length, hard_disk_length};
 
 /// Adds what the ISO 9660 volumes say: everything of the session that is read, and of the others what is their own.
 pub(super) fn read(
     image: &dyn ReadAt,
     indexes: &Indexes,
+    names: &Names,
     facts: &mut Common,
     found: &mut Found,
     claims: &mut Vec<Extent>,
@@ -68,7 +70,10 @@ pub(super) fn read(
         if is_richest {
             facts.counts = counts(walk);
         }
-        files(walk, is_richest, claims);
+        for entry in walk.entries.iter().filter(|entry| entry.kind == EntryKind::File) {
+            let is_named = is_richest && names.has(false, entry.extents.first().map(|&(offset, _)| offset));
+            claim_extents(entry, is_named, What::File, claims);
+        }
     }
     Ok(())
 }
@@ -169,13 +174,6 @@ fn structures(volume: &VolumeDescriptor, walk: &Walk, claims: &mut Vec<Extent>) 
         claim_extents(entry, true, directory, claims);
     }
     continuations(walk, claims);
-}
-
-/// Claims the contents of files.
-fn files(walk: &Walk, named: bool, claims: &mut Vec<Extent>) {
-    for entry in walk.entries.iter().filter(|entry| entry.kind == EntryKind::File) {
-        claim_extents(entry, named, What::File, claims);
-    }
 }
 
 fn claim_extents(entry: &iso9660::IsoEntry, named: bool, what: What, claims: &mut Vec<Extent>) {

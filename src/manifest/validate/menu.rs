@@ -61,7 +61,8 @@ impl Checks<'_> {
             let message = "the built-in loader makes its own ESP; [boot.uefi.files] adds to it";
             self.error(image, message, "one ESP too many");
         }
-        if !manifest.iso.rock_ridge
+        if !manifest.iso.has_rock_ridge()
+            && !manifest.iso.is_stub()
             && let Some(first) = manifest.menu.first()
         {
             let message = "the built-in loader finds its files by their Rock Ridge names: `rock_ridge` must be true";

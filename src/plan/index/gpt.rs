@@ -21,6 +21,9 @@ const ARRAY: u64 = 16 << 10;
 /// descriptors, of which there are four at most.
 const MOVED_ARRAY: u64 = SYSTEM_AREA + 4 * iso9660::SECTOR;
 
+/// The same with UDF, which has three more descriptors there: the array ends where UDF's first fixed place begins.
+const MOVED_ARRAY_UDF: u64 = SYSTEM_AREA + 8 * iso9660::SECTOR;
+
 /// A table for logical sectors of one size.
 #[derive(Debug)]
 pub(super) struct Gpt {
@@ -41,13 +44,13 @@ pub(super) struct Gpt {
 }
 
 /// The tables for logical sectors of these sizes, which ascend.
-pub(super) fn all(tables: &Tables) -> Vec<Gpt> {
+pub(super) fn all(tables: &Tables, has_udf: bool) -> Vec<Gpt> {
     let sizes = tables.gpt;
     let largest = sizes.last().copied().unwrap_or(0);
     let arrays = sizes.len() as u64 * ARRAY;
     let entries: Vec<u64> = match sizes {
         [only] => vec![2 * only],
-        [_, others @ ..] => std::iter::once(MOVED_ARRAY)
+        [_, others @ ..] => std::iter::once(if has_udf { MOVED_ARRAY_UDF } else { MOVED_ARRAY })
             .chain(others.iter().map(|size| 2 * size))
             .collect(),
         [] => Vec::new(),

@@ -11,8 +11,10 @@ use crate::ground::block::Block;
 use crate::ground::text;
 use crate::plan::layout::{IndexId, Need, Where};
 use crate::plan::{Late, Plan, PlanError};
+use crate::tree::PayloadId;
+use crate::tree::contents::Contents;
 
-use super::{Index, not_mine};
+use super::{Index, not_mine, path_in};
 
 /// What the structures of a hierarchy are called.
 #[derive(Debug)]
@@ -47,17 +49,23 @@ const JOLIET: Words = Words {
     index: FileSystem::Joliet,
 };
 
+/// The one file of an ISO 9660 hierarchy that leaves the tree to UDF, named as media of Windows have it.
+const README: &str = "README.TXT";
+
 /// A hierarchy and its words.
 #[derive(Debug)]
 pub(in crate::plan) struct Iso {
     pub(in crate::plan) hierarchy: Hierarchy<Arc<Tree>>,
     words: &'static Words,
+    /// The one file of a hierarchy that leaves the tree to UDF.
+    readme: Option<PayloadId>,
 }
 
 /// Where the nodes of a hierarchy are.
 struct Places<'p> {
     plan: &'p Plan,
     words: &'static Words,
+    readme: Option<PayloadId>,
 }
 
 impl Locate for Places<'_> {
@@ -72,7 +80,10 @@ impl Locate for Places<'_> {
     }
 
     fn data(&self, node: IsoNode, offset: u64) -> Result<Block, PlanError> {
-        let payload = self.plan.nodes.get(node.index()).copied().flatten();
+        let payload = match self.readme {
+            Some(readme) => Some(readme),
+            None => self.plan.nodes.get(node.index()).copied().flatten(),
+        };
         let missing = || PlanError::Bug(format!("{node:?} has no payload"));
         block(self.plan.places.stored(payload.ok_or_else(missing)?)? + offset)
     }
@@ -94,7 +105,43 @@ impl Iso {
             _ => &PRIMARY,
         };
         let hierarchy = Hierarchy::plan(Arc::clone(tree), flavour)?;
-        Ok(Self { hierarchy, words })
+        Ok(Self {
+            hierarchy,
+            words,
+            readme: None,
+        })
+    }
+
+    /// A hierarchy of nothing but a README.
+    pub(super) fn stub(contents: &Contents, readme: PayloadId) -> Result<Self, PlanError> {
+        let node = |name: &[u8], kind| iso9660::Node {
+            parent: IsoNode::ROOT,
+            name: name.into(),
+            kind,
+            posix: iso9660::Posix {
+                mode: 0,
+                links: 1,
+                uid: 0,
+                gid: 0,
+                serial: 1,
+                mtime: contents.timestamp,
+            },
+        };
+        let length = contents.tree.payload(readme).length;
+        let nodes = vec![
+            node(b"", Kind::Directory),
+            node(README.as_bytes(), Kind::File { length }),
+        ];
+        Ok(Self {
+            hierarchy: Hierarchy::plan(Arc::new(Tree { nodes }), Flavour::Plain)?,
+            words: &PRIMARY,
+            readme: Some(readme),
+        })
+    }
+
+    /// The name of a payload that this hierarchy alone has.
+    pub(in crate::plan) fn own_path(&self, payload: PayloadId) -> Option<String> {
+        (self.readme == Some(payload)).then(|| format!("iso:/{README}"))
     }
 
     fn is_primary(&self) -> bool {
@@ -128,6 +175,7 @@ impl Iso {
         Places {
             plan,
             words: self.words,
+            readme: self.readme,
         }
     }
 
@@ -207,7 +255,7 @@ impl Index for Iso {
             return Vec::new();
         }
         let is_rock_ridge = self.is_primary() && plan.contents.rock_ridge;
-        let path = plan.path_in(IsoNode::new(number), |node| match is_rock_ridge {
+        let path = path_in(&plan.iso, IsoNode::new(number), |node| match is_rock_ridge {
             true => plan.iso.node(node).name.to_vec(),
             false => self.hierarchy.name(node).into_bytes(),
         });
@@ -229,30 +277,16 @@ impl Index for Iso {
 impl Plan {
     /// The path of a node of the ISO tree.
     pub(in crate::plan) fn node_path(&self, node: IsoNode) -> Vec<u8> {
-        self.path_in(node, |node| self.iso.node(node).name.to_vec())
+        path_in(&self.iso, node, |node| self.iso.node(node).name.to_vec())
     }
 
-    fn path_in(&self, mut node: IsoNode, name: impl Fn(IsoNode) -> Vec<u8>) -> Vec<u8> {
-        let mut components = Vec::new();
-        while node != IsoNode::ROOT {
-            components.push(name(node));
-            node = self.iso.node(node).parent;
-        }
-        if components.is_empty() {
-            return b"/".to_vec();
-        }
-        let mut path = Vec::new();
-        for name in components.iter().rev() {
-            path.push(b'/');
-            path.extend_from_slice(name);
-        }
-        path
-    }
-
-    /// The path that the richest index holds: the name itself with Rock Ridge, else Joliet's, else the level-3 identifier.
+    /// The path that the richest index holds: the name itself with Rock Ridge, else UDF's, else Joliet's, else the level-3 identifier.
     pub(in crate::plan) fn richest_path(&self, node: IsoNode) -> String {
+        if let (false, Some(udf)) = (self.contents.rock_ridge, &self.indexes.udf) {
+            return udf.path(node);
+        }
         let index = self.indexes.joliet.as_ref().unwrap_or(&self.indexes.iso);
-        let path = self.path_in(node, |node| match self.contents.rock_ridge {
+        let path = path_in(&self.iso, node, |node| match self.contents.rock_ridge {
             true => self.iso.node(node).name.to_vec(),
             false => index.hierarchy.name(node).into_bytes(),
         });

@@ -5,11 +5,12 @@ pub(super) mod fat;
 mod gpt;
 pub(super) mod iso;
 mod mbr;
+pub(super) mod udf;
 
 use std::sync::Arc;
 
 use crate::facts::{Common, MappedName, What};
-use crate::formats::iso9660::{Flavour, Tree};
+use crate::formats::iso9660::{Flavour, IsoNode, Tree};
 use crate::tree::contents::Contents;
 use crate::tree::{PayloadId, contents};
 
@@ -21,6 +22,7 @@ use fat::Fat;
 use gpt::Gpt;
 use iso::Iso;
 use mbr::Mbr;
+use udf::Udf;
 
 /// A format over the extents of an image, of which it owns its own pieces alone.
 pub(super) trait Index {
@@ -54,6 +56,7 @@ pub(super) trait Index {
 pub(super) struct Indexes {
     pub(super) iso: Iso,
     pub(super) joliet: Option<Iso>,
+    pub(super) udf: Option<Udf>,
     catalog: Option<Catalog>,
     pub(super) mbr: Option<Mbr>,
     gpts: Vec<Gpt>,
@@ -67,13 +70,19 @@ impl Indexes {
             true => Flavour::RockRidge,
             false => Flavour::Plain,
         };
+        let iso = match contents.readme {
+            Some(readme) => Iso::stub(contents, readme),
+            None => Iso::plan(tree, flavour),
+        };
         let joliet = contents.joliet.then(|| Iso::plan(tree, Flavour::Joliet));
+        let udf = contents.udf.then(|| Udf::plan(tree));
         Ok(Self {
-            iso: Iso::plan(tree, flavour)?,
+            iso: iso?,
             joliet: joliet.transpose()?,
+            udf: udf.transpose()?,
             catalog: (!contents.boot.is_empty()).then_some(Catalog),
             mbr: contents.tables.mbr.map(Mbr),
-            gpts: gpt::all(&contents.tables),
+            gpts: gpt::all(&contents.tables, contents.udf),
             fats: fat::all(contents)?,
         })
     }
@@ -82,6 +91,7 @@ impl Indexes {
     pub(super) fn all(&self) -> Vec<(IndexId, &dyn Index)> {
         let mut all: Vec<(IndexId, &dyn Index)> = vec![(IndexId::Iso, &self.iso)];
         all.extend(self.joliet.iter().map(|index| (IndexId::Joliet, index as &dyn Index)));
+        all.extend(self.udf.iter().map(|index| (IndexId::Udf, index as &dyn Index)));
         all.extend(self.catalog.iter().map(|index| (IndexId::Catalog, index as &dyn Index)));
         all.extend(self.mbr.iter().map(|index| (IndexId::Mbr, index as &dyn Index)));
         let gpts = (0..).zip(&self.gpts);
@@ -96,6 +106,7 @@ impl Indexes {
         let index: Option<&dyn Index> = match id {
             IndexId::Iso => Some(&self.iso),
             IndexId::Joliet => self.joliet.as_ref().map(|index| index as &dyn Index),
+            IndexId::Udf => self.udf.as_ref().map(|index| index as &dyn Index),
             IndexId::Catalog => self.catalog.as_ref().map(|index| index as &dyn Index),
             IndexId::Mbr => self.mbr.as_ref().map(|index| index as &dyn Index),
             IndexId::Gpt(number) => self.gpts.get(usize::from(number)).map(|index| index as &dyn Index),
@@ -103,6 +114,24 @@ impl Indexes {
         };
         index.ok_or_else(|| PlanError::Bug(format!("there is no index {id:?}")))
     }
+}
+
+/// The path of a node, by what an index calls each node on the way.
+fn path_in(tree: &Tree, mut node: IsoNode, name: impl Fn(IsoNode) -> Vec<u8>) -> Vec<u8> {
+    let mut components = Vec::new();
+    while node != IsoNode::ROOT {
+        components.push(name(node));
+        node = tree.node(node).parent;
+    }
+    if components.is_empty() {
+        return b"/".to_vec();
+    }
+    let mut path = Vec::new();
+    for name in components.iter().rev() {
+        path.push(b'/');
+        path.extend_from_slice(name);
+    }
+    path
 }
 
 /// What a kind of piece that an index does not have is to it.
