@@ -105,7 +105,7 @@ pub fn contents(image: &Path, volume: &str, items: &[Value]) -> Result<Listing, 
 }
 
 /// The bytes of a path in the JSON: `\xNN` is a byte that is no text, and a backslash is doubled.
-fn bytes(path: &str) -> Vec<u8> {
+pub fn bytes(path: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut left = path.as_bytes();
     while let Some((&first, rest)) = left.split_first() {

@@ -30,13 +30,16 @@ pub const OVMF_IA32_CODE: &str = "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd";
 /// UEFI firmware of QEMU's ARM machine.
 pub const AAVMF_CODE: &str = "/usr/share/AAVMF/AAVMF_CODE.fd";
 
+/// A library that reads UDF, where Debian keeps it.
+pub const LIBUDFREAD: &str = "/usr/lib/x86_64-linux-gnu/libudfread.so.0";
+
 /// Bochs' own BIOS, which shares no line with SeaBIOS.
 pub const BOCHS_BIOS: &str = "/usr/share/bochs/BIOS-bochs-latest";
 /// The BIOS of its display.
 pub const BOCHS_VGA_BIOS: &str = "/usr/share/vgabios/vgabios.bin";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 53] = [
+pub const TOOLS: [Tool; 56] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -60,6 +63,9 @@ pub const TOOLS: [Tool; 53] = [
     tool("mdir", "mtools"),
     tool("mformat", "mtools"),
     tool("mkudffs", "udftools"),
+    tool("udfinfo", "udftools"),
+    tool(LIBUDFREAD, "libudfread0"),
+    tool("grub-fstest", "grub-common"),
     tool("checkisomd5", "isomd5sum"),
     tool("implantisomd5", "isomd5sum"),
     tool("sha256sum", "coreutils"),

@@ -39,6 +39,7 @@ mod serial_io;
 mod sign;
 mod story;
 mod udf;
+mod udf_written;
 mod verify;
 mod words;
 mod write;
@@ -92,6 +93,7 @@ const GROUPS: &[Group] = &[
     Group::new("sign", sign::tests),
     Group::new("story", story::tests),
     Group::new("udf", udf::tests),
+    Group::new("udf_written", udf_written::tests),
     Group::new("verify", verify::tests),
     Group::new("words", words::tests),
     Group::new("write", write::tests),
