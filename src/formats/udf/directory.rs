@@ -23,8 +23,10 @@ pub(super) struct Name {
     pub(super) icb: Allocation,
 }
 
-/// The names in the content of a directory, and what is wrong with it, if anything is: the rest is not read then.
-pub(super) fn names(content: &dyn ReadAt, mut each: impl FnMut(Name)) -> Option<String> {
+/// The names in the content of a directory, and what is wrong with it. What is no descriptor ends it.
+pub(super) fn names(content: &dyn ReadAt, mut each: impl FnMut(Name)) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut unsound = 0;
     let mut at = 0;
     let (mut window, mut start) = (Vec::new(), 0);
     while at < content.size() {
@@ -33,20 +35,35 @@ pub(super) fn names(content: &dyn ReadAt, mut each: impl FnMut(Name)) -> Option<
             start = at;
             window = match content.read_vec_at(at, WINDOW.min(content.size() - at)) {
                 Ok(bytes) => bytes,
-                Err(error) => return Some(error.to_string()),
+                Err(error) => {
+                    faults.push(error.to_string());
+                    break;
+                }
             };
             here = &window;
         }
         let whole = length(here).and_then(|length| here.get(..length));
-        let Some((descriptor, name)) = whole.and_then(|descriptor| Some((descriptor, parse(descriptor)?))) else {
-            return Some(format!("there is no file identifier descriptor at byte {at} of it"));
+        let Some((descriptor, tag)) = whole.and_then(|descriptor| Some((descriptor, tag_of(descriptor)?))) else {
+            faults.push(format!("there is no file identifier descriptor at byte {at} of it"));
+            break;
         };
         at += descriptor.len() as u64;
+        unsound += usize::from(!tag.crc);
+        let name = parse(descriptor);
         if let Some(name) = name {
             each(name);
         }
     }
-    None
+    match unsound {
+        0 => {}
+        1 => faults.push("the checksum of a name is wrong".into()),
+        count => faults.push(format!("the checksums of {count} names are wrong")),
+    }
+    faults
+}
+
+fn tag_of(descriptor: &[u8]) -> Option<Tag> {
+    Tag::parse(descriptor).filter(|tag| tag.identifier == FILE_IDENTIFIER)
 }
 
 /// ECMA-167 4/14.4.9: a multiple of four.
@@ -56,24 +73,20 @@ fn length(bytes: &[u8]) -> Option<usize> {
     Some((FIXED + use_length + identifier).next_multiple_of(4))
 }
 
-/// A whole descriptor; of deleted ones, the parent and what is no file there is no name.
-fn parse(descriptor: &[u8]) -> Option<Option<Name>> {
-    let tag = Tag::parse(descriptor)?;
-    if tag.identifier != FILE_IDENTIFIER {
-        return None;
-    }
+/// The name in a whole descriptor. Deleted ones, the parent and what is no file have none.
+fn parse(descriptor: &[u8]) -> Option<Name> {
     let characteristics = *descriptor.get(18)?;
     if characteristics & (DELETED | PARENT) != 0 {
-        return Some(None);
+        return None;
     }
     let start = FIXED + usize::from(u16_at(descriptor, 36)?);
     let identifier = descriptor.get(start..start + usize::from(*descriptor.get(19)?))?;
     let name = compressed_unicode(identifier);
     if characteristics & HIDDEN != 0 && name == NO_FILE {
-        return Some(None);
+        return None;
     }
-    Some(Some(Name {
+    Some(Name {
         name: name.into_bytes(),
         icb: Allocation::long(descriptor.get(20..)?)?,
-    }))
+    })
 }

@@ -220,7 +220,11 @@ fn continued(
         return None;
     }
     let bytes = image.read_vec_at(offset, partitions.block).ok()?;
-    Tag::parse(&bytes).filter(|tag| tag.identifier == ALLOCATION_EXTENT)?;
+    let tag = Tag::parse(&bytes).filter(|tag| tag.identifier == ALLOCATION_EXTENT)?;
+    if !tag.crc {
+        let note = format!("the checksum of the allocation descriptors at {offset} is wrong");
+        entry.notes.push(note);
+    }
     entry.continued.push((offset, partitions.block));
     let start = TAG + 8;
     let length = u32_at(&bytes, TAG + 4)? as usize;

@@ -139,9 +139,9 @@ pub enum UdfError {
     Damaged(String),
 }
 
-/// Reads the volume of an image. None if there is no anchor of one.
-pub fn read(image: &dyn ReadAt) -> Result<Option<Volume>, UdfError> {
-    let Some(opened) = volume::open(image)? else {
+/// Reads the volume of an image, which ends at byte `end` if it is at the begin of a larger medium. None if there is no anchor of one.
+pub fn read(image: &dyn ReadAt, end: u64) -> Result<Option<Volume>, UdfError> {
+    let Some(opened) = volume::open(image, end)? else {
         return Ok(None);
     };
     walk::walk(image, opened).map(Some)

@@ -5,7 +5,8 @@ use super::descriptor::{
     ALLOCATION_EXTENT, ANCHOR, EXTENDED_FILE_ENTRY, FILE_ENTRY, FILE_IDENTIFIER, FILE_SET, LOGICAL_VOLUME, PARTITION,
     TERMINATING, crc,
 };
-use super::{Kind, UdfEntry, UdfError, Volume, read};
+use super::{Kind, UdfEntry, UdfError, Volume};
+use crate::ground::read_at::ReadAt;
 
 const BLOCK: usize = 2048;
 /// First logical sector of the partition, and its blocks.
@@ -13,6 +14,10 @@ const START: usize = 257;
 const BLOCKS: usize = 64;
 
 struct Writer(Vec<u8>);
+
+fn read(bytes: &dyn ReadAt) -> Result<Option<Volume>, UdfError> {
+    super::read(bytes, bytes.size())
+}
 
 fn put(bytes: &mut [u8], at: usize, what: &[u8]) {
     bytes[at..at + what.len()].copy_from_slice(what);
@@ -75,7 +80,9 @@ impl Writer {
         let mut writer = Self(vec![0; (START + BLOCKS) * BLOCK]);
         let mut anchor = vec![0; 512];
         put(&mut anchor, 16, &short(3 * BLOCK as u32, 32));
-        writer.sector(256, &tagged(ANCHOR, 256, anchor));
+        for sector in [256, START + BLOCKS - 1] {
+            writer.sector(sector, &tagged(ANCHOR, sector as u32, anchor.clone()));
+        }
         let mut logical = vec![0; 440];
         put(&mut logical, 84, b"\x08label");
         logical[84 + 127] = 6;
@@ -236,19 +243,29 @@ fn what_lies_is_noted_and_ends() {
 #[test]
 fn what_everything_depends_on_is_an_error() {
     let whole = simple(&[]);
-    let without = |sector: usize| {
+    let without = |sectors: &[usize]| {
         let mut bytes = whole.0.clone();
-        bytes[sector * BLOCK..][..BLOCK].fill(0);
+        for sector in sectors {
+            bytes[sector * BLOCK..][..BLOCK].fill(0);
+        }
         read(&bytes)
     };
-    assert!(matches!(without(256), Ok(None)));
+    assert!(matches!(without(&[256, START + BLOCKS - 1]), Ok(None)));
+    // One that is left is enough to read, and is said.
+    for (lost, left) in [(256, START + BLOCKS - 1), (START + BLOCKS - 1, 256)] {
+        let notes = without(&[lost]).unwrap().unwrap().notes;
+        assert!(
+            notes[0].starts_with(&format!("there is one anchor, in sector {left}, ")),
+            "{notes:?}"
+        );
+    }
     for (sector, why) in [
         (32, "no logical volume descriptor"),
         (33, "no file set descriptor"),
         (START, "no file set descriptor"),
         (START + 1, "there is no file entry"),
     ] {
-        match without(sector) {
+        match without(&[sector]) {
             Err(UdfError::Damaged(reason)) => assert!(reason.contains(why), "{reason}"),
             other => panic!("{sector}: {other:?}"),
         }

@@ -1,12 +1,19 @@
 //! From the anchor to the file set: ECMA-167 3/8.4.2, UDF 2.2.3.
 
-use super::descriptor::{ANCHOR, Allocation, FILE_SET, LOGICAL_VOLUME, PARTITION, POINTER, Recorded, TERMINATING, Tag};
+use std::collections::HashSet;
+
+use super::descriptor::{
+    ANCHOR, Allocation, FILE_SET, INTEGRITY, LOGICAL_VOLUME, PARTITION, POINTER, Recorded, TERMINATING, Tag,
+};
 use super::file_entry;
 use super::partition::{Map, Partitions, Physical};
 use super::text::dstring;
 use super::{Structure, UdfError, What, u16_at, u32_at};
 use crate::ground::read_at::{Pieces, ReadAt};
 
+/// The sector of the first anchor, and of the one on a disc that is still written.
+const FIRST: u64 = 256;
+const UNCLOSED: u64 = 512;
 /// Logical sectors that media have, the one of discs first: UDF has a volume's blocks as long.
 const SECTORS: [u64; 4] = [2048, 512, 4096, 1024];
 /// Descriptors in a sequence; an honest one has some ten.
@@ -38,17 +45,21 @@ struct Sequence {
     notes: Vec<String>,
 }
 
-/// Opens the volume of an image; none if there is no anchor.
-pub(super) fn open(image: &dyn ReadAt) -> Result<Option<Opened>, UdfError> {
+/// Opens the volume of an image; none if there is no anchor. The image may be at the begin of a larger medium, and end at `end`.
+pub(super) fn open(image: &dyn ReadAt, end: u64) -> Result<Option<Opened>, UdfError> {
     let Some((block, anchors)) = SECTORS.into_iter().find_map(|block| {
-        let anchors = anchors(image, block);
+        let anchors = anchors(image, block, end);
         (!anchors.is_empty()).then_some((block, anchors))
     }) else {
         return Ok(None);
     };
     let mut structures = Vec::new();
     let mut sequence = Sequence::default();
+    let mut notes: Vec<String> = lonely(&anchors, block).into_iter().collect();
     for (offset, anchor) in &anchors {
+        if Tag::parse(anchor).is_some_and(|tag| !tag.crc) {
+            notes.push(format!("the checksum of the anchor at {offset} is wrong"));
+        }
         structures.push(Structure {
             offset: *offset,
             length: block,
@@ -60,11 +71,18 @@ pub(super) fn open(image: &dyn ReadAt) -> Result<Option<Opened>, UdfError> {
                 continue;
             };
             let extent = (u64::from(sector) * block, u64::from(length));
-            if structures.iter().any(|known| known.offset == extent.0) {
+            if length == 0 || structures.iter().any(|known| known.offset == extent.0) {
                 continue;
             }
-            let read = read_sequence(image, block, extent);
+            let mut read = read_sequence(image, block, extent);
             structures.extend(read.structures.iter().cloned());
+            notes.append(&mut read.notes);
+            if read.logical.is_none() {
+                let at = extent.0;
+                notes.push(format!(
+                    "the volume descriptor sequence at {at} has no logical volume descriptor (ECMA-167 3/10.6)"
+                ));
+            }
             if sequence.logical.is_none() {
                 sequence = read;
             }
@@ -88,7 +106,7 @@ pub(super) fn open(image: &dyn ReadAt) -> Result<Option<Opened>, UdfError> {
             partition: 0,
         },
         structures,
-        notes: sequence.notes,
+        notes,
     };
     if u32_at(&logical, 212).map(u64::from) != Some(block) {
         return Err(UdfError::Damaged(format!(
@@ -104,13 +122,27 @@ pub(super) fn open(image: &dyn ReadAt) -> Result<Option<Opened>, UdfError> {
             length: length.into(),
             what: What::Integrity,
         });
+        let bytes = image.read_vec_at(offset, block).unwrap_or_default();
+        match Tag::parse(&bytes).filter(|tag| tag.identifier == INTEGRITY) {
+            Some(tag) if tag.crc => {}
+            Some(_) => opened
+                .notes
+                .push(format!("the checksum of the integrity descriptor at {offset} is wrong")),
+            None => opened.notes.push(format!(
+                "there is no integrity descriptor at {offset} (ECMA-167 3/10.10)"
+            )),
+        }
     }
     maps(image, &logical, &sequence.partitions, &mut opened);
     let file_set = Allocation::long(logical.get(248..).unwrap_or_default());
     let root = file_set.and_then(|place| {
         let offset = opened.partitions.place(place.partition, place.block)?;
         let bytes = image.read_vec_at(offset, block).ok()?;
-        Tag::parse(&bytes).filter(|tag| tag.identifier == FILE_SET)?;
+        let tag = Tag::parse(&bytes).filter(|tag| tag.identifier == FILE_SET)?;
+        if !tag.crc {
+            let note = format!("the checksum of the file set descriptor at {offset} is wrong");
+            opened.notes.push(note);
+        }
         opened.structures.push(Structure {
             offset,
             length: place.length.max(block),
@@ -130,16 +162,34 @@ pub(super) fn open(image: &dyn ReadAt) -> Result<Option<Opened>, UdfError> {
 }
 
 /// ECMA-167 3/8.4.2.1, UDF 2.2.3: two of sectors 256, the last, and 256 before it; 512 on a disc that is still written.
-fn anchors(image: &dyn ReadAt, block: u64) -> Vec<(u64, Vec<u8>)> {
-    let count = image.size() / block;
-    let mut sectors = vec![256, count.saturating_sub(1), count.saturating_sub(257), 512];
-    sectors.dedup();
+fn anchors(image: &dyn ReadAt, block: u64, end: u64) -> Vec<(u64, Vec<u8>)> {
+    let mut sectors = vec![FIRST];
+    for end in [image.size(), end] {
+        let count = end / block;
+        sectors.extend([count.saturating_sub(1), count.saturating_sub(257)]);
+    }
+    sectors.push(UNCLOSED);
+    let mut known = HashSet::new();
+    sectors.retain(|&sector| known.insert(sector));
     let anchor = |sector: u64| {
         let bytes = image.read_vec_at(sector * block, block).ok()?;
         let tag = Tag::parse(&bytes)?;
         (tag.identifier == ANCHOR && u64::from(tag.location) == sector).then_some((sector * block, bytes))
     };
     sectors.into_iter().filter_map(anchor).collect()
+}
+
+/// What there is to say of a single anchor. A disc that is still written has one.
+fn lonely(anchors: &[(u64, Vec<u8>)], block: u64) -> Option<String> {
+    let [(offset, _)] = anchors else {
+        return None;
+    };
+    let sector = offset / block;
+    (sector != UNCLOSED).then(|| {
+        format!(
+            "there is one anchor, in sector {sector}, and not two of sectors {FIRST}, the last, and 256 before it (ECMA-167 3/8.4.2.1)"
+        )
+    })
 }
 
 /// Reads one sequence, which a volume descriptor pointer continues elsewhere.

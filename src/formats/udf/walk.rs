@@ -105,7 +105,7 @@ impl Walker<'_> {
             return found;
         }
         let content = Pieces::new(self.image, extents);
-        let fault = directory::names(&content, |Name { name, icb }| {
+        let faults = directory::names(&content, |Name { name, icb }| {
             let child = [path.as_slice(), b"/", &name].concat();
             if text::is_component(&name) {
                 found.extend(self.add(child, icb));
@@ -116,7 +116,7 @@ impl Walker<'_> {
                     .add(format!("{shown} cannot be part of a path; it is left out"));
             }
         });
-        if let Some(fault) = fault {
+        for fault in faults {
             let shown = if path.is_empty() {
                 "/".into()
             } else {

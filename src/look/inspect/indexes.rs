@@ -94,7 +94,12 @@ impl Indexes {
             let fault = "the image says that it has UDF, but UDF's anchor is missing (ECMA-167 3/8.4.2.1)";
             InspectError::NotAnImage(fault.into())
         };
-        let fault = match udf::read(image).map_err(InspectError::from) {
+        let primary = self
+            .sessions
+            .last()
+            .and_then(|session| session.volume(VolumeKind::Primary));
+        let end = primary.map_or(image.size(), |primary| primary.space);
+        let fault = match udf::read(image, end).map_err(InspectError::from) {
             Ok(Some(volume)) => {
                 self.all.push(Index::Udf(volume));
                 return Ok(());

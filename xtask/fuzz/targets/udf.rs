@@ -2,9 +2,12 @@
 
 #![no_main]
 
+use isobuild::inside::ground::read_at::ReadAt;
 use isobuild_fuzz::{Sparse, with_right_tags};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    let _ = isobuild::inside::formats::udf::read(&Sparse::new(&with_right_tags(input)));
+    let input = with_right_tags(input);
+    let image = Sparse::new(&input);
+    let _ = isobuild::inside::formats::udf::read(&image, image.size());
 });

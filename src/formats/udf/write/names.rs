@@ -68,7 +68,11 @@ fn is_exact(name: &[u8]) -> bool {
 }
 
 fn wish(name: &[u8]) -> Wish {
-    let mut letters = naming::letters(name, |letter| if is_shown(letter) { letter } else { '_' });
+    // Linux shows a name like `.._` in a form of its own (it takes `..` with an extension for what leads up), so that of dots alone
+    // none stays.
+    let dots_alone = name.iter().all(|&byte| byte == b'.');
+    let is_kept = |letter: char| is_shown(letter) && !(dots_alone && letter == '.');
+    let mut letters = naming::letters(name, |letter| if is_kept(letter) { letter } else { '_' });
     if let Some(last) = letters.last_mut().filter(|last| !is_last(**last)) {
         *last = '_';
     }

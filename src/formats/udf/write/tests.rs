@@ -290,7 +290,7 @@ fn names_that_windows_does_not_show_are_mapped() {
         (6, "tab_here"),
         (7, "dot_"),
         (8, "space_"),
-        (9, ".._"),
+        (9, "___"),
         (10, "_"),
         (11, "__1"),
         (12, &latin),
