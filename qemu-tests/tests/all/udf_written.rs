@@ -1,14 +1,22 @@
 //! The UDF that isobuild writes, by other people's readers: an odd tree as a bridge and as a stub, and an image that boots. They find the
 //! names that the plan promises, and the bytes of the host.
 
+use isobuild::inside::facts::cell::{Firmware, Medium};
+use isobuild::inside::vm::{Machine, Scratch};
+use qemu_tests::initramfs::Initramfs;
+use qemu_tests::linux::{self, MARK};
 use qemu_tests::listing::{Entry, Listing, files_only, of_directory, same};
+use qemu_tests::pins::{self, Inputs};
+use qemu_tests::preserved;
 use qemu_tests::tools::LIBUDFREAD;
-use qemu_tests::{inside, odd, suite, tools, workspace};
+use qemu_tests::{hash, inside, odd, suite, tools, workspace};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 /// What the manifest says beside the tree: the volume, and whether its image boots.
 const KINDS: [(&str, &str); 4] = [
@@ -40,6 +48,15 @@ pub(crate) fn tests() -> suite::Tests {
                 judged(&Subject::new(dir.path(), more)?)
             }));
         }
+    }
+    let mut missing = suite::missing(&["qemu-system-x86_64", "setpriv"]);
+    missing.extend(suite::missing_inputs()?);
+    missing.extend(unbuilt);
+    let inputs = Arc::new(pins::load("qemu-tests")?);
+    for (name, has_large) in [("linux guest", false), ("linux guest, a large file", true)] {
+        let inputs = Arc::clone(&inputs);
+        let test = suite::trial(name.to_owned(), missing.clone(), move || linux(&inputs, has_large));
+        trials.push(test.long_if(has_large));
     }
     Ok(trials)
 }
@@ -204,4 +221,127 @@ fn isobuild(subject: &Subject) -> Result<(), String> {
         return Err(facts["faults"].to_string());
     }
     same(&subject.files, &inside::read(&subject.image, "udf:")?)
+}
+
+/// Modules of the kernel's, in the order in which they need each other.
+const MODULES: [&str; 8] = [
+    "virtio_blk",
+    "cdrom",
+    "scsi_common",
+    "scsi_mod",
+    "virtio_scsi",
+    "sr_mod",
+    "crc-itu-t",
+    "udf",
+];
+
+/// The image as a disk, at the begin of a larger disk, and as a disc.
+const DEVICES: [&str; 3] = ["/dev/vda", "/dev/vdb", "/dev/sr0"];
+
+/// How much larger the larger disk is: no multiple of anything that is looked for before the end.
+const BEHIND: u64 = 37 * 512 + (91 << 20);
+
+/// The large file, of which the ends of what one file entry's extents hold, and what 32 bits count to, are not zero.
+const LARGE: &str = "large";
+const LARGE_LENGTH: u64 = 4_700_000_001;
+const MARKED: [u64; 5] = [0, 0x3fff_f800 - 3, 0xffff_f800 - 3, 0xffff_ffff - 3, LARGE_LENGTH - 7];
+
+/// Every file that Linux finds by UDF is the host's, with its modes, owners and times, and hard links are one file.
+fn linux(inputs: &Inputs, has_large: bool) -> Result<(), String> {
+    let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+    let kept = dir.path().join("kept");
+    preserved::make(&kept).map_err(|e| e.to_string())?;
+    let mut more = String::new();
+    if has_large {
+        let large = fs::File::create(dir.path().join(LARGE)).map_err(|e| e.to_string())?;
+        large.set_len(LARGE_LENGTH).map_err(|e| e.to_string())?;
+        for at in MARKED {
+            large.write_all_at(b"isobuil", at).map_err(|e| e.to_string())?;
+        }
+        more += &format!("[[files]]\nfrom = \"{LARGE}\"\nto = \"/\"\n");
+    }
+    more += &preserved::manifest("kept", "/kept");
+    let mut subject = Subject::new(dir.path(), &format!("{more}{}", KINDS[0].1))?;
+    for (path, entry) in files_only(&of_directory(&kept)?) {
+        subject.files.insert(format!("/kept{path}"), entry);
+    }
+    if has_large {
+        let digest = hash::file(&dir.path().join(LARGE)).map_err(|e| e.to_string())?;
+        subject.files.insert(format!("/{LARGE}"), Entry::File(digest));
+    }
+    let attributes = preserved::attributes(&kept).map_err(|e| e.to_string())?;
+    // The large file once is enough.
+    let devices = if has_large { &DEVICES[..1] } else { &DEVICES };
+    let serial = guest(dir.path(), &subject.image, inputs, devices)?;
+    let said = linux::said(&serial)?;
+    for device in devices {
+        let (read, found) = linux::found(&said, device)?;
+        same(&subject.files, &read).map_err(|e| format!("{device}:\n{e}"))?;
+        for (name, wanted) in &attributes {
+            let path = format!("/kept/{name}");
+            let found = found.get(&path).ok_or_else(|| format!("{path} is not there"))?;
+            if found != wanted {
+                return Err(format!("{device}: {path} is {found:?}, expected {wanted:?}"));
+            }
+        }
+        let twice = ["/lengths/2049", "/hard link"].map(|path| found.get(path).map(|of| of.links));
+        if twice != [Some(2), Some(2)] {
+            return Err(format!("{device}: the two names of one file count {twice:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn guest(dir: &Path, image: &Path, inputs: &Inputs, devices: &[&str]) -> Result<String, String> {
+    let modules = [&linux::VIRTIO_MODULES[..], &MODULES].concat();
+    let mut script = linux::preamble(&modules);
+    for device in devices {
+        // A disc is probed while the script goes on.
+        script += &format!("n=0; while [ ! -b {device} ] && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done\n");
+        script += &format!("mount -t udf -o ro {device} /mnt || say failed\n");
+        script += &linux::describe(device, true);
+        script += "umount /mnt\n";
+    }
+    script += linux::end();
+    let initrd = dir.join("initrd");
+    let archive = Initramfs::new(inputs, "", &modules, &script)?.finish();
+    fs::write(&initrd, archive).map_err(|e| e.to_string())?;
+    let logs = workspace::target()
+        .join("qemu-tests/logs")
+        .join(format!("udf-written-{}", devices.len()));
+    let disk = Scratch::new(image, Medium::Disk, dir)?;
+    let mut machine = Machine::new(Firmware::Bios).scratch(&disk);
+    if devices.len() > 1 {
+        machine = machine.medium(&larger(dir, image)?, Medium::Disk);
+        let drive = format!("if=none,id=cd,format=raw,readonly=on,file={}", image.display());
+        machine = machine.with(&[
+            "-drive",
+            &drive,
+            "-device",
+            "virtio-scsi-pci",
+            "-device",
+            "scsi-cd,drive=cd",
+        ]);
+    }
+    let mut guest = machine
+        .kernel(&inputs.file("vmlinuz")?, &initrd, "console=ttyS0 quiet panic=-1")
+        .start(&logs)?;
+    guest.wait_for(&[&format!("{MARK} end")])?;
+    let serial = guest.serial();
+    drop(guest);
+    disk.check_unwritten()?;
+    Ok(serial)
+}
+
+/// The image at the begin of a larger medium.
+fn larger(dir: &Path, image: &Path) -> Result<PathBuf, String> {
+    let larger = dir.join("larger");
+    let length = fs::copy(image, &larger).map_err(|e| e.to_string())?;
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(&larger)
+        .map_err(|e| e.to_string())?;
+    file.set_len((length + BEHIND).next_multiple_of(512))
+        .map_err(|e| e.to_string())?;
+    Ok(larger)
 }
