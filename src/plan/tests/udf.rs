@@ -108,6 +108,8 @@ fn a_stub_leaves_the_tree_to_udf() {
     let text = &bytes[readme.offset as usize..][..readme.length as usize];
     assert!(text.starts_with(b"The files of this volume are in its UDF file system."));
     assert_eq!(read(&bytes).entries.len(), 4);
+    // That ISO 9660 has another file than UDF is no news then.
+    assert_eq!(inspect(&bytes).unwrap().found.remarks, [""; 0]);
     assert_eq!(described.planned.warnings, [""; 0]);
     // With boot images, and with a list of digests.
     let list = "[iso]\niso9660 = \"stub\"\nsha256sums = \"/SHA256SUMS\"\n";
