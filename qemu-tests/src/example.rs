@@ -15,12 +15,14 @@
 //! [esp]
 //! "/EFI/BOOT/BOOTX64.EFI"  = { from = "inputs/shimx64.efi.signed" }
 //! ```
+//!
+//! What is in `[udf]` is there beside what is in `[iso]`, which is a README then. `expect` may be a table of what each firmware shows.
 
 use crate::boot_info::InfoTable;
 use crate::listing::{Entry, Listing};
 use crate::pins::{self, State};
 use crate::workspace;
-use isobuild::inside::facts::cell::Cell;
+use isobuild::inside::facts::cell::{Cell, Firmware};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,10 +40,11 @@ pub struct Example {
     /// The cells that boot.
     pub cells: Vec<Cell>,
     /// What the serial port shows, the last of it when the system is up.
-    pub expect: Vec<String>,
+    pub expect: Expect,
     /// How the menus of the loaders are answered.
     pub answers: Answers,
     iso: BTreeMap<String, Origin>,
+    udf: BTreeMap<String, Origin>,
     esp: BTreeMap<String, Origin>,
     image: OnceLock<Result<PathBuf, String>>,
 }
@@ -52,12 +55,46 @@ struct Expectation {
     #[serde(default)]
     cells: Vec<String>,
     #[serde(default)]
-    expect: Vec<String>,
+    expect: Expect,
     #[serde(default)]
     answers: Answers,
     iso: BTreeMap<String, Origin>,
     #[serde(default)]
+    udf: BTreeMap<String, Origin>,
+    #[serde(default)]
     esp: BTreeMap<String, Origin>,
+}
+
+/// What the serial port shows.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Expect {
+    /// Under every firmware.
+    Same(Vec<String>),
+    /// By firmware, since each starts another program.
+    Each {
+        /// SeaBIOS.
+        bios: Vec<String>,
+        /// OVMF.
+        uefi: Vec<String>,
+    },
+}
+
+impl Default for Expect {
+    fn default() -> Self {
+        Self::Same(Vec::new())
+    }
+}
+
+impl Expect {
+    /// What it shows under a firmware.
+    pub fn under(&self, firmware: Firmware) -> &[String] {
+        match (self, firmware) {
+            (Self::Same(all), _) => all,
+            (Self::Each { bios, .. }, Firmware::Bios) => bios,
+            (Self::Each { uefi, .. }, _) => uefi,
+        }
+    }
 }
 
 /// By firmware, since each starts another loader.
@@ -114,7 +151,7 @@ impl Example {
         let read: Expectation = toml::from_str(&text).map_err(|e| fail(&e))?;
         let cells: Result<_, _> = read.cells.iter().map(|cell| cell.parse()).collect();
         let cells: Vec<Cell> = cells.map_err(|e: String| fail(&e))?;
-        if !cells.is_empty() && read.expect.is_empty() {
+        if cells.iter().any(|cell| read.expect.under(cell.firmware).is_empty()) {
             return Err(fail(&"cells without expect would pass whatever they show"));
         }
         Ok(Self {
@@ -124,6 +161,7 @@ impl Example {
             expect: read.expect,
             answers: read.answers,
             iso: read.iso,
+            udf: read.udf,
             esp: read.esp,
             image: OnceLock::new(),
         })
@@ -168,6 +206,19 @@ impl Example {
     /// What a reader of the ISO tree has to find.
     pub fn iso(&self) -> Result<Listing, String> {
         self.listing(&self.iso)
+    }
+
+    /// What a reader of UDF has to find, if the image leaves its tree to UDF.
+    pub fn udf(&self) -> Result<Option<Listing>, String> {
+        match self.udf.is_empty() {
+            true => Ok(None),
+            false => self.listing(&self.udf).map(Some),
+        }
+    }
+
+    /// Whether ISO 9660 holds a README alone.
+    pub fn is_stub(&self) -> bool {
+        !self.udf.is_empty()
     }
 
     /// What a reader of the ESP has to find.

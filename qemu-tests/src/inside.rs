@@ -53,7 +53,9 @@ pub fn trials(verb: &str, read: fn(&Path, &str) -> Result<Listing, String>) -> R
     for example in Example::all()? {
         let (name, missing) = (format!("{} {verb}", example.name), example.missing());
         trials.push(suite::trial(name, missing, move || {
-            same(&example.iso()?, &read(example.image()?, "")?)?;
+            let tree = example.udf()?.map_or_else(|| example.iso(), Ok)?;
+            same(&tree, &read(example.image()?, "")?)?;
+            same(&example.iso()?, &read(example.image()?, "iso:")?)?;
             match example.has_esp() {
                 true => same(&example.esp()?, &read(example.image()?, "esp:")?),
                 false => Ok(()),

@@ -69,6 +69,7 @@ pub mod preserved;
 pub mod secure;
 pub mod secure_parts;
 pub mod secure_rows;
+pub mod stand_in;
 pub mod suite;
 pub mod system;
 pub mod tools;

@@ -33,6 +33,8 @@ pub struct Inputs {
     pub packages: Vec<Package>,
     /// What is packed of files that are there.
     pub packed: Vec<Packed>,
+    /// Boot images in place of those that only somebody else may give away.
+    pub stand_ins: Vec<StandIn>,
     /// What is built of all these.
     pub built: Vec<Built>,
 }
@@ -97,6 +99,19 @@ pub struct Member {
     pub to: String,
 }
 
+/// A BIOS boot image that says a text: see [`crate::stand_in::bios`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandIn {
+    /// Its name in the inputs' directory.
+    #[serde(rename = "as")]
+    pub name: String,
+    /// Virtual sectors of 512 bytes.
+    pub sectors: usize,
+    /// What it says.
+    pub says: String,
+}
+
 /// An image that goes into another.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,6 +121,8 @@ pub struct Built {
     pub name: String,
     /// Its manifest, from the directory of `inputs.toml`.
     pub manifest: PathBuf,
+    /// The one partition of it that is taken, by its number.
+    pub partition: Option<u32>,
 }
 
 /// An `inputs.toml`.
@@ -118,6 +135,9 @@ pub struct Document {
     /// `[[initramfs]]`
     #[serde(default)]
     pub initramfs: Vec<Packed>,
+    /// `[[stand_in]]`
+    #[serde(default)]
+    pub stand_in: Vec<StandIn>,
     /// `[[image]]`
     #[serde(default)]
     pub image: Vec<Built>,
@@ -149,6 +169,7 @@ pub fn load(name: &str) -> Result<Inputs, String> {
         dir,
         packages: document.package,
         packed: document.initramfs,
+        stand_ins: document.stand_in,
         built: document.image,
     })
 }
@@ -184,6 +205,7 @@ impl Inputs {
     /// Reads the files on the host and compares them with the pins. What is made of them has to be there too.
     pub fn state(&self) -> Result<State, String> {
         let made = self.packed.iter().map(|packed| &packed.name);
+        let made = made.chain(self.stand_ins.iter().map(|made| &made.name));
         let made = made.chain(self.built.iter().map(|built| &built.name));
         let missing: Vec<String> = made.filter(|name| !self.dir.join(name).is_file()).cloned().collect();
         Ok(match (missing.is_empty(), self.fetched()?) {

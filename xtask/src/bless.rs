@@ -153,6 +153,7 @@ mod tests {
             dir: "d".into(),
             packages,
             packed: Vec::new(),
+            stand_ins: Vec::new(),
             built: Vec::new(),
         };
         let text = rewrite(TEXT, &wanted);

@@ -9,7 +9,7 @@ use crate::shell;
 use qemu_tests::example::build;
 use qemu_tests::initramfs::Initramfs;
 use qemu_tests::pins::{self, Inputs, Package, PinnedFile, State};
-use qemu_tests::{hash, tools, workspace};
+use qemu_tests::{hash, inside, stand_in, tools, workspace};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -82,18 +82,36 @@ fn make(inputs: &Inputs) -> Result<(), String> {
             let bytes = std::fs::read(&from).map_err(|e| format!("{}: {e}", from.display()))?;
             archive.file(&file.to, &bytes);
         }
-        let to = inputs.dir.join(&packed.name);
-        std::fs::write(&to, archive.finish()).map_err(|e| format!("{}: {e}", to.display()))?;
+        put(&inputs.dir.join(&packed.name), &archive.finish())?;
+    }
+    for made in &inputs.stand_ins {
+        put(&inputs.dir.join(&made.name), &stand_in::bios(made.sectors, &made.says)?)?;
     }
     for image in &inputs.built {
         let manifest = home.join(&image.manifest);
-        build(
-            &mut Command::new(workspace::isobuild()?),
-            &manifest,
-            &inputs.dir.join(&image.name),
-        )?;
+        let to = inputs.dir.join(&image.name);
+        match image.partition {
+            None => build(&mut Command::new(workspace::isobuild()?), &manifest, &to)?,
+            Some(number) => {
+                let scratch = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+                let whole = scratch.path().join("whole.iso");
+                build(&mut Command::new(workspace::isobuild()?), &manifest, &whole)?;
+                let place = format!("partition:{number}");
+                put(
+                    &to,
+                    &inside::output(&["cat".as_ref(), whole.as_os_str(), place.as_ref()])?,
+                )?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Writes a file, and makes its directory.
+fn put(to: &Path, bytes: &[u8]) -> Result<(), String> {
+    let parent = to.parent().unwrap_or(to);
+    let written = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(to, bytes));
+    written.map_err(|e| format!("{}: {e}", to.display()))
 }
 
 /// What a user without Debian's tools has to do himself.

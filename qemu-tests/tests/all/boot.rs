@@ -69,7 +69,7 @@ fn boot(example: &Example, cell: Cell) -> Result<(), String> {
     let scratch = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
     let medium = Scratch::new(example.image()?, cell.medium, scratch.path())?;
     let logs = workspace::target().join(format!("qemu-tests/logs/{}-{cell}", example.name));
-    let mut expected: Vec<&str> = example.expect.iter().map(String::as_str).collect();
+    let mut expected: Vec<&str> = example.expect.under(cell.firmware).iter().map(String::as_str).collect();
     let answer = match cell.firmware {
         Firmware::Bios => &example.answers.bios,
         _ => &example.answers.uefi,

@@ -27,14 +27,17 @@ pub(crate) fn tests() -> suite::Tests {
         let is_long = example.name == "debian-installer";
         trials.push(suite::trial(name, Vec::new(), move || damage(example.image()?)).long_if(is_long));
     }
-    trials.push(suite::trial(
-        "damaged odd tree".to_owned(),
-        workspace::isobuild().err().into_iter().collect(),
-        || {
+    for (name, more) in [
+        ("damaged odd tree", ""),
+        ("damaged UDF odd tree", "[iso]\nudf = true\n"),
+        ("damaged stub odd tree", "[iso]\niso9660 = \"stub\"\n"),
+    ] {
+        let missing = workspace::isobuild().err().into_iter().collect();
+        trials.push(suite::trial(name.to_owned(), missing, move || {
             let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
-            damage(&odd::image(dir.path(), &[], "")?.1)
-        },
-    ));
+            damage(&odd::image(dir.path(), &[], more)?.1)
+        }));
+    }
     trials.push(
         suite::trial(
             "damaged UDF bridge".to_owned(),

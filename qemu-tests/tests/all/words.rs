@@ -22,7 +22,7 @@ pub(crate) fn tests() -> suite::Tests {
 
 /// The bytes at an offset in each extent of a name. ECMA-119 §8.1 and §9.4, Joliet §1.3 (by the escape sequence, §9.5.1), El Torito 2.0
 /// figure 7, UEFI 5.2.1 and 5.3.2, Microsoft's FAT specification §3.1 and §4 (the media byte begins a table).
-const BEGIN: [(&str, usize, &[u8]); 16] = [
+const BEGIN: [(&str, usize, &[u8]); 23] = [
     ("master boot record", 510, b"\x55\xaa"),
     ("GPT header", 0, b"EFI PART"),
     ("backup GPT header", 0, b"EFI PART"),
@@ -40,6 +40,14 @@ const BEGIN: [(&str, usize, &[u8]); 16] = [
     ("FAT boot sector", 510, b"\x55\xaa"),
     ("FAT backup boot sector", 510, b"\x55\xaa"),
     ("FAT file system information", 0, b"RRaA"),
+    // ECMA-167 2/9.1.2, then the identifiers and the version of tags: 3/7.2.1 and 4/7.2.1.
+    ("UDF volume recognition", 0, b"\0BEA01\x01"),
+    ("UDF anchor", 0, b"\x02\0\x02\0"),
+    ("UDF volume descriptors", 0, b"\x01\0\x02\0"),
+    ("UDF logical volume integrity", 0, b"\x09\0\x02\0"),
+    ("UDF file set descriptor", 0, b"\0\x01\x02\0"),
+    ("UDF file entry", 0, b"\x05\x01\x02\0"),
+    ("UDF directory", 0, b"\x01\x01\x02\0"),
 ];
 
 /// Extents that have no fixed bytes at their beginning.
@@ -172,6 +180,10 @@ fn filesystems(image: &Image) -> Result<(), String> {
             }),
             // RRIP 1.12 §4.3 and its predecessor: the identifier of the extension in the root's ER entry.
             "rock-ridge" => holds(b"RRIP_1991A") || holds(b"IEEE_P1282"),
+            // ECMA-167 3/9.1.
+            "udf" => image
+                .extent("UDF volume recognition")
+                .is_some_and(|at| image.has(at + 2048 + 1, b"NSR02")),
             _ => false,
         };
         expect(is_so, name)?;
