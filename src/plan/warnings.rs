@@ -2,8 +2,9 @@
 
 use crate::formats::fat;
 use crate::formats::iso9660::{self, Identifiers, IsoNode};
-use crate::formats::udf::write::VolumeDescription;
+use crate::formats::udf::write::{self as udf, VolumeDescription};
 use crate::ground::text;
+use crate::ground::time::Timestamp;
 
 use super::Plan;
 use super::index::iso::Iso;
@@ -57,13 +58,22 @@ impl Plan {
         ))
     }
 
+    /// Of dates that UDF cannot record, ISO 9660 cannot record any.
     fn moved_dates(&self) -> Option<String> {
-        // A README alone has the image's own date.
-        let nodes = self.iso.iter().filter(|_| self.contents.readme.is_none());
-        let mut moved = nodes.filter(|(_, node)| !iso9660::is_recordable(node.posix.mtime));
+        let (is_recordable, range): (fn(Timestamp) -> bool, _) = match self.contents.readme {
+            None => (
+                iso9660::is_recordable,
+                "of 1900 to 2155, which ISO 9660 cannot record (ECMA-119 §10.1.6)",
+            ),
+            Some(_) => (
+                udf::is_recordable,
+                "of the years 1 to 9999, which UDF cannot record (ECMA-167 1/7.3)",
+            ),
+        };
+        let mut moved = self.iso.iter().filter(|(_, node)| !is_recordable(node.posix.mtime));
         let (first, node) = moved.next()?;
         Some(format!(
-            "{} of 1900 to 2155, which ISO 9660 cannot record (ECMA-119 §10.1.6), moved to the nearest end: {} of {} first",
+            "{} {range}, moved to the nearest end: {} of {} first",
             match 1 + moved.count() {
                 1 => "1 date outside".to_owned(),
                 count => format!("{count} dates outside"),

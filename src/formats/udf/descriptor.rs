@@ -131,5 +131,7 @@ mod tests {
     fn the_checksum_is_the_standards() {
         // ECMA-167 1/7.2.6: the example in a note there.
         assert_eq!(crc(&[0x70, 0x6A, 0x77]), 0x3299);
+        // The check value of this polynomial from zero.
+        assert_eq!(crc(b"123456789"), 0x31C3);
     }
 }

@@ -249,6 +249,26 @@ fn attributes_are_those_of_the_tree() {
 }
 
 #[test]
+fn dates_that_iso_9660_cannot_hold_are_no_matter_for_a_stub() {
+    let host = host();
+    let date = std::time::UNIX_EPOCH + std::time::Duration::from_secs(7_258_118_400);
+    fs::File::open(host.at("tree/a")).unwrap().set_modified(date).unwrap();
+    let kept = format!("{TREE}preserve = [\"mtime\"]\n");
+    let (described, bytes) = host.build(&format!("{STUB}{kept}"));
+    assert_eq!(described.planned.warnings, [""; 0]);
+    assert_eq!(
+        entry(&read(&bytes), "/a").attributes.modified.to_string(),
+        "2200-01-01T00:00:00Z"
+    );
+    let (described, bytes) = host.build(&format!("{UDF}{kept}"));
+    assert!(has(&described.planned.warnings, "1 date outside of 1900 to 2155"));
+    assert_eq!(
+        entry(&read(&bytes), "/a").attributes.modified.to_string(),
+        "2200-01-01T00:00:00Z"
+    );
+}
+
+#[test]
 fn linux_in_the_menu_is_warned_of() {
     let message = "Linux takes a medium with UDF for UDF";
     let warnings = |iso: &str| {

@@ -53,6 +53,15 @@ pub const FILE_ENTRY_LENGTH: u64 = BLOCK;
 /// UDF 2.1.5.3: the revision, 1.02.
 const REVISION: u16 = 0x0102;
 
+/// ECMA-167 1/7.3.2: years from 1 to 9999.
+const EARLIEST: Timestamp = Timestamp::from_unix(-62_135_596_800);
+const LATEST: Timestamp = Timestamp::from_unix(253_402_300_799);
+
+/// Whether a date stays as it is.
+pub fn is_recordable(time: Timestamp) -> bool {
+    (EARLIEST..=LATEST).contains(&time)
+}
+
 /// The number of a block in the partition.
 fn in_partition(offset: u64) -> Result<u32, NotABlock> {
     let relative = offset.checked_sub(PARTITION).ok_or(NotABlock(offset))?;
@@ -152,12 +161,12 @@ impl<'b> Fields<'b> {
         self.padded(b"OSTA Compressed Unicode", 63);
     }
 
-    /// ECMA-167 1/7.3, in UTC. A year that is not from 1 to 9999 is moved there.
+    /// ECMA-167 1/7.3, in UTC. A date that cannot be recorded is moved to the nearest that can; [`is_recordable`] tells.
     fn time(&mut self, time: Timestamp) {
-        let civil = time.civil();
+        let civil = time.clamp(EARLIEST, LATEST).civil();
         // Type 1, which says that there is a time zone, and 0 minutes.
         self.u16(1 << 12);
-        self.u16(civil.year.clamp(1, 9999) as u16);
+        self.u16(civil.year as u16);
         self.bytes(&[civil.month, civil.day, civil.hour, civil.minute, civil.second, 0, 0, 0]);
     }
 

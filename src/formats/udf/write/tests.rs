@@ -138,6 +138,23 @@ fn the_integrity_is_closed_and_the_file_set_leads_to_the_root() {
 }
 
 #[test]
+fn dates_are_moved_to_the_nearest_year_that_has_a_number() {
+    let time = |seconds: i64| {
+        let at = Timestamp::from_unix(seconds);
+        let mut bytes = Vec::new();
+        Fields::behind(&mut bytes).time(at);
+        let bytes = &bytes[TAG..];
+        let year = u16_at(bytes, 2).unwrap();
+        (is_recordable(at), year, bytes[4..9].to_vec())
+    };
+    // From the first to the last second of the Gregorian years 1 to 9999.
+    assert_eq!(time(-62_135_596_800), (true, 1, vec![1, 1, 0, 0, 0]));
+    assert_eq!(time(-62_135_596_801), (false, 1, vec![1, 1, 0, 0, 0]));
+    assert_eq!(time(253_402_300_799), (true, 9999, vec![12, 31, 23, 59, 59]));
+    assert_eq!(time(i64::MAX), (false, 9999, vec![12, 31, 23, 59, 59]));
+}
+
+#[test]
 fn a_file_entry_has_extents_of_less_than_a_gibibyte() {
     let entry = FileEntry {
         content: Content::File,
