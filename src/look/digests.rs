@@ -142,7 +142,8 @@ fn checksums(
         }
     }
     if files.wrong.is_empty() {
-        let right = format!("{} files have the SHA-256 that {} says", files.right, files.list);
+        let have = if files.right == 1 { "file has" } else { "files have" };
+        let right = format!("{} {have} the SHA-256 that {} says", files.right, files.list);
         verified.right.push(right);
     }
     verified.faults.append(&mut files.wrong);

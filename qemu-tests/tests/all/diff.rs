@@ -13,6 +13,7 @@ pub(crate) fn tests() -> suite::Tests {
     Ok(suite::program_tests(&[
         ("the same bytes", &[], the_same),
         ("names", &[], names),
+        ("names in UDF alone", &[], udf),
         ("bytes that no name has", &[], bytes),
         ("structures", &[], structures),
         ("compressed contents", &["xorriso"], compressed),
@@ -90,6 +91,22 @@ fn names() {
     ]);
     assert_eq!(found["names"], wanted);
     assert_eq!(found["structures"], json!([]));
+}
+
+/// Which index names what differs: UDF's, where it alone has the files.
+fn udf() {
+    let dir = tempfile::tempdir_in(workspace::target()).unwrap();
+    let tree = tree(dir.path());
+    let image = |name: &str| image(dir.path(), name, "[iso]\niso9660 = \"stub\"\n");
+    let a = image("a.iso");
+    fs::write(tree.join("changed"), "changed CONTENT").unwrap();
+    fs::remove_file(tree.join("directory/gone")).unwrap();
+    let found = diff(&a, &image("b.iso"));
+    let wanted = json!([
+        {"path": "udf:/changed", "what": "content", "a": "from byte 8 on"},
+        {"path": "udf:/directory/gone", "what": "only in a"},
+    ]);
+    assert_eq!(found["names"], wanted);
 }
 
 fn bytes() {

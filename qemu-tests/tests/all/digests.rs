@@ -20,6 +20,7 @@ pub(crate) fn tests() -> suite::Tests {
             implanted_by_others,
         ),
         ("sha256sum accepts the list", &["sha256sum", "bsdtar"], listed),
+        ("files in UDF alone", &["checkisomd5"], udf),
         ("damage is found and placed", &[], damaged),
         ("a list finds its place or none", &[], misplaced),
         ("a list that lies", &[], lying),
@@ -127,6 +128,31 @@ fn listed() {
         said.0 && said.1.contains("files have the SHA-256 that /SHA256SUMS says"),
         "{said:?}"
     );
+}
+
+/// The files are in UDF alone. That nothing boots such an image is no fault of its digests.
+fn udf() {
+    let dir = tempfile::tempdir_in(workspace::target()).unwrap();
+    fs::write(dir.path().join("file"), vec![7; 10_000]).unwrap();
+    let keys = "[iso]\niso9660 = \"stub\"\nimplant_md5 = true\nsha256sums = \"/SHA256SUMS\"\n";
+    let image = built(
+        dir.path(),
+        &format!("{keys}[[files]]\nfrom = \"file\"\nto = \"/sub/\"\n"),
+    );
+    assert!(accepts("checkisomd5", &[], &image));
+    let (_, said) = check(&image);
+    for words in [
+        "the implanted MD5 is that of the image",
+        "1 file has the SHA-256 that /SHA256SUMS says",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    let mut bytes = fs::read(&image).unwrap();
+    let at = bytes.windows(9).position(|bytes| bytes == [7; 9]).unwrap();
+    bytes[at] = 8;
+    fs::write(&image, &bytes).unwrap();
+    let (_, said) = check(&image);
+    assert!(said.contains("fault: /sub/file is not what /SHA256SUMS says"), "{said}");
 }
 
 fn damaged() {
