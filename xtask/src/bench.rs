@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: isobuild beside xorriso, genisoimage, bsdtar and cp, as whole processes over the same trees.
+//! `cargo xtask bench`: isobuild beside itself with UDF, xorriso, genisoimage, bsdtar and cp, as whole processes over the same trees.
 //!
 //! The programs take turns, so that a machine that grows slow slows all of them. The table has the median of each, and the
 //! median of the ratios within a round: above 1 means slower than isobuild. The trees are in the page cache, the images are
@@ -19,13 +19,15 @@ use std::time::Instant;
 struct Case {
     name: &'static str,
     manifest: PathBuf,
+    /// The same with UDF.
+    with_udf: PathBuf,
     tree: PathBuf,
     /// Of all files.
     bytes: u64,
 }
 
 /// isobuild is the first: the others are compared with it.
-const PROGRAMS: [&str; 5] = ["isobuild", "xorriso", "genisoimage", "bsdtar", "cp"];
+const PROGRAMS: [&str; 6] = ["isobuild", "with UDF", "xorriso", "genisoimage", "bsdtar", "cp"];
 
 /// Prints the table.
 pub(crate) fn run(rounds: usize) -> Result<(), String> {
@@ -71,9 +73,14 @@ fn time(program: &str, case: &Case, dir: &Path) -> Result<f64, String> {
     removed.map_err(|e| format!("{}: {e}", image.display()))?;
     shell::output(&mut Command::new("sync"))?;
     let mut command = match program {
-        "isobuild" => {
+        "isobuild" | "with UDF" => {
+            let manifest = if program == "isobuild" {
+                &case.manifest
+            } else {
+                &case.with_udf
+            };
             let mut command = Command::new(workspace::isobuild()?);
-            command.arg("-q").arg(&case.manifest).arg("-o").arg(&image);
+            command.arg("-q").arg(manifest).arg("-o").arg(&image);
             command
         }
         "xorriso" => {
@@ -155,14 +162,18 @@ fn make(dir: &Path) -> Result<(), String> {
 }
 
 fn case(name: &'static str, dir: &Path) -> Result<Case, String> {
-    let manifest = dir.join("manifest.toml");
-    let text = "[[files]]\nfrom = \"tree/\"\nto = \"/\"\n";
-    fs::write(&manifest, text).map_err(|e| format!("{}: {e}", manifest.display()))?;
+    let manifest = |name: &str, more: &str| {
+        let path = dir.join(name);
+        let text = format!("{more}[[files]]\nfrom = \"tree/\"\nto = \"/\"\n");
+        let written = fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()));
+        written.map(|()| path)
+    };
     let tree = dir.join("tree");
     let bytes = length(&tree)?;
     Ok(Case {
         name,
-        manifest,
+        manifest: manifest("manifest.toml", "")?,
+        with_udf: manifest("udf.toml", "[iso]\nudf = true\n")?,
         tree,
         bytes,
     })
