@@ -48,6 +48,8 @@ pub struct Volume {
     pub structures: Vec<Structure>,
     /// What contradicts the standard, or is not supported.
     pub notes: Vec<String>,
+    /// What most readers do not mind.
+    pub remarks: Vec<String>,
 }
 
 /// A name in a volume.

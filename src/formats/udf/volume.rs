@@ -33,6 +33,7 @@ pub(super) struct Opened {
     pub(super) root: Allocation,
     pub(super) structures: Vec<Structure>,
     pub(super) notes: Vec<String>,
+    pub(super) remarks: Vec<String>,
 }
 
 /// What a volume descriptor sequence says.
@@ -55,7 +56,12 @@ pub(super) fn open(image: &dyn ReadAt, end: u64) -> Result<Option<Opened>, UdfEr
     };
     let mut structures = Vec::new();
     let mut sequence = Sequence::default();
-    let mut notes: Vec<String> = lonely(&anchors, block).into_iter().collect();
+    let (mut notes, mut remarks) = (Vec::new(), Vec::new());
+    match lonely(&anchors, block) {
+        Some((FIRST, said)) => remarks.push(said),
+        Some((_, said)) => notes.push(said),
+        None => {}
+    }
     for (offset, anchor) in &anchors {
         if Tag::parse(anchor).is_some_and(|tag| !tag.crc) {
             notes.push(format!("the checksum of the anchor at {offset} is wrong"));
@@ -107,6 +113,7 @@ pub(super) fn open(image: &dyn ReadAt, end: u64) -> Result<Option<Opened>, UdfEr
         },
         structures,
         notes,
+        remarks,
     };
     if u32_at(&logical, 212).map(u64::from) != Some(block) {
         return Err(UdfError::Damaged(format!(
@@ -179,17 +186,17 @@ fn anchors(image: &dyn ReadAt, block: u64, end: u64) -> Vec<(u64, Vec<u8>)> {
     sectors.into_iter().filter_map(anchor).collect()
 }
 
-/// What there is to say of a single anchor. A disc that is still written has one.
-fn lonely(anchors: &[(u64, Vec<u8>)], block: u64) -> Option<String> {
+/// The sector of an anchor that is the only one, and what there is to say of it. Many discs have the first alone, and most readers look
+/// at no other. A disc that is still written has one.
+fn lonely(anchors: &[(u64, Vec<u8>)], block: u64) -> Option<(u64, String)> {
     let [(offset, _)] = anchors else {
         return None;
     };
     let sector = offset / block;
-    (sector != UNCLOSED).then(|| {
-        format!(
-            "there is one anchor, in sector {sector}, and not two of sectors {FIRST}, the last, and 256 before it (ECMA-167 3/8.4.2.1)"
-        )
-    })
+    let said = format!(
+        "there is one anchor, in sector {sector}, and not two of sectors {FIRST}, the last, and 256 before it (ECMA-167 3/8.4.2.1)"
+    );
+    (sector != UNCLOSED).then_some((sector, said))
 }
 
 /// Reads one sequence, which a volume descriptor pointer continues elsewhere.

@@ -81,6 +81,7 @@ impl Walker<'_> {
             left_out: self.left_out + too_many,
             structures: self.opened.structures,
             notes: self.notes.finish(),
+            remarks: self.opened.remarks,
         }
     }
 

@@ -202,11 +202,11 @@ impl Index {
         }
     }
 
-    /// What the standard allows and the entries do not show.
+    /// What the standard allows, or readers do not mind, and the entries do not show.
     pub(crate) fn remarks(&self) -> &[String] {
         match self {
             Self::Iso(walk) => &walk.remarks,
-            Self::Udf(_) => &[],
+            Self::Udf(volume) => &volume.remarks,
         }
     }
 

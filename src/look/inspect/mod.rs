@@ -71,7 +71,7 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
     let boot_images = volume::boot_catalogs(image, &indexes.sessions, &mut facts, &mut claims);
     let names = names::Names::of(&indexes);
     volume::read(image, &indexes, &names, &mut facts, &mut found, &mut claims)?;
-    udf_volume::read(image, &indexes, &names, &mut facts, &mut claims)?;
+    udf_volume::read(image, &indexes, &names, &mut facts, &mut found, &mut claims)?;
     disagreements(&indexes, &mut facts, &mut found);
     fat_volumes::read(image, &mut facts, &mut found, &mut claims);
     for extent in boot_images {

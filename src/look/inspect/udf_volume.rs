@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::{Common, Counts, Extent, FileSystem, What};
+use crate::facts::{Common, Counts, Extent, FileSystem, Found, What};
 use crate::formats::udf::{self, Kind, Volume};
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
@@ -17,6 +17,7 @@ pub(super) fn read(
     indexes: &Indexes,
     names: &Names,
     facts: &mut Common,
+    found: &mut Found,
     claims: &mut Vec<Extent>,
 ) -> Result<(), InspectError> {
     if let Some((offset, length)) = udf::recognition_sequence(image)? {
@@ -28,6 +29,8 @@ pub(super) fn read(
     });
     for volume in volumes {
         describe(volume, names, facts, claims);
+        let remarks = volume.remarks.iter().map(|remark| format!("UDF: {remark}"));
+        found.remarks.extend(remarks);
     }
     Ok(())
 }
