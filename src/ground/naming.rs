@@ -4,6 +4,7 @@
 //! result. What comes out depends on the names of the directory alone, not on their order. Which characters an index has, and how many,
 //! is the index's own business.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 /// An extension that has to give way to the name is cut to this.
@@ -31,6 +32,19 @@ pub(crate) fn assign(children: &[(&[u8], Wish)]) -> Vec<(String, bool)> {
         assigned[index] = (name, changed);
     }
     assigned
+}
+
+/// The siblings whose names differ in case alone from an earlier one, each behind the first that is called so.
+pub(crate) fn case_collisions<T: Copy, N: AsRef<str>>(siblings: impl Iterator<Item = (T, N)>) -> Vec<(T, T)> {
+    let mut folded: HashMap<String, T> = HashMap::with_capacity(siblings.size_hint().0);
+    let mut found = Vec::new();
+    for (sibling, name) in siblings {
+        match folded.entry(name.as_ref().to_lowercase()) {
+            Entry::Occupied(first) => found.push((*first.get(), sibling)),
+            Entry::Vacant(vacant) => drop(vacant.insert(sibling)),
+        }
+    }
+    found
 }
 
 /// A name as text, each character replaced as `replace` says, and `_` for each byte that is not UTF-8.
@@ -112,5 +126,17 @@ impl Wish {
             name.extend(&self.extension[..extension]);
         }
         name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn siblings_that_windows_takes_for_one_are_told() {
+        let names = ["a", "Ü", "A", "b", "ü", "a."];
+        assert_eq!(case_collisions((0..).zip(names)), [(0, 2), (1, 4)]);
+        assert_eq!(case_collisions((0..).zip(["x", "X", "x"])), [(0, 1), (0, 2)]);
     }
 }

@@ -93,9 +93,6 @@ pub enum PlanError {
         /// Why.
         error: udf::write::UnrecordableFile,
     },
-    /// A structure of UDF at a place that no block begins at.
-    #[error(transparent)]
-    Block(#[from] NotABlock),
     /// More than ISO 9660 can number.
     #[error(
         "the image would have {0} bytes; ISO 9660 numbers logical blocks of 2048 bytes with 32 bits, which is \
@@ -105,6 +102,13 @@ pub enum PlanError {
     /// A structure without a place, or of another length than it was measured with.
     #[error("isobuild contradicts itself, which is a bug of it: {0}")]
     Bug(String),
+}
+
+/// The planner has chosen every place, and refused an image of more blocks.
+impl From<NotABlock> for PlanError {
+    fn from(error: NotABlock) -> Self {
+        Self::Bug(error.to_string())
+    }
 }
 
 /// Decides where everything goes. What cannot be encoded is an error here, before output begins.

@@ -15,6 +15,7 @@ mod multi_sector;
 mod names;
 mod sign;
 mod udf;
+mod udf_damaged;
 
 use std::fs;
 use std::path::Path;

@@ -21,9 +21,9 @@ impl Plan {
         warnings.extend(self.long_names());
         warnings.extend(self.moved_dates());
         warnings.extend(self.left_out());
-        warnings.extend(self.left_out_of_udf());
         warnings.extend(self.long_targets());
         warnings.extend(self.cut_identifiers());
+        warnings.extend(self.left_out_of_udf());
         warnings.extend(self.cut_label());
         warnings.extend(self.case_collisions());
         warnings.extend(self.mapped_names());
@@ -110,12 +110,19 @@ impl Plan {
 
     /// 7-Zip refuses a UDF volume with a symbolic link, and Windows has no device of Linux.
     fn left_out_of_udf(&self) -> Vec<String> {
-        let kinds = [
-            (true, ["symbolic link is", "symbolic links are"]),
-            (false, ["device is", "devices are"]),
+        type IsOfKind = fn(&iso9660::Kind) -> bool;
+        let kinds: [(IsOfKind, _); 2] = [
+            (
+                |kind| matches!(kind, iso9660::Kind::Symlink { .. }),
+                ["symbolic link is", "symbolic links are"],
+            ),
+            (
+                |kind| matches!(kind, iso9660::Kind::Device { .. }),
+                ["device is", "devices are"],
+            ),
         ];
-        let left_out = kinds.into_iter().filter_map(|(links, [one, more])| {
-            let (count, first) = self.indexes.udf.as_ref()?.left_out(links)?;
+        let left_out = kinds.into_iter().filter_map(|(is_of_kind, [one, more])| {
+            let (count, first) = self.indexes.udf.as_ref()?.left_out(is_of_kind)?;
             let are = if count == 1 { one } else { more };
             Some(format!(
                 "{count} {are} not in the UDF index, which Windows and 7-Zip read: {} first",

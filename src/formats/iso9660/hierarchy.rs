@@ -9,6 +9,7 @@ use super::record::system_use_capacity;
 use super::rock_ridge::{Place, SystemUse};
 use super::{DEPTH, Flavour, Iso9660Error, IsoNode, Kind, Node, Root, SECTION, SECTOR, Tree, identifier};
 use crate::ground::block::Block;
+use crate::ground::naming;
 use crate::ground::range::Range;
 use crate::ground::text;
 
@@ -164,22 +165,13 @@ impl<T: Deref<Target = Tree>> Hierarchy<T> {
                 self.names[id.index()] = name.into();
             }
             if joliet {
-                self.find_case_collisions(&ids);
+                let names = ids.iter().map(|&id| (id, &self.names[id.index()]));
+                self.case_collisions.extend(naming::case_collisions(names));
             }
             ids.sort_by_cached_key(|&id| identifier::order(&self.names[id.index()]));
             self.children.insert(directory, ids.into());
         }
         Ok(())
-    }
-
-    fn find_case_collisions(&mut self, ids: &[IsoNode]) {
-        let mut folded: HashMap<String, IsoNode> = HashMap::with_capacity(ids.len());
-        for &id in ids {
-            match folded.entry(self.names[id.index()].to_lowercase()) {
-                std::collections::hash_map::Entry::Occupied(first) => self.case_collisions.push((*first.get(), id)),
-                std::collections::hash_map::Entry::Vacant(vacant) => drop(vacant.insert(id)),
-            }
-        }
     }
 
     /// §7.9.1: by level, then by the number of the parent, then by identifier.

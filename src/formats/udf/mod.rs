@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `descriptor` | ECMA-167 3/7.2, 3/10 | tags, and the descriptors of the volume |
 //! | `volume` | ECMA-167 3/8.4; UDF 2.2 | from the anchor to the file set |
+//! | `maps` | ECMA-167 3/10.7 | the partition maps, and the tables that they need |
 //! | `partition` | UDF 2.2.8 to 2.2.13 | what a block number means: physical, virtual, sparable and metadata partitions |
 //! | `file_entry` | ECMA-167 4/14.9, 4/14.17 | what a file is and where its bytes are |
 //! | `directory` | ECMA-167 4/14.4 | the names in a directory |
@@ -17,6 +18,7 @@
 mod descriptor;
 mod directory;
 mod file_entry;
+mod maps;
 mod partition;
 mod recognition;
 mod text;

@@ -7,6 +7,7 @@ use crate::facts::{Common, FileSystem, MappedName, What};
 use crate::formats::iso9660::{IsoNode, Kind, Tree};
 use crate::formats::udf::write::{self as udf, Content, FileEntry, Name, UnrecordableFile, VolumeDescription};
 use crate::ground::block::BLOCK;
+use crate::ground::naming;
 use crate::ground::text;
 use crate::plan::layout::{IndexId, Need, Where};
 use crate::plan::{Late, Plan, PlanError};
@@ -111,24 +112,13 @@ impl Udf {
             let mapped = udf::assign(&names).into_iter();
             self.mapped
                 .extend(mapped.map(|(number, name)| (children[number], name.into())));
-            self.find_case_collisions(&children);
+            let names = children.iter().map(|&child| (child, self.name(child)));
+            let collisions = naming::case_collisions(names);
             let lengths = children.iter().map(|&child| udf::name_length(&self.name(child)));
             let length = udf::name_length("") + lengths.sum::<u64>();
+            self.case_collisions.extend(collisions);
             self.lengths.insert(directory, length);
         }
-    }
-
-    fn find_case_collisions(&mut self, siblings: &[IsoNode]) {
-        let mut folded: HashMap<String, IsoNode> = HashMap::with_capacity(siblings.len());
-        let mut found = Vec::new();
-        for &node in siblings {
-            if let Some(&first) = folded.get(&self.name(node).to_lowercase()) {
-                found.push((first, node));
-            } else {
-                folded.insert(self.name(node).to_lowercase(), node);
-            }
-        }
-        self.case_collisions.extend(found);
     }
 
     fn check(&self) -> Result<(), PlanError> {
@@ -160,10 +150,12 @@ impl Udf {
         }
     }
 
-    /// How many names the tree has that this index does not hold, and the first: symbolic links, or the others.
-    pub(in crate::plan) fn left_out(&self, links: bool) -> Option<(usize, IsoNode)> {
-        let is_wanted = |kind: &Kind| !is_held(kind) && links == matches!(kind, Kind::Symlink { .. });
-        let mut found = self.tree.iter().filter(|(_, of)| is_wanted(&of.kind));
+    /// How many names of a kind the tree has that this index does not hold, and the first.
+    pub(in crate::plan) fn left_out(&self, is_of_kind: fn(&Kind) -> bool) -> Option<(usize, IsoNode)> {
+        let mut found = self
+            .tree
+            .iter()
+            .filter(|(_, of)| !is_held(&of.kind) && is_of_kind(&of.kind));
         let (first, _) = found.next()?;
         Some((1 + found.count(), first))
     }
