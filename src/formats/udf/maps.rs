@@ -2,7 +2,6 @@
 
 use super::file_entry;
 use super::partition::{Map, Partitions, Physical};
-use super::volume::Opened;
 use super::{Structure, What, u16_at, u32_at};
 use crate::ground::read_at::{Pieces, ReadAt};
 
@@ -13,8 +12,24 @@ const RUN_OUT: u64 = 512;
 /// Bytes of a table of a virtual partition that are read.
 const TABLE: u64 = 16 << 20;
 
-/// ECMA-167 3/10.7: reads the partition maps of a logical volume descriptor.
-pub(super) fn read(image: &dyn ReadAt, logical: &[u8], partitions: &[(u16, Physical)], opened: &mut Opened) {
+/// What the partition maps of a volume lead to.
+pub(super) struct Mapped {
+    pub(super) partitions: Partitions,
+    pub(super) structures: Vec<Structure>,
+    pub(super) notes: Vec<String>,
+}
+
+/// ECMA-167 3/10.7: reads the partition maps of a logical volume descriptor, whose blocks have `block` bytes. The partitions are known by
+/// their numbers.
+pub(super) fn read(image: &dyn ReadAt, logical: &[u8], block: u64, partitions: &[(u16, Physical)]) -> Mapped {
+    let mut mapped = Mapped {
+        partitions: Partitions {
+            block,
+            maps: Vec::new(),
+        },
+        structures: Vec::new(),
+        notes: Vec::new(),
+    };
     let count = u32_at(logical, 268).unwrap_or(0) as usize;
     let mut rest = logical.get(440..).unwrap_or_default();
     let mut metadata = Vec::new();
@@ -24,8 +39,8 @@ pub(super) fn read(image: &dyn ReadAt, logical: &[u8], partitions: &[(u16, Physi
             .and_then(|&length| rest.split_at_checked(length.into()))
             .filter(|(map, _)| map.len() >= 6)
         else {
-            opened.notes.push(format!("partition map {number} is cut short"));
-            return;
+            mapped.notes.push(format!("partition map {number} is cut short"));
+            return mapped;
         };
         rest = behind;
         let physical = |at: usize| {
@@ -38,10 +53,10 @@ pub(super) fn read(image: &dyn ReadAt, logical: &[u8], partitions: &[(u16, Physi
         let resolved = match (map[0], map.get(5..28)) {
             (1, _) => physical(4).map(Map::Physical),
             (2, Some(name)) if name.starts_with(b"*UDF Sparable Partition") => {
-                physical(38).and_then(|under| sparable(image, map, under, opened))
+                physical(38).and_then(|under| sparable(image, map, under, &mut mapped))
             }
             (2, Some(name)) if name.starts_with(b"*UDF Virtual Partition") => {
-                physical(38).and_then(|under| virtual_partition(image, under, opened))
+                physical(38).and_then(|under| virtual_partition(image, under, &mut mapped))
             }
             (2, Some(name)) if name.starts_with(b"*UDF Metadata Partition") => {
                 // Its file is in another map, which may follow.
@@ -51,9 +66,9 @@ pub(super) fn read(image: &dyn ReadAt, logical: &[u8], partitions: &[(u16, Physi
             _ => None,
         };
         if resolved.is_none() {
-            opened.notes.push(format!("partition map {number} cannot be followed"));
+            mapped.notes.push(format!("partition map {number} cannot be followed"));
         }
-        opened.partitions.maps.push(resolved.unwrap_or(Map::Nothing));
+        mapped.partitions.maps.push(resolved.unwrap_or(Map::Nothing));
     }
     for (number, of, files) in metadata {
         let under = of
@@ -63,19 +78,20 @@ pub(super) fn read(image: &dyn ReadAt, logical: &[u8], partitions: &[(u16, Physi
         let found = files
             .into_iter()
             .flatten()
-            .find_map(|file| metadata_partition(image, under?, file, opened));
+            .find_map(|file| metadata_partition(image, under?, file, &mut mapped));
         match found {
-            Some(map) => opened.partitions.maps[number] = map,
-            None => opened
+            Some(map) => mapped.partitions.maps[number] = map,
+            None => mapped
                 .notes
                 .push(format!("the metadata file of partition map {number} cannot be read")),
         }
     }
+    mapped
 }
 
 /// UDF 2.2.9 and 2.2.12.
-fn sparable(image: &dyn ReadAt, map: &[u8], under: Physical, opened: &mut Opened) -> Option<Map> {
-    let block = opened.partitions.block;
+fn sparable(image: &dyn ReadAt, map: &[u8], under: Physical, mapped: &mut Mapped) -> Option<Map> {
+    let block = mapped.partitions.block;
     let packet = u32::from(u16_at(map, 40)?);
     if !packet.is_power_of_two() {
         return None;
@@ -93,7 +109,7 @@ fn sparable(image: &dyn ReadAt, map: &[u8], under: Physical, opened: &mut Opened
         {
             continue;
         }
-        opened.structures.push(Structure {
+        mapped.structures.push(Structure {
             offset,
             length,
             what: What::PartitionTable,
@@ -105,13 +121,13 @@ fn sparable(image: &dyn ReadAt, map: &[u8], under: Physical, opened: &mut Opened
         let moved = moved.filter(|&(original, _)| original < 0xffff_fff0).collect();
         return Some(Map::Sparable { under, packet, moved });
     }
-    opened.notes.push("there is no sparing table".into());
+    mapped.notes.push("there is no sparing table".into());
     Some(Map::Physical(under))
 }
 
 /// UDF 2.2.11: the file entry of the table is in the last block that was written.
-fn virtual_partition(image: &dyn ReadAt, under: Physical, opened: &mut Opened) -> Option<Map> {
-    let block = opened.partitions.block;
+fn virtual_partition(image: &dyn ReadAt, under: Physical, mapped: &mut Mapped) -> Option<Map> {
+    let block = mapped.partitions.block;
     let alone = Partitions {
         block,
         maps: vec![Map::Physical(under)],
@@ -142,7 +158,7 @@ fn virtual_partition(image: &dyn ReadAt, under: Physical, opened: &mut Opened) -
         let Some(numbers) = numbers else {
             continue;
         };
-        opened.structures.push(Structure {
+        mapped.structures.push(Structure {
             offset,
             length: block,
             what: What::PartitionTable,
@@ -156,7 +172,7 @@ fn virtual_partition(image: &dyn ReadAt, under: Physical, opened: &mut Opened) -
             length,
             what: What::PartitionTable,
         });
-        opened.structures.extend(pieces);
+        mapped.structures.extend(pieces);
         let table = numbers.chunks_exact(4).filter_map(|number| u32_at(number, 0)).collect();
         return Some(Map::Virtual { under, table });
     }
@@ -164,8 +180,8 @@ fn virtual_partition(image: &dyn ReadAt, under: Physical, opened: &mut Opened) -
 }
 
 /// UDF 2.2.13: a file of the partition whose content is the metadata partition.
-fn metadata_partition(image: &dyn ReadAt, under: Physical, file: u32, opened: &mut Opened) -> Option<Map> {
-    let block = opened.partitions.block;
+fn metadata_partition(image: &dyn ReadAt, under: Physical, file: u32, mapped: &mut Mapped) -> Option<Map> {
+    let block = mapped.partitions.block;
     let alone = Partitions {
         block,
         maps: vec![Map::Physical(under)],
@@ -180,7 +196,7 @@ fn metadata_partition(image: &dyn ReadAt, under: Physical, file: u32, opened: &m
         }
         first += length.div_ceil(block);
     }
-    opened.structures.push(Structure {
+    mapped.structures.push(Structure {
         offset,
         length: block,
         what: What::PartitionTable,

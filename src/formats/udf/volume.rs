@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::descriptor::{
-    ANCHOR, Allocation, FILE_SET, INTEGRITY, LOGICAL_VOLUME, PARTITION, POINTER, Recorded, TERMINATING, Tag,
+    ANCHOR, Allocation, FILE_SET, INTEGRITY, LOGICAL_VOLUME, PARTITION, POINTER, TERMINATING, Tag,
 };
 use super::maps;
 use super::partition::{Partitions, Physical};
@@ -93,73 +93,62 @@ pub(super) fn open(image: &dyn ReadAt, end: u64) -> Result<Option<Opened>, UdfEr
             "there is no logical volume descriptor (ECMA-167 3/10.6)".into(),
         ));
     };
-    let mut opened = Opened {
-        label: logical.get(84..212).map(dstring).unwrap_or_default(),
-        partitions: Partitions {
-            block,
-            maps: Vec::new(),
-        },
-        root: Allocation {
-            kind: Recorded::Yes,
-            length: 0,
-            block: 0,
-            partition: 0,
-        },
-        structures,
-        notes,
-        remarks,
-    };
     if u32_at(&logical, 212).map(u64::from) != Some(block) {
         return Err(UdfError::Damaged(format!(
             "its blocks are not as long as its sectors of {block} bytes"
         )));
     }
-    if let (Some(length), Some(sector)) = (u32_at(&logical, 432), u32_at(&logical, 436))
-        && length > 0
-    {
-        let offset = u64::from(sector) * block;
-        opened.structures.push(Structure {
-            offset,
-            length: length.into(),
-            what: What::Integrity,
-        });
-        let bytes = image.read_vec_at(offset, block).unwrap_or_default();
-        match Tag::parse(&bytes).filter(|tag| tag.identifier == INTEGRITY) {
-            Some(tag) if tag.crc => {}
-            Some(_) => opened
-                .notes
-                .push(format!("the checksum of the integrity descriptor at {offset} is wrong")),
-            None => opened.notes.push(format!(
-                "there is no integrity descriptor at {offset} (ECMA-167 3/10.10)"
-            )),
-        }
-    }
-    maps::read(image, &logical, &sequence.partitions, &mut opened);
+    structures.extend(integrity(image, &logical, block, &mut notes));
+    let mapped = maps::read(image, &logical, block, &sequence.partitions);
+    structures.extend(mapped.structures);
+    notes.extend(mapped.notes);
     let file_set = Allocation::long(logical.get(248..).unwrap_or_default());
     let root = file_set.and_then(|place| {
-        let offset = opened.partitions.place(place.partition, place.block)?;
+        let offset = mapped.partitions.place(place.partition, place.block)?;
         let bytes = image.read_vec_at(offset, block).ok()?;
         let tag = Tag::parse(&bytes).filter(|tag| tag.identifier == FILE_SET)?;
         if !tag.crc {
-            let note = format!("the checksum of the file set descriptor at {offset} is wrong");
-            opened.notes.push(note);
+            notes.push(format!("the checksum of the file set descriptor at {offset} is wrong"));
         }
-        opened.structures.push(Structure {
+        structures.push(Structure {
             offset,
             length: place.length.max(block),
             what: What::FileSet,
         });
         Allocation::long(bytes.get(400..)?)
     });
-    match root {
-        Some(root) => opened.root = root,
-        None => {
-            return Err(UdfError::Damaged(
-                "there is no file set descriptor (ECMA-167 4/14.1)".into(),
-            ));
-        }
+    let Some(root) = root else {
+        return Err(UdfError::Damaged(
+            "there is no file set descriptor (ECMA-167 4/14.1)".into(),
+        ));
+    };
+    Ok(Some(Opened {
+        label: logical.get(84..212).map(dstring).unwrap_or_default(),
+        partitions: mapped.partitions,
+        root,
+        structures,
+        notes,
+        remarks,
+    }))
+}
+
+/// Where the logical volume says that its integrity descriptor is.
+fn integrity(image: &dyn ReadAt, logical: &[u8], block: u64, notes: &mut Vec<String>) -> Option<Structure> {
+    let length = u64::from(u32_at(logical, 432).filter(|&length| length > 0)?);
+    let offset = u64::from(u32_at(logical, 436)?) * block;
+    let bytes = image.read_vec_at(offset, block).unwrap_or_default();
+    match Tag::parse(&bytes).filter(|tag| tag.identifier == INTEGRITY) {
+        Some(tag) if tag.crc => {}
+        Some(_) => notes.push(format!("the checksum of the integrity descriptor at {offset} is wrong")),
+        None => notes.push(format!(
+            "there is no integrity descriptor at {offset} (ECMA-167 3/10.10)"
+        )),
     }
-    Ok(Some(opened))
+    Some(Structure {
+        offset,
+        length,
+        what: What::Integrity,
+    })
 }
 
 /// ECMA-167 3/8.4.2.1, UDF 2.2.3: two of sectors 256, the last, and 256 before it; 512 on a disc that is still written.
