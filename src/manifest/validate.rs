@@ -112,11 +112,11 @@ impl Checks<'_> {
         }
         let starts_linux = manifest.menu.iter().any(|entry| entry.get_ref().kernel.is_some());
         if let Some(udf) = iso.udf.as_ref().filter(|udf| *udf.get_ref() && starts_linux) {
-            let message = "Linux takes a medium with UDF for UDF where nobody tells it the type: a system that finds its medium by \
-                           itself mounts it without links and owners, or not at all if its initrd lacks the udf module";
+            let message = "Linux mounts a medium with UDF as UDF unless it is told the type: a live system then finds neither links \
+                           nor owners, and an initrd without the udf module finds nothing";
             let warning = Diagnostic::warning(message, udf.span(), "and the menu starts Linux");
             self.diagnostics
-                .push(warning.with_help("mount with `-t iso9660`, or leave UDF out"));
+                .push(warning.with_help("mount it with `-t iso9660` there, or leave UDF out"));
         }
     }
 

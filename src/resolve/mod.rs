@@ -262,9 +262,8 @@ fn identifiers(document: &Document, output: &Path) -> Identifiers {
 }
 
 /// What ISO 9660 holds if UDF alone has the tree.
-const README: &[u8] =
-    b"The files of this volume are in its UDF file system. Whoever reads this text cannot read UDF,\r\n\
-    or has not looked for it: Windows, Linux and macOS read it by themselves.\r\n";
+const README: &[u8] = b"The files of this volume are in its UDF file system,\r\n\
+    which this program or system does not read, or was not told to read.\r\n";
 
 impl Resolution<'_> {
     /// The payload of that text.

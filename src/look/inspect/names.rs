@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use super::indexes::{Index, Indexes, best};
 
-/// Who names what.
+/// Which kind of index names what.
 pub(super) struct Names {
     /// UDF is the best index.
-    pub(super) by_udf: bool,
+    pub(super) udf_is_best: bool,
     /// Where the files of the best index are, if both kinds of index are there.
     known: Option<HashSet<u64>>,
 }
@@ -17,15 +17,24 @@ impl Names {
         let best = best(&indexes.all).and_then(|at| indexes.all.get(at));
         let has_both = indexes.all.iter().any(Index::is_udf) && indexes.all.iter().any(Index::is_iso9660);
         Self {
-            by_udf: best.is_some_and(Index::is_udf),
+            udf_is_best: best.is_some_and(Index::is_udf),
             known: best.filter(|_| has_both).map(offsets),
         }
     }
 
-    /// Whether an index names a file whose content begins at `offset`.
-    pub(super) fn has(&self, is_udf: bool, offset: Option<u64>) -> bool {
-        let is_known = |known: &HashSet<u64>| offset.is_some_and(|offset| known.contains(&offset));
-        self.by_udf == is_udf || !self.known.as_ref().is_some_and(is_known)
+    /// Whether ISO 9660 names a file whose content begins at `offset`.
+    pub(super) fn by_iso9660(&self, offset: Option<u64>) -> bool {
+        !self.udf_is_best || !self.is_known(offset)
+    }
+
+    /// Whether UDF names it.
+    pub(super) fn by_udf(&self, offset: Option<u64>) -> bool {
+        self.udf_is_best || !self.is_known(offset)
+    }
+
+    fn is_known(&self, offset: Option<u64>) -> bool {
+        let known = self.known.as_ref();
+        offset.is_some_and(|offset| known.is_some_and(|known| known.contains(&offset)))
     }
 }
 

@@ -39,7 +39,7 @@ fn describe(volume: &Volume, names: &Names, facts: &mut Common, claims: &mut Vec
     if facts.filesystems.is_empty() {
         facts.volume_id = volume.label.clone();
     }
-    if names.by_udf {
+    if names.udf_is_best {
         facts.counts = Counts::default();
         for entry in &volume.entries {
             match entry.kind {
@@ -104,7 +104,7 @@ fn files(volume: &Volume, names: &Names, claims: &mut Vec<Extent>) {
     let entries = volume.entries.iter().filter(|entry| entry.kind == Kind::File);
     for entry in entries {
         let first = entry.extents.first().and_then(|&(offset, _)| offset);
-        let paths = match names.has(true, first) {
+        let paths = match names.by_udf(first) {
             true => vec![format!("udf:{}", text::lossless(&entry.path))],
             false => Vec::new(),
         };

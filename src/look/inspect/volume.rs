@@ -71,7 +71,7 @@ pub(super) fn read(
             facts.counts = counts(walk);
         }
         for entry in walk.entries.iter().filter(|entry| entry.kind == EntryKind::File) {
-            let is_named = is_richest && names.has(false, entry.extents.first().map(|&(offset, _)| offset));
+            let is_named = is_richest && names.by_iso9660(entry.extents.first().map(|&(offset, _)| offset));
             claim_extents(entry, is_named, What::File, claims);
         }
     }

@@ -23,7 +23,7 @@ const RESERVED: u32 = 15;
 #[derive(Debug)]
 pub(in crate::plan) struct Udf {
     tree: Arc<Tree>,
-    /// Nodes that have a file entry of their own, in the order of these. Of several names of one file it is the first.
+    /// The node of each file entry. Of several names of one file it is the first.
     entries: Vec<IsoNode>,
     /// By node: the number of its file entry; none for what UDF does not hold.
     entry_of: Vec<Option<u32>>,
@@ -31,11 +31,11 @@ pub(in crate::plan) struct Udf {
     children: Vec<IsoNode>,
     /// By node: where in `children` those of a directory begin. They end where the next begin.
     first_child: Vec<u32>,
-    /// By file entry, of a directory: the bytes of its content.
+    /// By directory: the bytes of its content.
     lengths: HashMap<IsoNode, u64>,
     /// Names that have another form.
     mapped: HashMap<IsoNode, Box<str>>,
-    /// Names that differ in case alone from another in their directory.
+    /// Names that differ in case alone from an earlier one of their directory, each behind that.
     pub(in crate::plan) case_collisions: Vec<(IsoNode, IsoNode)>,
 }
 

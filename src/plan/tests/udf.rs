@@ -106,7 +106,7 @@ fn a_stub_leaves_the_tree_to_udf() {
     assert_eq!(source(&described, "iso:/README.TXT"), Some("iso.iso9660"));
     let readme = extent(&described, "iso:/README.TXT");
     let text = &bytes[readme.offset as usize..][..readme.length as usize];
-    assert!(text.starts_with(b"The files of this volume are in its UDF file system."));
+    assert!(text.starts_with(b"The files of this volume are in its UDF file system,"));
     assert_eq!(read(&bytes).entries.len(), 4);
     // That ISO 9660 has another file than UDF is no news then.
     assert_eq!(inspect(&bytes).unwrap().found.remarks, [""; 0]);
@@ -290,7 +290,7 @@ fn dates_that_iso_9660_cannot_hold_are_no_matter_for_a_stub() {
 
 #[test]
 fn linux_in_the_menu_is_warned_of() {
-    let message = "Linux takes a medium with UDF for UDF";
+    let message = "Linux mounts a medium with UDF as UDF unless it is told the type";
     let warnings = |iso: &str| {
         let resolved = crate::manifest::parse(Path::new("m.toml"), &format!("{iso}[[menu]]\nkernel = \"vmlinuz\"\n"));
         resolved.unwrap().warnings
