@@ -91,19 +91,21 @@ pub(crate) fn tests() -> suite::Tests {
             trials.push(suite::trial(name, missing, move || judge(&Subject::of(&example)?)));
         }
     }
-    for (name, needs, judge) in ISO {
-        let mut missing = missing_tools(name, needs);
-        missing.extend(workspace::isobuild().err());
-        trials.push(suite::trial(format!("odd tree {name}"), missing, move || {
-            let dir = scratch()?;
-            let (tree, image) = odd::image(dir.path(), beyond(name), "")?;
-            judge(&Subject {
-                image,
-                iso: of_directory(&tree)?,
-                esp: None,
-                odd: true,
-            })
-        }));
+    for (kind, more) in [("odd tree", ""), ("odd tree beside UDF", "[iso]\nudf = true\n")] {
+        for (name, needs, judge) in ISO {
+            let mut missing = missing_tools(name, needs);
+            missing.extend(workspace::isobuild().err());
+            trials.push(suite::trial(format!("{kind} {name}"), missing, move || {
+                let dir = scratch()?;
+                let (tree, image) = odd::image(dir.path(), beyond(name), more)?;
+                judge(&Subject {
+                    image,
+                    iso: of_directory(&tree)?,
+                    esp: None,
+                    odd: true,
+                })
+            }));
+        }
     }
     Ok(trials)
 }
