@@ -120,7 +120,7 @@ const TABLES: [Table; 12] = [
     Table {
         path: "disk",
         keys: &["layout"],
-        later: &["partition"],
+        later: &["partition", "partition_offset"],
     },
 ];
 

@@ -135,6 +135,7 @@ fn keys_and_values_of_later_versions_are_refused() {
         "[base]\nimage = \"x.iso\"",
         "[boot]\nloader = \"grub\"",
         "[[disk.partition]]\nname = \"p\"",
+        "[iso]\nudf = true\n[disk]\npartition_offset = 16",
     ] {
         shows(text, &["is not supported yet"]);
     }
