@@ -12,6 +12,8 @@ use serde_json::Value;
 use std::fs;
 
 const LAYOUT: &str = "[disk]\nlayout = \"multi-sector\"\n";
+/// The first table has its array elsewhere then.
+const UDF: &str = "[iso]\nudf = true\n";
 const MIB: u64 = 1 << 20;
 const DISK: u64 = 24 * MIB;
 const ESP: &str = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B";
@@ -33,16 +35,15 @@ pub(crate) fn tests() -> suite::Tests {
 }
 
 fn trials() -> Vec<Test> {
-    let boots: [LoaderTest; 2] = [
-        ("multi-sector", CELLS, boots),
+    let boots: [LoaderTest; 3] = [
+        ("multi-sector", CELLS, |system, cell| boots(system, cell, "")),
+        ("multi-sector with UDF", CELLS, |system, cell| boots(system, cell, UDF)),
         ("Linux reads a native stick", &[STICK], linux_reads),
     ];
-    let loops: [suite::ProgramTest; 2] = [
-        (
-            "each table is whole by itself",
-            &["losetup", "sgdisk", "sfdisk", "fsck.vfat", "blkid"],
-            tables,
-        ),
+    const FDISKS: &[&str] = &["losetup", "sgdisk", "sfdisk", "fsck.vfat", "blkid"];
+    let loops: [suite::ProgramTest; 3] = [
+        ("each table is whole by itself", FDISKS, || tables("", "iso9660")),
+        ("each table is whole beside UDF", FDISKS, || tables(UDF, "udf")),
         (
             "it is written, expanded and verified on disks of both",
             &["losetup", "sgdisk"],
@@ -54,9 +55,9 @@ fn trials() -> Vec<Test> {
     trials
 }
 
-fn boots(system: &System, cell: Cell) -> Result<(), String> {
+fn boots(system: &System, cell: Cell, iso: &str) -> Result<(), String> {
     let manifest = format!(
-        "{LAYOUT}[boot]\ntimeout = 0\n[[menu]]\nkernel = \"vmlinuz\"\ninitrd = \"initrd.img\"\ncmdline = \"console=ttyS0\"\n"
+        "{iso}{LAYOUT}[boot]\ntimeout = 0\n[[menu]]\nkernel = \"vmlinuz\"\ninitrd = \"initrd.img\"\ncmdline = \"console=ttyS0\"\n"
     );
     system.boots(&manifest, cell, &["file /init", END]).map(drop)
 }
@@ -107,13 +108,13 @@ fn linux_reads(system: &System, cell: Cell) -> Result<(), String> {
     }
 }
 
-fn bench() -> Bench {
-    Bench::with_noise(&format!("{LAYOUT}{MENU}"), 3)
+fn bench(iso: &str) -> Bench {
+    Bench::with_noise(&format!("{iso}{LAYOUT}{MENU}"), 3)
 }
 
 /// What other programs find with each size of sectors. None of them sees more than one table.
-fn tables() {
-    let bench = bench();
+fn tables(iso: &str, file_system: &str) {
+    let bench = bench(iso);
     let image = bench.path("image.iso");
     let size = fs::metadata(&image).unwrap().len();
     for (sector_size, number) in [(512_u32, 2), (4096, 3)] {
@@ -138,7 +139,7 @@ fn tables() {
         );
         let labels = loops::output("blkid", &["-p", disk.name()]);
         assert!(
-            labels.contains("PTTYPE=\"gpt\"") && labels.contains("TYPE=\"iso9660\""),
+            labels.contains("PTTYPE=\"gpt\"") && labels.contains(&format!("TYPE=\"{file_system}\"")),
             "{labels}"
         );
     }
@@ -146,7 +147,7 @@ fn tables() {
 
 /// The backup of the disk's own table moves, and the other one stays as it is.
 fn written() {
-    let bench = bench();
+    let bench = bench("");
     for sector_size in [512, 4096] {
         let disk = Loop::new(&bench.path(&format!("disk-{sector_size}")), DISK, sector_size);
         for (flag, says) in [("", "every byte of image.iso"), ("--expand", "but for that")] {

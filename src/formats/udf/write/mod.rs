@@ -11,6 +11,9 @@
 //! ECMA-167 allows more than UDF, and UDF more than every reader takes. What is here was read by Linux 6.1, 7-Zip, GRUB,
 //! libudfread, pycdlib and udfinfo: one partition behind the first anchor, a file entry in a block of its own, short allocation
 //! descriptors, directories in extents of their own, no symbolic links (7-Zip refuses the whole volume).
+//!
+//! Linux 6.1 shows a name that begins with two dots and has an extension of at most four characters, such as `..a`, in a form of its own
+//! (`.#C4A9.a`), whoever wrote it. It adds 1 to the links of a directory, as POSIX counts them.
 
 mod directory;
 mod file_entry;
