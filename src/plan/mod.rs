@@ -13,6 +13,7 @@
 //! | boot catalog, hidden boot images | few and small |
 //! | files under 64 KiB, then larger ones | in the order of their paths; the larger ones on 4 KiB, so that reflinks share their blocks |
 //! | ESP | on 1 MiB as partitioning tools want it; near the end, so that El Torito's "to the end of the volume" fits it |
+//! | UDF's root directory and last anchor | as close to the end as UDF has the anchor |
 //! | backup GPT | the last logical sectors |
 //!
 //! With `layout = "multi-sector"` there are two GPTs, each at the places that its logical sectors give it: the second header at byte

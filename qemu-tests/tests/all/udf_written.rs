@@ -19,12 +19,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-/// What the manifest says beside the tree: the volume, and whether its image boots.
-const KINDS: [(&str, &str); 4] = [
-    ("bridge", "[iso]\nudf = true\n"),
-    ("stub", "[iso]\niso9660 = \"stub\"\n"),
-    ("universal", "[iso]\nudf = true\n[disk]\nlayout = \"universal\"\n"),
-    ("multi-sector", "[iso]\nudf = true\n[disk]\nlayout = \"multi-sector\"\n"),
+/// An ESP that ends with a file and free space which UDF does not have.
+const ESP: &str = "[boot.uefi]\nsize = \"12MiB\"\n[boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"tree/lengths/65537\"\n\
+                   \"/outside\" = \"tree/lengths/2047\"\n";
+
+/// What the manifest says beside the tree: the indexes, the tables, and whether there is an ESP.
+const KINDS: [(&str, &str, bool); 4] = [
+    ("bridge", "[iso]\nudf = true\n", false),
+    ("stub", "[iso]\niso9660 = \"stub\"\n", false),
+    ("universal", "[iso]\nudf = true\n[disk]\nlayout = \"universal\"\n", true),
+    (
+        "multi-sector",
+        "[iso]\nudf = true\n[disk]\nlayout = \"multi-sector\"\n",
+        true,
+    ),
 ];
 
 type Judge = fn(&Subject) -> Result<(), String>;
@@ -41,12 +49,12 @@ const JUDGES: [(&str, &[&str], Judge); 6] = [
 pub(crate) fn tests() -> suite::Tests {
     let mut trials = Vec::new();
     let unbuilt: Vec<String> = workspace::isobuild().err().into_iter().collect();
-    for (kind, more) in KINDS {
+    for (kind, more, has_esp) in KINDS {
         for (judge, needs, judged) in JUDGES {
             let missing = [suite::missing(needs), unbuilt.clone()].concat();
             trials.push(suite::trial(format!("{kind} {judge}"), missing, move || {
                 let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
-                judged(&Subject::new(dir.path(), more)?)
+                judged(&Subject::new(dir.path(), more, has_esp)?)
             }));
         }
     }
@@ -84,9 +92,10 @@ struct Subject {
 }
 
 impl Subject {
-    fn new(dir: &Path, more: &str) -> Result<Self, String> {
+    fn new(dir: &Path, more: &str, has_esp: bool) -> Result<Self, String> {
         // pycdlib and the guest have a path a line.
-        let more = format!("preserve = [\"hardlinks\"]\n{more}");
+        let esp = if has_esp { ESP } else { "" };
+        let more = format!("preserve = [\"hardlinks\"]\n{more}{esp}");
         let (tree, image) = odd::image(dir, &["new\nline"], &more)?;
         let manifest = dir.join("odd.toml");
         let plan = inside::isobuild(&["plan".as_ref(), "--json".as_ref(), manifest.as_os_str()])?;
@@ -95,6 +104,11 @@ impl Subject {
         let mut files = Listing::new();
         for (path, entry) in files_only(&of_directory(&tree)?) {
             files.insert(in_udf(&renamed, &path), entry);
+        }
+        if has_esp {
+            // What is under /EFI is in the tree too.
+            let loader = files.get("/lengths/65537").cloned().ok_or("no loader")?;
+            files.insert("/EFI/BOOT/BOOTX64.EFI".to_owned(), loader);
         }
         Ok(Self {
             tree,
@@ -290,7 +304,7 @@ fn linux(inputs: &Inputs, has_large: bool) -> Result<(), String> {
         more += &format!("[[files]]\nfrom = \"{LARGE}\"\nto = \"/\"\n");
     }
     more += &preserved::manifest("kept", "/kept");
-    let mut subject = Subject::new(dir.path(), &format!("{more}{}", KINDS[0].1))?;
+    let mut subject = Subject::new(dir.path(), &format!("{more}{}", KINDS[0].1), false)?;
     for (path, entry) in files_only(&of_directory(&kept)?) {
         subject.files.insert(format!("/kept{path}"), entry);
     }

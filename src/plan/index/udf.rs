@@ -289,7 +289,12 @@ impl Index for Udf {
             What::UdfDirectory => {
                 let nodes = self.entries.iter();
                 for &node in nodes.filter(|&&node| matches!(self.tree.node(node).kind, Kind::Directory)) {
-                    ask(Need::new(node.number(), self.length(node), next));
+                    let length = self.length(node);
+                    let place = match node {
+                        IsoNode::ROOT => Where::FromEnd(udf::LAST_ANCHOR + length.next_multiple_of(BLOCK)),
+                        _ => next,
+                    };
+                    ask(Need::new(node.number(), length, place));
                 }
             }
             _ => {}

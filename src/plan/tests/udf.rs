@@ -121,6 +121,18 @@ fn a_stub_leaves_the_tree_to_udf() {
 }
 
 #[test]
+fn a_stub_is_one_whatever_udf_has() {
+    let host = host();
+    // A README of the tree is another file than that of ISO 9660.
+    for files in ["", "[[files]]\ntext = \"mine\"\nto = \"/README.TXT\"\n"] {
+        let (described, bytes) = host.build(&format!("{STUB}{files}"));
+        assert_eq!(described.facts.counts.files, files.matches("to =").count() as u64);
+        assert_eq!(inspect(&bytes).unwrap().found.remarks, [""; 0]);
+        assert_eq!(described.facts.faults, [""; 0]);
+    }
+}
+
+#[test]
 fn what_contradicts_a_stub_is_refused_by_key() {
     let host = host();
     for (keys, words) in [

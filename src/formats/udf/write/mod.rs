@@ -7,6 +7,11 @@
 //! | 64 | the integrity descriptor |
 //! | 256, and the last but 256 | the anchors; readers know either, and 256 is right on a medium that is larger than the image too |
 //! | 257 | the partition: the file set descriptor, then file entries, directories and the content of files |
+//! | directly before the last anchor | the root directory |
+//!
+//! 7-Zip looks for the last anchor behind the last block that belongs to a file or directory, over at most 2 MiB of zeros, and calls the
+//! volume damaged if it comes upon anything else. An EFI system partition may end there, or a README that UDF does not have: so the
+//! root directory is the last that UDF knows.
 //!
 //! ECMA-167 allows more than UDF, and UDF more than every reader takes. What is here was read by Linux 6.1, 7-Zip, GRUB,
 //! libudfread, pycdlib and udfinfo: one partition behind the first anchor, a file entry in a block of its own, short allocation
