@@ -103,16 +103,6 @@ impl<'a> Names<'a> {
         files.map(|(at, name)| (name.path, at)).collect()
     }
 
-    /// Whether a README is all that is in it, as in the ISO 9660 tree of an image that leaves its files to UDF.
-    fn is_stub(&self) -> bool {
-        let files: Vec<_> = self.all.iter().filter(|name| name.what == What::File).collect();
-        let is_readme = |path: &[u8]| {
-            let name = path.strip_prefix(b"/").unwrap_or(path).to_ascii_lowercase();
-            name.starts_with(b"readme") && !name.contains(&b'/')
-        };
-        matches!(files[..], [only] if is_readme(only.path))
-    }
-
     fn count(&self, of: impl Fn(&Name<'_>) -> bool) -> usize {
         self.all.iter().filter(|name| of(name)).count()
     }
@@ -183,8 +173,11 @@ impl Matched {
     }
 }
 
-/// What `other` says and `better` does not.
+/// What `other` says and `better` does not. A stub is not meant to agree with UDF.
 pub(crate) fn compare(better: &Index, other: &Index) -> Disagreement {
+    if better.is_udf() && other.is_stub() {
+        return Disagreement::default();
+    }
     let (ours, theirs) = (Names::of(better), Names::of(other));
     let matched = Matched::of(&ours, &theirs);
     let mut found = Disagreement::default();
@@ -216,9 +209,7 @@ pub(crate) fn compare(better: &Index, other: &Index) -> Disagreement {
             text::visible(theirs.all[first].path)
         ));
     };
-    if !(better.is_udf() && theirs.is_stub()) {
-        remark(&matched.missing, &format!("that the {a} tree does not name"));
-    }
+    remark(&matched.missing, &format!("that the {a} tree does not name"));
     remark(&matched.elsewhere, &format!("that the {a} tree has at another place"));
     let is_empty = |name: &Name<'_>| name.what == What::File && name.length == 0;
     let others = |names: &Names<'_>| names.count(|name| name.what == What::Other);

@@ -222,6 +222,22 @@ impl Index {
         self.left_out() > 0 || !self.notes().is_empty()
     }
 
+    /// Whether a README is all that an index of ISO 9660 names, as in an image that leaves its files to UDF.
+    pub(super) fn is_stub(&self) -> bool {
+        let Self::Iso(walk) = self else {
+            return false;
+        };
+        let is_readme = |path: &[u8]| {
+            let name = path.strip_prefix(b"/").unwrap_or(path).to_ascii_lowercase();
+            name.starts_with(b"readme") && !name.contains(&b'/')
+        };
+        let mut names = walk.entries.iter().filter(|entry| entry.path != b"/");
+        names
+            .next()
+            .is_some_and(|only| only.kind == EntryKind::File && is_readme(&only.path))
+            && names.next().is_none()
+    }
+
     /// How many files it names.
     pub(super) fn files(&self) -> usize {
         match self {
@@ -236,9 +252,11 @@ impl Index {
 }
 
 /// Which index gives the tree: the one that says most of a name, unless it is damaged or holds no file and another names more. UDF
-/// says little more than Joliet, so that it gives way to any index that names more files.
+/// says little more than Joliet, so that it gives way to any index that names more files but to a stub.
 pub(crate) fn best(indexes: &[Index]) -> Option<usize> {
-    let files: Vec<usize> = indexes.iter().map(Index::files).collect();
+    let has_udf = indexes.iter().any(Index::is_udf);
+    let files = |index: &Index| if has_udf && index.is_stub() { 0 } else { index.files() };
+    let files: Vec<usize> = indexes.iter().map(files).collect();
     let mut ranked: Vec<usize> = (0..indexes.len()).collect();
     ranked.sort_by_key(|&at| std::cmp::Reverse(indexes[at].rank()));
     let mut ranked = ranked.into_iter();
