@@ -22,6 +22,7 @@ impl Plan {
         warnings.extend(self.moved_dates());
         warnings.extend(self.left_out());
         warnings.extend(self.long_targets());
+        warnings.extend(self.replaced_characters());
         warnings.extend(self.cut_identifiers());
         warnings.extend(self.left_out_of_udf());
         warnings.extend(self.cut_label());
@@ -148,8 +149,8 @@ impl Plan {
         ))
     }
 
-    /// The Joliet descriptor has the same fields in UCS-2.
-    fn cut_identifiers(&self) -> Vec<String> {
+    /// The identifiers by their keys, the one that everybody sets first.
+    fn identifiers(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let keys = [
             "volume_id",
             "system_id",
@@ -159,9 +160,30 @@ impl Plan {
             "application_id",
         ];
         let mut fields = self.contents.identifiers.all();
-        // The key that everybody sets comes first.
         fields.swap(0, 1);
-        let fields = keys.into_iter().zip(fields).zip(Identifiers::JOLIET_LENGTHS);
+        keys.into_iter().zip(fields)
+    }
+
+    /// Joliet has all of them in UCS-2, and UDF the first.
+    fn replaced_characters(&self) -> Vec<String> {
+        let (joliet, udf) = (self.indexes.joliet.is_some(), self.indexes.udf.is_some());
+        let replaced = self.identifiers().filter_map(|(name, text)| {
+            let indexes = match (joliet, udf && name == "volume_id") {
+                (true, true) => "Joliet and UDF hold",
+                (true, false) => "Joliet holds",
+                (false, true) => "UDF holds",
+                (false, false) => return None,
+            };
+            let count = text.chars().filter(|&letter| letter > '\u{ffff}').count();
+            let characters = if count == 1 { "character" } else { "characters" };
+            (count > 0).then(|| format!("{name} has {count} {characters} above U+FFFF, for which {indexes} \"_\""))
+        });
+        replaced.collect()
+    }
+
+    /// The Joliet descriptor has the same fields in UCS-2.
+    fn cut_identifiers(&self) -> Vec<String> {
+        let fields = self.identifiers().zip(Identifiers::JOLIET_LENGTHS);
         let cut = fields.filter(|((_, text), limit)| self.indexes.joliet.is_some() && text.chars().count() > *limit);
         cut.map(|((name, text), limit)| {
             let kept: String = text.chars().take(limit).collect();

@@ -23,6 +23,21 @@ fn joliets_copy_of_an_identifier_is_cut_and_told() {
 }
 
 #[test]
+fn a_character_that_an_index_has_not_is_told() {
+    let host = host();
+    let label = "volume_id = \"A\u{1f600}\"\n";
+    for (keys, indexes) in [
+        ("udf = true", "Joliet and UDF hold"),
+        ("udf = true\njoliet = false", "UDF holds"),
+        ("", "Joliet holds"),
+    ] {
+        let warnings = host.warnings(&format!("{label}[iso]\n{keys}\n{TREE}"));
+        let wanted = format!("volume_id has 1 character above U+FFFF, for which {indexes} \"_\"");
+        assert!(has(&warnings, &wanted), "{warnings:?}");
+    }
+}
+
+#[test]
 fn names_that_are_not_utf_8_keep_their_bytes_in_rock_ridge() {
     let host = host();
     fs::write(host.at("tree").join(OsStr::from_bytes(b"latin \xfc")), "u").unwrap();

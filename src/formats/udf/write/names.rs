@@ -68,8 +68,7 @@ fn is_exact(name: &[u8]) -> bool {
 }
 
 fn wish(name: &[u8]) -> Wish {
-    // Linux shows a name like `.._` in a form of its own (it takes `..` with an extension for what leads up), so that of dots alone
-    // none stays.
+    // Linux shows `.._` in a form of its own, so that a name of dots alone keeps no dot.
     let dots_alone = name.iter().all(|&byte| byte == b'.');
     let is_kept = |letter: char| is_shown(letter) && !(dots_alone && letter == '.');
     let mut letters = naming::letters(name, |letter| if is_kept(letter) { letter } else { '_' });
