@@ -123,6 +123,9 @@ pub struct Built {
     pub manifest: PathBuf,
     /// The one partition of it that is taken, by its number.
     pub partition: Option<u32>,
+    /// A file that is there already stays, since somebody may have put his own there.
+    #[serde(default)]
+    pub keep: bool,
 }
 
 /// An `inputs.toml`.

@@ -90,6 +90,9 @@ fn make(inputs: &Inputs) -> Result<(), String> {
     for image in &inputs.built {
         let manifest = home.join(&image.manifest);
         let to = inputs.dir.join(&image.name);
+        if image.keep && to.exists() {
+            continue;
+        }
         match image.partition {
             None => build(&mut Command::new(workspace::isobuild()?), &manifest, &to)?,
             Some(number) => {
