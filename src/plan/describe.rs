@@ -13,7 +13,7 @@ use crate::tree::contents::BootBytes;
 use crate::tree::source::{Giver, Source};
 use crate::tree::{Payload, PayloadId};
 
-use super::layout::Content;
+use super::layout::{Content, Region};
 use super::{Late, Plan, PlanError};
 
 impl Plan {
@@ -70,7 +70,7 @@ impl Plan {
             }
         }
         let mut claims = Vec::with_capacity(self.regions().len());
-        for region in self.regions() {
+        for region in joined(self.regions()) {
             let mut extent = Extent::new(region.offset, region.length, What::File);
             let mut source = None;
             match region.content {
@@ -102,10 +102,7 @@ impl Plan {
                     extent.paths.extend(self.esp_paths(id, region.offset)?);
                 }
             }
-            match claims.last_mut() {
-                Some(last) if is_continued(&last.extent, &extent) => last.extent.length += extent.length,
-                _ => claims.push(Claim { extent, source }),
-            }
+            claims.push(Claim { extent, source });
         }
         Ok(claims)
     }
@@ -127,10 +124,24 @@ impl Plan {
     }
 }
 
-/// Whether an extent goes on where the last ends: the file entries of UDF are in several pieces.
-fn is_continued(last: &Extent, next: &Extent) -> bool {
-    let is_of_file_entries = last.what == What::UdfFileEntry && next.what == What::UdfFileEntry;
-    is_of_file_entries && last.offset + last.length == next.offset
+/// Regions, of which pieces of one kind that are made one after the other and have no names of their own are one: UDF's file entries.
+fn joined(regions: &[Region]) -> impl Iterator<Item = Region> {
+    let is_entries = |region: &Region| {
+        let content = region.content;
+        matches!(
+            content,
+            Content::Structure {
+                what: What::UdfFileEntry,
+                ..
+            }
+        )
+    };
+    let runs = regions
+        .chunk_by(move |one, next| is_entries(one) && is_entries(next) && one.offset + one.length == next.offset);
+    runs.filter_map(|run| {
+        let length = run.iter().map(|region| region.length).sum();
+        run.first().map(|first| Region { length, ..*first })
+    })
 }
 
 /// Where the bytes of a payload come from, for people: a host path relative to the manifest, and the path in it if it is an archive.

@@ -64,8 +64,7 @@ pub(in crate::plan) struct Iso {
 /// Where the nodes of a hierarchy are.
 struct Places<'p> {
     plan: &'p Plan,
-    words: &'static Words,
-    readme: Option<PayloadId>,
+    iso: &'p Iso,
 }
 
 impl Locate for Places<'_> {
@@ -75,12 +74,12 @@ impl Locate for Places<'_> {
         block(
             self.plan
                 .places
-                .piece(self.words.id, self.words.directory, node.number())?,
+                .piece(self.iso.words.id, self.iso.words.directory, node.number())?,
         )
     }
 
     fn data(&self, node: IsoNode, offset: u64) -> Result<Block, PlanError> {
-        let payload = match self.readme {
+        let payload = match self.iso.readme {
             Some(readme) => Some(readme),
             None => self.plan.nodes.get(node.index()).copied().flatten(),
         };
@@ -89,7 +88,7 @@ impl Locate for Places<'_> {
     }
 
     fn continuation(&self, offset: u64) -> Result<Block, PlanError> {
-        block(self.plan.places.piece(self.words.id, What::ContinuationArea, 0)? + offset)
+        block(self.plan.places.piece(self.iso.words.id, What::ContinuationArea, 0)? + offset)
     }
 }
 
@@ -171,12 +170,8 @@ impl Iso {
         Ok(descriptor.encode()?.to_vec())
     }
 
-    fn places<'p>(&self, plan: &'p Plan) -> Places<'p> {
-        Places {
-            plan,
-            words: self.words,
-            readme: self.readme,
-        }
+    fn places<'p>(&'p self, plan: &'p Plan) -> Places<'p> {
+        Places { plan, iso: self }
     }
 
     /// Without Rock Ridge links and devices are not in the image.

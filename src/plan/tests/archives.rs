@@ -273,3 +273,20 @@ fn what_was_true_of_an_image_that_is_unpacked_is_not_taken_for_true() {
         ["/d/.disk/md5sum.txt is no longer true: of what it lists, 1 left out or replaced, /d/x first"]
     );
 }
+
+#[test]
+fn a_device_is_in_rock_ridge_and_not_in_udf() {
+    let host = host_with(&[(EntryType::Char, "dev/tty", ""), (EntryType::Symlink, "link", "dev")]);
+    let (described, _) = host.build(&format!("[iso]\nudf = true\n{UNPACKED}preserve = [\"mode\"]\n"));
+    assert_eq!((described.facts.counts.symlinks, described.facts.counts.others), (1, 1));
+    for words in [
+        "1 device is not in the UDF index, which Windows and 7-Zip read: /dev/tty first",
+        "1 symbolic link is not in the UDF index, which Windows and 7-Zip read: /link first",
+    ] {
+        assert!(
+            has(&described.planned.warnings, words),
+            "{:?}",
+            described.planned.warnings
+        );
+    }
+}

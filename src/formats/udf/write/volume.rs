@@ -70,6 +70,13 @@ fn terminator(location: u32, bytes: &mut Vec<u8>) {
     fields.tag_block(TERMINATING, location);
 }
 
+/// ECMA-167 3/8.4.3: a descriptor of the sequence; of two of a kind the one with the higher number would count.
+fn numbered(bytes: &mut Vec<u8>, number: u32) -> Fields<'_> {
+    let mut fields = Fields::behind(bytes);
+    fields.u32(number);
+    fields
+}
+
 impl Fields<'_> {
     /// The rest of a descriptor, which nothing is recorded in.
     fn fill(&mut self) {
@@ -83,33 +90,24 @@ impl VolumeDescription {
     /// # Errors
     /// It does not begin with a block, or the partition does not end with one.
     pub fn sequence(&self, offset: u64) -> Result<Vec<u8>, NotABlock> {
-        type Write = fn(&VolumeDescription, &mut Fields<'_>) -> Result<(), NotABlock>;
-        let descriptors: [(u16, Write); 5] = [
-            (PRIMARY, |volume, fields| {
-                volume.primary(fields);
-                Ok(())
-            }),
-            (IMPLEMENTATION_USE, |volume, fields| {
-                volume.implementation_use(fields);
-                Ok(())
-            }),
-            (PARTITION_TAG, Self::partition),
-            (LOGICAL_VOLUME, Self::logical_volume),
-            (UNALLOCATED, |_, fields| {
-                // No descriptor of free space.
-                fields.u32(0);
-                Ok(())
-            }),
-        ];
         let first = Block::at(offset)?.number();
         let mut bytes = Vec::with_capacity(super::SEQUENCE_LENGTH as usize);
-        for (number, (identifier, write)) in (0..).zip(descriptors) {
-            let mut fields = Fields::behind(&mut bytes);
-            // ECMA-167 3/8.4.3: of two descriptors of a kind the one with the higher number would count.
-            fields.u32(number);
-            write(self, &mut fields)?;
-            fields.tag_block(identifier, first + number);
-        }
+        let mut fields = numbered(&mut bytes, 0);
+        self.primary(&mut fields);
+        fields.tag_block(PRIMARY, first);
+        let mut fields = numbered(&mut bytes, 1);
+        self.implementation_use(&mut fields);
+        fields.tag_block(IMPLEMENTATION_USE, first + 1);
+        let mut fields = numbered(&mut bytes, 2);
+        self.partition(&mut fields)?;
+        fields.tag_block(PARTITION_TAG, first + 2);
+        let mut fields = numbered(&mut bytes, 3);
+        self.logical_volume(&mut fields)?;
+        fields.tag_block(LOGICAL_VOLUME, first + 3);
+        let mut fields = numbered(&mut bytes, 4);
+        // No descriptor of free space.
+        fields.u32(0);
+        fields.tag_block(UNALLOCATED, first + 4);
         terminator(first + 5, &mut bytes);
         Ok(bytes)
     }
