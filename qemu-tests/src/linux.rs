@@ -1,8 +1,11 @@
 //! What the tests' own Linux guest says of a tree that it has mounted, and how it is asked.
 
 use crate::listing::{Entry, Listing};
+use crate::pins::Inputs;
 use crate::preserved::Attributes;
+use isobuild::inside::vm::Machine;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Each line that the guest has to say starts with this.
 pub const MARK: &str = "isobuild-test:";
@@ -21,6 +24,9 @@ pub const VIRTIO_MODULES: [&str; 5] = [
     "virtio_pci_modern_dev",
     "virtio_pci",
 ];
+
+/// Modules for a disc that [`disc`] puts in, behind `cdrom`, in that order too.
+pub const DISC_MODULES: [&str; 4] = ["scsi_common", "scsi_mod", "virtio_scsi", "sr_mod"];
 
 /// Modules that the driver of SCSI disks needs, in that order too.
 pub const CHECKSUM_MODULES: [&str; 7] = [
@@ -51,6 +57,33 @@ pub fn preamble(modules: &[&str]) -> String {
 pub fn load(modules: &[&str]) -> String {
     let line = |module: &&str| format!("insmod /modules/{module}.ko || say failed\n");
     modules.iter().map(line).collect()
+}
+
+/// Waits until a block device is there: a disc, or a stick, is probed while the script goes on.
+pub fn wait_for(device: &str) -> String {
+    format!("n=0; while [ ! -b {device} ] && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done\n")
+}
+
+/// Puts an image into a machine as a disc. The kernel of this guest has no driver for AHCI.
+pub fn disc(machine: Machine, image: &Path) -> Machine {
+    let drive = format!("if=none,id=cd,format=raw,readonly=on,file={}", image.display());
+    machine.with(&[
+        "-drive",
+        &drive,
+        "-device",
+        "virtio-scsi-pci",
+        "-device",
+        "scsi-cd,drive=cd",
+    ])
+}
+
+/// Boots the guest in a machine until it has said its last word, and returns what it said.
+pub fn run(machine: Machine, inputs: &Inputs, initrd: &Path, logs: &Path) -> Result<String, String> {
+    let mut guest = machine
+        .kernel(&inputs.file("vmlinuz")?, initrd, "console=ttyS0 quiet panic=-1")
+        .start(logs)?;
+    guest.wait_for(&[&format!("{MARK} end")])?;
+    Ok(guest.serial())
 }
 
 /// Says every file, link and, if asked for, all attributes of what is mounted at `/mnt`, under a name.

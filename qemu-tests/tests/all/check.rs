@@ -1,7 +1,7 @@
 //! The verdicts of `check`, and the exit codes by which a script learns of them.
 
 use qemu_tests::example::Example;
-use qemu_tests::{pins, suite, workspace};
+use qemu_tests::{odd, pins, suite, workspace};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -25,6 +25,7 @@ pub(crate) fn tests() -> suite::Tests {
 const TESTS: &[suite::ProgramTest] = &[
     ("what boots passes and what does not is 5", &[], what_boots_passes),
     ("a fault is 5", &[], a_fault_is_5),
+    ("a fault of UDF is 5", &[], a_fault_of_udf_is_5),
 ];
 
 /// The exit code, and what stands on standard output and standard error.
@@ -111,4 +112,33 @@ fn reachable_from_cd_alone() {
         "{said}"
     );
     assert!(error.ends_with("ipxe.iso: uefi-usb does not boot\n"), "{error}");
+}
+
+/// An anchor, a tag, and two indexes that do not agree. Without damage the image passes.
+fn a_fault_of_udf_is_5() {
+    let dir = tempfile::tempdir_in(workspace::target()).unwrap();
+    let more = "[iso]\nudf = true\n[[menu]]\naction = \"reboot\"\n";
+    let (_, image) = odd::image(dir.path(), &[], more).unwrap();
+    let (code, said, _) = check(&image, &[]);
+    assert!(code == Some(0) && !said.contains("fault: "), "{said}");
+    let whole = fs::read(&image).unwrap();
+    // ECMA-167 4/14.9: a file entry is of a regular file (5) at byte 27, and has its length at 56. They begin in block 259.
+    let entry = |number: usize| (259 + number) * 2048;
+    let is_filled = |number: &usize| whole[entry(*number) + 27] == 5 && whole[entry(*number) + 56] > 0;
+    let file = (0..).find(is_filled).unwrap();
+    for (place, length, words) in [
+        (256 * 2048, 2048, "fault: UDF: there is one anchor, in sector "),
+        (
+            257 * 2048 + 20,
+            1,
+            "fault: UDF: the checksum of the file set descriptor at 526336 is wrong",
+        ),
+        (entry(file) + 56, 1, " bytes in the Rock Ridge tree and "),
+    ] {
+        let mut bytes = whole.clone();
+        bytes[place..place + length].iter_mut().for_each(|byte| *byte ^= 0xff);
+        fs::write(&image, &bytes).unwrap();
+        let (code, said, _) = check(&image, &[]);
+        assert!(code == Some(5) && said.contains(words), "{words}: {said}");
+    }
 }

@@ -6,7 +6,7 @@ use isobuild::inside::vm::Machine;
 use isobuild::inside::vm::Scratch;
 use qemu_tests::example::Example;
 use qemu_tests::initramfs::Initramfs;
-use qemu_tests::linux::{self, MARK};
+use qemu_tests::linux;
 use qemu_tests::listing::{Listing, files_only, of_directory, same, same_contents};
 use qemu_tests::pins::{self, Inputs};
 use qemu_tests::preserved::{self, Attributes};
@@ -86,7 +86,6 @@ impl Subject {
 /// leads to one of them at a time.
 const MODULES: [&str; 3] = ["cdrom", "nls_utf8", "isofs"];
 const DISK_MODULES: [&str; 1] = ["virtio_blk"];
-const DISC_MODULES: [&str; 4] = ["scsi_common", "scsi_mod", "virtio_scsi", "sr_mod"];
 
 /// The mount options, by the index that they leave for isofs to read. Names that differ only in case are two.
 const WAYS: [(&str, &str); 3] = [
@@ -97,10 +96,9 @@ const WAYS: [(&str, &str); 3] = [
 
 fn script(label: &str) -> String {
     let mut text = linux::preamble(&[&linux::VIRTIO_MODULES[..], &MODULES].concat());
-    for (modules, device) in [(&DISK_MODULES[..], "/dev/vda"), (&DISC_MODULES[..], "/dev/sr0")] {
+    for (modules, device) in [(&DISK_MODULES[..], "/dev/vda"), (&linux::DISC_MODULES[..], "/dev/sr0")] {
         text += &linux::load(modules);
-        // A disc is probed while the script goes on.
-        text += &format!("n=0; while [ ! -b {device} ] && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done\n");
+        text += &linux::wait_for(device);
         text += &format!("say label {device} $(findfs LABEL='{label}')\n");
         for (way, options) in WAYS {
             text += &format!("mount -t iso9660 -o ro,{options} {device} /mnt || say failed\n");
@@ -113,7 +111,13 @@ fn script(label: &str) -> String {
 }
 
 fn initramfs(inputs: &Inputs, label: &str) -> Result<Vec<u8>, String> {
-    let modules = [&linux::VIRTIO_MODULES[..], &MODULES, &DISK_MODULES, &DISC_MODULES].concat();
+    let modules = [
+        &linux::VIRTIO_MODULES[..],
+        &MODULES,
+        &DISK_MODULES,
+        &linux::DISC_MODULES,
+    ]
+    .concat();
     Ok(Initramfs::new(inputs, "", &modules, &script(label))?.finish())
 }
 
@@ -129,23 +133,8 @@ fn mount(subject: &Subject, inputs: &Inputs) -> Result<(), String> {
     let initrd = scratch.path().join("initrd");
     fs::write(&initrd, initramfs(inputs, &label)?).map_err(|e| e.to_string())?;
     let logs = workspace::target().join(format!("qemu-tests/logs/{}-linux-guest", subject.name));
-    // The kernel of this guest has no driver for AHCI.
-    let drive = format!("if=none,id=cd,format=raw,readonly=on,file={}", subject.image.display());
-    let mut guest = Machine::new(Firmware::Bios)
-        .scratch(&medium)
-        .with(&[
-            "-drive",
-            &drive,
-            "-device",
-            "virtio-scsi-pci",
-            "-device",
-            "scsi-cd,drive=cd",
-        ])
-        .kernel(&inputs.file("vmlinuz")?, &initrd, "console=ttyS0 quiet panic=-1")
-        .start(&logs)?;
-    guest.wait_for(&[&format!("{MARK} end")])?;
-    let serial = guest.serial();
-    drop(guest);
+    let machine = linux::disc(Machine::new(Firmware::Bios).scratch(&medium), &subject.image);
+    let serial = linux::run(machine, inputs, &initrd, &logs)?;
     judge(subject, &serial)?;
     Ok(medium.check_unwritten()?)
 }

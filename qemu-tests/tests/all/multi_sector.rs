@@ -79,11 +79,11 @@ fn linux_reads(system: &System, cell: Cell) -> Result<(), String> {
     let inputs = pins::load("qemu-tests")?;
     let modules = [&linux::USB_MODULES[..], &linux::CHECKSUM_MODULES, &MODULES].concat();
     let script = format!(
-        "{}n=0; while [ ! -b /dev/sda3 ] && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done\n\
-         say sector $(cat /sys/block/sda/queue/logical_block_size)\n\
+        "{}{}say sector $(cat /sys/block/sda/queue/logical_block_size)\n\
          mount -t vfat -o ro /dev/sda3 /mnt || say failed\n{}umount /mnt\n\
          mount -t vfat -o ro /dev/sda2 /mnt && say failed\n{}",
         linux::preamble(&modules),
+        linux::wait_for("/dev/sda3"),
         linux::describe("esp", false),
         linux::end()
     );
