@@ -97,7 +97,7 @@ impl Plan {
             "links or devices are"
         };
         match (self.contents.rock_ridge, self.contents.joliet) {
-            // UDF has warnings of its own.
+            // Beside UDF each kind has a warning of its own.
             (false, _) if self.contents.udf => None,
             (false, _) => Some(format!(
                 "{count} {links_are} left out: only Rock Ridge can hold them; {first} first"
@@ -125,10 +125,11 @@ impl Plan {
         let left_out = kinds.into_iter().filter_map(|(is_of_kind, [one, more])| {
             let (count, first) = self.indexes.udf.as_ref()?.left_out(is_of_kind)?;
             let are = if count == 1 { one } else { more };
-            Some(format!(
-                "{count} {are} not in the UDF index, which Windows and 7-Zip read: {} first",
-                self.shown(first)
-            ))
+            let first = self.shown(first);
+            Some(match self.contents.rock_ridge {
+                true => format!("{count} {are} not in the UDF index, which Windows and 7-Zip read: {first} first"),
+                false => format!("{count} {are} left out: only Rock Ridge can hold them; {first} first"),
+            })
         });
         left_out.collect()
     }
