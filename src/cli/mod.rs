@@ -12,6 +12,7 @@ mod extract;
 mod inspect;
 mod loader;
 mod ls;
+mod menu;
 mod open;
 mod plan;
 mod progress;
@@ -81,6 +82,8 @@ enum Verb {
     Ls(Ls),
     /// Write a file of an image to standard output.
     Cat(Cat),
+    /// List every entry of an image's boot menus, by firmware: kernel, initrd, arguments, and what is missing.
+    Menu(menu::Menu),
     /// Compare two images: structures, names, then bytes. The exit code is 5 if they differ.
     Diff(Diff),
     /// Take names out of an image into a directory, which nothing gets out of.
@@ -331,6 +334,7 @@ pub fn run() -> ExitCode {
         (Some(Verb::Inspect(inspect)), _) => inspect::run(&inspect),
         (Some(Verb::Check(check)), _) => check::run(&check),
         (Some(Verb::Ls(ls)), _) => ls::run(&ls),
+        (Some(Verb::Menu(menu)), _) => menu::run(&menu),
         (Some(Verb::Cat(cat)), _) => cat::run(&cat),
         (Some(Verb::Diff(diff)), _) => diff::run(&diff),
         (Some(Verb::Run(run)), _) => run::run(&run),

@@ -31,8 +31,8 @@ pub struct Started {
 /// Key and value of each line of an entry.
 type Lines<'a> = Vec<(&'a [u8], &'a [u8])>;
 
-/// The entries that UEFI on a 64-bit PC starts something with, in their order.
-pub fn started(menu: &[u8]) -> Vec<Started> {
+/// What stands before the entries, and each entry that the loader shows.
+fn parts(menu: &[u8]) -> (Lines<'_>, Vec<Lines<'_>>) {
     let lines = menu.split(|&byte| byte == b'\n').filter_map(pair);
     let mut entries: Vec<Lines<'_>> = vec![Vec::new()];
     for (key, value) in lines {
@@ -43,11 +43,23 @@ pub fn started(menu: &[u8]) -> Vec<Started> {
             entry.push((key, value));
         }
     }
+    let head = entries.remove(0);
+    entries.truncate(MOST_ENTRIES);
+    (head, entries)
+}
+
+/// The lines of each entry that the loader shows, in their order.
+pub fn entries(menu: &[u8]) -> Vec<Lines<'_>> {
+    parts(menu).1
+}
+
+/// The entries that UEFI on a 64-bit PC starts something with, in their order.
+pub fn started(menu: &[u8]) -> Vec<Started> {
+    let (head, entries) = parts(menu);
     let value = |entry: &Lines<'_>, wanted: &[u8]| {
         let found = entry.iter().find(|(key, _)| *key == wanted);
         found.map(|(_, value)| value.to_vec())
     };
-    let head = entries.remove(0);
     let default = value(&head, b"default").and_then(|number| str::from_utf8(&number).ok()?.parse().ok());
     let default: usize = default.unwrap_or(1);
     let started = |(number, entry): (usize, &Lines<'_>)| {
@@ -64,7 +76,7 @@ pub fn started(menu: &[u8]) -> Vec<Started> {
             path,
         })
     };
-    (1..).zip(&entries).take(MOST_ENTRIES).filter_map(started).collect()
+    (1..).zip(&entries).filter_map(started).collect()
 }
 
 /// `key = value`, without the blanks around the sign.

@@ -5,4 +5,5 @@ pub mod diff;
 pub mod digests;
 pub mod extract;
 pub mod inspect;
+pub mod menu;
 pub mod open;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Each with the longest input that it is given.
-const TARGETS: [(&str, u32); 7] = [
+const TARGETS: [(&str, u32); 8] = [
     ("image", 96 << 10),
     ("tables", 16 << 10),
     ("fat", 32 << 10),
@@ -17,6 +17,7 @@ const TARGETS: [(&str, u32); 7] = [
     ("archives", 32 << 10),
     ("program", 16 << 10),
     ("manifest", 4 << 10),
+    ("menu", 8 << 10),
 ];
 
 /// The counters that libFuzzer reads, and the comparisons that it learns from.

@@ -4,6 +4,7 @@
 mod item;
 
 use crate::facts::PartitionTable;
+use crate::formats::fat;
 use crate::formats::iso9660::{self, EntryKind};
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
@@ -187,6 +188,11 @@ impl Tree {
             };
             return Err(ContentsError::Absent(message));
         };
+        Ok(Self::fat(start, contents))
+    }
+
+    /// What is in a FAT volume that begins at the byte `start` of the image.
+    pub fn fat(start: u64, contents: fat::Contents) -> Self {
         let root = Item::empty(b"/".to_vec(), EntryKind::Directory);
         let items = contents.entries.into_iter().map(|entry| {
             let kind = match entry.directory {
@@ -200,15 +206,11 @@ impl Tree {
                 ..Item::empty(entry.path.into_bytes(), kind)
             }
         });
-        Ok(Self::new(
-            std::iter::once(root).chain(items).collect(),
-            0,
-            contents.notes,
-        ))
+        Self::new(std::iter::once(root).chain(items).collect(), 0, contents.notes)
     }
 
     /// In the order of their paths, so that what is in a directory stands together behind it.
-    fn new(mut items: Vec<Item>, left_out: usize, notes: Vec<String>) -> Self {
+    pub(in crate::look) fn new(mut items: Vec<Item>, left_out: usize, notes: Vec<String>) -> Self {
         items.sort_by(Item::order);
         Self { items, left_out, notes }
     }

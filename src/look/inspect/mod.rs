@@ -123,11 +123,11 @@ pub fn partitions(image: &dyn ReadAt) -> Result<Vec<Partition>, InspectError> {
     Ok(facts.partitions)
 }
 
-/// The FAT volumes that [`inspect()`] describes, in its order: where each begins, and what is in it.
+/// What firmware looks at before any file: partition tables, the boot code, the boot catalog.
 ///
 /// # Errors
 /// When the file is not an image, or cannot be read.
-pub fn fat_volumes(image: &dyn ReadAt) -> Result<impl Iterator<Item = (u64, fat::Contents)>, InspectError> {
+pub fn boot_structures(image: &dyn ReadAt) -> Result<Common, InspectError> {
     foreign::refuse(image)?;
     let (mut facts, mut claims) = (Common::default(), Vec::new());
     tables::read(image, &mut facts, &mut Found::default(), &mut claims)?;
@@ -136,6 +136,15 @@ pub fn fat_volumes(image: &dyn ReadAt) -> Result<impl Iterator<Item = (u64, fat:
         sessions => sessions?,
     };
     volume::boot_catalogs(image, &sessions, &mut facts, &mut claims);
+    Ok(facts)
+}
+
+/// The FAT volumes that [`inspect()`] describes, in its order: where each begins, and what is in it.
+///
+/// # Errors
+/// When the file is not an image, or cannot be read.
+pub fn fat_volumes(image: &dyn ReadAt) -> Result<impl Iterator<Item = (u64, fat::Contents)>, InspectError> {
+    let facts = boot_structures(image)?;
     let volumes = fat_volumes::volumes(image, &facts);
     Ok(volumes.map(|(offset, _, contents)| (offset, contents)))
 }

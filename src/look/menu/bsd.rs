@@ -1,0 +1,53 @@
+//! FreeBSD's `loader.conf` (loader.conf(5)): a variable a line. The kernel's environment is what other systems call its arguments.
+
+use crate::facts::cell::Firmware;
+
+use super::reading::Reading;
+use super::volumes::{File, joined};
+use super::{Entry, Loader};
+
+/// Reads the one entry that the loader starts by itself.
+pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
+    let Some(text) = reading.open(file, Loader::Freebsd, firmware) else {
+        return;
+    };
+    reading.close();
+    let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    let lines = lines.filter(|line| !line.starts_with(b"#") && line.contains(&b'='));
+    let lines: Vec<String> = lines.map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    let value = |name: &str| {
+        let mut lines = lines.iter().rev();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('='))?;
+        Some(value.trim().trim_matches('"').to_owned())
+    };
+    let kernel = value("kernel").unwrap_or_else(|| "kernel".into());
+    let kernel = format!("/boot/{kernel}/kernel");
+    let wanted = |path: Vec<u8>| File {
+        volume: file.volume,
+        path,
+    };
+    let is_there = |path: &str| {
+        let path = joined(b"/", path.as_bytes());
+        // A kernel may be compressed.
+        let compressed = [path.as_slice(), b".gz"].concat();
+        [path, compressed]
+            .into_iter()
+            .any(|path| reading.volumes.file(&wanted(path)).is_some())
+    };
+    let missing: Vec<String> = (!is_there(&kernel)).then(|| kernel.clone()).into_iter().collect();
+    let entry = Entry {
+        firmware,
+        title: "FreeBSD".into(),
+        submenu: Vec::new(),
+        config: reading.volumes.place(file),
+        kernel: Some(kernel),
+        initrd: Vec::new(),
+        cmdline: lines.join(" "),
+        program: None,
+        action: None,
+        condition: None,
+        loopback: false,
+        missing,
+    };
+    reading.add(entry);
+}

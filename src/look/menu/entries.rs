@@ -1,0 +1,61 @@
+//! systemd-boot's entries (UAPI.1, Boot Loader Specification, "Type #1"): a key and a value a line.
+
+use crate::facts::cell::Firmware;
+
+use super::reading::Reading;
+use super::volumes::{File, joined};
+use super::{Entry, Loader};
+
+/// Reads one entry.
+pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
+    let Some(text) = reading.open(file, Loader::SystemdBoot, firmware) else {
+        return;
+    };
+    reading.close();
+    let lines: Vec<(String, String)> = text.split(|&byte| byte == b'\n').filter_map(pair).collect();
+    let all = |key: &str| -> Vec<String> {
+        let values = lines.iter().filter(|(name, _)| name == key);
+        values.map(|(_, value)| value.clone()).collect()
+    };
+    let first = |key: &str| all(key).into_iter().next();
+    let kernel = first("linux");
+    let program = first("efi").or_else(|| first("uki")).filter(|_| kernel.is_none());
+    let initrd = all("initrd");
+    let name = file.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let name = String::from_utf8_lossy(name.strip_suffix(b".conf").unwrap_or(name)).into_owned();
+    let is_missing = |path: &String| {
+        let wanted = File {
+            volume: file.volume,
+            path: joined(b"/", path.as_bytes()),
+        };
+        reading.volumes.file(&wanted).is_none()
+    };
+    let missing = kernel
+        .iter()
+        .chain(&program)
+        .chain(&initrd)
+        .filter(|path| is_missing(path));
+    let entry = Entry {
+        firmware,
+        title: first("title").unwrap_or(name),
+        submenu: Vec::new(),
+        config: reading.volumes.place(file),
+        missing: missing.cloned().collect(),
+        cmdline: all("options").join(" "),
+        kernel,
+        initrd,
+        program,
+        action: None,
+        condition: None,
+        loopback: false,
+    };
+    reading.add(entry);
+}
+
+/// Key and value of a line.
+fn pair(line: &[u8]) -> Option<(String, String)> {
+    let line = line.trim_ascii();
+    let end = line.iter().position(u8::is_ascii_whitespace)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes.trim_ascii()).into_owned();
+    (!line.starts_with(b"#")).then(|| (text(&line[..end]), text(&line[end..])))
+}

@@ -1,0 +1,113 @@
+//! The boot menus of an image, as its loaders would show them: every entry of every configuration, in the tree and in the FAT volumes.
+//!
+//! Each family of loaders has a file here that reads its language. What they share is in `reading.rs`: the volumes, the entries, and the
+//! limits on what a hostile image can ask for.
+
+mod bsd;
+mod entries;
+mod grub;
+mod own;
+mod reading;
+mod roots;
+mod syslinux;
+#[cfg(test)]
+mod tests;
+mod volumes;
+
+use serde::Serialize;
+
+use crate::facts::cell::Firmware;
+use crate::ground::read_at::ReadAt;
+use crate::look::contents::ContentsError;
+
+use reading::Reading;
+
+/// Every entry that the loaders of an image show.
+#[derive(Debug, Default, Serialize)]
+pub struct Menu {
+    /// In the order of firmware and configuration, and as they stand there.
+    pub entries: Vec<Entry>,
+    /// The configurations that were read.
+    pub configurations: Vec<Configuration>,
+    /// What in the configurations is not as their loaders need it, and what was not read.
+    pub notes: Vec<String>,
+}
+
+/// A file that a loader reads its menu from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Configuration {
+    /// Its place, such as `iso:/boot/grub/grub.cfg`.
+    pub config: String,
+    /// Who reads it.
+    pub loader: Loader,
+}
+
+/// A family of loaders, by the language of its configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loader {
+    /// GRUB 2.
+    Grub,
+    /// ISOLINUX and its relatives.
+    Syslinux,
+    /// systemd-boot: the entries of the Boot Loader Specification.
+    SystemdBoot,
+    /// isobuild's own.
+    Builtin,
+    /// FreeBSD's.
+    Freebsd,
+}
+
+/// What a menu offers under one firmware.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// What starts the loader.
+    pub firmware: Firmware,
+    /// What the menu shows.
+    pub title: String,
+    /// The menus that lead to it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub submenu: Vec<String>,
+    /// The configuration that it stands in, such as `iso:/boot/grub/grub.cfg`.
+    pub config: String,
+    /// The operating system's kernel, as the configuration names it.
+    pub kernel: Option<String>,
+    /// What is loaded beside the kernel.
+    pub initrd: Vec<String>,
+    /// The kernel's arguments. A variable that is not known here stands as `${name}`.
+    pub cmdline: String,
+    /// Another program that is started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// What the entry does if it starts nothing, such as `reboot`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// What has to hold for the entry to be shown, where that cannot be told or does not hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// The entry is for a GRUB that starts the image as a file on another medium.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub loopback: bool,
+    /// Files that the entry names and that are missing.
+    pub missing: Vec<String>,
+}
+
+/// Reads every configuration of the image.
+///
+/// # Errors
+/// When the image cannot be read.
+pub fn read(image: &dyn ReadAt) -> Result<Menu, ContentsError> {
+    let mut reading = Reading::new(image)?;
+    roots::read(&mut reading);
+    Ok(reading.finish())
+}
+
+/// The menu of a tree with the label LABEL and of a FAT volume with the label ESP, in which there are files of these paths and texts.
+#[cfg(any(test, feature = "inside"))]
+pub fn of_texts(tree: &[(&str, &str)], esp: &[(&str, &str)]) -> Menu {
+    let mut image = Vec::new();
+    let volumes = volumes::Volumes::made_up(&mut image, &[("iso", "LABEL", tree), ("esp", "ESP", esp)]);
+    let mut reading = Reading::of(volumes, true);
+    roots::read(&mut reading);
+    reading.finish()
+}

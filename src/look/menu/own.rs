@@ -1,0 +1,60 @@
+//! The built-in loader's menu file.
+
+use crate::facts::cell::Firmware;
+use crate::facts::menu_file;
+
+use super::reading::Reading;
+use super::volumes::{File, joined};
+use super::{Entry, Loader};
+
+/// Reads the menu as the loader shows it under one firmware.
+pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
+    let Some(text) = reading.open(file, Loader::Builtin, firmware) else {
+        return;
+    };
+    reading.close();
+    if text.len() > menu_file::LARGEST {
+        return reading.note(file, "is longer than the 64 KiB that the loader reads");
+    }
+    for lines in menu_file::entries(&text) {
+        let all = |key: &str| -> Vec<String> {
+            let values = lines.iter().filter(|(name, _)| *name == key.as_bytes());
+            values
+                .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+                .collect()
+        };
+        let value = |key: &str| all(key).into_iter().next();
+        let for_all = value("firmware").is_none_or(|words| words.split(' ').any(|word| word == firmware.name()));
+        let program = match firmware {
+            Firmware::Bios => value("bios"),
+            Firmware::UefiIa32 => value("efi-ia32").or_else(|| value("efi")),
+            Firmware::UefiAa64 => value("efi-aa64").or_else(|| value("efi")),
+            _ => value("efi-x64").or_else(|| value("efi")),
+        };
+        let (kernel, action) = (value("kernel"), value("action"));
+        if !for_all || (kernel.is_none() && action.is_none() && program.is_none()) {
+            continue;
+        }
+        let initrd = all("initrd");
+        let missing = kernel.iter().chain(&program).chain(&initrd).filter(|path| {
+            let path = joined(b"/", path.as_bytes());
+            let volume = file.volume;
+            reading.volumes.file(&File { volume, path }).is_none()
+        });
+        let entry = Entry {
+            firmware,
+            title: value("entry").unwrap_or_default(),
+            submenu: Vec::new(),
+            config: reading.volumes.place(file),
+            missing: missing.cloned().collect(),
+            cmdline: value("cmdline").unwrap_or_default(),
+            kernel,
+            initrd,
+            program,
+            action,
+            condition: None,
+            loopback: false,
+        };
+        reading.add(entry);
+    }
+}
