@@ -9,7 +9,7 @@ use super::report::render;
 use crate::Error;
 use crate::facts::cell::{Cell, Firmware};
 use crate::facts::verdicts;
-use crate::facts::{Common, Description, Extent, MenuFacts, PartitionTable, SignatureFacts};
+use crate::facts::{Changed, Common, Description, Extent, MenuFacts, PartitionTable, SignatureFacts};
 use crate::ground::text;
 use crate::ground::text::visible_path;
 use crate::look::extract;
@@ -112,6 +112,9 @@ pub(super) fn picture(image: &Description) -> String {
             what(extent, sources.next().flatten())
         );
     }
+    if let Some(changed) = &image.planned.changed {
+        changes(&mut out, changed);
+    }
     boot_catalog(&mut out, facts);
     partitions(&mut out, facts);
     esp(&mut out, facts);
@@ -162,6 +165,25 @@ fn origin(facts: &Common) -> String {
         );
     }
     line
+}
+
+/// What is not as it was in the base, in the form of the extents.
+fn changes(out: &mut String, changed: &Changed) {
+    let _ = writeln!(
+        out,
+        "\nchanges: {} bytes more; what stood at byte {} or behind it has moved by them",
+        changed.grows, changed.moved_from
+    );
+    for extent in &changed.extents {
+        let size = text::size(extent.length);
+        let _ = writeln!(
+            out,
+            "{:>14}  {:>14}  {size:>8}  {}",
+            extent.offset,
+            extent.length,
+            what(extent, None)
+        );
+    }
 }
 
 fn what(extent: &Extent, source: Option<&str>) -> String {

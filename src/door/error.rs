@@ -10,6 +10,7 @@ use crate::manifest::diagnostic::{Diagnostic, Report, Severity};
 use crate::manifest::{At, Document, ManifestError};
 use crate::output::OutputError;
 use crate::plan::PlanError;
+use crate::plan::grow::GrowError;
 use crate::resolve::ResolveError;
 
 /// Why an image cannot be made, written or read.
@@ -44,6 +45,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// A base that cannot be changed as it is wanted.
+    pub(super) fn grown(error: GrowError, document: &Document) -> Self {
+        let base = document.manifest.base.as_ref().map(|base| base.get_ref());
+        let directory = document.path.parent().unwrap_or(Path::new(""));
+        let path = base.map_or_else(|| document.path.clone(), |base| directory.join(base.image.get_ref()));
+        match error {
+            GrowError::Read(error) => InputError::io(path, "reading", error).into(),
+            error @ GrowError::Bug(_) => Self::Plan {
+                path: document.path.clone(),
+                source: Box::new(error),
+            },
+            error => InputError::unusable(&path, error.to_string()).into(),
+        }
+    }
+
     /// An image that cannot be planned, at the key that it is about if there is one.
     pub(super) fn planned(error: PlanError, document: &Document) -> Self {
         let uefi = document.manifest.boot.uefi.as_ref();

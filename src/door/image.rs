@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use super::planned::Planned;
 use super::{Error, Facts};
 use crate::facts::Description;
 use crate::formats::iso9660;
@@ -13,8 +14,8 @@ use crate::ground::input_error::InputError;
 use crate::manifest::diagnostic::Report;
 use crate::manifest::{self, Document};
 use crate::output::{self, Interrupt, OutputError};
-use crate::plan::{self, Late, Plan};
-use crate::resolve::{self, Environment};
+use crate::plan::{self, Late, grow};
+use crate::resolve::{self, Environment, Goal};
 use crate::tree::source::Source;
 
 /// An image that is planned: every address is decided, and nothing is written. It says everything of itself that the finished image will.
@@ -31,7 +32,7 @@ use crate::tree::source::Source;
 /// ```
 pub struct Image {
     document: Document,
-    plan: Plan,
+    plan: Planned,
     output: PathBuf,
     report: Report,
 }
@@ -70,16 +71,24 @@ impl Image {
 
     /// Reads what a manifest names, and plans.
     pub(crate) fn of(document: Document, environment: &Environment) -> Result<Self, Error> {
-        let resolved = resolve::resolve(&document, environment)?;
-        match plan::plan(resolved.contents) {
-            Ok(plan) => Ok(Self {
-                document,
-                plan,
-                output: resolved.output,
-                report: resolved.report,
-            }),
-            Err(error) => Err(Error::planned(error, &document)),
-        }
+        let (plan, output, report) = match resolve::resolve(&document, environment)? {
+            Goal::New(resolved) => {
+                let plan = plan::plan(resolved.contents);
+                let plan = plan.map_err(|error| Error::planned(error, &document))?;
+                (Planned::New(Box::new(plan)), resolved.output, resolved.report)
+            }
+            Goal::Grown(resolved) => {
+                let grown = grow::grow(resolved.contents);
+                let grown = grown.map_err(|error| Error::grown(error, &document))?;
+                (Planned::Grown(Box::new(grown)), resolved.output, resolved.report)
+            }
+        };
+        Ok(Self {
+            document,
+            plan,
+            output,
+            report,
+        })
     }
 
     /// In bytes.
@@ -165,14 +174,12 @@ impl Image {
 
     /// Everything, every extent included.
     pub(crate) fn describe(&self, late: &Late) -> Result<Description, Error> {
-        let described = self.plan.describe(late);
-        described.map_err(|error| Error::planned(error, &self.document))
+        self.plan.describe(late, &self.document)
     }
 
     /// All but what grows with the tree.
     pub(crate) fn brief(&self, late: &Late) -> Result<Description, Error> {
-        let described = self.plan.brief(late);
-        described.map_err(|error| Error::planned(error, &self.document))
+        self.plan.brief(late, &self.document)
     }
 
     /// Writes the image unless the file has exactly these bytes. It returns what the passes have found and, if it is
@@ -229,7 +236,7 @@ impl Image {
             late.digests = Some(digests.finish());
         }
         if self.plan.wants_media_md5() {
-            let mut summing = iso9660::Summing::new(self.size());
+            let mut summing = iso9660::Summing::new(self.plan.volume_size());
             self.pass(name, &late, &mut |bytes| summing.update(bytes), progress, interrupt)?;
             late.media_md5 = Some(summing.finish());
         }

@@ -4,6 +4,7 @@ mod builder;
 mod error;
 mod facts;
 mod image;
+mod planned;
 #[cfg(test)]
 mod tests;
 

@@ -76,6 +76,19 @@ pub struct Planned {
     pub owner: Option<Certificate>,
     /// Names that an index cannot hold as they are.
     pub name_map: Vec<MappedName>,
+    /// What is changed in an existing image.
+    pub changed: Option<Changed>,
+}
+
+/// What is changed in an existing image.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changed {
+    /// Each stretch of bytes that is not the base's at its place, by offset.
+    pub extents: Vec<Extent>,
+    /// By how many bytes the image is larger.
+    pub grows: u64,
+    /// What stands at this byte of the base or behind it stands by so many bytes later.
+    pub moved_from: u64,
 }
 
 /// What only a reader of an image finds.

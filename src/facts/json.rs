@@ -11,7 +11,7 @@ use crate::formats::pe::Machine;
 impl Serialize for Description {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (facts, planned) = (&self.facts, &self.planned);
-        let mut out = serializer.serialize_struct("Description", 19)?;
+        let mut out = serializer.serialize_struct("Description", 22)?;
         out.serialize_field("volume_id", &facts.volume_id)?;
         out.serialize_field("size", &facts.size)?;
         out.serialize_field("sha256", &planned.sha256)?;
@@ -26,6 +26,12 @@ impl Serialize for Description {
         out.serialize_field("partitions", &facts.partitions)?;
         out.serialize_field("esp", &facts.esp)?;
         out.serialize_field("extents", &Extents(self))?;
+        if let Some(changed) = &planned.changed {
+            let changes: Vec<Sourced<'_>> = changed.extents.iter().map(|extent| Sourced(extent, None)).collect();
+            out.serialize_field("changes", &changes)?;
+            out.serialize_field("grows", &changed.grows)?;
+            out.serialize_field("moved_from", &changed.moved_from)?;
+        }
         out.serialize_field("cells", &self.cells)?;
         out.serialize_field("warnings", &self.warnings().collect::<Vec<_>>())?;
         if !planned.menu.is_empty() {

@@ -80,7 +80,7 @@ pub fn started(menu: &[u8]) -> Vec<Started> {
 }
 
 /// `key = value`, without the blanks around the sign.
-fn pair(line: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn pair(line: &[u8]) -> Option<(&[u8], &[u8])> {
     if line.starts_with(b"#") {
         return None;
     }

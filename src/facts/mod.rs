@@ -28,7 +28,7 @@ use crate::facts::cell::{Cell, Firmware};
 use crate::formats::el_torito::{Emulation, Platform};
 use crate::formats::fat::FatKind;
 
-pub use description::{Common, Description, Found, Planned};
+pub use description::{Changed, Common, Description, Found, Planned};
 pub use partitions::{PartitionKind, PartitionTable};
 pub use program::{LoaderFacts, MenuProgram, ShimFacts, SignatureFacts};
 pub use what::What;

@@ -1,11 +1,18 @@
 //! The Apple partition map, read: what Macintosh firmware looks for on discs and sticks (Inside Macintosh: Devices, 3-22 to 3-28).
 
+use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
+use crate::ground::shift::Shift;
 
 /// Blocks of a map that are read; an image has some ten.
 const LONGEST: u64 = 64;
 /// Bytes of an entry that say something here.
 const ENTRY: u64 = 80;
+
+/// Offsets in an entry: `pmPyPartStart`, `pmPartBlkCnt`, `pmDataCnt`.
+const START: u64 = 8;
+const LENGTH: u64 = 12;
+const DATA_LENGTH: u64 = 84;
 
 /// A map.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,6 +89,48 @@ fn entry(image: &dyn ReadAt, block: u64, number: u64) -> Option<(u32, Partition)
         kind: text(48)?,
     };
     Some((word(4)?, partition))
+}
+
+/// What has to be written after bytes have been put into the image: byte offset and bytes of each entry whose place has changed, and of the
+/// number of blocks in the driver descriptor. The `image` has its bytes at their new places; `size` is what it had.
+pub fn shift(image: &dyn ReadAt, size: u64, shift: &Shift) -> Vec<(u64, [u8; 4])> {
+    let Some(map) = read(image) else {
+        return Vec::new();
+    };
+    let mut written = Vec::new();
+    let blocks = |bytes: u64| u32::try_from(bytes / map.block).unwrap_or(u32::MAX).to_be_bytes();
+    for (number, partition) in (1..).zip(&map.partitions) {
+        let old = Range {
+            offset: partition.start,
+            length: partition.length,
+        };
+        let new = shift.range(old);
+        let entry = number * map.block;
+        if new.offset != old.offset {
+            written.push((entry + START, blocks(new.offset)));
+        }
+        if new.length != old.length {
+            written.push((entry + LENGTH, blocks(new.length)));
+            // The part of it that holds data is all of it, if it was.
+            let data = image.read_vec_at(entry + DATA_LENGTH, 4);
+            if data.is_ok_and(|data| data == blocks(old.length)) {
+                written.push((entry + DATA_LENGTH, blocks(new.length)));
+            }
+        }
+    }
+    // Inside Macintosh: Devices, 3-12: `sbBlkSize` and `sbBlkCount`.
+    let descriptor = image.read_vec_at(0, 8).unwrap_or_default();
+    if let [b'E', b'R', high, low, count @ ..] = descriptor.as_slice()
+        && let Some(&count) = count.first_chunk::<4>()
+    {
+        let block = u64::from(u16::from_be_bytes([*high, *low]));
+        let old = u64::from(u32::from_be_bytes(count)).saturating_mul(block);
+        if block > 0 && old == size {
+            let count = u32::try_from(shift.end(old) / block).unwrap_or(u32::MAX);
+            written.push((4, count.to_be_bytes()));
+        }
+    }
+    written
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@
 pub mod boot_info;
 mod catalog;
 mod decode;
+mod shifted;
 
 pub use catalog::{Catalog, CatalogEntry, Emulation, Platform, Section, encode};
 pub use decode::decode;
+pub use shifted::shift;
 
 use crate::ground::block::{BLOCK, Block};
 

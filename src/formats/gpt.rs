@@ -10,10 +10,13 @@
 mod decode;
 mod encode;
 mod expand;
+mod fields;
+mod shifted;
 
 pub use decode::{Decoded, decode};
 pub use encode::{Encoded, GptError, encode};
 pub use expand::{New, expand};
+pub use shifted::shift;
 /// UEFI Appendix A: on the disk the first three fields are little-endian.
 pub use uuid::Uuid as Guid;
 use uuid::uuid;

@@ -6,12 +6,14 @@
 //! Its code for logical partitions wraps and panics on hostile numbers and is not used.
 
 mod logical;
+mod shifted;
 
 use std::io::Cursor;
 
 use mbrman::{BOOT_ACTIVE, BOOT_INACTIVE, CHS, MBRHeader, MBRPartitionEntry};
 
 pub use logical::logical;
+pub use shifted::shift;
 
 /// UEFI 5.2.3: the type of the slot that keeps tools without GPT away from the disk.
 pub const PROTECTIVE: u8 = 0xEE;

@@ -7,6 +7,7 @@ pub(crate) mod limits;
 pub(crate) mod naming;
 pub mod range;
 pub mod read_at;
+pub mod shift;
 #[cfg(test)]
 pub(crate) mod snapshot;
 pub mod spool;

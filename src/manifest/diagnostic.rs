@@ -98,6 +98,13 @@ pub struct Report {
 }
 
 impl Report {
+    /// What the user should know.
+    pub fn warnings(&self) -> Vec<String> {
+        let warnings = self.diagnostics.iter();
+        let warnings = warnings.filter(|diagnostic| diagnostic.severity == Severity::Warning);
+        warnings.map(|warning| warning.message.clone()).collect()
+    }
+
     /// Whether any fault ends the run.
     pub fn has_errors(&self) -> bool {
         self.diagnostics

@@ -15,11 +15,31 @@ struct Table {
     later: &'static [&'static str],
 }
 
-const TABLES: [Table; 12] = [
+const TABLES: [Table; 14] = [
     Table {
         path: "",
-        keys: &["output", "volume_id", "iso", "files", "boot", "menu", "disk", "test"],
-        later: &["base"],
+        keys: &[
+            "output",
+            "volume_id",
+            "iso",
+            "base",
+            "files",
+            "boot",
+            "menu",
+            "disk",
+            "test",
+        ],
+        later: &[],
+    },
+    Table {
+        path: "base",
+        keys: &["image", "sha256", "remove", "kernel_args"],
+        later: &["compact", "boot", "answers"],
+    },
+    Table {
+        path: "base.kernel_args",
+        keys: &["append", "remove", "replace", "entries"],
+        later: &[],
     },
     Table {
         path: "test",
@@ -231,6 +251,8 @@ mod tests {
             "" => (String::new(), &[]),
             "menu" | "test.send" => (format!("[[{path}]]\n"), &[]),
             "files" => ("[[files]]\n".into(), &[("to", "\"/\"")]),
+            "base" => ("[base]\n".into(), &[("image", "\"x\"")]),
+            "base.kernel_args" => ("[base]\nimage = \"x\"\n[base.kernel_args]\n".into(), &[]),
             "boot.entry" => ("[[boot.entry]]\n".into(), &[("platform", "0"), ("image", "\"x\"")]),
             path => (format!("[{path}]\n"), &[]),
         }
@@ -260,7 +282,7 @@ mod tests {
     }
 
     /// Keys whose value is a text, by table.
-    const TEXTS: [(&str, &[&str]); 11] = [
+    const TEXTS: [(&str, &[&str]); 12] = [
         ("", &["output", "volume_id"]),
         (
             "iso",
@@ -273,6 +295,7 @@ mod tests {
                 "sha256sums",
             ],
         ),
+        ("base", &["image", "sha256"]),
         ("files", &["from", "text", "link", "to", "sha256"]),
         ("boot", &["default"]),
         ("boot.bios", &["image", "mbr"]),
@@ -285,13 +308,18 @@ mod tests {
     ];
 
     /// The other keys: table, key, a value, and how `Debug` shows that value.
-    const VALUES: [(&str, &str, &str, &str); 39] = [
+    const VALUES: [(&str, &str, &str, &str); 44] = [
         ("iso", "timestamp", "1999-12-31T00:00:00Z", "Instant("),
         ("iso", "rock_ridge", "false", "false"),
         ("iso", "joliet", "false", "false"),
         ("iso", "udf", "true", "true"),
         ("iso", "iso9660", r#""stub""#, "Stub"),
         ("iso", "implant_md5", "true", "implant_md5: true"),
+        ("base", "remove", r#"["m-remove"]"#, r#""m-remove""#),
+        ("base.kernel_args", "append", r#"["m-append"]"#, r#""m-append""#),
+        ("base.kernel_args", "remove", r#"["m-gone"]"#, r#""m-gone""#),
+        ("base.kernel_args", "replace", r#"{ m = "m-value" }"#, r#""m-value""#),
+        ("base.kernel_args", "entries", r#"["m-entry"]"#, r#""m-entry""#),
         ("files", "exclude", r#"["m-exclude"]"#, r#""m-exclude""#),
         ("files", "mode", "4711", "4711"),
         ("files", "uid", "4711", "4711"),

@@ -25,6 +25,8 @@ pub struct Manifest {
     pub volume_id: Option<Text>,
     /// How the ISO 9660 volume describes itself.
     pub iso: Iso,
+    /// The existing image that is changed.
+    pub base: Option<At<Base>>,
     /// What goes into the tree, in order.
     pub files: Vec<At<Files>>,
     /// What firmware starts.
@@ -43,6 +45,35 @@ impl Manifest {
         let boot = &self.boot;
         boot.bios.is_some() || boot.uefi.is_some() || !boot.entry.is_empty() || !self.menu.is_empty()
     }
+}
+
+/// `[base]`: an existing image that is changed. What it has stays where it is, and every way that it boots stays.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Base {
+    /// Host path of the image, compressed or not.
+    pub image: Text,
+    /// Its SHA-256; the image is refused when it differs.
+    pub sha256: Option<Text>,
+    /// Patterns of paths in it that go. A directory goes with all that is in it.
+    #[serde(default)]
+    pub remove: Vec<Text>,
+    /// Other arguments for its kernels.
+    pub kernel_args: Option<At<KernelArgs>>,
+}
+
+/// `[base.kernel_args]`: in every boot configuration of the tree and of the FAT volumes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KernelArgs {
+    /// Arguments that are added, unless they are there.
+    pub append: Vec<Text>,
+    /// Arguments that go.
+    pub remove: Vec<Text>,
+    /// Values for arguments of the form `name=value`, by name.
+    pub replace: std::collections::BTreeMap<Text, Text>,
+    /// Patterns of the titles of the entries that are meant. Default: all that start a kernel.
+    pub entries: Vec<Text>,
 }
 
 /// `[iso]`: identifiers and indexes of the volume.

@@ -1,5 +1,6 @@
 //! What the types cannot say: lengths, ranges, keys that exclude each other.
 
+mod base;
 mod menu;
 mod sign;
 
@@ -26,6 +27,7 @@ pub(super) fn check(manifest: &Manifest, text: &str) -> Vec<Diagnostic> {
     };
     checks.identifiers(manifest);
     checks.indexes(manifest);
+    checks.base(manifest);
     for entry in &manifest.files {
         checks.files(entry.get_ref());
     }

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use crate::formats::iso9660::{self, IsoNode};
-use crate::tree::contents::Contents;
-use crate::tree::{Attributes, Kind, PayloadId, ROOT};
+use crate::tree::{Attributes, Kind, PayloadId, ROOT, Tree};
 
 /// File type bits of POSIX `st_mode`, RRIP 4.1.1.
 mod file_type {
@@ -26,8 +25,7 @@ pub(super) struct IsoTree {
 
 impl IsoTree {
     /// Renumbers the nodes of a tree.
-    pub(super) fn of(contents: &Contents) -> Self {
-        let tree = &contents.tree;
+    pub(super) fn of(tree: &Tree) -> Self {
         let order = tree.in_order();
         let mut number = vec![IsoNode::ROOT; tree.node_count()];
         for (new, old) in (0..).zip(&order) {

@@ -21,13 +21,14 @@
 //! the two backup headers in the last 4096 bytes. A second ESP follows the first.
 
 mod describe;
+pub mod grow;
 mod identity;
 mod index;
 mod iso_tree;
 mod layout;
 mod order;
 mod patches;
-mod sums;
+pub(crate) mod sums;
 #[cfg(test)]
 pub(crate) mod tests;
 mod warnings;
@@ -115,7 +116,7 @@ impl From<NotABlock> for PlanError {
 /// Decides where everything goes. What cannot be encoded is an error here, before output begins.
 pub fn plan(contents: Contents) -> Result<Plan, PlanError> {
     check_total(&contents)?;
-    let IsoTree { tree, payloads: nodes } = IsoTree::of(&contents);
+    let IsoTree { tree, payloads: nodes } = IsoTree::of(&contents.tree);
     let iso = Arc::new(tree);
     let indexes = Indexes::of(&contents, &iso)?;
     let end = match contents.tables.mbr {

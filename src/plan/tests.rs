@@ -5,6 +5,7 @@
 mod archives;
 mod boot;
 mod damaged;
+mod grow;
 mod identity;
 mod inputs;
 mod json;
@@ -25,7 +26,7 @@ use crate::facts::{Description, Extent, PartitionKind, PartitionTable};
 use crate::look::inspect::inspect;
 use crate::manifest::parse;
 use crate::output::{Interrupt, write};
-use crate::resolve::{Environment, Resolved, resolve};
+use crate::resolve::{Environment, Resolved, contents};
 
 /// The tree directory at the root of the image.
 const TREE: &str = "[[files]]\nfrom = \"tree\"\nto = \"/\"\n";
@@ -57,14 +58,14 @@ impl Host {
         fs::write(path, content).unwrap();
     }
 
-    fn resolve(&self, manifest: &str) -> Result<Resolved, Box<dyn std::error::Error>> {
+    fn resolve(&self, manifest: &str) -> Result<Resolved<crate::tree::contents::Contents>, Box<dyn std::error::Error>> {
         let path = self.0.path().join("manifest.toml");
         let output = Some(self.0.path().join("out.iso"));
         let environment = Environment {
             source_date_epoch: None,
             output,
         };
-        Ok(resolve(&parse(&path, manifest)?, &environment)?)
+        Ok(contents(&parse(&path, manifest)?, &environment)?)
     }
 
     /// The image of a manifest, and the plan's words for it. They are those that `inspect` has.

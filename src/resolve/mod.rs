@@ -3,6 +3,7 @@
 //! What comes out ([`Resolved`]) says everything that goes into the image and nothing about where. All faults of the manifest's
 //! values are gathered and reported together; an input that fails while it is read ends the run at once.
 
+mod base;
 mod boot;
 mod checksums;
 mod error;
@@ -27,6 +28,7 @@ use crate::ground::stamp;
 use crate::ground::time::Timestamp;
 use crate::manifest::diagnostic::{Diagnostic, Label, Report, Severity};
 use crate::manifest::{self, At, DEFAULT_TIMESTAMP, Date, DiskLayout, Document};
+use crate::tree::base::Growth;
 use crate::tree::contents::{BootBytes, BootImage, Contents, Esp, Slots, Tables};
 use crate::tree::source::Giver;
 use crate::tree::{Attributes, NodeId, PayloadId, Tree};
@@ -45,9 +47,9 @@ pub struct Environment {
 
 /// What a manifest and its inputs come to.
 #[derive(Debug)]
-pub struct Resolved {
+pub struct Resolved<C> {
     /// Everything that goes into the image.
-    pub contents: Contents,
+    pub contents: C,
     /// Where the image is to be written.
     pub output: PathBuf,
     /// What the user should know, by places in the manifest.
@@ -75,54 +77,27 @@ struct Resolution<'d> {
     lacks: Vec<(manifest::Firmware, String)>,
 }
 
+/// What a manifest asks for: an image that is made, or one that is changed.
+#[derive(Debug)]
+pub enum Goal {
+    /// A new image.
+    New(Box<Resolved<Contents>>),
+    /// An existing one that is changed.
+    Grown(Box<Resolved<Growth>>),
+}
+
 /// Reads what the manifest names.
-pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolved, ResolveError> {
-    let manifest = &document.manifest;
-    let timestamp = timestamp(document, environment)?;
-    let implied = Attributes {
-        mode: 0o755,
-        uid: 0,
-        gid: 0,
-        mtime: timestamp,
-    };
-    let base = match document.path.parent() {
-        Some(parent) => parent.to_path_buf(),
-        None => PathBuf::new(),
-    };
-    let output = output(document, environment, &base);
-    let boots = manifest.boots();
-    let layout = match &manifest.disk.layout {
-        Some(layout) => *layout.get_ref(),
-        None if boots => DiskLayout::Universal,
-        None => DiskLayout::None,
-    };
-    let identified = layout != DiskLayout::None || boots || manifest.iso.has_udf();
-    let mut resolution = Resolution {
-        document,
-        base,
-        tree: Tree::new(implied),
-        host: Host::new(identified),
-        timestamp,
-        implied,
-        output,
-        layout,
-        diagnostics: document.warnings.clone(),
-        decompressed: Vec::new(),
-        lists: Vec::new(),
-        lacks: Vec::new(),
-    };
-    resolution.host.set_output(&resolution.output);
-    if let Some(help) = manifest::of_a_shell(&resolution.output.to_string_lossy())
-        && resolution
-            .output
-            .parent()
-            .is_some_and(|parent| !parent.as_os_str().is_empty() && !parent.exists())
-    {
-        return Err(ResolveError::input(
-            &resolution.output,
-            format!("there is no such directory; {help}"),
-        ));
+pub fn resolve(document: &Document, environment: &Environment) -> Result<Goal, ResolveError> {
+    match &document.manifest.base {
+        Some(base) => base::resolve(document, base, environment).map(|growth| Goal::Grown(Box::new(growth))),
+        None => contents(document, environment).map(|contents| Goal::New(Box::new(contents))),
     }
+}
+
+/// Reads what goes into a new image.
+pub fn contents(document: &Document, environment: &Environment) -> Result<Resolved<Contents>, ResolveError> {
+    let manifest = &document.manifest;
+    let mut resolution = Resolution::begin(document, environment)?;
     if manifest.files.is_empty() && !manifest.boots() {
         resolution.diagnostics.push(Diagnostic {
             severity: Severity::Warning,
@@ -131,12 +106,6 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
             labels: Vec::new(),
             help: None,
         });
-    }
-    if resolution.host.is_output(&document.path) {
-        return Err(ResolveError::input(
-            &resolution.output,
-            "is the manifest itself; write the image elsewhere (`output`, or -o)",
-        ));
     }
     for (index, entry) in manifest.files.iter().enumerate() {
         resolution.add_files(index as u32, entry)?;
@@ -149,17 +118,9 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
     let checksums = list.and_then(|path| resolution.checksums(path));
     let readme = manifest.iso.is_stub().then(|| resolution.readme());
     let identifiers = identifiers(document, &resolution.output);
-    let report = Report {
-        path: document.path.clone(),
-        text: document.text.clone(),
-        diagnostics: resolution.diagnostics,
-    };
-    if report.has_errors() {
-        return Err(ResolveError::Manifest(Box::new(report)));
-    }
-    resolution.tree.shrink_to_fit();
-    let warnings = report.diagnostics.iter();
-    let warnings = warnings.filter(|diagnostic| diagnostic.severity == Severity::Warning);
+    let timestamp = resolution.timestamp;
+    let layout = resolution.layout;
+    let (resolution, report) = resolution.end()?;
     Ok(Resolved {
         contents: Contents {
             tree: resolution.tree,
@@ -180,7 +141,7 @@ pub fn resolve(document: &Document, environment: &Environment) -> Result<Resolve
             menu_programs: parts.menu_programs,
             owner: parts.owner,
             tables: tables(layout),
-            warnings: warnings.map(|warning| warning.message.clone()).collect(),
+            warnings: report.warnings(),
             _decompressed: resolution.decompressed,
         },
         output: resolution.output,
@@ -264,6 +225,79 @@ fn identifiers(document: &Document, output: &Path) -> Identifiers {
 /// What ISO 9660 holds if UDF alone has the tree.
 const README: &[u8] = b"The files of this volume are in its UDF file system,\r\n\
     which this program or system does not read, or was not told to read.\r\n";
+
+impl<'d> Resolution<'d> {
+    /// What every resolution begins with: the time, the output, an empty tree.
+    fn begin(document: &'d Document, environment: &Environment) -> Result<Self, ResolveError> {
+        let manifest = &document.manifest;
+        let timestamp = timestamp(document, environment)?;
+        let implied = Attributes {
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            mtime: timestamp,
+        };
+        let base = match document.path.parent() {
+            Some(parent) => parent.to_path_buf(),
+            None => PathBuf::new(),
+        };
+        let output = output(document, environment, &base);
+        let boots = manifest.boots();
+        let layout = match &manifest.disk.layout {
+            Some(layout) => *layout.get_ref(),
+            None if boots => DiskLayout::Universal,
+            None => DiskLayout::None,
+        };
+        let identified = layout != DiskLayout::None || boots || manifest.iso.has_udf();
+        let mut resolution = Resolution {
+            document,
+            base,
+            tree: Tree::new(implied),
+            host: Host::new(identified),
+            timestamp,
+            implied,
+            output,
+            layout,
+            diagnostics: document.warnings.clone(),
+            decompressed: Vec::new(),
+            lists: Vec::new(),
+            lacks: Vec::new(),
+        };
+        resolution.host.set_output(&resolution.output);
+        if let Some(help) = manifest::of_a_shell(&resolution.output.to_string_lossy())
+            && resolution
+                .output
+                .parent()
+                .is_some_and(|parent| !parent.as_os_str().is_empty() && !parent.exists())
+        {
+            return Err(ResolveError::input(
+                &resolution.output,
+                format!("there is no such directory; {help}"),
+            ));
+        }
+        if resolution.host.is_output(&document.path) {
+            return Err(ResolveError::input(
+                &resolution.output,
+                "is the manifest itself; write the image elsewhere (`output`, or -o)",
+            ));
+        }
+        Ok(resolution)
+    }
+
+    /// Gives every fault of the values at once, if there is one.
+    fn end(mut self) -> Result<(Self, Report), ResolveError> {
+        let report = Report {
+            path: self.document.path.clone(),
+            text: self.document.text.clone(),
+            diagnostics: std::mem::take(&mut self.diagnostics),
+        };
+        if report.has_errors() {
+            return Err(ResolveError::Manifest(Box::new(report)));
+        }
+        self.tree.shrink_to_fit();
+        Ok((self, report))
+    }
+}
 
 impl Resolution<'_> {
     /// The payload of that text.

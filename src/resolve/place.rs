@@ -241,7 +241,8 @@ impl Resolution<'_> {
             Ok(_) => {}
             Err(Conflict::Occupied(node)) if self.is_same(node, &kind, attributes)? => {}
             Err(Conflict::Occupied(node))
-                if entry.replace() && !matches!(self.tree.node(node).kind, Kind::Directory(_)) =>
+                if (entry.replace() || self.is_of_base(node))
+                    && !matches!(self.tree.node(node).kind, Kind::Directory(_)) =>
             {
                 self.tree.replace(node, kind, attributes, Some(rules.origin));
             }
@@ -266,10 +267,16 @@ impl Resolution<'_> {
         }
     }
 
+    /// Whether the node is one of the base's, which are there for paths to lead through.
+    fn is_of_base(&self, node: NodeId) -> bool {
+        self.document.manifest.base.is_some() && self.tree.node(node).origin.is_none()
+    }
+
     /// Reports that two entries want the same path, with both places and the ways out.
     pub(super) fn report_conflict(&mut self, entry: &Files, conflict: &Conflict) {
         let node = conflict.node();
         let (message, help) = match conflict {
+            Conflict::Occupied(node) if self.is_of_base(*node) => ("is a directory in the base", None),
             Conflict::Occupied(_) => (
                 "is put into the image twice, and not with the same bytes, mode, owner and time",
                 Some("`exclude` leaves it out of one of the two; `replace = true` lets the later entry take its place"),

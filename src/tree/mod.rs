@@ -1,5 +1,6 @@
 //! What goes into an image: nodes in an arena, and the payloads they share. No addresses.
 
+pub mod base;
 pub mod contents;
 pub mod source;
 

@@ -154,6 +154,8 @@ fn push_long(directory: &mut Vec<u8>, long: &[u16], short: &ShortName) {
 /// An entry as it was read.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
+    /// Where its short entry is in the directory, in bytes.
+    pub(super) at: usize,
     /// The long name, or the short one if there is no long name that fits it and can be a part of a path.
     pub(super) name: String,
     pub(super) item: Item,
@@ -168,14 +170,17 @@ pub(super) fn decode(bytes: &[u8]) -> Vec<Found> {
     let mut found = Vec::new();
     let mut long = LongName::default();
     let (entries, _) = bytes.as_chunks::<ENTRY>();
-    for entry in entries {
+    for (number, entry) in entries.iter().enumerate() {
         match *entry {
             // The rest of the directory was never used.
             [0, ..] => break,
             [0xE5, ..] => long = LongName::default(),
             _ if entry[11] & ATTRIBUTES == LONG_NAME => long.push(entry),
             [b'.', ..] => long = LongName::default(),
-            _ => found.push(decode_short(entry, std::mem::take(&mut long))),
+            _ => found.push(Found {
+                at: number * ENTRY,
+                ..decode_short(entry, std::mem::take(&mut long))
+            }),
         }
     }
     found
@@ -202,6 +207,7 @@ fn decode_short(entry: &[u8; ENTRY], long: LongName) -> Found {
             .unwrap_or_else(|| names::show_short(&short, entry[12])),
     };
     Found {
+        at: 0,
         name,
         item,
         first: u32::from_le_bytes([entry[26], entry[27], entry[20], entry[21]]),

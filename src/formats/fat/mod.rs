@@ -13,6 +13,7 @@
 mod boot_sector;
 mod decode;
 mod directory;
+mod edit;
 mod geometry;
 mod names;
 mod plan;
@@ -30,6 +31,7 @@ use crate::ground::time::Timestamp;
 
 pub use decode::read;
 pub use directory::clamped;
+pub use edit::set_content;
 pub use plan::{Plan, plan};
 pub use second_reader::agrees;
 

@@ -69,6 +69,19 @@ impl Table {
         }
     }
 
+    /// Links clusters that need not follow each other to a chain, and frees others.
+    pub(super) fn set_clusters(&mut self, chain: &[u32], free: &[u32]) {
+        for pair in chain.windows(2) {
+            self.set(pair[0], pair[1]);
+        }
+        if let Some(&last) = chain.last() {
+            self.set(last, self.end_mark());
+        }
+        for &cluster in free {
+            self.set(cluster, 0);
+        }
+    }
+
     /// What the entry of `cluster` says in a volume of `clusters` clusters.
     pub(super) fn link(&self, cluster: u32, clusters: u32) -> Link {
         let end_mark = self.end_mark();

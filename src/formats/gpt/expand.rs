@@ -1,6 +1,7 @@
 //! Moving the backup table of an image to the end of a larger disk (UEFI 5.3.2: it belongs in the last sector), and a partition into the
 //! room between. Every byte that does not have to change stays, whoever made the table.
 
+use super::fields::{at, is_sealed, number, put, seal};
 use super::{Guid, NAME_UNITS, Partition, SIGNATURE};
 
 /// What a table becomes on a larger disk.
@@ -49,19 +50,6 @@ pub struct New {
     pub guid: Guid,
     /// PartitionName.
     pub name: String,
-}
-
-/// Fields of the header, as byte offsets (UEFI 5.3.2, Table 5.5).
-mod at {
-    pub(super) const HEADER_SIZE: usize = 12;
-    pub(super) const CRC: usize = 16;
-    pub(super) const MY_LBA: usize = 24;
-    pub(super) const ALTERNATE: usize = 32;
-    pub(super) const LAST_USABLE: usize = 48;
-    pub(super) const ENTRIES: usize = 72;
-    pub(super) const COUNT: usize = 80;
-    pub(super) const SIZE: usize = 84;
-    pub(super) const ENTRIES_CRC: usize = 88;
 }
 
 /// Moves the table in `head`, the start of an image, to a disk of `disk_size` bytes, and adds a partition that takes all the room behind the
@@ -138,35 +126,6 @@ pub fn expand(head: &[u8], sector_size: u64, disk_size: u64, new: Option<New>) -
         backup: (usable_end * sector_size, entries),
         added,
     })
-}
-
-/// A little-endian number of at most eight bytes; 0 past the end.
-fn number(bytes: &[u8], offset: usize, length: usize) -> u64 {
-    let bytes = bytes.get(offset..offset + length).unwrap_or_default();
-    bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte))
-}
-
-fn put(bytes: &mut [u8], offset: usize, value: &[u8]) {
-    if let Some(place) = bytes.get_mut(offset..offset + value.len()) {
-        place.copy_from_slice(value);
-    }
-}
-
-/// The CRC of a header, in which its own field counts as zero.
-fn crc(header: &[u8]) -> u32 {
-    let size = (number(header, at::HEADER_SIZE, 4) as usize).min(header.len());
-    let mut header = header.get(..size).unwrap_or_default().to_vec();
-    put(&mut header, at::CRC, &[0; 4]);
-    crc32fast::hash(&header)
-}
-
-fn is_sealed(header: &[u8]) -> bool {
-    u64::from(crc(header)) == number(header, at::CRC, 4)
-}
-
-fn seal(header: &mut [u8]) {
-    let crc = crc(header);
-    put(header, at::CRC, &crc.to_le_bytes());
 }
 
 /// UEFI 5.3.3, Table 5.6.

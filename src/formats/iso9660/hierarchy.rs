@@ -26,7 +26,7 @@ const PARENTS: usize = 0xFFFF;
 
 /// The identifiers of a directory's first two records, §7.8.2.
 pub(super) const SELF: &[u8] = &[0];
-const PARENT: &[u8] = &[1];
+pub(super) const PARENT: &[u8] = &[1];
 
 /// Where things are. The planner, which lays the volume out, knows it.
 pub trait Locate {

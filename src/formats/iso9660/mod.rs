@@ -13,11 +13,13 @@
 //! | `path_table` | §7.9, §10.4 | its path tables, written and read |
 //! | `descriptor` | §9 | the volume descriptors |
 //! | `walk` | | all of it back from bytes that may be hostile |
+//! | `edit` | §7.8, §7.9 | directories and path tables of a volume that exists, changed record by record |
 //!
 //! Addresses are byte offsets; the 32-bit logical block numbers of the standard appear only inside structures, made by a checked
 //! conversion ([`crate::ground::block`]).
 
 mod descriptor;
+pub mod edit;
 mod hierarchy;
 mod identifier;
 mod media_md5;
@@ -152,7 +154,7 @@ pub struct Posix {
     pub uid: u32,
     /// `st_gid`.
     pub gid: u32,
-    /// `st_ino`: names of one file share it.
+    /// `st_ino`: names of one file share it. 0 is not recorded.
     pub serial: u32,
     /// `st_mtime`.
     pub mtime: Timestamp,

@@ -148,7 +148,7 @@ fn pointer(place: &Place) -> Vec<u8> {
     entry(b"CE", &payload.concat())
 }
 
-/// PX (§4.1.1, with the serial number of 1.12) and TF (§4.1.6).
+/// PX (§4.1.1, with the serial number of 1.12 where there is one) and TF (§4.1.6).
 fn attributes(posix: &Posix) -> Vec<Vec<u8>> {
     let Posix {
         mode,
@@ -158,7 +158,10 @@ fn attributes(posix: &Posix) -> Vec<Vec<u8>> {
         serial,
         mtime,
     } = *posix;
-    let px = [mode, links, uid, gid, serial].map(both_u32).concat();
+    let mut px = [mode, links, uid, gid].map(both_u32).concat();
+    if serial > 0 {
+        px.extend(both_u32(serial));
+    }
     vec![entry(b"PX", &px), times(mtime)]
 }
 

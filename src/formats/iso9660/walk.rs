@@ -34,6 +34,8 @@ pub struct Walk {
     pub left_out: usize,
     /// Whose names the paths are made of.
     pub flavour: Flavour,
+    /// Bytes of each record's system use that belong to somebody else (SUSP 5.3).
+    pub skip: usize,
     /// Byte offset and length of the continuation pieces that records point at.
     pub continuations: Vec<(u64, u64)>,
     /// Directories that hold nothing but directories which belong elsewhere (`rr_moved`): they are in no path.
@@ -51,6 +53,7 @@ impl Walk {
             entries,
             left_out: 0,
             flavour,
+            skip: 0,
             continuations: Vec::new(),
             emptied: Vec::new(),
             notes: Vec::new(),
@@ -77,9 +80,10 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor) -> Result<Walk, Iso96
         VolumeKind::Primary if attributes.skip.is_some() => Flavour::RockRidge,
         VolumeKind::Primary => Flavour::Plain,
     };
+    let skip = attributes.skip.unwrap_or(0).into();
     let mut walker = Walker {
         image,
-        skip: attributes.skip.unwrap_or(0).into(),
+        skip,
         announced_at,
         seen: HashSet::new(),
         relocated: Relocated::default(),
@@ -119,6 +123,7 @@ pub fn walk(image: &dyn ReadAt, volume: &VolumeDescriptor) -> Result<Walk, Iso96
             walker.associated
         ));
     }
+    walker.walk.skip = skip;
     walker.walk.notes = walker.notes.finish();
     Ok(walker.walk)
 }

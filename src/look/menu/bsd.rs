@@ -2,6 +2,7 @@
 
 use crate::facts::cell::Firmware;
 
+use super::arguments::{Arguments, lines};
 use super::reading::Reading;
 use super::volumes::{File, joined};
 use super::{Entry, Loader};
@@ -50,4 +51,26 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
         missing,
     };
     reading.add(entry);
+}
+
+/// The lines, as arguments of the one entry: `name=value`, without the quotes.
+pub(super) fn arguments(text: &[u8]) -> Vec<Arguments> {
+    let is_line = |line: &[u8]| !line.trim_ascii().starts_with(b"#") && line.contains(&b'=');
+    let words = lines(text).filter(|(_, line)| is_line(line)).map(|(start, line)| {
+        let shown = String::from_utf8_lossy(line.trim_ascii()).replace('"', "");
+        (start..start + line.len(), Some(shown))
+    });
+    vec![Arguments {
+        titles: vec!["FreeBSD".into()],
+        kernel: "/boot/kernel/kernel".into(),
+        words: words.collect(),
+        free: 0..0,
+        lead: String::new(),
+    }]
+}
+
+/// A variable and its value, as a line has them.
+pub(super) fn line(argument: &str) -> String {
+    let (name, value) = argument.split_once('=').unwrap_or((argument, "YES"));
+    format!("{name}=\"{}\"", value.replace('"', ""))
 }

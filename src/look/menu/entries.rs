@@ -2,6 +2,7 @@
 
 use crate::facts::cell::Firmware;
 
+use super::arguments::{Arguments, lines, words};
 use super::reading::Reading;
 use super::volumes::{File, joined};
 use super::{Entry, Loader};
@@ -58,4 +59,38 @@ fn pair(line: &[u8]) -> Option<(String, String)> {
     let end = line.iter().position(u8::is_ascii_whitespace)?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes.trim_ascii()).into_owned();
     (!line.starts_with(b"#")).then(|| (text(&line[..end]), text(&line[end..])))
+}
+
+/// The arguments of the kernel in an entry: each line `options` has some.
+pub(super) fn arguments(text: &[u8]) -> Vec<Arguments> {
+    let mut found = Arguments {
+        titles: Vec::new(),
+        kernel: String::new(),
+        words: Vec::new(),
+        free: text.len()..text.len(),
+        lead: "\noptions ".into(),
+    };
+    for (start, line) in lines(text) {
+        let Some((key, value)) = pair(line) else {
+            continue;
+        };
+        match key.as_str() {
+            "title" => found.titles = vec![value],
+            "linux" => {
+                found.kernel = value;
+                // A line of its own, unless there is one.
+                if found.words.is_empty() {
+                    let end = start + line.len();
+                    found.free = end..end;
+                }
+            }
+            "options" => {
+                let at = line.iter().take_while(|byte| byte.is_ascii_whitespace()).count() + key.len();
+                found.words.extend(words(&line[at..], start + at));
+            }
+            _ => {}
+        }
+    }
+    let has_kernel = !found.kernel.is_empty();
+    has_kernel.then_some(found).into_iter().collect()
 }

@@ -3,6 +3,7 @@
 //! Each family of loaders has a file here that reads its language. What they share is in `reading.rs`: the volumes, the entries, and the
 //! limits on what a hostile image can ask for.
 
+pub mod arguments;
 mod bsd;
 mod entries;
 mod grub;
@@ -14,6 +15,9 @@ mod syslinux;
 mod tests;
 mod volumes;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::facts::cell::Firmware;
@@ -21,6 +25,7 @@ use crate::ground::read_at::ReadAt;
 use crate::look::contents::ContentsError;
 
 use reading::Reading;
+pub use volumes::{File, TREE};
 
 /// Every entry that the loaders of an image show.
 #[derive(Debug, Default, Serialize)]
@@ -40,6 +45,12 @@ pub struct Configuration {
     pub config: String,
     /// Who reads it.
     pub loader: Loader,
+    /// The same place as a file.
+    #[serde(skip)]
+    pub file: File,
+    /// Its bytes.
+    #[serde(skip)]
+    pub text: Arc<[u8]>,
 }
 
 /// A family of loaders, by the language of its configuration.
@@ -97,7 +108,16 @@ pub struct Entry {
 /// # Errors
 /// When the image cannot be read.
 pub fn read(image: &dyn ReadAt) -> Result<Menu, ContentsError> {
+    read_with(image, &HashMap::new())
+}
+
+/// The same as if some files had other texts.
+///
+/// # Errors
+/// When the image cannot be read.
+pub fn read_with(image: &dyn ReadAt, texts: &HashMap<File, Vec<u8>>) -> Result<Menu, ContentsError> {
     let mut reading = Reading::new(image)?;
+    reading.volumes.set_texts(texts);
     roots::read(&mut reading);
     Ok(reading.finish())
 }

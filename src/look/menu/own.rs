@@ -3,6 +3,7 @@
 use crate::facts::cell::Firmware;
 use crate::facts::menu_file;
 
+use super::arguments::{Arguments, lines, words};
 use super::reading::Reading;
 use super::volumes::{File, joined};
 use super::{Entry, Loader};
@@ -57,4 +58,38 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
         };
         reading.add(entry);
     }
+}
+
+/// The arguments of each entry's kernel.
+pub(super) fn arguments(text: &[u8]) -> Vec<Arguments> {
+    let mut found: Vec<Arguments> = Vec::new();
+    for (start, line) in lines(text) {
+        let Some((key, value)) = menu_file::pair(line) else {
+            continue;
+        };
+        let value = || String::from_utf8_lossy(value).into_owned();
+        match (key, found.last_mut()) {
+            (b"entry", _) => found.push(Arguments {
+                titles: vec![value()],
+                kernel: String::new(),
+                words: Vec::new(),
+                free: 0..0,
+                lead: "\ncmdline = ".into(),
+            }),
+            (b"kernel", Some(entry)) => {
+                entry.kernel = value();
+                let end = start + line.len();
+                entry.free = end..end;
+            }
+            (b"cmdline", Some(entry)) => {
+                let at = line.iter().position(|&byte| byte == b'=').map_or(0, |at| at + 1);
+                entry.words = words(&line[at..], start + at);
+                // An empty line of arguments is filled.
+                (entry.free, entry.lead) = (start + at..start + at, " ".into());
+            }
+            _ => {}
+        }
+    }
+    found.retain(|entry| !entry.kernel.is_empty());
+    found
 }

@@ -1,7 +1,7 @@
 //! What all readers of configurations share: where they read, what they found, and how much a hostile image may ask of them.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::facts::cell::Firmware;
 use crate::ground::limits::Notes;
@@ -95,7 +95,7 @@ impl<'i> Reading<'i> {
     }
 
     /// Begins to read a configuration. It is left with [`Self::close`]. None if it cannot be read, or leads to itself.
-    pub(super) fn open(&mut self, file: &File, loader: Loader, firmware: Firmware) -> Option<Rc<[u8]>> {
+    pub(super) fn open(&mut self, file: &File, loader: Loader, firmware: Firmware) -> Option<Arc<[u8]>> {
         if !self.step(file) {
             return None;
         }
@@ -117,15 +117,18 @@ impl<'i> Reading<'i> {
         // A file that is led to a thousand times is as much work as a thousand files.
         self.expand(text.len());
         self.reached.insert((firmware.name(), file.clone()));
-        let configuration = Configuration {
-            config: self.volumes.place(file),
-            loader,
-        };
-        if !self.configurations.contains(&configuration) {
-            self.configurations.push(configuration);
+        let text: Arc<[u8]> = text.into();
+        let is_known = |known: &Configuration| known.file == *file && known.loader == loader;
+        if !self.configurations.iter().any(is_known) {
+            self.configurations.push(Configuration {
+                config: self.volumes.place(file),
+                loader,
+                file: file.clone(),
+                text: Arc::clone(&text),
+            });
         }
         self.open.push(file.clone());
-        Some(text.into())
+        Some(text)
     }
 
     /// Leaves the configuration that was begun last.

@@ -1,11 +1,15 @@
 //! ISOLINUX's configuration (SYSLINUX Wiki, "Config" and "Menu"): a directive a line, its keyword in letters of any case.
 
+mod arguments;
+
 use crate::facts::cell::Firmware;
 use crate::ground::text;
 
 use super::reading::Reading;
 use super::volumes::{File, directory, joined};
 use super::{Entry, Loader};
+
+pub(super) use arguments::arguments;
 
 /// Ends of names by which `KERNEL` knows programs that are no Linux.
 const PROGRAMS: [&str; 7] = [".0", ".bin", ".bs", ".bss", ".com", ".cbt", ".c32"];

@@ -13,10 +13,12 @@ use crate::look::inspect;
 pub(super) const LARGEST: u64 = 1 << 20;
 
 /// A file by its volume and its path there.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct File {
-    pub(super) volume: usize,
-    pub(super) path: Vec<u8>,
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct File {
+    /// 0 is the tree, others are FAT volumes in the order of `esp:`, `esp2:` and so on.
+    pub volume: usize,
+    /// From the root of the volume.
+    pub path: Vec<u8>,
 }
 
 /// A volume as loaders know it.
@@ -36,6 +38,8 @@ pub(super) struct Volume {
 pub(super) struct Volumes<'i> {
     image: &'i dyn ReadAt,
     all: Vec<Volume>,
+    /// Texts that files have instead of their own.
+    texts: HashMap<File, Vec<u8>>,
 }
 
 /// A volume of files that are made up: name, label, and paths with their texts.
@@ -43,7 +47,7 @@ pub(super) struct Volumes<'i> {
 pub(super) type MadeUp<'m> = (&'m str, &'m str, &'m [(&'m str, &'m str)]);
 
 /// The tree's number.
-pub(super) const TREE: usize = 0;
+pub const TREE: usize = 0;
 
 impl<'i> Volumes<'i> {
     pub(super) fn new(image: &'i dyn ReadAt) -> Result<Self, ContentsError> {
@@ -71,7 +75,11 @@ impl<'i> Volumes<'i> {
                 lower: OnceCell::new(),
             });
         }
-        Ok(Self { image, all })
+        Ok(Self {
+            image,
+            all,
+            texts: HashMap::new(),
+        })
     }
 
     /// Volumes that are made up. The first is the tree.
@@ -103,7 +111,16 @@ impl<'i> Volumes<'i> {
                 lower: OnceCell::new(),
             });
         }
-        Self { image, all }
+        Self {
+            image,
+            all,
+            texts: HashMap::new(),
+        }
+    }
+
+    /// Gives files other texts.
+    pub(super) fn set_texts(&mut self, texts: &HashMap<File, Vec<u8>>) {
+        self.texts.clone_from(texts);
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (usize, &Volume)> {
@@ -170,6 +187,9 @@ impl<'i> Volumes<'i> {
 
     /// The bytes of a configuration.
     pub(super) fn text(&self, file: &File) -> Result<Vec<u8>, String> {
+        if let Some(text) = self.texts.get(file) {
+            return Ok(text.clone());
+        }
         let item = self.item(file).ok_or("is missing")?;
         if item.length > LARGEST {
             let size = text::size(item.length);

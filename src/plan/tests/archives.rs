@@ -43,7 +43,7 @@ fn host_with(entries: &[Packed]) -> Host {
 /// The image's own paths, with the type of each.
 fn tree(host: &Host, manifest: &str) -> Vec<String> {
     let resolved = host.resolve(manifest).unwrap_or_else(|error| panic!("{error}"));
-    let nodes = IsoTree::of(&resolved.contents).tree.nodes;
+    let nodes = IsoTree::of(&resolved.contents.tree).tree.nodes;
     let named = nodes.iter().filter(|node| !node.name.is_empty());
     let mut shown: Vec<String> = named
         .map(|node| {

@@ -44,7 +44,7 @@ fn patterns_without_a_match_are_told_and_the_output_is_no_input() {
     let inside = |output: &str| {
         let document = parse(&path, TREE).unwrap();
         let output = Some(host.at(output));
-        resolve(
+        contents(
             &document,
             &Environment {
                 source_date_epoch: None,
@@ -223,7 +223,7 @@ fn modes_and_owners_are_the_same_everywhere_or_kept() {
     fs::set_permissions(host.at("tree/a"), fs::Permissions::from_mode(0o4711)).unwrap();
     let posix = |keys: &str| {
         let resolved = host.resolve(&format!("{TREE}{keys}")).unwrap();
-        let iso = IsoTree::of(&resolved.contents);
+        let iso = IsoTree::of(&resolved.contents.tree);
         let node = iso.tree.nodes.iter().find(|node| *node.name == *b"a").unwrap();
         (node.posix.mode, node.posix.uid, node.posix.gid)
     };

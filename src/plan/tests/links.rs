@@ -52,7 +52,7 @@ fn links_share_an_extent_and_special_files_are_told_and_not_opened() {
     let kept = &format!("{TREE}preserve = [\"hardlinks\"]\n");
     let resolved = host.resolve(kept).unwrap();
     let posix = |name: &[u8]| {
-        let iso = IsoTree::of(&resolved.contents);
+        let iso = IsoTree::of(&resolved.contents.tree);
         let node = iso.tree.nodes.iter().find(|node| *node.name == *name).unwrap();
         (node.posix.serial, node.posix.links)
     };

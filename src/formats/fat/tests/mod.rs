@@ -1,6 +1,7 @@
 //! What is planned reads back, in all kinds and sizes.
 
 mod boundaries;
+mod edit;
 mod fatfs;
 mod hostile;
 mod naming;

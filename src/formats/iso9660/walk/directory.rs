@@ -91,7 +91,7 @@ impl Walker<'_> {
                 }
                 continue;
             }
-            self.record(&record, reading);
+            self.record(&record, place, reading);
         }
         if rest.first().is_some_and(|&length| length != 0) {
             let place = offset + (bytes.len() - rest.len()) as u64;
@@ -100,7 +100,8 @@ impl Walker<'_> {
         }
     }
 
-    fn record(&mut self, record: &Raw<'_>, reading: &mut Reading<'_>) {
+    /// One record, which begins at the byte `at`.
+    fn record(&mut self, record: &Raw<'_>, at: u64, reading: &mut Reading<'_>) {
         let parent = &reading.directory.path;
         if record.flags & ASSOCIATED != 0 && record.flags & DIRECTORY == 0 {
             // Each of its sections has a record; the last one is counted.
@@ -147,13 +148,17 @@ impl Walker<'_> {
             (false, None, 0 | 0o100_000 | 0o120_000) => EntryKind::File,
             _ => EntryKind::Other(read.device),
         };
+        let new = |path| IsoEntry {
+            record: at,
+            ..IsoEntry::new(path, kind)
+        };
         let mut entry = match reading.sections.take() {
             Some(entry) if entry.path == path => entry,
             Some(other) => {
                 self.unfinished(other);
-                IsoEntry::new(path, kind)
+                new(path)
             }
-            None => IsoEntry::new(path, kind),
+            None => new(path),
         };
         entry.zisofs = read.zisofs;
         entry.describe(read.posix, read.modified.unwrap_or(record.recorded));

@@ -22,6 +22,8 @@ pub struct IsoEntry {
     pub posix: Option<Posix>,
     /// Of the last change: Rock Ridge's, else that of the record.
     pub modified: Timestamp,
+    /// The byte at which the record that names it begins: the first, if there are several. The root has none.
+    pub record: u64,
 }
 
 impl IsoEntry {
@@ -36,6 +38,7 @@ impl IsoEntry {
             zisofs: None,
             posix: None,
             modified: Timestamp::default(),
+            record: 0,
         }
     }
 

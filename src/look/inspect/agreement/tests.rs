@@ -14,6 +14,7 @@ fn entry(path: &str, kind: EntryKind, extents: &[(u64, u64)]) -> IsoEntry {
         zisofs: None,
         posix: None,
         modified: Timestamp::default(),
+        record: 0,
     }
 }
 

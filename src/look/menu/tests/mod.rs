@@ -1,5 +1,7 @@
 //! What loaders would show, by configurations in the forms that distributions write.
 
+mod arguments;
+
 use super::{Entry, Loader, Menu, of_texts};
 
 /// The files of a volume with their texts.

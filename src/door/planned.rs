@@ -1,0 +1,169 @@
+//! What is planned: an image that is made, or one that is changed.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use super::Error;
+use crate::facts::Description;
+use crate::ground::input_error::InputError;
+use crate::ground::range::Range;
+use crate::ground::read_at::{FileAt, ReadAt, Shared};
+use crate::look::inspect;
+use crate::manifest::Document;
+use crate::output::{BoxedError, Piece};
+use crate::plan::grow::Grown;
+use crate::plan::sums::Digests;
+use crate::plan::{Late, Plan};
+use crate::tree::source::Source;
+
+/// See the file.
+pub(super) enum Planned {
+    /// A new image.
+    New(Box<Plan>),
+    /// An existing one with changes.
+    Grown(Box<Grown>),
+}
+
+impl Planned {
+    /// Of the image, in bytes.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::New(plan) => plan.size(),
+            Self::Grown(grown) => grown.size(),
+        }
+    }
+
+    /// The bytes of the volume that a sum of its own bytes covers.
+    pub(super) fn volume_size(&self) -> u64 {
+        match self {
+            Self::New(plan) => plan.size(),
+            Self::Grown(grown) => grown.volume_size(),
+        }
+    }
+
+    pub(super) fn warnings(&self) -> Vec<String> {
+        match self {
+            Self::New(plan) => plan.warnings(),
+            Self::Grown(grown) => grown.warnings(),
+        }
+    }
+
+    pub(super) fn sources(&self) -> Box<dyn Iterator<Item = &Source> + '_> {
+        match self {
+            Self::New(plan) => Box::new(plan.sources()),
+            Self::Grown(grown) => Box::new(grown.sources()),
+        }
+    }
+
+    pub(super) fn digests(&self) -> Option<Digests> {
+        match self {
+            Self::New(plan) => plan.digests(),
+            Self::Grown(_) => None,
+        }
+    }
+
+    pub(super) fn wants_media_md5(&self) -> bool {
+        match self {
+            Self::New(plan) => plan.wants_media_md5(),
+            Self::Grown(grown) => grown.wants_media_md5(),
+        }
+    }
+
+    /// The pieces of the image by offset.
+    pub(super) fn pieces<'p>(
+        &'p self,
+        late: &'p Late,
+    ) -> Box<dyn Iterator<Item = Result<Piece<'p>, BoxedError>> + Send + 'p> {
+        match self {
+            Self::New(plan) => Box::new(plan.pieces(late).map(|piece| piece.map_err(Into::into))),
+            Self::Grown(grown) => Box::new(grown.pieces(late).map(|piece| piece.map_err(Into::into))),
+        }
+    }
+
+    /// All but what grows with the tree.
+    pub(super) fn brief(&self, late: &Late, document: &Document) -> Result<Description, Error> {
+        match self {
+            Self::New(plan) => plan.brief(late).map_err(|error| Error::planned(error, document)),
+            Self::Grown(grown) => described(grown),
+        }
+    }
+
+    /// Everything.
+    pub(super) fn describe(&self, late: &Late, document: &Document) -> Result<Description, Error> {
+        match self {
+            Self::New(plan) => plan.describe(late).map_err(|error| Error::planned(error, document)),
+            Self::Grown(grown) => described(grown),
+        }
+    }
+}
+
+/// The image is looked at as if it were written.
+fn described(grown: &Grown) -> Result<Description, Error> {
+    let bytes = Bytes::of(grown)?;
+    let path = Path::new("the image that is planned");
+    let mut described = inspect::inspect(&bytes).map_err(|error| Error::inspected(path, error))?;
+    // What is odd about the base is said by `inspect` and `check`.
+    described.found.remarks.clear();
+    described.planned.warnings = grown.warnings();
+    described.planned.changed = Some(grown.changed());
+    Ok(described)
+}
+
+/// The bytes of an image that is changed, those of new files from where they are.
+struct Bytes<'g> {
+    grown: &'g Grown,
+    contents: Vec<(Range, Content<'g>)>,
+}
+
+enum Content<'g> {
+    Bytes(&'g [u8]),
+    Given(&'g Shared),
+    File(FileAt, u64),
+}
+
+impl<'g> Bytes<'g> {
+    fn of(grown: &'g Grown) -> Result<Self, Error> {
+        let mut contents = Vec::new();
+        for (range, source) in grown.contents() {
+            let content = match source {
+                Source::Bytes(bytes, _) => Content::Bytes(bytes),
+                Source::Given(bytes) => Content::Given(bytes),
+                Source::File { path, offset, .. } => {
+                    let file = File::open(path).and_then(FileAt::new);
+                    let file = file.map_err(|error| InputError::io(&**path, "opening", error))?;
+                    Content::File(file, *offset)
+                }
+            };
+            contents.push((range, content));
+        }
+        Ok(Self { grown, contents })
+    }
+}
+
+impl ReadAt for Bytes<'_> {
+    fn size(&self) -> u64 {
+        self.grown.size()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.grown.read_exact_at(buffer, offset)?;
+        let end = offset + buffer.len() as u64;
+        let first = self.contents.partition_point(|(range, _)| range.end() <= offset);
+        for (range, content) in self
+            .contents
+            .iter()
+            .skip(first)
+            .take_while(|(range, _)| range.offset < end)
+        {
+            let (start, stop) = (range.offset.max(offset), range.end().min(end));
+            let part = &mut buffer[(start - offset) as usize..(stop - offset) as usize];
+            match content {
+                Content::Bytes(bytes) => bytes.read_exact_at(part, start - range.offset)?,
+                Content::Given(bytes) => bytes.read_exact_at(part, start - range.offset)?,
+                Content::File(file, from) => file.read_exact_at(part, from + start - range.offset)?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! Somebody else's table, after bytes have been put into the image: each entry at its new place, both headers right, and every other byte
+//! as it was.
+
+use super::SIGNATURE;
+use super::fields::{at, is_sealed, number, put, seal};
+use crate::ground::range::Range;
+use crate::ground::read_at::ReadAt;
+use crate::ground::shift::Shift;
+
+/// The longest array that is read.
+const LONGEST: u64 = 1 << 20;
+
+/// What has to be written: byte offset and bytes of headers and arrays, the primary's first. Empty where firmware finds no table. The bytes
+/// of the `disk` are at their new places, and still say where they were; `size` is what the disk had.
+pub fn shift(disk: &dyn ReadAt, sector_size: u64, size: u64, shift: &Shift) -> Vec<(u64, Vec<u8>)> {
+    let Some((header, entries)) = half(disk, sector_size, sector_size, &|offset| shift.start(offset)) else {
+        return Vec::new();
+    };
+    let alternate = number(&header, at::ALTERNATE, 8);
+    let mut written = Vec::new();
+    let mut halves = vec![(sector_size, header, entries)];
+    let backup = alternate.saturating_mul(sector_size);
+    if backup < size && backup > sector_size {
+        let place = shift.start(backup);
+        if let Some((header, entries)) = half(disk, sector_size, place, &|offset| shift.start(offset)) {
+            halves.push((place, header, entries));
+        }
+    }
+    for (place, mut header, mut entries) in halves {
+        let entry = number(&header, at::SIZE, 4).max(1) as usize;
+        for entry in entries.chunks_exact_mut(entry) {
+            remap(entry, sector_size, shift);
+        }
+        let here = place / sector_size;
+        let array = shift.start(number(&header, at::ENTRIES, 8).saturating_mul(sector_size)) / sector_size;
+        // These two speak of the end of the disk, whatever stands there.
+        let moved = shift.by / sector_size;
+        let other = match here {
+            1 => number(&header, at::ALTERNATE, 8).saturating_add(moved),
+            _ => 1,
+        };
+        let last = number(&header, at::LAST_USABLE, 8).saturating_add(moved);
+        for (field, value) in [
+            (at::MY_LBA, here),
+            (at::ALTERNATE, other),
+            (at::ENTRIES, array),
+            (at::LAST_USABLE, last),
+        ] {
+            put(&mut header, field, &value.to_le_bytes());
+        }
+        put(&mut header, at::ENTRIES_CRC, &crc32fast::hash(&entries).to_le_bytes());
+        seal(&mut header);
+        written.push((array * sector_size, entries));
+        written.push((place, header));
+    }
+    written
+}
+
+/// A header and its array, if both are right. `moved` says where the array is.
+fn half(disk: &dyn ReadAt, sector_size: u64, place: u64, moved: &dyn Fn(u64) -> u64) -> Option<(Vec<u8>, Vec<u8>)> {
+    let header = disk.read_vec_at(place, sector_size).ok()?;
+    if !header.starts_with(SIGNATURE) || !is_sealed(&header) {
+        return None;
+    }
+    let length = number(&header, at::COUNT, 4).saturating_mul(number(&header, at::SIZE, 4));
+    let array = moved(number(&header, at::ENTRIES, 8).saturating_mul(sector_size));
+    if length > LONGEST || number(&header, at::SIZE, 4) < 128 {
+        return None;
+    }
+    let entries = disk.read_vec_at(array, length).ok()?;
+    let is_right = u64::from(crc32fast::hash(&entries)) == number(&header, at::ENTRIES_CRC, 4);
+    is_right.then_some((header, entries))
+}
+
+/// UEFI 5.3.3, Table 5.6: StartingLBA and EndingLBA, which is the last.
+fn remap(entry: &mut [u8], sector_size: u64, shift: &Shift) {
+    if entry.iter().take(16).all(|&byte| byte == 0) {
+        return;
+    }
+    let (first, last) = (number(entry, 32, 8), number(entry, 40, 8));
+    let (Some(offset), Some(end)) = (
+        first.checked_mul(sector_size),
+        last.checked_add(1).and_then(|end| end.checked_mul(sector_size)),
+    ) else {
+        return;
+    };
+    if end <= offset {
+        return;
+    }
+    let new = shift.range(Range {
+        offset,
+        length: end - offset,
+    });
+    put(entry, 32, &(new.offset / sector_size).to_le_bytes());
+    put(entry, 40, &(new.end() / sector_size - 1).to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ESP, Guid, Partition, Table, decode, encode};
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// A disk of 8 MiB with the partition of a volume from 1 to 5 MiB, and an ESP behind it to 7 MiB.
+    fn disk(sector_size: u64, has_backup: bool) -> Vec<u8> {
+        let partition = |start: u64, end: u64| Partition {
+            kind: ESP,
+            guid: Guid::from_bytes_le([start as u8; 16]),
+            name: format!("from {start}"),
+            start: start * MIB,
+            length: (end - start) * MIB,
+            attributes: 1,
+        };
+        let encoded = encode(&Table {
+            disk_guid: Guid::from_bytes_le([9; 16]),
+            partitions: vec![partition(1, 5), partition(5, 7)],
+            sector_size,
+            disk_size: 8 * MIB,
+            entries_offset: 2 * sector_size,
+            backup_entries_offset: None,
+            first_usable: 0,
+            usable_end: u64::MAX,
+        });
+        let encoded = encoded.unwrap();
+        let places = encoded.placement;
+        let mut disk = vec![0; 8 << 20];
+        let mut put = |(at, _): (u64, u64), bytes: &[u8]| disk[at as usize..][..bytes.len()].copy_from_slice(bytes);
+        put(places.header, &encoded.header);
+        put(places.entries, &encoded.entries);
+        if has_backup {
+            put(places.backup_entries, &encoded.backup_entries);
+            put(places.backup_header, &encoded.backup_header);
+        }
+        disk
+    }
+
+    #[test]
+    fn both_tables_follow_their_partitions() {
+        for (sector_size, has_backup) in [(512, true), (4096, true), (512, false)] {
+            let old = disk(sector_size, has_backup);
+            let (head, tail) = old.split_at(5 << 20);
+            let mut new = [head, &[0xAB; 2 << 20], tail].concat();
+            let put = Shift {
+                cut: 5 * MIB,
+                by: 2 * MIB,
+                filled: 7 * MIB,
+                volumes: vec![(MIB, 4 * MIB)],
+            };
+            let written = shift(&new, sector_size, 8 * MIB, &put);
+            assert_eq!(written.len(), if has_backup { 4 } else { 2 });
+            for (at, bytes) in written {
+                new[at as usize..][..bytes.len()].copy_from_slice(&bytes);
+            }
+            let (before, after) = (decode(&old, sector_size).unwrap(), decode(&new, sector_size).unwrap());
+            assert_eq!(after.faults.len(), before.faults.len(), "{:?}", after.faults);
+            assert_eq!(after.faults.is_empty(), has_backup);
+            let places: Vec<(u64, u64)> = after
+                .table
+                .partitions
+                .iter()
+                .map(|one| (one.start, one.length))
+                .collect();
+            assert_eq!(places, [(MIB, 6 * MIB), (7 * MIB, 2 * MIB)]);
+            for (before, after) in before.table.partitions.iter().zip(&after.table.partitions) {
+                let same = (&after.guid, &after.name, after.attributes);
+                assert_eq!(same, (&before.guid, &before.name, before.attributes));
+            }
+            assert_eq!(after.table.usable_end, before.table.usable_end + 2 * MIB);
+        }
+        assert_eq!(
+            shift(
+                &vec![0; 8192],
+                512,
+                8192,
+                &Shift {
+                    cut: 0,
+                    by: 1,
+                    filled: 0,
+                    volumes: Vec::new()
+                }
+            ),
+            []
+        );
+    }
+}

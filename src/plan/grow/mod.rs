@@ -1,0 +1,253 @@
+//! An existing image, changed where it is: what it has keeps its place, and what is new stands behind its data.
+//!
+//! Where an appended partition or a backup table stands there, it moves behind the new bytes as one piece ([`Shift`]). So four kinds of
+//! bytes are written: records of directories in every hierarchy of every volume, directories and path tables that grow, sizes, and the
+//! places of what has moved.
+//!
+//! [`Shift`]: crate::ground::shift::Shift
+
+mod draft;
+mod hierarchy;
+mod names;
+mod pairs;
+mod tables;
+mod volumes;
+
+use std::borrow::Cow;
+use std::io;
+
+use crate::facts::fat::fat_what;
+use crate::facts::{self, Changed, What};
+use crate::formats::fat;
+use crate::formats::iso9660::{self, Iso9660Error, MediaMd5, SECTOR, VolumeKind};
+use crate::formats::udf;
+use crate::ground::block::NotABlock;
+use crate::ground::range::Range;
+use crate::ground::read_at::{ReadAt, Window};
+use crate::ground::text;
+use crate::output::{Piece, PieceSource};
+use crate::plan::Late;
+use crate::tree::PayloadId;
+use crate::tree::base::{FatEdit, Growth};
+use crate::tree::source::Source;
+
+use draft::{Draft, Stretch};
+use volumes::Volumes;
+
+/// Why an image cannot be changed in place.
+#[derive(Debug, thiserror::Error)]
+pub enum GrowError {
+    /// The base cannot be read.
+    #[error("reading the base: {0}")]
+    Read(io::Error),
+    /// Its ISO 9660 volume cannot be followed, or does not hold what is new.
+    #[error(transparent)]
+    Iso9660(#[from] Iso9660Error),
+    /// Its UDF volume cannot be followed.
+    #[error(transparent)]
+    Udf(#[from] udf::UdfError),
+    /// What is asked for does not go together with what is there.
+    #[error("{}", .0)]
+    Conflict(String),
+    /// What this program does not do.
+    #[error("{}", .0)]
+    Unsupported(String),
+    /// A fault of the planner's.
+    #[error("isobuild contradicts itself, which is a bug of it: {0}")]
+    Bug(String),
+}
+
+/// Every new place is a multiple of a block, below the end that ISO 9660 can number.
+impl From<NotABlock> for GrowError {
+    fn from(error: NotABlock) -> Self {
+        Self::Unsupported(error.to_string())
+    }
+}
+
+/// A base with its changes, every byte decided.
+#[derive(Debug)]
+pub struct Grown {
+    growth: Growth,
+    draft: Draft,
+    warnings: Vec<String>,
+    volume_size: u64,
+    has_media_md5: bool,
+}
+
+/// ECMA-119 §9.4.33: the first byte of the application use field.
+const APPLICATION_USE: usize = 883;
+
+/// Decides where everything goes.
+///
+/// # Errors
+/// What the base cannot hold, or cannot be changed in.
+pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
+    let mut volumes = Volumes::read(&growth.base.image)?;
+    if volumes
+        .hierarchies
+        .first()
+        .is_none_or(|first| first.volume.kind != VolumeKind::Primary)
+    {
+        return Err(GrowError::Unsupported("the image has no ISO 9660 volume".into()));
+    }
+    let mut draft = Draft::new(growth.base.image.clone(), volumes.cut);
+    let mut warnings = names::change(&growth, &mut volumes.hierarchies, &mut draft)?;
+    if draft.end() > volumes.cut.next_multiple_of(SECTOR) || !growth.remove.is_empty() {
+        let kept = volumes.hfs.iter().map(|start| {
+            format!("the HFS+ volume at byte {start} stays as it is: a system that reads it sees the files of the base")
+        });
+        warnings.extend(kept);
+    }
+    for hierarchy in &mut volumes.hierarchies {
+        hierarchy.finish(&mut draft)?;
+    }
+    let shift = volumes.shift(draft.end());
+    let size = growth.base.image.size();
+    draft.close(shift.by);
+    for hierarchy in &volumes.hierarchies {
+        hierarchy.set_end(&mut draft, &shift)?;
+    }
+    tables::shift(&mut draft, size, &shift, &volumes.hierarchies)?;
+    for edit in &growth.fat_edits {
+        edit_fat(&mut draft, edit, shift.start(edit.volume))?;
+    }
+    let (volume, end) = match volumes.hierarchies.first() {
+        Some(first) => (&first.volume, first.new_end(&shift)),
+        None => return Err(GrowError::Bug("a volume that was there is gone".into())),
+    };
+    let has_media_md5 = MediaMd5::decode(&volume.application_use).is_some();
+    if has_media_md5 {
+        // The sum is made over spaces, and written when all bytes are known.
+        let field = iso9660::SYSTEM_AREA + APPLICATION_USE as u64;
+        draft.write(field, &MediaMd5::absent(), What::PrimaryDescriptor, &[])?;
+    }
+    Ok(Grown {
+        growth,
+        draft,
+        warnings,
+        volume_size: end,
+        has_media_md5,
+    })
+}
+
+/// A file of the FAT volume that begins here.
+fn edit_fat(draft: &mut Draft, edit: &FatEdit, start: u64) -> Result<(), GrowError> {
+    let window = Window::new(&*draft, start, draft.size().saturating_sub(start));
+    let written = fat::set_content(&window, &edit.path, &edit.content);
+    let name = facts::esp_name(edit.number);
+    let path = format!("{name}{}", text::lossless(edit.path.as_bytes()));
+    let written = written.map_err(|error| GrowError::Unsupported(format!("{path}: {error}")))?;
+    for piece in written {
+        let (what, paths) = match &piece.what {
+            Some(what) => fat_what(what, edit.number),
+            None => (What::File, vec![path.clone()]),
+        };
+        draft.write(start + piece.offset, &piece.bytes, what, &paths)?;
+    }
+    Ok(())
+}
+
+impl Grown {
+    /// Of the image, in bytes.
+    pub fn size(&self) -> u64 {
+        self.draft.size()
+    }
+
+    /// Every byte that is not the base's at its place.
+    pub fn changed(&self) -> Changed {
+        Changed {
+            extents: self.draft.changes(),
+            grows: self.size() - self.growth.base.image.size(),
+            moved_from: self.draft.cut(),
+        }
+    }
+
+    /// The bytes of the volume, as its descriptor says.
+    pub fn volume_size(&self) -> u64 {
+        self.volume_size
+    }
+
+    /// Whether the image carries the sum of its own bytes.
+    pub fn wants_media_md5(&self) -> bool {
+        self.has_media_md5
+    }
+
+    /// What a person should know.
+    pub fn warnings(&self) -> Vec<String> {
+        self.growth.warnings.iter().chain(&self.warnings).cloned().collect()
+    }
+
+    /// New contents: where they stand in the image, and where they come from.
+    pub fn contents(&self) -> impl Iterator<Item = (Range, &Source)> {
+        let payloads = self.draft.payloads().iter();
+        payloads.map(|&(range, id)| (range, &self.growth.tree.payload(id).source))
+    }
+
+    /// Where the bytes come from.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        let payloads = self.growth.tree.payloads().iter().map(|payload| &payload.source);
+        payloads.chain([&self.growth.base.source])
+    }
+
+    /// The pieces of the image by offset; between them are zeros.
+    pub fn pieces<'g>(&'g self, late: &'g Late) -> impl Iterator<Item = Result<Piece<'g>, GrowError>> {
+        self.draft.stretches().into_iter().map(|(range, stretch)| {
+            let source = match stretch {
+                Stretch::Own(number) => PieceSource::Bytes(self.own(number, range.length as usize, late)),
+                Stretch::Base(offset) => part(&self.growth.base.source, offset)?,
+                Stretch::Payload(id) => self.payload(id)?,
+            };
+            Ok(Piece {
+                offset: range.offset,
+                length: range.length,
+                source,
+            })
+        })
+    }
+
+    /// A sector of the draft's own. The primary descriptor's has the sum of the image, once that is known.
+    fn own<'g>(&'g self, number: u64, length: usize, late: &Late) -> Cow<'g, [u8]> {
+        let bytes = self.draft.own(number);
+        let bytes = &bytes[..length.min(bytes.len())];
+        match &late.media_md5 {
+            Some(sum) if number * SECTOR == iso9660::SYSTEM_AREA => {
+                let mut bytes = bytes.to_vec();
+                if let Some(place) = bytes.get_mut(APPLICATION_USE..APPLICATION_USE + iso9660::FIELD_LENGTH) {
+                    place.copy_from_slice(&sum.encode());
+                }
+                Cow::Owned(bytes)
+            }
+            _ => Cow::Borrowed(bytes),
+        }
+    }
+
+    fn payload(&self, id: PayloadId) -> Result<PieceSource<'_>, GrowError> {
+        part(&self.growth.tree.payload(id).source, 0)
+    }
+}
+
+/// A source from a byte of it on. What is in memory or given by code is whole.
+fn part(source: &Source, from: u64) -> Result<PieceSource<'_>, GrowError> {
+    match source {
+        Source::Bytes(bytes, _) => Ok(PieceSource::Bytes(Cow::Borrowed(bytes))),
+        Source::Given(bytes) => Ok(PieceSource::Given(bytes)),
+        Source::File {
+            path, stamp, offset, ..
+        } => Ok(PieceSource::File {
+            path,
+            stamp,
+            offset: offset + from,
+        }),
+    }
+}
+
+/// The bytes of the image. New contents read as zeros: [`Grown::contents`] says where they are.
+impl ReadAt for Grown {
+    fn size(&self) -> u64 {
+        self.draft.size()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.draft.read_exact_at(buffer, offset)
+    }
+}

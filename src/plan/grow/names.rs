@@ -1,0 +1,307 @@
+//! The names that are asked for, in every hierarchy of the base.
+
+use std::collections::HashMap;
+
+use super::GrowError;
+use super::draft::Draft;
+use super::hierarchy::Hierarchy;
+use super::pairs::partner;
+use crate::formats::iso9660::edit::NewName;
+use crate::formats::iso9660::{self, EntryKind, Flavour, IsoNode};
+use crate::ground::range::Range;
+use crate::ground::text;
+use crate::plan::iso_tree::IsoTree;
+use crate::tree::base::Growth;
+use crate::tree::{Kind, NodeId, PayloadId, ROOT};
+
+/// Takes away, changes and adds. The result is what a person should know.
+pub(super) fn change(
+    growth: &Growth,
+    hierarchies: &mut [Hierarchy],
+    draft: &mut Draft,
+) -> Result<Vec<String>, GrowError> {
+    let best = best(hierarchies);
+    let mut names = Names {
+        growth,
+        best,
+        last_serial: last_serial(hierarchies),
+        hierarchies,
+        draft,
+        places: HashMap::new(),
+        left_out: Vec::new(),
+        warnings: Vec::new(),
+    };
+    names.remove()?;
+    for (path, payload) in &growth.edits {
+        names.edit(path, *payload)?;
+    }
+    names.add()?;
+    names.say_what_is_left_out();
+    Ok(names.warnings)
+}
+
+/// The hierarchy whose names the user sees: Rock Ridge, else Joliet, else what there is, of the medium's own volume.
+fn best(hierarchies: &[Hierarchy]) -> usize {
+    let rank = |hierarchy: &Hierarchy| match hierarchy.flavour {
+        Flavour::RockRidge => 3,
+        Flavour::Joliet => 2,
+        Flavour::Enhanced => 1,
+        Flavour::Plain => 0,
+    };
+    let own = hierarchies
+        .iter()
+        .enumerate()
+        .filter(|(_, hierarchy)| hierarchy.origin == 0);
+    own.max_by_key(|(_, hierarchy)| rank(hierarchy))
+        .map_or(0, |(number, _)| number)
+}
+
+fn last_serial(hierarchies: &[Hierarchy]) -> Option<u32> {
+    let entries = hierarchies.iter().flat_map(|hierarchy| &hierarchy.entries);
+    let serials = entries.filter_map(|entry| entry.posix.map(|posix| posix.serial));
+    serials.max().filter(|&last| last > 0)
+}
+
+struct Names<'n> {
+    growth: &'n Growth,
+    /// The number of the hierarchy whose paths are meant.
+    best: usize,
+    hierarchies: &'n mut [Hierarchy],
+    draft: &'n mut Draft,
+    /// The greatest serial number of a file in the base (RRIP 4.1.1), if files have one there. Readers take names with one number for
+    /// names of one file.
+    last_serial: Option<u32>,
+    /// Where payloads stand.
+    places: HashMap<PayloadId, u64>,
+    /// Names that a hierarchy does not hold, and its name.
+    left_out: Vec<(String, String)>,
+    warnings: Vec<String>,
+}
+
+impl Names<'_> {
+    fn of_best(&self) -> &Hierarchy {
+        &self.hierarchies[self.best]
+    }
+
+    /// The entry in each hierarchy, of one in the best.
+    fn partners(&mut self, entry: usize, path: &[u8]) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        for number in 0..self.hierarchies.len() {
+            let best = self.of_best();
+            let partner = match number == self.best {
+                true => Some(entry),
+                false => partner(best, entry, &self.hierarchies[number]),
+            };
+            let holds = matches!(best.entries[entry].kind, EntryKind::File | EntryKind::Directory);
+            match partner {
+                Some(partner) => found.push((number, partner)),
+                None if !holds => {}
+                None => {
+                    let name = self.hierarchies[number].name();
+                    self.left_out.push((text::visible(path), name));
+                }
+            }
+        }
+        found
+    }
+
+    fn remove(&mut self) -> Result<(), GrowError> {
+        let mut gone: Vec<Vec<(u64, u64)>> = vec![Vec::new(); self.hierarchies.len()];
+        let mut paths = Vec::new();
+        for path in &self.growth.remove {
+            let Some(entry) = self.of_best().find(path) else {
+                continue;
+            };
+            paths.push(path.clone());
+            for (number, partner) in self.partners(entry, path) {
+                let removed = self.hierarchies[number].remove(self.draft, partner)?;
+                gone[number].extend(removed);
+            }
+        }
+        let shown: Vec<String> = paths
+            .iter()
+            .map(|path| format!("iso:{}", text::lossless(path)))
+            .collect();
+        let gone: Vec<(u64, u64)> = gone.into_iter().flatten().collect();
+        for range in self.unused(gone) {
+            self.draft.erase(range, shown.clone());
+        }
+        Ok(())
+    }
+
+    /// What of the places of removed names nobody else uses.
+    fn unused(&self, gone: Vec<(u64, u64)>) -> Vec<Range> {
+        let mut used: Vec<(u64, u64)> = self.hierarchies.iter().flat_map(Hierarchy::used).collect();
+        used.extend(self.growth.in_use.iter().map(|range| (range.offset, range.length)));
+        used.sort_unstable();
+        let mut gone = gone;
+        gone.sort_unstable();
+        gone.dedup();
+        let is_used = |&(offset, length): &(u64, u64)| {
+            used.iter()
+                .any(|&(start, other)| start < offset + length && offset < start + other)
+        };
+        let cut = self.draft.cut();
+        let unused = gone
+            .into_iter()
+            .filter(|range| range.1 > 0 && range.0 + range.1 <= cut && !is_used(range));
+        unused.map(|(offset, length)| Range { offset, length }).collect()
+    }
+
+    /// Where the payload stands; it is put there if it stands nowhere yet.
+    fn place(&mut self, payload: PayloadId, path: &[u8]) -> (u64, u64) {
+        let length = self.growth.tree.payload(payload).length;
+        if let Some(&offset) = self.places.get(&payload) {
+            return (offset, length);
+        }
+        let offset = self
+            .draft
+            .place(payload, length, vec![format!("iso:{}", text::lossless(path))]);
+        self.places.insert(payload, offset);
+        (offset, length)
+    }
+
+    /// Another content for a file of the base.
+    fn edit(&mut self, path: &[u8], payload: PayloadId) -> Result<(), GrowError> {
+        let entry = self.of_best().find(path);
+        let entry = entry.ok_or_else(|| GrowError::Bug(format!("{} is not in the base", text::visible(path))))?;
+        let place = self.place(payload, path);
+        for (number, partner) in self.partners(entry, path) {
+            self.hierarchies[number].set_content(self.draft, partner, place)?;
+        }
+        Ok(())
+    }
+
+    /// The nodes of the tree that the base does not have, and those that take the place of a name that it has.
+    fn add(&mut self) -> Result<(), GrowError> {
+        let tree = &self.growth.tree;
+        let iso = IsoTree::of(tree);
+        // Places of directories by node, in each hierarchy.
+        let mut directories: HashMap<NodeId, Vec<Option<u64>>> = HashMap::new();
+        for (number, id) in (0..).zip(tree.in_order()) {
+            let path = tree.path(id);
+            let known = self.of_best().find(&path);
+            let is_directory = matches!(tree.node(id).kind, Kind::Directory(_));
+            let kind = known.map(|entry| self.of_best().entries[entry].kind.clone());
+            match (is_directory, kind) {
+                (true, Some(EntryKind::Directory)) => {
+                    let mut places = vec![None; self.hierarchies.len()];
+                    let partners = known.map(|known| self.partners(known, &path)).unwrap_or_default();
+                    for (number, partner) in partners {
+                        places[number] = self.hierarchies[number].place_of(partner);
+                    }
+                    directories.insert(id, places);
+                    continue;
+                }
+                (true, Some(_)) => {
+                    return Err(GrowError::Conflict(format!(
+                        "{} is no directory in the base, and has to be one",
+                        text::visible(&path)
+                    )));
+                }
+                // A link of the base's that a path leads through.
+                (false, Some(_)) if tree.node(id).origin.is_none() => continue,
+                (false, Some(EntryKind::Directory)) => {
+                    return Err(GrowError::Conflict(format!(
+                        "{} is a directory in the base",
+                        text::visible(&path)
+                    )));
+                }
+                _ => {}
+            }
+            if id == ROOT {
+                continue;
+            }
+            let node = iso.tree.node(IsoNode::new(number));
+            let parents = directories.get(&tree.node(id).parent).cloned().unwrap_or_default();
+            let own = self.add_node(id, node, &path, known, &parents)?;
+            if is_directory {
+                directories.insert(id, own);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_node(
+        &mut self,
+        id: NodeId,
+        node: &iso9660::Node,
+        path: &[u8],
+        known: Option<usize>,
+        parents: &[Option<u64>],
+    ) -> Result<Vec<Option<u64>>, GrowError> {
+        let payload = match self.growth.tree.node(id).kind {
+            Kind::File(payload) => Some(payload),
+            _ => None,
+        };
+        let place = payload.map_or((0, 0), |payload| self.place(payload, path));
+        let posix = iso9660::Posix {
+            serial: self
+                .last_serial
+                .map_or(0, |last| last.saturating_add(node.posix.serial)),
+            ..node.posix
+        };
+        let mut own = vec![None; self.hierarchies.len()];
+        let partners: HashMap<usize, usize> = match known {
+            Some(known) => self.partners(known, path).into_iter().collect(),
+            None => HashMap::new(),
+        };
+        for (number, hierarchy) in self.hierarchies.iter_mut().enumerate() {
+            let holds = matches!(node.kind, iso9660::Kind::Directory | iso9660::Kind::File { .. });
+            if !holds && hierarchy.flavour != Flavour::RockRidge {
+                // Only Rock Ridge has links and devices, and where there is none nobody will see them.
+                if number == self.best {
+                    self.left_out.push((text::visible(path), hierarchy.name()));
+                }
+                continue;
+            }
+            let Some(&Some(parent)) = parents.get(number) else {
+                self.left_out.push((text::visible(path), hierarchy.name()));
+                continue;
+            };
+            let identifier = match partners.get(&number) {
+                Some(&partner) => {
+                    let identifier = hierarchy.identifier(self.draft, partner)?;
+                    hierarchy.remove(self.draft, partner)?;
+                    Some(identifier)
+                }
+                None => None,
+            };
+            let name = NewName {
+                name: &node.name,
+                kind: &node.kind,
+                posix: &posix,
+            };
+            let place = match node.kind {
+                iso9660::Kind::Directory => hierarchy.begin_directory(self.draft, parent, path.to_vec(), name.posix)?,
+                _ => place,
+            };
+            hierarchy.add(self.draft, parent, &name, place, identifier)?;
+            own[number] = matches!(node.kind, iso9660::Kind::Directory).then_some(place.0);
+        }
+        Ok(own)
+    }
+
+    fn say_what_is_left_out(&mut self) {
+        let mut names: Vec<String> = self.left_out.iter().map(|(_, hierarchy)| hierarchy.clone()).collect();
+        names.sort();
+        names.dedup();
+        for name in names {
+            let paths: Vec<&str> = self
+                .left_out
+                .iter()
+                .filter(|(_, hierarchy)| *hierarchy == name)
+                .map(|(path, _)| path.as_str())
+                .collect();
+            let more = match paths.len() {
+                1 => String::new(),
+                count => format!(" and {} more", count - 1),
+            };
+            let warning = format!(
+                "{name} does not show what changes at {}{more}",
+                paths.first().unwrap_or(&"")
+            );
+            self.warnings.push(warning);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What names places outside of the volumes: the boot catalog and the partition tables.
+
+use super::GrowError;
+use super::draft::Draft;
+use super::hierarchy::Hierarchy;
+use super::volumes::SECTOR_SIZES;
+use crate::facts::What;
+use crate::formats::iso9660::{Descriptor, SECTOR};
+use crate::formats::{apm, el_torito, gpt, iso9660, mbr};
+use crate::ground::read_at::{ReadAt, Window};
+use crate::ground::shift::Shift;
+
+/// Gives all of them the new places.
+pub(super) fn shift(draft: &mut Draft, size: u64, shift: &Shift, hierarchies: &[Hierarchy]) -> Result<(), GrowError> {
+    let mut origins: Vec<u64> = hierarchies.iter().map(|hierarchy| hierarchy.origin).collect();
+    origins.sort_unstable();
+    origins.dedup();
+    for origin in origins {
+        catalog(draft, origin, shift)?;
+    }
+    let mut sector = [0; 512];
+    draft.read_exact_at(&mut sector, 0)?;
+    if sector.ends_with(&[0x55, 0xAA]) {
+        mbr::shift(&mut sector, shift);
+        draft.write(0, &sector, What::MasterBootRecord, &[])?;
+    }
+    for sector_size in SECTOR_SIZES {
+        let written = gpt::shift(draft, sector_size, size, shift);
+        for (offset, bytes) in written {
+            let what = match (offset < shift.cut, bytes.len() as u64 == sector_size) {
+                (true, true) => What::GptHeader,
+                (true, false) => What::GptEntries,
+                (false, true) => What::BackupGptHeader,
+                (false, false) => What::BackupGptEntries,
+            };
+            draft.write(offset, &bytes, what, &[])?;
+        }
+    }
+    for (offset, bytes) in apm::shift(draft, size, shift) {
+        draft.write(offset, &bytes, What::ApplePartitionMap, &[])?;
+    }
+    Ok(())
+}
+
+/// The catalog of a volume. Its addresses count from the volume's begin.
+fn catalog(draft: &mut Draft, origin: u64, shift: &Shift) -> Result<(), GrowError> {
+    let window = Window::new(&*draft, origin, draft.size() - origin);
+    let descriptors = iso9660::read_descriptors(&window)?;
+    let place = descriptors.iter().find_map(|(_, descriptor)| match descriptor {
+        Descriptor::Boot(record) => el_torito::parse_boot_record(record).map(|catalog| origin + catalog),
+        _ => None,
+    });
+    let Some(place) = place.filter(|place| place + SECTOR <= draft.size()) else {
+        return Ok(());
+    };
+    let mut bytes = draft.read_vec_at(place, SECTOR)?;
+    let own = Shift {
+        cut: shift.cut - origin,
+        ..shift.clone()
+    };
+    el_torito::shift(&mut bytes, &own);
+    Ok(draft.write(place, &bytes, What::BootCatalog, &[])?)
+}

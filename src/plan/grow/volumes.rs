@@ -1,0 +1,194 @@
+//! The volumes of the base: that of the medium, and those of partitions that can be mounted by themselves (xorriso's `-partition_offset`).
+
+use super::GrowError;
+use super::hierarchy::Hierarchy;
+use crate::formats::iso9660::{self, Descriptor, SECTOR, VolumeKind};
+use crate::formats::{apm, gpt, mbr, udf};
+use crate::ground::range::Range;
+use crate::ground::read_at::{ReadAt, Window};
+use crate::ground::shift::Shift;
+
+/// Bytes in a logical sector of the tables that images have.
+pub(super) const SECTOR_SIZES: [u64; 2] = [512, 4096];
+
+/// What is known of the base.
+#[derive(Debug)]
+pub(super) struct Volumes {
+    /// The primary hierarchy of the medium is the first.
+    pub(super) hierarchies: Vec<Hierarchy>,
+    /// Where each volume begins, and the end of its last file.
+    pub(super) ends: Vec<(u64, u64)>,
+    /// Where new bytes go: in front of what stands behind the data.
+    pub(super) cut: u64,
+    /// By what multiple the image grows.
+    pub(super) unit: u64,
+    /// Where HFS and HFS+ volumes begin, which stay as they are.
+    pub(super) hfs: Vec<u64>,
+}
+
+impl Volumes {
+    pub(super) fn read(base: &dyn ReadAt) -> Result<Self, GrowError> {
+        refuse(base)?;
+        let partitions = partitions(base);
+        let begins = partitions.iter().map(|range| range.offset);
+        let mut origins: Vec<u64> = begins.filter(|&origin| has_volume(base, origin)).chain([0]).collect();
+        origins.sort_unstable();
+        origins.dedup();
+        let mut hierarchies = Vec::new();
+        for &origin in &origins {
+            of_volume(base, origin, &mut hierarchies)?;
+        }
+        let end = |origin: u64| {
+            let of_volume = hierarchies.iter().filter(|hierarchy| hierarchy.origin == origin);
+            let ends = of_volume.flat_map(|hierarchy| {
+                let extents = hierarchy.entries.iter().flat_map(|entry| &entry.extents);
+                extents.map(|(offset, length)| hierarchy.origin + offset + length)
+            });
+            ends.max().unwrap_or(0)
+        };
+        let ends: Vec<(u64, u64)> = origins.iter().map(|&origin| (origin, end(origin))).collect();
+        Ok(Self {
+            cut: cut(base, &partitions, &ends),
+            unit: unit(base, &partitions),
+            hfs: hfs(base, &partitions),
+            ends,
+            hierarchies,
+        })
+    }
+
+    /// What becomes of every place, if bytes up to `filled` are put in.
+    pub(super) fn shift(&self, filled: u64) -> Shift {
+        let by = (filled - self.cut).next_multiple_of(self.unit);
+        Shift {
+            cut: self.cut,
+            by: if filled > self.cut.next_multiple_of(SECTOR) {
+                by
+            } else {
+                0
+            },
+            filled,
+            volumes: self.ends.clone(),
+        }
+    }
+}
+
+/// What is not changed yet, or cannot be.
+fn refuse(base: &dyn ReadAt) -> Result<(), GrowError> {
+    let sessions = iso9660::sessions(base)?;
+    if sessions.len() > 1 {
+        return Err(GrowError::Unsupported(format!(
+            "the image has {} sessions, and is not changed in place",
+            sessions.len()
+        )));
+    }
+    if udf::is_announced(base)? {
+        return Err(GrowError::Unsupported(
+            "the image has UDF, which is not changed in place yet".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// Apple's Technical Note TN1150, "Volume Header": the signature is 1024 bytes into the volume.
+fn hfs(base: &dyn ReadAt, partitions: &[Range]) -> Vec<u64> {
+    let of_map = apm::read(base).map(|map| map.partitions).unwrap_or_default();
+    let starts = partitions
+        .iter()
+        .map(|range| range.offset)
+        .chain(of_map.iter().map(|partition| partition.start));
+    let is_one = |start: &u64| {
+        let signature = start.checked_add(1024).and_then(|at| base.read_vec_at(at, 2).ok());
+        signature.is_some_and(|signature| matches!(signature.as_slice(), b"H+" | b"HX" | b"BD"))
+    };
+    let mut found: Vec<u64> = starts.filter(is_one).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+fn has_volume(base: &dyn ReadAt, origin: u64) -> bool {
+    let at = origin.checked_add(16 * SECTOR);
+    let start = at.and_then(|at| base.read_vec_at(at, 6).ok());
+    origin.is_multiple_of(SECTOR) && start.is_some_and(|start| start == b"\x01CD001")
+}
+
+/// Adds the hierarchies of a volume, each once.
+fn of_volume(base: &dyn ReadAt, origin: u64, hierarchies: &mut Vec<Hierarchy>) -> Result<(), GrowError> {
+    let window = Window::new(base, origin, base.size().saturating_sub(origin));
+    let descriptors = iso9660::read_descriptors(&window)?;
+    for kind in [VolumeKind::Primary, VolumeKind::Joliet, VolumeKind::Enhanced] {
+        let found = descriptors.iter().find_map(|(offset, descriptor)| match descriptor {
+            Descriptor::Volume(volume) if volume.kind == kind => Some((*offset, volume)),
+            _ => None,
+        });
+        let Some((offset, volume)) = found else {
+            continue;
+        };
+        if !hierarchies
+            .iter_mut()
+            .any(|known| known.is_also_of(origin, offset, volume))
+        {
+            hierarchies.push(Hierarchy::read(base, origin, offset, volume)?);
+        }
+    }
+    Ok(())
+}
+
+/// The partitions of every table.
+fn partitions(base: &dyn ReadAt) -> Vec<Range> {
+    let mut found = Vec::new();
+    let mut sector = [0; 512];
+    let read = base.read_exact_at(&mut sector, 0).is_ok() && sector.ends_with(&[0x55, 0xAA]);
+    if let Some(mbr) = mbr::decode(&sector).filter(|_| read) {
+        let used = mbr.slots.iter().filter(|slot| slot.length > 0);
+        found.extend(used.map(|slot| Range {
+            offset: u64::from(slot.start) * 512,
+            length: u64::from(slot.length) * 512,
+        }));
+    }
+    for size in SECTOR_SIZES {
+        if let Some(decoded) = gpt::decode(base, size) {
+            found.extend(decoded.table.partitions.iter().map(|partition| Range {
+                offset: partition.start,
+                length: partition.length,
+            }));
+        }
+    }
+    found
+}
+
+/// The first byte that moves: of what is appended behind the partition of a volume, else of the backup tables, else the end.
+fn cut(base: &dyn ReadAt, partitions: &[Range], ends: &[(u64, u64)]) -> u64 {
+    let arrays = SECTOR_SIZES.into_iter().filter_map(|size| {
+        let [_, _, (header, header_length), (array, array_length)] = gpt::decode(base, size)?.regions;
+        let header = (header_length > 0).then_some(header);
+        let array = (array_length > 0).then_some(array);
+        // A table whose backup is at its head has none at the end.
+        header.into_iter().chain(array).filter(|&place| place > 4096).min()
+    });
+    let last = arrays.min().unwrap_or(base.size());
+    let of_volumes = ends.iter().filter(|(origin, _)| *origin > 0);
+    let appended = of_volumes.filter_map(|&(origin, end)| {
+        let own = partitions
+            .iter()
+            .filter(|range| range.offset == origin && range.end() >= end);
+        let end = own.map(Range::end).max()?;
+        partitions.iter().any(|range| range.offset >= end).then_some(end)
+    });
+    appended.chain([last]).min().unwrap_or(last)
+}
+
+/// A partition of the MBR that ends with the image, and an image of whole MiB: its cylinders are of that size, as isohybrid makes them.
+fn unit(base: &dyn ReadAt, partitions: &[Range]) -> u64 {
+    const MIB: u64 = 1 << 20;
+    let size = base.size();
+    let is_whole = partitions
+        .iter()
+        .any(|range| range.offset != 512 && range.end() == size);
+    let is_4kn = gpt::decode(base, 4096).is_some();
+    match (is_whole && size.is_multiple_of(MIB), is_4kn) {
+        (true, _) => MIB,
+        (false, true) => 4096,
+        (false, false) => SECTOR,
+    }
+}

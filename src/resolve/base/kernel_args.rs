@@ -1,0 +1,241 @@
+//! `[base.kernel_args]`: other arguments for the kernels that the base's menus start.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::ground::read_at::ReadAt;
+use crate::ground::text;
+use crate::look::contents::ContentsError;
+use crate::look::inspect;
+use crate::look::menu::arguments::{Arguments, Change, Done, changed};
+use crate::look::menu::{self, Configuration, Entry, File, TREE};
+use crate::manifest::{At, Base, KernelArgs};
+use crate::resolve::{Resolution, ResolveError};
+use crate::tree::PayloadId;
+use crate::tree::base::FatEdit;
+use crate::tree::source::Giver;
+
+/// What changes in the tree and in the FAT volumes.
+type Edits = (Vec<(Vec<u8>, PayloadId)>, Vec<FatEdit>);
+
+/// How many entries a warning names.
+const NAMED: usize = 5;
+
+impl Resolution<'_> {
+    /// The configurations with their new texts.
+    pub(super) fn kernel_args(&mut self, base: &Base, path: &Path, image: &dyn ReadAt) -> Result<Edits, ResolveError> {
+        let Some(args) = &base.kernel_args else {
+            return Ok(Edits::default());
+        };
+        let unusable = |error: ContentsError| ResolveError::input(path, error.to_string());
+        let menu = menu::read(image).map_err(unusable)?;
+        let Some(entries) = self.entries(args, &menu.entries) else {
+            return Ok(Edits::default());
+        };
+        let change = change(args.get_ref());
+        let mut done = Done::default();
+        let mut texts: HashMap<File, Vec<u8>> = HashMap::new();
+        for configuration in &menu.configurations {
+            let is_meant =
+                |arguments: &Arguments| entries.is_meant(&arguments.titles) && !is_memory_test(&arguments.kernel);
+            let old = texts
+                .get(&configuration.file)
+                .map_or(&*configuration.text, Vec::as_slice);
+            let new = changed(configuration.loader, old, &change, &is_meant, &mut done);
+            if new != *old {
+                texts.insert(configuration.file.clone(), new);
+            }
+        }
+        self.say_what_was_done(args.get_ref(), &done);
+        let after = menu::read_with(image, &texts).map_err(unusable)?;
+        self.say_what_was_not(args, &change, &entries, &after.entries);
+        for note in menu.notes.iter().filter(|note| note.contains("is not read")) {
+            self.warn(
+                args,
+                format!("{note}: arguments in it stay as they are"),
+                "not all configurations",
+            );
+        }
+        self.edits(&menu.configurations, texts, image)
+            .map_err(|error| ResolveError::input(path, error.to_string()))
+    }
+
+    /// Which entries are meant; none if a pattern is wrong or means no entry.
+    fn entries(&mut self, args: &At<KernelArgs>, all: &[Entry]) -> Option<Entries> {
+        let mut set = GlobSetBuilder::new();
+        for pattern in &args.get_ref().entries {
+            match GlobBuilder::new(pattern.get_ref()).build() {
+                Ok(glob) => {
+                    let matcher = glob.compile_matcher();
+                    let is_of = |entry: &Entry| {
+                        ways(&entry.submenu, &entry.title)
+                            .iter()
+                            .any(|way| matcher.is_match(way))
+                    };
+                    if !all.iter().any(is_of) {
+                        let titles: Vec<String> = all
+                            .iter()
+                            .take(NAMED)
+                            .map(|entry| format!("{:?}", entry.title))
+                            .collect();
+                        let help = format!("the base has {}", titles.join(", "));
+                        self.error_with(
+                            pattern,
+                            "no entry of the base's menus has such a title",
+                            "matches nothing",
+                            &help,
+                        );
+                        return None;
+                    }
+                    set.add(glob);
+                }
+                Err(error) => {
+                    self.error(pattern, format!("this pattern is wrong: {error}"), "this pattern");
+                    return None;
+                }
+            }
+        }
+        let globs = match args.get_ref().entries.is_empty() {
+            true => None,
+            false => set.build().ok(),
+        };
+        Some(Entries(globs))
+    }
+
+    /// Of what was asked, what found nothing to do.
+    fn say_what_was_done(&mut self, args: &KernelArgs, done: &Done) {
+        let nowhere = |counts: &[usize], number: usize| counts.get(number).copied().unwrap_or(0) == 0;
+        for (number, argument) in args.remove.iter().enumerate() {
+            if nowhere(&done.removed, number) {
+                self.warn(
+                    argument,
+                    "no kernel of the base has this argument",
+                    "nothing is removed",
+                );
+            }
+        }
+        for (number, (name, _)) in args.replace.iter().enumerate() {
+            if nowhere(&done.replaced, number) {
+                self.warn(
+                    name,
+                    "no kernel of the base has an argument of this name",
+                    "nothing is replaced",
+                );
+            }
+        }
+        for (number, argument) in args.append.iter().enumerate() {
+            if nowhere(&done.appended, number) {
+                self.warn(
+                    argument,
+                    "every kernel that is meant has this argument already",
+                    "nothing is added",
+                );
+            }
+        }
+    }
+
+    /// Looks at the menus as they will be: what is still not as it was asked is in a place that cannot be edited.
+    fn say_what_was_not(&mut self, args: &At<KernelArgs>, change: &Change, entries: &Entries, after: &[Entry]) {
+        let is_meant = |entry: &&Entry| {
+            let titles: Vec<String> = entry.submenu.iter().chain([&entry.title]).cloned().collect();
+            let is_kernel = entry.kernel.as_ref().is_some_and(|kernel| !is_memory_test(kernel));
+            is_kernel && entries.is_meant(&titles)
+        };
+        let is_wrong = |entry: &&Entry| {
+            let has = |argument: &String| has(&entry.cmdline, argument);
+            !change.append.iter().all(has) || change.remove.iter().any(has)
+        };
+        let wrong = after.iter().filter(is_meant).filter(is_wrong);
+        let mut wrong: Vec<String> = wrong
+            .map(|entry| format!("{:?} in {}", entry.title, entry.config))
+            .collect();
+        wrong.sort();
+        wrong.dedup();
+        if let [first, ..] = wrong.as_slice() {
+            let more = match wrong.len() {
+                1 => String::new(),
+                count => format!(" and {} more", count - 1),
+            };
+            let message = format!(
+                "the arguments of {}{more} could not be edited as asked: they come from a variable or a function",
+                text::visible(first.as_bytes())
+            );
+            self.warn(args, message, "not everywhere");
+        }
+    }
+
+    fn edits(
+        &mut self,
+        configurations: &[Configuration],
+        texts: HashMap<File, Vec<u8>>,
+        image: &dyn ReadAt,
+    ) -> Result<Edits, inspect::InspectError> {
+        let (mut edits, mut fat_edits) = Edits::default();
+        let volumes: Vec<u64> = inspect::fat_volumes(image)?.map(|(offset, _)| offset).collect();
+        let texts: BTreeMap<File, Vec<u8>> = texts.into_iter().collect();
+        for (file, text) in texts {
+            debug_assert!(configurations.iter().any(|known| known.file == file));
+            if file.volume == TREE {
+                let payload = self.host.inline(&mut self.tree, &text, Giver::Manifest);
+                edits.push((file.path, payload));
+            } else if let Some(&volume) = volumes.get(file.volume - 1) {
+                fat_edits.push(FatEdit {
+                    volume,
+                    number: file.volume,
+                    path: String::from_utf8_lossy(&file.path).into_owned(),
+                    content: text,
+                });
+            }
+        }
+        Ok((edits, fat_edits))
+    }
+}
+
+/// The entries that are meant.
+struct Entries(Option<GlobSet>);
+
+impl Entries {
+    /// By the titles of an entry and of the menus that lead to it; one of those stands for all in it.
+    fn is_meant(&self, titles: &[String]) -> bool {
+        let Some(globs) = &self.0 else {
+            return true;
+        };
+        (0..titles.len()).any(|end| ways(&titles[..end], &titles[end]).iter().any(|way| globs.is_match(way)))
+    }
+}
+
+/// How an entry can be named: by its title, and as GRUB does with the menus that lead to it.
+fn ways(menus: &[String], title: &str) -> [String; 2] {
+    let whole: Vec<&str> = menus.iter().map(String::as_str).chain([title]).collect();
+    [title.to_owned(), whole.join(">")]
+}
+
+/// Memtest86+ is started as a kernel, and takes arguments of its own.
+fn is_memory_test(kernel: &str) -> bool {
+    kernel
+        .rsplit('/')
+        .next()
+        .is_some_and(|name| name.to_ascii_lowercase().contains("memtest"))
+}
+
+/// Whether a command line has an argument: quotes do not count, since each loader has its own.
+fn has(cmdline: &str, argument: &str) -> bool {
+    let plain = |text: &str| text.replace(['"', '\\'], "");
+    let (cmdline, argument) = (format!(" {} ", plain(cmdline)), format!(" {} ", plain(argument)));
+    cmdline.contains(&argument)
+}
+
+fn change(args: &KernelArgs) -> Change {
+    let texts = |texts: &[At<String>]| texts.iter().map(|text| text.get_ref().clone()).collect();
+    Change {
+        append: texts(&args.append),
+        remove: texts(&args.remove),
+        replace: args
+            .replace
+            .iter()
+            .map(|(name, value)| (name.get_ref().clone(), value.get_ref().clone()))
+            .collect(),
+    }
+}
