@@ -328,3 +328,55 @@ fn arguments_change_in_the_tree_and_in_the_esp() {
         "{warnings:?}"
     );
 }
+
+/// A list of sums in each form, of which the lines change whose files do: the wanted digests are those of md5sum and sha256sum.
+#[test]
+fn lists_of_sums_stay_true() {
+    let host = Host::new(&[
+        ("tree/a.txt", b"old\n"),
+        ("tree/b.txt", b"b\n"),
+        ("tree/dir/c.txt", b"c\n"),
+        ("tree/gone", b"gone\n"),
+        (
+            "tree/md5sum.txt",
+            b"# a comment\n\
+              d4ba39e6a2c4d8b21e4f6e0d5c0f4d4a  ./a.txt\n\
+              3b5d5c3712955042212316173ccf37be  ./b.txt\n\
+              00000000000000000000000000000000  ./gone\n",
+        ),
+        (
+            "tree/dir/a.sha256",
+            b"0000000000000000000000000000000000000000000000000000000000000000 *c.txt\n",
+        ),
+        ("tree/dir/a.sha256.asc", b"signed"),
+        (
+            "tree/.treeinfo",
+            b"[checksums]\na.txt = sha256:0000000000000000000000000000000000000000000000000000000000000000\n",
+        ),
+    ]);
+    let (_, base) = host.build("[[files]]\nfrom = \"tree\"\nto = \"/\"\n");
+    host.put("base.iso", &base);
+    let keys = "remove = [\"/gone\"]\n[[files]]\ntext = \"new\\n\"\nto = \"/a.txt\"\n\
+                [[files]]\ntext = \"new\\n\"\nto = \"/dir/c.txt\"\n[[files]]\ntext = \"new\\n\"\nto = \"/added.txt\"\n";
+    let (_, bytes, warnings) = changed(&host, keys).unwrap();
+    // echo new | md5sum; echo new | sha256sum
+    let (md5, sha256) = (
+        "9cd599a3523898e6a12e13ec787da50a",
+        "7aa7a5359173d05b63cfd682e3c38487f3cb4f7f1d60659fe59fab1505977d4c",
+    );
+    assert_eq!(
+        read(&bytes, "iso:/md5sum.txt"),
+        format!("# a comment\n{md5}  ./a.txt\n{md5}  ./added.txt\n3b5d5c3712955042212316173ccf37be  ./b.txt\n")
+    );
+    assert_eq!(read(&bytes, "iso:/dir/a.sha256"), format!("{sha256} *c.txt\n"));
+    assert_eq!(
+        read(&bytes, "iso:/.treeinfo"),
+        format!("[checksums]\na.txt = sha256:{sha256}\n")
+    );
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.contains("/dir/a.sha256.asc no longer holds")),
+        "{warnings:?}"
+    );
+}

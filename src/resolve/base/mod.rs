@@ -1,6 +1,7 @@
 //! An existing image as the starting point: what it is, and what is asked of it.
 
 mod kernel_args;
+mod sums;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,7 +43,8 @@ pub(super) fn resolve(
     }
     resolution.check_unreadable()?;
     let in_use = in_use(&image.image).map_err(|error| unusable(&error))?;
-    let (edits, fat_edits) = resolution.kernel_args(base, &path, &image.image)?;
+    let (mut edits, fat_edits) = resolution.kernel_args(base, &path, &image.image)?;
+    resolution.sums(&image.image, &tree, &remove, &mut edits, &fat_edits)?;
     let is_changed = !remove.is_empty() || !document.manifest.files.is_empty() || base.kernel_args.is_some();
     if !is_changed {
         resolution.warn(

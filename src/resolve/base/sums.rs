@@ -1,0 +1,383 @@
+//! What an image says of the digests of its own files: lists of sums, and Fedora's `.treeinfo`. Where a listed file changes, its line does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use md5::Md5;
+use sha2::{Digest, Sha256, Sha512};
+
+use crate::formats::fat;
+use crate::formats::iso9660::EntryKind;
+use crate::ground::read_at::{FileAt, ReadAt, Window};
+use crate::ground::{stamp, text};
+use crate::look::contents::{Item, Tree as ImageTree};
+use crate::resolve::{Resolution, ResolveError};
+use crate::tree::base::FatEdit;
+use crate::tree::source::{Giver, Source};
+use crate::tree::{Kind, PayloadId};
+
+/// A longer file is not taken for a list.
+const LONGEST: u64 = 64 << 20;
+/// What is read at once.
+const PIECE: u64 = 1 << 20;
+/// Directories that debian-cd leaves out of its list.
+const LEFT_OUT: [&[u8]; 2] = [b"/.disk/", b"/dists/"];
+/// Ends of the names of signatures.
+const SIGNATURES: [&[u8]; 4] = [b".asc", b".gpg", b".sig", b".sign"];
+
+/// What becomes of the base's files, by path.
+struct Changed<'c> {
+    image: &'c dyn ReadAt,
+    fat_edits: &'c [FatEdit],
+    /// Files that are gone.
+    removed: BTreeSet<Vec<u8>>,
+    /// Files with new bytes.
+    new: BTreeMap<Vec<u8>, Content>,
+}
+
+/// New bytes.
+enum Content {
+    Payload(PayloadId),
+    /// A file of the base that is a FAT volume, in which files have changed.
+    Volume(Item),
+}
+
+impl Resolution<'_> {
+    /// Adds new texts of the lists to the edits.
+    pub(super) fn sums(
+        &mut self,
+        image: &dyn ReadAt,
+        tree: &ImageTree,
+        removed: &[Vec<u8>],
+        edits: &mut Vec<(Vec<u8>, PayloadId)>,
+        fat_edits: &[FatEdit],
+    ) -> Result<(), ResolveError> {
+        let changed = self.changed_files(image, tree, removed, edits, fat_edits);
+        if changed.new.is_empty() && changed.removed.is_empty() {
+            return Ok(());
+        }
+        for item in tree
+            .items()
+            .iter()
+            .filter(|item| item.kind == EntryKind::File && item.length <= LONGEST)
+        {
+            let is_treeinfo = item.name() == b".treeinfo";
+            if changed.new.contains_key(&item.path)
+                || changed.removed.contains(&item.path)
+                || !(is_treeinfo || is_list(item.name()))
+            {
+                continue;
+            }
+            let Some(old) = bytes_of(item, image) else {
+                continue;
+            };
+            let new = match is_treeinfo {
+                true => self.treeinfo(&old, &changed)?,
+                false => self.list(item, &old, &changed, tree)?,
+            };
+            if new == old {
+                continue;
+            }
+            let payload = self.host.inline(&mut self.tree, &new, Giver::List);
+            edits.push((item.path.clone(), payload));
+            self.say_what_is_signed(tree, &item.path);
+        }
+        Ok(())
+    }
+
+    /// A signature beside a list that has changed.
+    fn say_what_is_signed(&mut self, tree: &ImageTree, path: &[u8]) {
+        let signatures = SIGNATURES.iter().map(|end| [path, end].concat());
+        for signature in signatures.filter(|signature| tree.get(signature).is_some()) {
+            let (signature, path) = (text::visible(&signature), text::visible(path));
+            let Some(base) = &self.document.manifest.base else {
+                return;
+            };
+            let message = format!("{signature} no longer holds: {path} has other digests now");
+            self.warn(base, message, "files that it is about change");
+        }
+    }
+
+    fn changed_files<'c>(
+        &self,
+        image: &'c dyn ReadAt,
+        tree: &ImageTree,
+        removed: &[Vec<u8>],
+        edits: &[(Vec<u8>, PayloadId)],
+        fat_edits: &'c [FatEdit],
+    ) -> Changed<'c> {
+        let mut changed = Changed {
+            image,
+            fat_edits,
+            removed: BTreeSet::new(),
+            new: BTreeMap::new(),
+        };
+        for item in tree.items().iter().filter(|item| item.kind == EntryKind::File) {
+            let is_below = |gone: &Vec<u8>| {
+                let rest = item.path.strip_prefix(gone.as_slice());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+            };
+            if removed.iter().any(is_below) {
+                changed.removed.insert(item.path.clone());
+            }
+            let starts_here = |edit: &FatEdit| {
+                item.extents
+                    .first()
+                    .is_some_and(|&(offset, _)| offset == Some(edit.volume))
+            };
+            if fat_edits.iter().any(starts_here) {
+                changed.new.insert(item.path.clone(), Content::Volume(item.clone()));
+            }
+        }
+        let edits = edits
+            .iter()
+            .map(|(path, payload)| (path.clone(), Content::Payload(*payload)));
+        changed.new.extend(edits);
+        for id in self.tree.in_order() {
+            let node = self.tree.node(id);
+            if let (Kind::File(payload), Some(_)) = (&node.kind, node.origin) {
+                let path = self.tree.path(id);
+                changed.removed.remove(&path);
+                changed.new.insert(path, Content::Payload(*payload));
+            }
+        }
+        changed
+    }
+
+    /// The lines of `md5sum` and its relatives.
+    fn list(&self, item: &Item, old: &[u8], changed: &Changed<'_>, tree: &ImageTree) -> Result<Vec<u8>, ResolveError> {
+        let end = item.path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+        let directory = &item.path[..end];
+        let mut lines: Vec<Vec<u8>> = Vec::new();
+        let mut listed: Vec<(usize, Vec<u8>)> = Vec::new();
+        for line in old.split_inclusive(|&byte| byte == b'\n') {
+            let Some(sum) = Sum::parse(line, directory) else {
+                lines.push(line.to_vec());
+                continue;
+            };
+            if changed.removed.contains(&sum.path) {
+                continue;
+            }
+            listed.push((lines.len(), sum.path.clone()));
+            let Some(content) = changed.new.get(&sum.path) else {
+                lines.push(line.to_vec());
+                continue;
+            };
+            let digest = self.digest(content, sum.algorithm, changed)?;
+            lines.push([digest.as_bytes(), &line[digest.len()..]].concat());
+        }
+        // A list of the whole tree has the new files too, in its order.
+        let form = listed
+            .first()
+            .and_then(|&(at, _)| lines.get(at))
+            .and_then(|line| Sum::parse(line, directory));
+        let Some(form) = form.filter(|_| directory.is_empty() && listed.len() > 1) else {
+            return Ok(lines.concat());
+        };
+        let is_sorted = listed.is_sorted_by(|(_, a), (_, b)| a <= b);
+        let mut more: Vec<(usize, Vec<u8>)> = Vec::new();
+        for (path, content) in &changed.new {
+            if tree.get(path).is_some() || LEFT_OUT.iter().any(|start| path.starts_with(start)) {
+                continue;
+            }
+            let digest = self.digest(content, form.algorithm, changed)?;
+            let behind = listed
+                .iter()
+                .find(|(_, other)| is_sorted && other > path)
+                .map_or(lines.len(), |(at, _)| *at);
+            let line = [
+                digest.as_bytes(),
+                &form.between,
+                path.strip_prefix(b"/").unwrap_or(path),
+                b"\n",
+            ]
+            .concat();
+            more.push((behind, line));
+        }
+        for (at, line) in more.into_iter().rev() {
+            lines.insert(at, line);
+        }
+        Ok(lines.concat())
+    }
+
+    /// `path = sha256:digest`
+    fn treeinfo(&self, old: &[u8], changed: &Changed<'_>) -> Result<Vec<u8>, ResolveError> {
+        let mut new = Vec::with_capacity(old.len());
+        for line in old.split_inclusive(|&byte| byte == b'\n') {
+            let at = line.windows(7).position(|window| window == b"sha256:").map(|at| at + 7);
+            let path = line
+                .iter()
+                .position(|&byte| byte == b'=')
+                .map(|at| [b"/", line[..at].trim_ascii()].concat());
+            let content = path.and_then(|path| changed.new.get(&path));
+            match (at, content) {
+                (Some(at), Some(content)) if line.len() >= at + 64 => {
+                    let digest = self.digest(content, Algorithm::Sha256, changed)?;
+                    new.extend([&line[..at], digest.as_bytes(), &line[at + 64..]].concat());
+                }
+                _ => new.extend_from_slice(line),
+            }
+        }
+        Ok(new)
+    }
+
+    fn digest(&self, content: &Content, algorithm: Algorithm, changed: &Changed<'_>) -> Result<String, ResolveError> {
+        let mut hasher = Hasher::new(algorithm);
+        match content {
+            Content::Payload(id) => {
+                let payload = self.tree.payload(*id);
+                match &payload.source {
+                    Source::Bytes(bytes, _) => hasher.update(bytes),
+                    Source::Given(bytes) => hasher
+                        .read(bytes, 0, payload.length)
+                        .map_err(|error| unreadable("the program", error))?,
+                    Source::File { path, offset, .. } => {
+                        let file = stamp::open(path).and_then(FileAt::new);
+                        let file = file.map_err(|error| ResolveError::io(&**path, "opening", error))?;
+                        let read = hasher.read(&file, *offset, payload.length);
+                        read.map_err(|error| ResolveError::io(&**path, "reading", error))?;
+                    }
+                }
+            }
+            Content::Volume(item) => {
+                let bytes = volume(item, changed.image, changed.fat_edits);
+                hasher.update(&bytes.map_err(|why| ResolveError::input(std::path::Path::new("esp"), why))?);
+            }
+        }
+        Ok(hasher.finish())
+    }
+}
+
+fn unreadable(name: &str, error: std::io::Error) -> ResolveError {
+    ResolveError::io(name, "reading", error)
+}
+
+/// The bytes of a FAT volume with its edits.
+fn volume(item: &Item, image: &dyn ReadAt, fat_edits: &[FatEdit]) -> Result<Vec<u8>, String> {
+    let mut bytes = bytes_of(item, image).ok_or("it cannot be read")?;
+    for edit in fat_edits.iter().filter(|edit| {
+        item.extents
+            .first()
+            .is_some_and(|&(offset, _)| offset == Some(edit.volume))
+    }) {
+        let written = fat::set_content(&bytes, &edit.path, &edit.content).map_err(|error| error.to_string())?;
+        for piece in written {
+            let start = piece.offset as usize;
+            if let Some(place) = bytes.get_mut(start..start + piece.bytes.len()) {
+                place.copy_from_slice(&piece.bytes);
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+fn bytes_of(item: &Item, image: &dyn ReadAt) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let copied = item.copy(image, &mut |piece| {
+        bytes.extend_from_slice(piece);
+        Ok(())
+    });
+    copied.is_ok().then_some(bytes)
+}
+
+/// Names of lists, as distributions and people give them.
+fn is_list(name: &[u8]) -> bool {
+    let name = name.to_ascii_lowercase();
+    let names = [
+        "md5sum.txt",
+        "md5sums",
+        "sha256sum.txt",
+        "sha256sums",
+        "sha256sums.txt",
+        "sha512sum.txt",
+        "sha512sums",
+        "checksums",
+    ];
+    let ends: [&[u8]; 3] = [b".md5", b".sha256", b".sha512"];
+    names.iter().any(|known| known.as_bytes() == name) || ends.iter().any(|end| name.ends_with(end))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Algorithm {
+    Md5,
+    Sha256,
+    Sha512,
+}
+
+/// A line of a list: the digest in hexadecimal, and what it is of.
+#[derive(Debug, PartialEq, Eq)]
+struct Sum {
+    algorithm: Algorithm,
+    /// What stands between the digest and the path without its slash: two blanks, or a blank and an asterisk, and what begins each path.
+    between: Vec<u8>,
+    /// From the root.
+    path: Vec<u8>,
+}
+
+impl Sum {
+    fn parse(line: &[u8], directory: &[u8]) -> Option<Self> {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let algorithm = match digits {
+            32 => Algorithm::Md5,
+            64 => Algorithm::Sha256,
+            128 => Algorithm::Sha512,
+            _ => return None,
+        };
+        let rest = &line[digits..];
+        let named = rest.strip_prefix(b"  ").or_else(|| rest.strip_prefix(b" *"))?;
+        let relative = named
+            .strip_prefix(b"./")
+            .or_else(|| named.strip_prefix(b"/"))
+            .unwrap_or(named);
+        Some(Self {
+            algorithm,
+            between: rest[..rest.len() - relative.len()].to_vec(),
+            path: [directory, b"/", relative].concat(),
+        })
+    }
+}
+
+/// Any of the algorithms.
+enum Hasher {
+    Md5(Md5),
+    Sha256(Sha256),
+    Sha512(Sha512),
+}
+
+impl Hasher {
+    fn new(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Md5 => Self::Md5(Md5::new()),
+            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
+            Algorithm::Sha512 => Self::Sha512(Sha512::new()),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Md5(hasher) => hasher.update(bytes),
+            Self::Sha256(hasher) => hasher.update(bytes),
+            Self::Sha512(hasher) => hasher.update(bytes),
+        }
+    }
+
+    fn read(&mut self, bytes: &dyn ReadAt, offset: u64, length: u64) -> std::io::Result<()> {
+        let part = Window::new(bytes, offset, length);
+        let mut at = 0;
+        while at < length {
+            let piece = part.read_vec_at(at, PIECE.min(length - at))?;
+            self.update(&piece);
+            at += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> String {
+        match self {
+            Self::Md5(hasher) => text::hex(&hasher.finalize()),
+            Self::Sha256(hasher) => text::hex(&hasher.finalize()),
+            Self::Sha512(hasher) => text::hex(&hasher.finalize()),
+        }
+    }
+}
