@@ -51,6 +51,9 @@ impl Error {
         let directory = document.path.parent().unwrap_or(Path::new(""));
         let path = base.map_or_else(|| document.path.clone(), |base| directory.join(base.image.get_ref()));
         match error {
+            GrowError::Read(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                InputError::unusable(&path, "the image is damaged: a structure of it lies behind its end").into()
+            }
             GrowError::Read(error) => InputError::io(path, "reading", error).into(),
             error @ GrowError::Bug(_) => Self::Plan {
                 path: document.path.clone(),

@@ -20,7 +20,7 @@ impl Shift {
     pub fn start(&self, offset: u64) -> u64 {
         match offset < self.cut {
             true => offset,
-            false => offset + self.by,
+            false => offset.saturating_add(self.by),
         }
     }
 
@@ -39,7 +39,7 @@ impl Shift {
         let offset = self.start(range.offset);
         Range {
             offset,
-            length: end - offset,
+            length: end.saturating_sub(offset),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use super::GrowError;
 use super::hierarchy::Hierarchy;
-use crate::formats::iso9660::{self, Descriptor, SECTOR, VolumeKind};
+use crate::formats::iso9660::{self, Descriptor, IsoEntry, SECTOR, VolumeKind};
 use crate::formats::{apm, gpt, mbr, udf};
 use crate::ground::range::Range;
 use crate::ground::read_at::{ReadAt, Window};
 use crate::ground::shift::Shift;
+use crate::ground::text;
 
 /// Bytes in a logical sector of the tables that images have.
 pub(super) const SECTOR_SIZES: [u64; 2] = [512, 4096];
@@ -47,8 +48,17 @@ impl Volumes {
             ends.max().unwrap_or(0)
         };
         let ends: Vec<(u64, u64)> = origins.iter().map(|&origin| (origin, end(origin))).collect();
+        for hierarchy in &hierarchies {
+            is_whole(hierarchy)?;
+        }
+        let cut = cut(base, &partitions, &ends);
+        if ends.iter().any(|&(_, end)| end > cut) {
+            return Err(GrowError::Unsupported(format!(
+                "files stand behind byte {cut}, where what is appended to the volume begins; such an image is not changed in place"
+            )));
+        }
         Ok(Self {
-            cut: cut(base, &partitions, &ends),
+            cut,
             unit: unit(base, &partitions),
             hfs: hfs(base, &partitions),
             ends,
@@ -69,6 +79,20 @@ impl Volumes {
             filled,
             volumes: self.ends.clone(),
         }
+    }
+}
+
+/// A base that is cut short would be one in which other bytes stand at the place of the files that are missing.
+fn is_whole(hierarchy: &Hierarchy) -> Result<(), GrowError> {
+    let held = |entry: &IsoEntry| entry.extents.iter().map(|(_, length)| length).sum::<u64>();
+    let cut_short = |entry: &&IsoEntry| !entry.is_whole || (entry.zisofs.is_none() && held(entry) < entry.length);
+    match hierarchy.entries.iter().find(cut_short) {
+        None => Ok(()),
+        Some(entry) => Err(GrowError::Conflict(format!(
+            "the image is cut short: of {} in {} not all is there",
+            text::visible(&entry.path),
+            hierarchy.name()
+        ))),
     }
 }
 
@@ -136,7 +160,7 @@ fn of_volume(base: &dyn ReadAt, origin: u64, hierarchies: &mut Vec<Hierarchy>) -
 
 /// The partitions of every table.
 fn partitions(base: &dyn ReadAt) -> Vec<Range> {
-    let mut found = Vec::new();
+    let mut found: Vec<Range> = Vec::new();
     let mut sector = [0; 512];
     let read = base.read_exact_at(&mut sector, 0).is_ok() && sector.ends_with(&[0x55, 0xAA]);
     if let Some(mbr) = mbr::decode(&sector).filter(|_| read) {
@@ -148,7 +172,9 @@ fn partitions(base: &dyn ReadAt) -> Vec<Range> {
     }
     for size in SECTOR_SIZES {
         if let Some(decoded) = gpt::decode(base, size) {
-            found.extend(decoded.table.partitions.iter().map(|partition| Range {
+            let all = decoded.table.partitions.iter();
+            let all = all.filter(|partition| partition.start.checked_add(partition.length).is_some());
+            found.extend(all.map(|partition| Range {
                 offset: partition.start,
                 length: partition.length,
             }));

@@ -251,6 +251,10 @@ fn what_cannot_be_changed_is_said() {
     assert_eq!(after.facts.faults, [""; 0]);
     let esp = after.facts.esp[0].loaders.len();
     assert_eq!(esp, 1, "{}", bytes.len());
+    let base = fs::read(host.at("base.iso")).unwrap();
+    host.put("base.iso", &base[..100_000]);
+    let error = changed(&host, "remove = [\"/a\"]\n").unwrap_err();
+    assert!(error.contains("cut short"), "{error}");
     host.put("base.iso", b"no image");
     assert!(changed(&host, "").unwrap_err().contains("base.iso"));
 }
@@ -324,7 +328,7 @@ fn arguments_change_in_the_tree_and_in_the_esp() {
     host.put("base.iso", &base);
     let (.., warnings) = changed(&host, "[base.kernel_args]\nremove = [\"quiet\"]\n").unwrap();
     assert!(
-        warnings[0].contains("\"A\" in iso:/boot/grub/grub.cfg could not be edited"),
+        warnings[0].contains("\"A\" in iso:/boot/grub/grub.cfg are not as asked"),
         "{warnings:?}"
     );
 }

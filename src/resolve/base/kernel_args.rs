@@ -159,7 +159,7 @@ impl Resolution<'_> {
                 count => format!(" and {} more", count - 1),
             };
             let message = format!(
-                "the arguments of {}{more} could not be edited as asked: they come from a variable or a function",
+                "the arguments of {}{more} are not as asked: they come from a variable or a function, or the loader changes them",
                 text::visible(first.as_bytes())
             );
             self.warn(args, message, "not everywhere");
@@ -220,9 +220,9 @@ fn is_memory_test(kernel: &str) -> bool {
         .is_some_and(|name| name.to_ascii_lowercase().contains("memtest"))
 }
 
-/// Whether a command line has an argument: quotes do not count, since each loader has its own.
+/// Whether a command line has an argument. Where its quotes stand does not count: the kernel takes them away.
 fn has(cmdline: &str, argument: &str) -> bool {
-    let plain = |text: &str| text.replace(['"', '\\'], "");
+    let plain = |text: &str| text.replace('"', "");
     let (cmdline, argument) = (format!(" {} ", plain(cmdline)), format!(" {} ", plain(argument)));
     cmdline.contains(&argument)
 }
