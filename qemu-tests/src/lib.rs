@@ -9,6 +9,7 @@
 //! - [`odd`]: a tree of names, lengths and links that formats and readers trip over.
 //! - [`broken`]: copies of an image with one thing wrong in each.
 //! - [`preserved`]: a tree whose modes, owners, times and hard links are kept.
+//! - [`installers`]: small installers with the structure of other people's.
 //! - [`inside`]: what isobuild itself says is in an image.
 //! - [`listing`]: what a reader finds, and how that differs from what is expected.
 //!
@@ -59,6 +60,7 @@ pub mod forge;
 pub mod hash;
 pub mod initramfs;
 pub mod inside;
+pub mod installers;
 pub mod linux;
 pub mod listing;
 pub mod loops;

@@ -38,8 +38,17 @@ pub const BOCHS_BIOS: &str = "/usr/share/bochs/BIOS-bochs-latest";
 /// The BIOS of its display.
 pub const BOCHS_VGA_BIOS: &str = "/usr/share/vgabios/vgabios.bin";
 
+/// GRUB's parts for a BIOS: this one starts a disc.
+pub const GRUB_PC: &str = "/usr/lib/grub/i386-pc/cdboot.img";
+/// GRUB's parts for UEFI on a 64-bit PC.
+pub const GRUB_EFI: &str = "/usr/lib/grub/x86_64-efi/kernel.img";
+/// ISOLINUX, beside which its boot code for sticks is.
+pub const ISOLINUX: &str = "/usr/lib/ISOLINUX/isolinux.bin";
+/// What ISOLINUX loads first.
+pub const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
+
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 56] = [
+pub const TOOLS: [Tool; 62] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -52,6 +61,11 @@ pub const TOOLS: [Tool; 56] = [
     tool("qemu-system-aarch64", "qemu-system-arm"),
     tool(AAVMF_CODE, "qemu-efi-aarch64"),
     tool("xorriso", "xorriso"),
+    tool("grub-mkimage", "grub-common"),
+    tool(GRUB_PC, "grub-pc-bin"),
+    tool(GRUB_EFI, "grub-efi-amd64-bin"),
+    tool(ISOLINUX, "isolinux"),
+    tool(LDLINUX, "syslinux-common"),
     tool("genisoimage", "genisoimage"),
     tool("isoinfo", "genisoimage"),
     tool("bsdtar", "libarchive-tools"),
@@ -62,6 +76,7 @@ pub const TOOLS: [Tool; 56] = [
     tool("mcopy", "mtools"),
     tool("mdir", "mtools"),
     tool("mformat", "mtools"),
+    tool("mmd", "mtools"),
     tool("mkudffs", "udftools"),
     tool("udfinfo", "udftools"),
     tool(LIBUDFREAD, "libudfread0"),

@@ -4,6 +4,7 @@
 mod agreement;
 mod archives;
 mod attributes;
+mod base;
 mod bochs;
 mod boot;
 mod check;
@@ -57,6 +58,7 @@ const GROUPS: &[Group] = &[
     Group::new("agreement", agreement::tests).and_then(agreement::table),
     Group::new("archives", archives::tests),
     Group::new("attributes", attributes::tests),
+    Group::new("base", base::tests),
     Group::new("bochs", bochs::tests),
     Group::new("boot", boot::tests),
     Group::new("check", check::tests),

@@ -1,0 +1,251 @@
+//! `[base]`: installers of two families are changed where they are. Other readers find the names in every index, and the changed images start
+//! with the arguments that were asked for.
+
+use qemu_tests::installers::{self, TOOLS};
+use qemu_tests::verbs::Bench;
+use qemu_tests::{hash, linux, suite};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+
+/// What is asked of each.
+const MANIFEST: &str = r#"output = "changed.iso"
+[base]
+image = "base.iso"
+remove = ["/.disk/nothing", "/marker.txt"]
+[base.kernel_args]
+append = ["isobuild.test=1", "ds=nocloud;s=/cdrom/", "odd=\"a b\"", "text=it's{$x}"]
+remove = ["quiet"]
+[[files]]
+from = "answers"
+to = "/new/"
+[[files]]
+text = "of the manifest\n"
+to = "/marker.txt"
+"#;
+
+/// The arguments as the kernel's own parser takes them.
+const ARGUMENTS: [&str; 3] = ["isobuild.test=1", "ds=nocloud;s=/cdrom/", "odd=\"a b\""];
+
+type Make = fn(&Bench) -> Result<(), String>;
+
+const FAMILIES: [(&str, Make); 2] = [("ubuntu", installers::ubuntu), ("debian", installers::debian)];
+
+/// Cells that are booted: those of the first pass, and those behind `--full`.
+const CELLS: [(&str, &str, bool); 8] = [
+    ("ubuntu", "uefi-disk", false),
+    ("debian", "bios-disk", false),
+    ("ubuntu", "bios-disk", true),
+    ("ubuntu", "bios-cd", true),
+    ("ubuntu", "uefi-cd", true),
+    ("debian", "uefi-disk", true),
+    ("debian", "bios-cd", true),
+    ("debian", "uefi-cd", true),
+];
+
+pub(crate) fn tests() -> suite::Tests {
+    let mut trials = Vec::new();
+    let mut needs = suite::missing(&TOOLS);
+    needs.extend(suite::missing_inputs()?);
+    let judges = suite::missing(&["bsdtar", "isoinfo", "sgdisk", "sfdisk", "fsck.vfat"]);
+    for (family, make) in FAMILIES {
+        let missing = [needs.clone(), judges.clone()].concat();
+        trials.push(suite::trial(format!("{family} by other readers"), missing, move || {
+            let bench = changed(make)?;
+            readers(&bench)
+        }));
+    }
+    let qemu = suite::missing(&["qemu-system-x86_64", qemu_tests::tools::OVMF_CODE]);
+    for (family, cell, is_long) in CELLS {
+        let missing = [needs.clone(), qemu.clone()].concat();
+        let make = FAMILIES.iter().find(|(name, _)| *name == family).map(|(_, make)| *make);
+        let test = suite::trial(format!("{family} starts in {cell}"), missing, move || {
+            let bench = changed(make.ok_or("no such family")?)?;
+            starts(&bench, cell)
+        });
+        trials.push(test.long_if(is_long));
+    }
+    Ok(trials)
+}
+
+/// A base of the family, and what became of it: `changed.iso`.
+fn changed(make: Make) -> Result<Bench, String> {
+    let bench = Bench::new(MANIFEST);
+    make(&bench)?;
+    for number in 0..30 {
+        let name = format!("answers/an answer with a name of some length, number {number}.txt");
+        fs::create_dir_all(bench.path("answers")).map_err(|e| e.to_string())?;
+        fs::write(bench.path(&name), format!("answer {number}\n")).map_err(|e| e.to_string())?;
+    }
+    let said = bench.ends("m.toml", 0);
+    // GRUB puts a backslash before a quote, and the kernel does not take it away.
+    said.has(&["this pattern matches nothing", "or the loader changes them"]);
+    Ok(bench)
+}
+
+/// The part of an image from a byte on, as a file.
+fn part(bench: &Bench, image: &str, start: u64, length: u64, to: &str) {
+    let bytes = fs::read(bench.path(image)).unwrap();
+    let end = (start + length).min(bytes.len() as u64);
+    fs::write(bench.path(to), &bytes[start as usize..end as usize]).unwrap();
+}
+
+fn json(bench: &Bench, line: &str) -> Value {
+    serde_json::from_str(&bench.ends(line, 0).out).unwrap()
+}
+
+/// Every index, every volume, every table.
+fn readers(bench: &Bench) -> Result<(), String> {
+    let facts = json(bench, "inspect changed.iso --json");
+    let partitions = facts["partitions"].as_array().ok_or("no partitions")?;
+    let number = |value: &Value| value.as_u64().unwrap_or(0);
+    // The volume of the medium, and that of a partition that can be mounted by itself.
+    let mut volumes = vec!["changed.iso".to_owned()];
+    for (index, partition) in partitions.iter().enumerate() {
+        let (start, length) = (number(&partition["start"]), number(&partition["length"]));
+        let name = format!("partition{index}.img");
+        part(bench, "changed.iso", start, length, &name);
+        let bytes = fs::read(bench.path(&name)).map_err(|e| e.to_string())?;
+        if start > 0 && bytes.get(32_769..32_774) == Some(b"CD001") {
+            volumes.push(name);
+        } else if partition["type"] == "esp" {
+            let (is_content, said) = bench.program(&format!("fsck.vfat -n {name}"));
+            assert!(is_content, "{said}");
+        }
+    }
+    for volume in &volumes {
+        let out = bench.path("out");
+        let _ = fs::remove_dir_all(&out);
+        fs::create_dir(&out).map_err(|e| e.to_string())?;
+        let (is_content, said) = bench.program(&format!("bsdtar -xf {volume} -C out"));
+        assert!(is_content, "{volume}: {said}");
+        for number in [0, 15, 29] {
+            let name = format!("new/an answer with a name of some length, number {number}.txt");
+            assert_eq!(
+                fs::read_to_string(out.join(&name)).unwrap_or_default(),
+                format!("answer {number}\n"),
+                "{volume}"
+            );
+        }
+        assert_eq!(
+            fs::read_to_string(out.join("marker.txt")).unwrap_or_default(),
+            "of the manifest\n",
+            "{volume}"
+        );
+        let (_, joliet) = bench.program(&format!("isoinfo -J -f -i {volume}"));
+        assert!(
+            joliet.contains("/new/an answer with a name of some length, number 29.txt"),
+            "{volume}: {joliet}"
+        );
+        let (_, plain) = bench.program(&format!("isoinfo -R -f -i {volume}"));
+        assert!(
+            plain.lines().filter(|line| line.starts_with("/new/")).count() == 30,
+            "{volume}: {plain}"
+        );
+    }
+    // What the base has keeps its place, outside of what the plan names.
+    let plan = json(bench, "plan m.toml --json");
+    let named: BTreeMap<u64, u64> = plan["changes"]
+        .as_array()
+        .ok_or("no changes")?
+        .iter()
+        .map(|change| (number(&change["offset"]), number(&change["length"])))
+        .collect();
+    let (base, image) = (read(bench, "base.iso"), read(bench, "changed.iso"));
+    let (cut, grows) = (number(&plan["moved_from"]) as usize, number(&plan["grows"]) as usize);
+    let is_named = |at: usize| {
+        let before = named.range(..=at as u64).next_back();
+        before.is_some_and(|(offset, length)| (at as u64) < offset + length)
+    };
+    for (at, byte) in base.iter().enumerate() {
+        let now = if at < cut { at } else { at + grows };
+        assert!(image[now] == *byte || is_named(now), "byte {at} is not as it was");
+    }
+    tables(bench)?;
+    for image in ["base.iso", "changed.iso"] {
+        let said = bench.run(&format!("check {image}"));
+        assert_eq!(said.code, Some(0), "{image}: {said:?}");
+    }
+    let boots = |image: &str| -> Vec<String> {
+        let facts = json(bench, &format!("check {image} --json"));
+        let cells = facts["cells"].as_array().cloned().unwrap_or_default();
+        let cells = cells.iter().filter(|cell| cell["boots"] == true);
+        cells.map(|cell| cell["cell"].to_string()).collect()
+    };
+    assert_eq!(boots("base.iso"), boots("changed.iso"));
+    Ok(())
+}
+
+fn read(bench: &Bench, name: &str) -> Vec<u8> {
+    fs::read(bench.path(name)).unwrap()
+}
+
+/// sgdisk finds as much in the changed image as in the base, and sfdisk the same partitions.
+fn tables(bench: &Bench) -> Result<(), String> {
+    let problems = |image: &str| {
+        let (_, said) = bench.program(&format!("sgdisk -v {image}"));
+        said.lines()
+            .filter(|line| line.contains("Problem") || line.contains("Caution"))
+            .count()
+    };
+    assert_eq!(problems("changed.iso"), problems("base.iso"));
+    let listed = |image: &str| {
+        let (_, said) = bench.program(&format!("sfdisk -d {image}"));
+        let uuids = said
+            .lines()
+            .filter_map(|line| line.split("uuid=").nth(1).map(str::to_owned));
+        uuids.collect::<Vec<_>>()
+    };
+    assert_eq!(listed("changed.iso"), listed("base.iso"));
+    Ok(())
+}
+
+/// The kernel's command line is what `menu` says, and Linux finds the new files in each volume.
+fn starts(bench: &Bench, cell: &str) -> Result<(), String> {
+    let firmware = cell.split('-').next().unwrap_or_default();
+    let menu = json(bench, "menu changed.iso --json");
+    let entries = menu["entries"].as_array().ok_or("no entries")?;
+    let of_firmware = entries
+        .iter()
+        .find(|entry| entry["firmware"] == firmware && !entry["kernel"].is_null());
+    let wanted = of_firmware
+        .and_then(|entry| entry["cmdline"].as_str())
+        .ok_or("no kernel")?;
+    for argument in ARGUMENTS {
+        let plain = argument.replace('"', "");
+        assert!(
+            wanted.replace('"', "").contains(&plain),
+            "{argument} is not in {wanted}"
+        );
+    }
+    bench.ends(
+        &format!(
+            "test changed.iso --cell {cell} --timeout 120 --expect {} -C logs",
+            linux::MARK.to_owned() + ".end"
+        ),
+        0,
+    );
+    let serial = fs::read(bench.path("logs").join(cell).join("serial.log")).map_err(|e| e.to_string())?;
+    let serial = String::from_utf8_lossy(&serial).into_owned();
+    let said = linux::said(&serial)?;
+    let args = said
+        .iter()
+        .find_map(|line| line.strip_prefix("args "))
+        .ok_or("the guest did not say its arguments")?;
+    // Each loader puts its own in front or behind.
+    let args: Vec<&str> = args
+        .split(' ')
+        .filter(|word| !word.starts_with("BOOT_IMAGE=") && !word.starts_with("initrd="))
+        .collect();
+    assert_eq!(args.join(" "), wanted, "{said:?}");
+    if cell.ends_with("-disk") {
+        let digest = hash::bytes(b"answer 7\n");
+        let found: Vec<&&str> = said
+            .iter()
+            .filter(|line| line.contains(&digest) && line.contains("number 7"))
+            .collect();
+        // The disk itself, and its first partition: a volume of its own, or one that begins where the disk does.
+        assert_eq!(found.len(), 2, "{said:?}");
+    }
+    Ok(())
+}
