@@ -48,7 +48,7 @@ pub const ISOLINUX: &str = "/usr/lib/ISOLINUX/isolinux.bin";
 pub const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 62] = [
+pub const TOOLS: [Tool; 63] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -84,6 +84,7 @@ pub const TOOLS: [Tool; 62] = [
     tool("checkisomd5", "isomd5sum"),
     tool("implantisomd5", "isomd5sum"),
     tool("sha256sum", "coreutils"),
+    tool("md5sum", "coreutils"),
     // What `cargo xtask fuzz` links with.
     tool("g++", "g++"),
     tool("strace", "strace"),

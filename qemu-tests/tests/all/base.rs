@@ -7,6 +7,7 @@ use qemu_tests::{hash, linux, suite};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 
 /// What is asked of each.
 const MANIFEST: &str = r#"output = "changed.iso"
@@ -55,6 +56,11 @@ pub(crate) fn tests() -> suite::Tests {
             readers(&bench)
         }));
     }
+    trials.extend(suite::program_tests(&[(
+        "an implanted sum and lists of sums stay true",
+        &["checkisomd5", "md5sum", "bsdtar"],
+        sums,
+    )]));
     let qemu = suite::missing(&["qemu-system-x86_64", qemu_tests::tools::OVMF_CODE]);
     for (family, cell, is_long) in CELLS {
         let missing = [needs.clone(), qemu.clone()].concat();
@@ -198,6 +204,47 @@ fn tables(bench: &Bench) -> Result<(), String> {
     };
     assert_eq!(listed("changed.iso"), listed("base.iso"));
     Ok(())
+}
+
+/// checkisomd5 and md5sum are content with a changed image, and with one that is changed once more.
+fn sums() {
+    let bench =
+        Bench::new("output = \"base.iso\"\n[iso]\nimplant_md5 = true\n[[files]]\nfrom = \"tree\"\nto = \"/\"\n");
+    fs::create_dir(bench.path("tree")).unwrap();
+    for (name, text) in [("a.txt", "a\n"), ("b.txt", "b\n"), ("gone.txt", "gone\n")] {
+        fs::write(bench.path("tree").join(name), text).unwrap();
+    }
+    // echo a | md5sum, and so on
+    let list = "60b725f10c9c85c70d97880dfe8191b3  ./a.txt\n3b5d5c3712955042212316173ccf37be  ./b.txt\n\
+                b1304b81a2e029bff466f2c245f1dbfd  ./gone.txt\n";
+    fs::write(bench.path("tree/md5sum.txt"), list).unwrap();
+    bench.ends("m.toml", 0);
+    for (image, text) in [("one", "first"), ("two", "second")] {
+        let base = if image == "one" { "base" } else { "one" };
+        let manifest = format!(
+            "[base]\nimage = \"{base}.iso\"\nremove = [\"/gone.txt\"]\n[[files]]\ntext = \"{text}\"\nto = \"/a.txt\"\n\
+             [[files]]\ntext = \"{text}\"\nto = \"/of {text}.txt\"\n"
+        );
+        fs::write(bench.path(&format!("{image}.toml")), manifest).unwrap();
+        bench.ends(&format!("{image}.toml"), 0);
+        let (is_content, said) = bench.program(&format!("checkisomd5 {image}.iso"));
+        assert!(is_content, "{said}");
+        bench.ends(&format!("check --digests {image}.iso"), 0);
+        fs::create_dir(bench.path(image)).unwrap();
+        let (is_content, said) = bench.program(&format!("bsdtar -xf {image}.iso -C {image}"));
+        assert!(is_content, "{said}");
+        let list = fs::read_to_string(bench.path(image).join("md5sum.txt")).unwrap();
+        let listed: Vec<&str> = list.lines().filter_map(|line| line.split("  ./").nth(1)).collect();
+        let mut wanted = vec!["a.txt", "b.txt", "of first.txt", "of second.txt"];
+        wanted.truncate(if image == "one" { 3 } else { 4 });
+        assert_eq!(listed, wanted);
+        let mut check = Command::new("md5sum");
+        check
+            .args(["--check", "--strict", "md5sum.txt"])
+            .current_dir(bench.path(image));
+        let checked = check.output().unwrap();
+        assert!(checked.status.success(), "{checked:?}");
+    }
 }
 
 /// The kernel's command line is what `menu` says, and Linux finds the new files in each volume.

@@ -1,5 +1,6 @@
-//! One hierarchy of the base, changed: directory records, directories that move because they grow, path tables, and what its volume
-//! descriptor says of them.
+//! One hierarchy of the base: its names, and the directory records that change.
+
+mod write;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
@@ -7,24 +8,13 @@ use std::io;
 use super::GrowError;
 use super::draft::Draft;
 use crate::facts::What;
-use crate::formats::iso9660::edit::{self, NewName, PathEntry, RawRecord};
+use crate::formats::iso9660::edit::{self, NewName, RawRecord};
 use crate::formats::iso9660::{
     self, EntryKind, Flavour, IsoEntry, Posix, SECTION, SECTOR, VolumeDescriptor, VolumeKind,
 };
 use crate::ground::block::Block;
-use crate::ground::range::Range;
 use crate::ground::read_at::{ReadAt, Window};
-use crate::ground::shift::Shift;
 use crate::ground::text;
-
-/// Offsets in a volume descriptor: §9.4.9, §9.4.14 to §9.4.18 (by byte, from 0).
-mod at {
-    pub(super) const SPACE: u64 = 80;
-    pub(super) const PATH_TABLE_SIZE: u64 = 132;
-    pub(super) const PATH_TABLES_L: [u64; 2] = [140, 144];
-    pub(super) const PATH_TABLES_M: [u64; 2] = [148, 152];
-    pub(super) const ROOT: u64 = 156;
-}
 
 /// Where data is: offset in the image, and length.
 pub(super) type Place = (u64, u64);
@@ -57,9 +47,9 @@ pub(super) struct Hierarchy {
     gone: HashSet<usize>,
     /// Numbers of entries by the offset of their first byte in the image.
     by_place: HashMap<u64, Vec<usize>>,
-    /// By offset in the image; a new one by the number of its first record, counted from the end of all offsets.
+    /// By offset in the image, new ones too.
     open: BTreeMap<u64, Open>,
-    /// Offsets of new directories and of moved ones, by the offset before.
+    /// Directories that have moved: offset before, and offset now.
     moved: Vec<(u64, u64)>,
     /// Directories that are gone.
     removed: Vec<u64>,
@@ -241,6 +231,11 @@ impl Hierarchy {
     /// Gives a file another content. Its record stays as it is otherwise.
     pub(super) fn set_content(&mut self, draft: &Draft, entry: usize, place: Place) -> Result<(), GrowError> {
         let sections = self.sections(place)?;
+        if let Some(compressed) = self.entries.get(entry).filter(|entry| entry.zisofs.is_some()) {
+            let path = text::visible(&compressed.path);
+            let message = format!("{path} is compressed in the image (zisofs), and such a file is not edited");
+            return Err(GrowError::Unsupported(message));
+        }
         let (directory, at) = self.record(draft, entry)?;
         let open = self.opened(draft, directory)?;
         let old = sections_at(&open.records, at);
@@ -279,13 +274,17 @@ impl Hierarchy {
             .get(entry)
             .map(|entry| entry.path.clone())
             .unwrap_or_default();
+        // What is below stands together: entries are in the order of their paths.
         let below = [path.as_slice(), b"/"].concat();
+        let from = self.entries.partition_point(|entry| entry.path < below);
+        let inside = self.entries[from..]
+            .iter()
+            .take_while(|entry| entry.path.starts_with(&below));
+        let inside = from..from + inside.count();
+        let origin = self.origin;
         let mut places = Vec::new();
-        for (number, entry) in self.entries.iter_mut().enumerate() {
-            if entry.path != path && !entry.path.starts_with(&below) {
-                continue;
-            }
-            let origin = self.origin;
+        for number in std::iter::once(entry).chain(inside) {
+            let entry = &mut self.entries[number];
             self.gone.insert(number);
             let extents = entry.extents.drain(..);
             let extents: Vec<Place> = extents.map(|(offset, length)| (origin + offset, length)).collect();
@@ -303,7 +302,7 @@ impl Hierarchy {
         extents.map(|&(offset, length)| (self.origin + offset, length))
     }
 
-    /// Adds a name to the directory at `parent`, with the identifier of another or one of its own. The result is the place of a new directory.
+    /// Adds a name to the directory at `parent`, with the identifier of another or one of its own.
     pub(super) fn add(
         &mut self,
         draft: &mut Draft,
@@ -388,248 +387,11 @@ impl Hierarchy {
         self.open.insert(offset, open);
         Ok((offset, SECTOR))
     }
-
-    /// Writes every directory that has changed. One that does not fit its place any more moves, and all that names it says so.
-    pub(super) fn finish(&mut self, draft: &mut Draft) -> Result<(), GrowError> {
-        // A directory that moves changes its parent, which then may not be written yet: the deepest come first.
-        let mut order: Vec<(usize, u64)> = Vec::new();
-        loop {
-            order.clear();
-            let depth = |path: &[u8]| path.iter().filter(|&&byte| byte == b'/').count() + usize::from(path.len() > 1);
-            order.extend(self.open.iter().map(|(&offset, open)| (depth(&open.path), offset)));
-            order.sort_unstable_by(|a, b| b.cmp(a));
-            let Some(&(_, offset)) = order.first() else {
-                break;
-            };
-            let Some(open) = self.open.remove(&offset) else {
-                break;
-            };
-            self.write_directory(draft, offset, open)?;
-        }
-        self.write_path_tables(draft)
-    }
-
-    fn write_directory(&mut self, draft: &mut Draft, offset: u64, mut open: Open) -> Result<(), GrowError> {
-        let needed = edit::directory(&open.records).len() as u64;
-        let (place, length) = match needed > open.room {
-            true => (draft.take(needed), needed),
-            false => (offset, open.room),
-        };
-        let block = self.block(place)?;
-        let length_32 = u32::try_from(length).map_err(|_| GrowError::Unsupported("a directory of 4 GiB".into()))?;
-        let changed = place != offset || open.is_new;
-        let is_root = open.path == b"/";
-        if changed {
-            if let Some(own) = open.records.first_mut() {
-                own.set(block, length_32);
-            }
-            if is_root && let Some(parent) = open.records.get_mut(1) {
-                parent.set(block, length_32);
-            }
-        }
-        if open.is_new {
-            let above = self.parent_place(draft, open.parent)?;
-            if let Some(parent) = open.records.get_mut(1) {
-                parent.set(self.block(above.0)?, above.1 as u32);
-            }
-        }
-        let mut bytes = edit::directory(&open.records);
-        bytes.resize(length as usize, 0);
-        let shown = [self.shown(&open.path)];
-        draft.write(place, &bytes, self.what(), &shown)?;
-        if place == offset && !open.is_new {
-            return Ok(());
-        }
-        // Who names it: its children by `..`, its parent by its record, the path tables, and the descriptors.
-        let children: Vec<u64> = open
-            .records
-            .iter()
-            .filter(|record| record.is_directory() && !record.is_dot())
-            .map(|record| self.origin + u64::from(record.block()) * SECTOR)
-            .collect();
-        for child in children {
-            if let Some(child) = self.open.get_mut(&child) {
-                if let Some(parent) = child.records.get_mut(1) {
-                    parent.set(block, length_32);
-                }
-                child.parent = place;
-                continue;
-            }
-            let sector = draft.read_vec_at(child, SECTOR)?;
-            if let Some((at, mut parent)) = edit::records(&sector).into_iter().nth(1) {
-                parent.set(block, length_32);
-                draft.write(child + at as u64, parent.bytes(), self.what(), &[])?;
-            }
-        }
-        if place != offset {
-            self.moved.push((offset, place));
-            for (parent, _, own) in &mut self.added {
-                *parent = if *parent == offset { place } else { *parent };
-                *own = if *own == offset { place } else { *own };
-            }
-        }
-        if is_root {
-            return self.write_root(draft, block, length_32);
-        }
-        let old = self.block(offset)?.number();
-        let parent = self.opened(draft, open.parent)?;
-        let record = parent
-            .records
-            .iter_mut()
-            .find(|record| record.block() == old && record.is_directory() && !record.is_dot());
-        match record {
-            Some(record) => record.set(block, length_32),
-            None => return Err(self.lost(&open.path)),
-        }
-        Ok(())
-    }
-
-    /// Place and length of a directory as they are so far.
-    fn parent_place(&self, draft: &Draft, directory: u64) -> Result<Place, GrowError> {
-        let open = self.open.get(&directory);
-        let length = match open {
-            Some(open) => open.room,
-            None => self.extent(draft, directory)?.len() as u64,
-        };
-        Ok((directory, length))
-    }
-
-    fn write_root(&self, draft: &mut Draft, block: Block, length: u32) -> Result<(), GrowError> {
-        for &descriptor in &self.descriptors {
-            let record = draft.read_vec_at(descriptor + at::ROOT, 34)?;
-            let Some((_, mut root)) = edit::records(&record).into_iter().next() else {
-                return Err(GrowError::Bug("a volume descriptor without a root directory".into()));
-            };
-            root.set(block, length);
-            draft.write(descriptor + at::ROOT, root.bytes(), self.what_descriptor(), &[])?;
-        }
-        Ok(())
-    }
-
-    /// Path tables with the new places of directories.
-    fn write_path_tables(&mut self, draft: &mut Draft) -> Result<(), GrowError> {
-        if self.moved.is_empty() && self.added.is_empty() && self.removed.is_empty() {
-            return Ok(());
-        }
-        let old = draft.read_vec_at(self.origin + self.volume.path_table_l, self.volume.path_table_length)?;
-        let mut entries = edit::path_entries(&old);
-        for &(before, place) in &self.moved {
-            let (before, now) = (self.block(before)?.number(), self.block(place)?.number());
-            for entry in entries.iter_mut().filter(|entry| entry.block == before) {
-                entry.block = now;
-            }
-        }
-        for &gone in &self.removed {
-            edit::remove_from_path_table(&mut entries, self.block(gone)?.number());
-        }
-        for (parent, identifier, own) in &self.added {
-            let (parent, own) = (self.block(*parent)?.number(), self.block(*own)?.number());
-            edit::add_to_path_table(&mut entries, parent, identifier, own).ok_or_else(|| {
-                GrowError::Unsupported(format!(
-                    "the path table of {} does not hold its directories",
-                    self.name()
-                ))
-            })?;
-        }
-        for &descriptor in &self.descriptors {
-            self.tables_of(draft, descriptor, &entries)?;
-        }
-        Ok(())
-    }
-
-    /// The tables that a descriptor names, where they are if they fit there.
-    fn tables_of(&self, draft: &mut Draft, descriptor: u64, entries: &[PathEntry]) -> Result<(), GrowError> {
-        let what = self.what_descriptor();
-        let tables = [(at::PATH_TABLES_L, true), (at::PATH_TABLES_M, false)];
-        for (field, is_little) in tables
-            .into_iter()
-            .flat_map(|(fields, little)| fields.map(|field| (field, little)))
-        {
-            let number: [u8; 4] = *draft
-                .read_vec_at(descriptor + field, 4)?
-                .first_chunk()
-                .unwrap_or(&[0; 4]);
-            let number = match is_little {
-                true => u32::from_le_bytes(number),
-                false => u32::from_be_bytes(number),
-            };
-            if number == 0 {
-                continue;
-            }
-            let bytes = edit::path_table(entries, is_little);
-            let room = self.volume.path_table_length.next_multiple_of(SECTOR);
-            let place = match bytes.len() as u64 > room {
-                true => draft.take(bytes.len() as u64),
-                false => self.origin + u64::from(number) * SECTOR,
-            };
-            let table = match (self.volume.kind, is_little) {
-                (VolumeKind::Joliet, true) => What::JolietPathTableL,
-                (VolumeKind::Joliet, false) => What::JolietPathTableM,
-                (_, true) => What::PathTableL,
-                (_, false) => What::PathTableM,
-            };
-            draft.write(place, &bytes, table, &[])?;
-            let block = self.block(place)?.number();
-            let block = if is_little {
-                block.to_le_bytes()
-            } else {
-                block.to_be_bytes()
-            };
-            draft.write(descriptor + field, &block, what, &[])?;
-        }
-        let length = edit::path_table(entries, true).len() as u32;
-        draft.write(descriptor + at::PATH_TABLE_SIZE, &both(length), what, &[])?;
-        Ok(())
-    }
-
-    /// The end of the volume, which covers what is new.
-    pub(super) fn new_end(&self, shift: &Shift) -> u64 {
-        let old = Range {
-            offset: self.origin,
-            length: self.volume.space,
-        };
-        shift.range(old).end().next_multiple_of(SECTOR)
-    }
-
-    /// Says so.
-    pub(super) fn set_end(&self, draft: &mut Draft, shift: &Shift) -> Result<(), GrowError> {
-        let blocks = self.block(self.new_end(shift))?.number();
-        for &descriptor in &self.descriptors {
-            draft.write(descriptor + at::SPACE, &both(blocks), self.what_descriptor(), &[])?;
-        }
-        Ok(())
-    }
-
-    fn what(&self) -> What {
-        match self.volume.kind {
-            VolumeKind::Joliet => What::JolietDirectory,
-            _ => What::Directory,
-        }
-    }
-
-    fn what_descriptor(&self) -> What {
-        match self.volume.kind {
-            VolumeKind::Primary => What::PrimaryDescriptor,
-            _ => What::JolietDescriptor,
-        }
-    }
-
-    fn shown(&self, path: &[u8]) -> String {
-        format!("iso:{}", text::lossless(path))
-    }
 }
 
 /// How many records in a row name one file.
 fn sections_at(records: &[RawRecord], at: usize) -> usize {
     1 + records.iter().skip(at).take_while(|record| record.goes_on()).count()
-}
-
-/// §8.3.4
-fn both(value: u32) -> [u8; 8] {
-    let mut bytes = [0; 8];
-    bytes[..4].copy_from_slice(&value.to_le_bytes());
-    bytes[4..].copy_from_slice(&value.to_be_bytes());
-    bytes
 }
 
 impl From<io::Error> for GrowError {

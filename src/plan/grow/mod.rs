@@ -115,7 +115,11 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
         Some(first) => (&first.volume, first.new_end(&shift)),
         None => return Err(GrowError::Bug("a volume that was there is gone".into())),
     };
-    let has_media_md5 = MediaMd5::decode(&volume.application_use).is_some();
+    let is_changed = !draft.changes().is_empty();
+    let has_media_md5 = is_changed && MediaMd5::decode(&volume.application_use).is_some();
+    if is_changed && has_tag(&volume.application_use) {
+        warnings.push("the digest in the volume descriptor (tagmedia) no longer holds, and is not renewed yet".into());
+    }
     if has_media_md5 {
         // The sum is made over spaces, and written when all bytes are known.
         let field = iso9660::SYSTEM_AREA + APPLICATION_USE as u64;
@@ -127,6 +131,16 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
         warnings,
         volume_size: end,
         has_media_md5,
+    })
+}
+
+/// SUSE's tagmedia writes assignments into the application use field, a digest of the medium among them.
+fn has_tag(application_use: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(application_use);
+    text.split(';').any(|part| {
+        ["md5sum=", "sha1sum=", "sha256sum="]
+            .iter()
+            .any(|key| part.trim().starts_with(key))
     })
 }
 

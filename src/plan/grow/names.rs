@@ -134,12 +134,21 @@ impl Names<'_> {
         let mut used: Vec<(u64, u64)> = self.hierarchies.iter().flat_map(Hierarchy::used).collect();
         used.extend(self.growth.in_use.iter().map(|range| (range.offset, range.length)));
         used.sort_unstable();
+        // Of those that begin before a place, the furthest end.
+        let mut furthest = 0;
+        let ends: Vec<u64> = used
+            .iter()
+            .map(|(start, length)| {
+                furthest = furthest.max(start + length);
+                furthest
+            })
+            .collect();
         let mut gone = gone;
         gone.sort_unstable();
         gone.dedup();
         let is_used = |&(offset, length): &(u64, u64)| {
-            used.iter()
-                .any(|&(start, other)| start < offset + length && offset < start + other)
+            let before = used.partition_point(|&(start, _)| start < offset + length);
+            before > 0 && ends[before - 1] > offset
         };
         let cut = self.draft.cut();
         let unused = gone

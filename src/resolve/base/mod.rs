@@ -3,7 +3,7 @@
 mod kernel_args;
 mod sums;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -129,8 +129,9 @@ impl Resolution<'_> {
 
     /// Puts the base's directories and links into the tree, so that paths lead through them; not those that go.
     fn lead_through(&mut self, tree: &ImageTree, remove: &[Vec<u8>]) {
+        let remove: HashSet<&[u8]> = remove.iter().map(Vec::as_slice).collect();
         for item in tree.items() {
-            if remove.contains(&item.path) {
+            if remove.contains(item.path.as_slice()) {
                 continue;
             }
             let kind = match &item.kind {

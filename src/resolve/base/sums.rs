@@ -1,6 +1,6 @@
 //! What an image says of the digests of its own files: lists of sums, and Fedora's `.treeinfo`. Where a listed file changes, its line does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use md5::Md5;
 use sha2::{Digest, Sha256, Sha512};
@@ -105,6 +105,7 @@ impl Resolution<'_> {
         edits: &[(Vec<u8>, PayloadId)],
         fat_edits: &'c [FatEdit],
     ) -> Changed<'c> {
+        let removed: HashSet<&[u8]> = removed.iter().map(Vec::as_slice).collect();
         let mut changed = Changed {
             image,
             fat_edits,
@@ -112,11 +113,9 @@ impl Resolution<'_> {
             new: BTreeMap::new(),
         };
         for item in tree.items().iter().filter(|item| item.kind == EntryKind::File) {
-            let is_below = |gone: &Vec<u8>| {
-                let rest = item.path.strip_prefix(gone.as_slice());
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-            };
-            if removed.iter().any(is_below) {
+            let slashes = item.path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/');
+            let mut ways = slashes.map(|(at, _)| &item.path[..at]).chain([item.path.as_slice()]);
+            if ways.any(|way| removed.contains(way)) {
                 changed.removed.insert(item.path.clone());
             }
             let starts_here = |edit: &FatEdit| {
