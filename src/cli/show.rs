@@ -103,14 +103,7 @@ pub(super) fn picture(image: &Description) -> String {
     let _ = writeln!(out, "\n{:>14}  {:>14}  {:>8}  what", "offset", "length", "size");
     let mut sources = image.planned.sources.iter().map(Option::as_deref);
     for extent in &facts.extents {
-        let size = text::size(extent.length);
-        let _ = writeln!(
-            out,
-            "{:>14}  {:>14}  {size:>8}  {}",
-            extent.offset,
-            extent.length,
-            what(extent, sources.next().flatten())
-        );
+        one_extent(&mut out, extent, sources.next().flatten());
     }
     if let Some(changed) = &image.planned.changed {
         changes(&mut out, changed);
@@ -175,15 +168,19 @@ fn changes(out: &mut String, changed: &Changed) {
         changed.grows, changed.moved_from
     );
     for extent in &changed.extents {
-        let size = text::size(extent.length);
-        let _ = writeln!(
-            out,
-            "{:>14}  {:>14}  {size:>8}  {}",
-            extent.offset,
-            extent.length,
-            what(extent, None)
-        );
+        one_extent(out, extent, None);
     }
+}
+
+fn one_extent(out: &mut String, extent: &Extent, source: Option<&str>) {
+    let size = text::size(extent.length);
+    let _ = writeln!(
+        out,
+        "{:>14}  {:>14}  {size:>8}  {}",
+        extent.offset,
+        extent.length,
+        what(extent, source)
+    );
 }
 
 fn what(extent: &Extent, source: Option<&str>) -> String {

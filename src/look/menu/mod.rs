@@ -5,6 +5,7 @@
 
 pub mod arguments;
 mod bsd;
+pub mod change;
 mod entries;
 mod grub;
 mod own;

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::facts::Common;
 use crate::facts::cell::Firmware;
+use crate::formats::el_torito::Platform;
 use crate::ground::limits::Notes;
 use crate::ground::read_at::ReadAt;
 use crate::look::contents::ContentsError;
 use crate::look::inspect;
 
 use super::volumes::{File, Volumes};
-use super::{Configuration, Entry, Loader, Menu, roots};
+use super::{Configuration, Entry, Loader, Menu};
 
 /// How many entries are listed. The largest rescue systems have some hundred.
 const ENTRIES: usize = 2_000;
@@ -39,7 +41,7 @@ pub(super) struct Reading<'i> {
 
 impl<'i> Reading<'i> {
     pub(super) fn new(image: &'i dyn ReadAt) -> Result<Self, ContentsError> {
-        let has_bios = roots::has_bios(&inspect::boot_structures(image)?);
+        let has_bios = has_bios(&inspect::boot_structures(image)?);
         Ok(Self::of(Volumes::new(image)?, has_bios))
     }
 
@@ -156,4 +158,11 @@ impl<'i> Reading<'i> {
             self.notes.add(format!("of the entries the first {ENTRIES} are listed"));
         }
     }
+}
+
+/// Whether a BIOS starts something of the image.
+fn has_bios(structures: &Common) -> bool {
+    let mut entries = structures.el_torito.iter();
+    entries.any(|entry| entry.platform == Platform::Bios && entry.bootable)
+        || structures.mbr.as_ref().is_some_and(|mbr| mbr.boot_code)
 }

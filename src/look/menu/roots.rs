@@ -4,7 +4,6 @@
 //! on that way, and one that nothing leads to is taken for one that a loader begins with.
 
 use crate::facts::cell::Firmware;
-use crate::formats::el_torito::Platform;
 use crate::formats::iso9660::EntryKind;
 
 use super::reading::Reading;
@@ -153,11 +152,4 @@ fn kind(path: &[u8], in_tree: bool) -> Option<Kind> {
 
 fn is_below(path: &[u8], directory: &str) -> bool {
     path.to_ascii_lowercase().starts_with(directory.as_bytes())
-}
-
-/// Whether a BIOS starts something of the image.
-pub(super) fn has_bios(structures: &crate::facts::Common) -> bool {
-    let mut entries = structures.el_torito.iter();
-    entries.any(|entry| entry.platform == Platform::Bios && entry.bootable)
-        || structures.mbr.as_ref().is_some_and(|mbr| mbr.boot_code)
 }

@@ -1,7 +1,8 @@
 //! Arguments that are changed, by grammar.
 
 use super::super::Loader;
-use super::super::arguments::{Arguments, Change, Done, changed, written};
+use super::super::arguments::Arguments;
+use super::super::change::{Change, Done, changed, written};
 
 fn change(append: &[&str], remove: &[&str], replace: &[(&str, &str)]) -> Change {
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
