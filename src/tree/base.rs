@@ -31,6 +31,8 @@ pub struct Growth {
     pub fat_edits: Vec<FatEdit>,
     /// Bytes of the base that something beside its names uses: boot images, partitions.
     pub in_use: Vec<Range>,
+    /// Whether the sum of the image is implanted in it. One that the base has is renewed in any case.
+    pub implant_md5: bool,
     /// What the user should know of the inputs.
     pub warnings: Vec<String>,
     /// The files to which inputs were decompressed, which payloads come from. They are there while this is.

@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 use super::{SECTOR, SYSTEM_AREA};
 
 /// §9.4.33: the first byte of the application use field in a volume descriptor.
-pub(super) const FIELD: usize = 883;
+pub const FIELD: usize = 883;
 /// §9.4.33: its length in bytes.
 pub const FIELD_LENGTH: usize = 512;
 /// The first byte of the field in an image, and the byte behind its last: the primary descriptor is the first of all.

@@ -41,7 +41,7 @@ pub use descriptor::{
     Descriptor, Identifiers, Root, VolumeDescriptor, VolumeKind, descriptor_faults, read_descriptors, terminator,
 };
 pub use hierarchy::{Hierarchy, Locate};
-pub use media_md5::{FIELD_LENGTH, MediaMd5, Summing};
+pub use media_md5::{FIELD, FIELD_LENGTH, MediaMd5, Summing};
 pub use path_table::{Endian, path_tables};
 pub use walk::{EntryKind, IsoEntry, Session, Walk, sessions, walk};
 pub use zisofs::Zisofs;

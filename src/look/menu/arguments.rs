@@ -11,9 +11,9 @@ pub struct Arguments {
     pub kernel: String,
     /// Each argument: its place, and what it says; none where that is not known here.
     pub words: Vec<(Range<usize>, Option<String>)>,
-    /// What arguments take the place of, if there are none.
+    /// The bytes that new arguments replace, where the kernel has no argument; empty where they are inserted.
     pub free: Range<usize>,
-    /// What has to stand before them there, such as the begin of a line of their own.
+    /// The text that goes before them there, such as a line break and a keyword.
     pub lead: String,
 }
 

@@ -1,6 +1,8 @@
 //! `[base]`: what excludes it.
 
-use super::super::{At, Base, KernelArgs, Manifest, Text};
+use std::ops::Range;
+
+use super::super::{At, KernelArgs, Manifest, Text};
 use super::Checks;
 use crate::ground::text::sha256_from_hex;
 use crate::manifest::diagnostic::Diagnostic;
@@ -24,54 +26,12 @@ impl Checks<'_> {
         if let Some(args) = &base.kernel_args {
             self.kernel_args(args);
         }
-        let (iso, boot) = (&manifest.iso, &manifest.boot);
-        let texts = [
-            ("volume_id", &manifest.volume_id),
-            ("iso.system_id", &iso.system_id),
-            ("iso.volume_set_id", &iso.volume_set_id),
-            ("iso.publisher_id", &iso.publisher_id),
-            ("iso.preparer_id", &iso.preparer_id),
-            ("iso.application_id", &iso.application_id),
-            ("iso.sha256sums", &iso.sha256sums),
-        ];
-        for (key, value) in texts {
-            if let Some(value) = value {
-                self.beside_base(at, key, value);
-            }
-        }
-        let switches = [
-            ("iso.rock_ridge", &iso.rock_ridge),
-            ("iso.joliet", &iso.joliet),
-            ("iso.udf", &iso.udf),
-        ];
-        for (key, value) in switches {
-            if let Some(value) = value {
-                self.beside_base(at, key, value);
-            }
-        }
-        if let Some(value) = &iso.iso9660 {
-            self.beside_base(at, "iso.iso9660", value);
-        }
-        if let Some(entry) = manifest.menu.first() {
-            self.beside_base(at, "[[menu]]", entry);
-        }
-        if let Some(value) = &boot.loader {
-            self.beside_base(at, "boot.loader", value);
-        }
-        if let Some(value) = &boot.bios {
-            self.beside_base(at, "[boot.bios]", value);
-        }
-        if let Some(value) = &boot.uefi {
-            self.beside_base(at, "[boot.uefi]", value);
-        }
-        if let Some(value) = boot.entry.first() {
-            self.beside_base(at, "[[boot.entry]]", value);
-        }
-        if let Some(value) = &boot.sign {
-            self.beside_base(at, "[boot.sign]", value);
-        }
-        if let Some(value) = &manifest.disk.layout {
-            self.beside_base(at, "disk.layout", value);
+        for (key, span) in beside(manifest) {
+            let message =
+                format!("`{key}` beside `[base]` is not supported yet: an image that is changed keeps its own");
+            let error = Diagnostic::error(message, span, "the base has its own");
+            self.diagnostics
+                .push(error.with_label(at.span(), "the image that is changed"));
         }
     }
 
@@ -123,11 +83,39 @@ impl Checks<'_> {
             self.error(argument, "a quote in this argument is not closed", "this argument");
         }
     }
+}
 
-    fn beside_base<T>(&mut self, base: &At<Base>, key: &str, value: &At<T>) {
-        let message = format!("`{key}` beside `[base]` is not supported yet: an image that is changed keeps its own");
-        let error = Diagnostic::error(message, value.span(), "the base has its own");
-        self.diagnostics
-            .push(error.with_label(base.span(), "the image that is changed"));
+/// The keys that say what a changed image keeps from its base, each with its place.
+fn beside(manifest: &Manifest) -> Vec<(&'static str, Option<Range<usize>>)> {
+    fn place<T>(value: Option<&At<T>>) -> Option<Option<Range<usize>>> {
+        value.map(At::span)
     }
+    let (iso, boot) = (&manifest.iso, &manifest.boot);
+    let keys = [
+        ("volume_id", place(manifest.volume_id.as_ref())),
+        ("iso.system_id", place(iso.system_id.as_ref())),
+        ("iso.volume_set_id", place(iso.volume_set_id.as_ref())),
+        ("iso.publisher_id", place(iso.publisher_id.as_ref())),
+        ("iso.preparer_id", place(iso.preparer_id.as_ref())),
+        ("iso.application_id", place(iso.application_id.as_ref())),
+        ("iso.rock_ridge", place(iso.rock_ridge.as_ref())),
+        ("iso.joliet", place(iso.joliet.as_ref())),
+        ("iso.udf", place(iso.udf.as_ref())),
+        ("iso.iso9660", place(iso.iso9660.as_ref())),
+        ("iso.sha256sums", place(iso.sha256sums.as_ref())),
+        ("[[menu]]", place(manifest.menu.first())),
+        ("boot.loader", place(boot.loader.as_ref())),
+        ("boot.firmware", place(boot.firmware.as_ref())),
+        ("boot.timeout", place(boot.timeout.as_ref())),
+        ("boot.default", place(boot.default.as_ref())),
+        ("boot.serial", place(boot.serial.as_ref())),
+        ("[boot.bios]", place(boot.bios.as_ref())),
+        ("[boot.uefi]", place(boot.uefi.as_ref())),
+        ("[[boot.entry]]", place(boot.entry.first())),
+        ("[boot.sign]", place(boot.sign.as_ref())),
+        ("disk.layout", place(manifest.disk.layout.as_ref())),
+    ];
+    keys.into_iter()
+        .filter_map(|(key, place)| Some((key, place?)))
+        .collect()
 }

@@ -19,7 +19,7 @@ use std::io;
 use crate::facts::fat::fat_what;
 use crate::facts::{self, Changed, What};
 use crate::formats::fat;
-use crate::formats::iso9660::{self, Iso9660Error, MediaMd5, SECTOR, VolumeKind};
+use crate::formats::iso9660::{self, FIELD, FIELD_LENGTH, Iso9660Error, MediaMd5, SECTOR, VolumeKind};
 use crate::formats::udf;
 use crate::ground::block::NotABlock;
 use crate::ground::range::Range;
@@ -74,9 +74,6 @@ pub struct Grown {
     has_media_md5: bool,
 }
 
-/// ECMA-119 §9.4.33: the first byte of the application use field.
-const APPLICATION_USE: usize = 883;
-
 /// Decides where everything goes.
 ///
 /// # Errors
@@ -116,13 +113,14 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
         None => return Err(GrowError::Bug("a volume that was there is gone".into())),
     };
     let is_changed = !draft.changes().is_empty();
-    let has_media_md5 = is_changed && MediaMd5::decode(&volume.application_use).is_some();
+    let has_sum = MediaMd5::decode(&volume.application_use).is_some();
+    let has_media_md5 = growth.implant_md5 || (is_changed && has_sum);
     if is_changed && has_tag(&volume.application_use) {
         warnings.push("the digest in the volume descriptor (tagmedia) no longer holds, and is not renewed yet".into());
     }
     if has_media_md5 {
         // The sum is made over spaces, and written when all bytes are known.
-        let field = iso9660::SYSTEM_AREA + APPLICATION_USE as u64;
+        let field = iso9660::SYSTEM_AREA + FIELD as u64;
         draft.write(field, &MediaMd5::absent(), What::PrimaryDescriptor, &[])?;
     }
     Ok(Grown {
@@ -226,7 +224,7 @@ impl Grown {
         match &late.media_md5 {
             Some(sum) if number * SECTOR == iso9660::SYSTEM_AREA => {
                 let mut bytes = bytes.to_vec();
-                if let Some(place) = bytes.get_mut(APPLICATION_USE..APPLICATION_USE + iso9660::FIELD_LENGTH) {
+                if let Some(place) = bytes.get_mut(FIELD..FIELD + FIELD_LENGTH) {
                     place.copy_from_slice(&sum.encode());
                 }
                 Cow::Owned(bytes)

@@ -157,7 +157,7 @@ impl Names<'_> {
         unused.map(|(offset, length)| Range { offset, length }).collect()
     }
 
-    /// Where the payload stands; it is put there if it stands nowhere yet.
+    /// Offset and length of the payload. The first call for a payload reserves the place.
     fn place(&mut self, payload: PayloadId, path: &[u8]) -> (u64, u64) {
         let length = self.growth.tree.payload(payload).length;
         if let Some(&offset) = self.places.get(&payload) {
@@ -258,7 +258,7 @@ impl Names<'_> {
         for (number, hierarchy) in self.hierarchies.iter_mut().enumerate() {
             let holds = matches!(node.kind, iso9660::Kind::Directory | iso9660::Kind::File { .. });
             if !holds && hierarchy.flavour != Flavour::RockRidge {
-                // Only Rock Ridge has links and devices, and where there is none nobody will see them.
+                // Only Rock Ridge records links and devices. If the base has no Rock Ridge, no reader will see them.
                 if number == self.best {
                     self.left_out.push((text::visible(path), hierarchy.name()));
                 }

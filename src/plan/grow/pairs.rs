@@ -6,7 +6,7 @@ use crate::formats::iso9660::EntryKind;
 /// Characters of a Joliet name that all writers take.
 const JOLIET: usize = 64;
 
-/// The entry of `other` that is the `entry` of `best`. None if there is none, or several could be it.
+/// The entry of `other` that names the same file as `entry` of `best`. `None` if no entry does, or if several might.
 pub(super) fn partner(best: &Hierarchy, entry: usize, other: &Hierarchy) -> Option<usize> {
     let wanted = best.entries.get(entry)?;
     let is_directory = wanted.kind == EntryKind::Directory;

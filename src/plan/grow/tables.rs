@@ -15,8 +15,9 @@ pub(super) fn shift(draft: &mut Draft, size: u64, shift: &Shift, hierarchies: &[
     let mut origins: Vec<u64> = hierarchies.iter().map(|hierarchy| hierarchy.origin).collect();
     origins.sort_unstable();
     origins.dedup();
+    let mut seen = Vec::new();
     for origin in origins {
-        catalog(draft, origin, shift)?;
+        catalog(draft, origin, shift, &mut seen)?;
     }
     let mut sector = [0; 512];
     draft.read_exact_at(&mut sector, 0)?;
@@ -42,8 +43,8 @@ pub(super) fn shift(draft: &mut Draft, size: u64, shift: &Shift, hierarchies: &[
     Ok(())
 }
 
-/// The catalog of a volume. Its addresses count from the volume's begin.
-fn catalog(draft: &mut Draft, origin: u64, shift: &Shift) -> Result<(), GrowError> {
+/// The catalog of a volume, unless it was `seen` as that of another. Its addresses count from the first byte of the volume.
+fn catalog(draft: &mut Draft, origin: u64, shift: &Shift, seen: &mut Vec<u64>) -> Result<(), GrowError> {
     let window = Window::new(&*draft, origin, draft.size() - origin);
     let descriptors = iso9660::read_descriptors(&window)?;
     let place = descriptors.iter().find_map(|(_, descriptor)| match descriptor {
@@ -53,9 +54,13 @@ fn catalog(draft: &mut Draft, origin: u64, shift: &Shift) -> Result<(), GrowErro
     let Some(place) = place.filter(|place| place + SECTOR <= draft.size()) else {
         return Ok(());
     };
+    if seen.contains(&place) {
+        return Ok(());
+    }
+    seen.push(place);
     let mut bytes = draft.read_vec_at(place, SECTOR)?;
     let own = Shift {
-        cut: shift.cut - origin,
+        cut: shift.cut.saturating_sub(origin),
         ..shift.clone()
     };
     el_torito::shift(&mut bytes, &own);

@@ -11,7 +11,7 @@ use crate::look::contents::ContentsError;
 use crate::look::inspect;
 use crate::look::menu::arguments::Arguments;
 use crate::look::menu::change::{Change, Done, changed};
-use crate::look::menu::{self, Configuration, Entry, File, TREE};
+use crate::look::menu::{self, Entry, File, TREE};
 use crate::manifest::{At, Base, KernelArgs};
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::PayloadId;
@@ -59,7 +59,7 @@ impl Resolution<'_> {
                 "not all configurations",
             );
         }
-        self.edits(&menu.configurations, texts, image)
+        self.edits(texts, image)
             .map_err(|error| ResolveError::input(path, error.to_string()))
     }
 
@@ -167,17 +167,11 @@ impl Resolution<'_> {
         }
     }
 
-    fn edits(
-        &mut self,
-        configurations: &[Configuration],
-        texts: HashMap<File, Vec<u8>>,
-        image: &dyn ReadAt,
-    ) -> Result<Edits, inspect::InspectError> {
+    fn edits(&mut self, texts: HashMap<File, Vec<u8>>, image: &dyn ReadAt) -> Result<Edits, inspect::InspectError> {
         let (mut edits, mut fat_edits) = Edits::default();
         let volumes: Vec<u64> = inspect::fat_volumes(image)?.map(|(offset, _)| offset).collect();
         let texts: BTreeMap<File, Vec<u8>> = texts.into_iter().collect();
         for (file, text) in texts {
-            debug_assert!(configurations.iter().any(|known| known.file == file));
             if file.volume == TREE {
                 let payload = self.host.inline(&mut self.tree, &text, Giver::Manifest);
                 edits.push((file.path, payload));

@@ -45,7 +45,10 @@ pub(super) fn resolve(
     let in_use = in_use(&image.image).map_err(|error| unusable(&error))?;
     let (mut edits, fat_edits) = resolution.kernel_args(base, &path, &image.image)?;
     resolution.sums(&image.image, &tree, &remove, &mut edits, &fat_edits)?;
-    let is_changed = !remove.is_empty() || !document.manifest.files.is_empty() || base.kernel_args.is_some();
+    let is_changed = !remove.is_empty()
+        || !document.manifest.files.is_empty()
+        || base.kernel_args.is_some()
+        || document.manifest.iso.implant_md5;
     if !is_changed {
         resolution.warn(
             &base.image,
@@ -63,6 +66,7 @@ pub(super) fn resolve(
             edits,
             fat_edits,
             in_use,
+            implant_md5: document.manifest.iso.implant_md5,
             warnings,
             _decompressed: resolution.decompressed,
         },

@@ -88,7 +88,7 @@ pub(crate) fn tokens(text: &[u8]) -> Vec<Token> {
     tokens
 }
 
-/// How many bytes the end of a line has here: 0 if there is none.
+/// The length of the line break at `at`: 1 for LF, 2 for CR LF, 0 for any other bytes.
 fn line_end(text: &[u8], at: usize) -> usize {
     match text.get(at..).unwrap_or_default() {
         [b'\n', ..] => 1,
