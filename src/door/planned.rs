@@ -1,23 +1,22 @@
 //! What is planned: an image that is made, or one that is changed.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use super::Error;
 use crate::facts::Description;
-use crate::ground::input_error::InputError;
 use crate::ground::range::Range;
-use crate::ground::read_at::{FileAt, ReadAt, Shared};
+use crate::ground::read_at::ReadAt;
 use crate::look::inspect;
 use crate::manifest::Document;
 use crate::output::{BoxedError, Piece};
 use crate::plan::grow::Grown;
 use crate::plan::sums::Digests;
 use crate::plan::{Late, Plan};
+use crate::resolve::{ResolveError, SourceBytes};
 use crate::tree::source::Source;
 
-/// See the file.
+/// An image that is planned, of either kind.
 pub(super) enum Planned {
     /// A new image.
     New(Box<Plan>),
@@ -113,31 +112,18 @@ fn described(grown: &Grown) -> Result<Description, Error> {
 /// The bytes of an image that is changed, those of new files from where they are.
 struct Bytes<'g> {
     grown: &'g Grown,
-    contents: Vec<(Range, Content<'g>)>,
-}
-
-enum Content<'g> {
-    Bytes(&'g [u8]),
-    Given(&'g Shared),
-    File(FileAt, u64),
+    contents: Vec<(Range, SourceBytes<'g>)>,
 }
 
 impl<'g> Bytes<'g> {
     fn of(grown: &'g Grown) -> Result<Self, Error> {
-        let mut contents = Vec::new();
-        for (range, source) in grown.contents() {
-            let content = match source {
-                Source::Bytes(bytes, _) => Content::Bytes(bytes),
-                Source::Given(bytes) => Content::Given(bytes),
-                Source::File { path, offset, .. } => {
-                    let file = File::open(path).and_then(FileAt::new);
-                    let file = file.map_err(|error| InputError::io(&**path, "opening", error))?;
-                    Content::File(file, *offset)
-                }
-            };
-            contents.push((range, content));
-        }
-        Ok(Self { grown, contents })
+        let contents = grown
+            .contents()
+            .map(|(range, source)| Ok((range, SourceBytes::open(source)?)));
+        Ok(Self {
+            grown,
+            contents: contents.collect::<Result<_, ResolveError>>()?,
+        })
     }
 }
 
@@ -150,19 +136,12 @@ impl ReadAt for Bytes<'_> {
         self.grown.read_exact_at(buffer, offset)?;
         let end = offset + buffer.len() as u64;
         let first = self.contents.partition_point(|(range, _)| range.end() <= offset);
-        for (range, content) in self
-            .contents
-            .iter()
-            .skip(first)
-            .take_while(|(range, _)| range.offset < end)
-        {
+        let here = self.contents.iter().skip(first);
+        for (range, content) in here.take_while(|(range, _)| range.offset < end) {
             let (start, stop) = (range.offset.max(offset), range.end().min(end));
-            let part = &mut buffer[(start - offset) as usize..(stop - offset) as usize];
-            match content {
-                Content::Bytes(bytes) => bytes.read_exact_at(part, start - range.offset)?,
-                Content::Given(bytes) => bytes.read_exact_at(part, start - range.offset)?,
-                Content::File(file, from) => file.read_exact_at(part, from + start - range.offset)?,
-            }
+            let bytes = content.read(start - range.offset, (stop - start) as usize);
+            let bytes = bytes.map_err(|error| io::Error::other(error.to_string()))?;
+            buffer[(start - offset) as usize..(stop - offset) as usize].copy_from_slice(&bytes);
         }
         Ok(())
     }

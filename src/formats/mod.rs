@@ -3,6 +3,7 @@
 pub mod apm;
 pub mod archive;
 pub mod authenticode;
+pub mod digest_list;
 pub mod el_torito;
 pub mod fat;
 pub mod gpt;
@@ -10,5 +11,4 @@ pub mod iso9660;
 pub mod mbr;
 pub mod pe;
 pub mod recognise;
-pub mod sha256sum;
 pub mod udf;

@@ -5,8 +5,8 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
+use crate::formats::digest_list;
 use crate::formats::iso9660::{self, Descriptor, EntryKind, MediaMd5, Summing, VolumeKind};
-use crate::formats::sha256sum;
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
 use crate::look::contents::{ContentsError, CopyError, Item, Place, Tree};
@@ -221,7 +221,11 @@ impl<'a> Files<'a> {
     }
 
     fn line(&mut self, line: &[u8]) -> io::Result<()> {
-        let Some((digest, path)) = sha256sum::parse(line) else {
+        let read = digest_list::parse(line).and_then(|read| {
+            let digest = str::from_utf8(&line[read.digest]).ok()?;
+            Some((text::sha256_from_hex(digest)?, read.path))
+        });
+        let Some((digest, path)) = read else {
             self.wrong(format!("line {} of {} is no digest and path", self.lines, self.list));
             return Ok(());
         };

@@ -1,6 +1,6 @@
 //! `iso.sha256sums`: the list of the tree's files, with places for digests that are known once all bytes are.
 
-use crate::formats::sha256sum;
+use crate::formats::digest_list;
 use crate::ground::text;
 use crate::manifest::{At, image_path};
 use crate::tree::contents::Checksums;
@@ -17,7 +17,7 @@ impl Resolution<'_> {
         let (mut bytes, mut places) = (Vec::new(), Vec::new());
         for node in self.tree.in_order() {
             if let Kind::File(payload) = self.tree.node(node).kind {
-                let (line, at) = sha256sum::line(&self.tree.path(node)[1..]);
+                let (line, at) = digest_list::line(&self.tree.path(node)[1..]);
                 places.push((bytes.len() + at, payload));
                 bytes.extend(line);
             }

@@ -1,6 +1,7 @@
 //! Host files as payloads: each is opened once, stamped, and read as far as the identity of the image asks for.
 
 mod same;
+mod source_bytes;
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -21,6 +22,7 @@ use crate::tree::source::{Giver, Source};
 use crate::tree::{Payload, PayloadId, Tree};
 
 pub(crate) use same::has_same_bytes;
+pub(crate) use source_bytes::SourceBytes;
 
 /// Equal files of at least this many bytes are stored once. Smaller ones would gain nothing. The host's inodes do not count: a checkout with
 /// hard links and a copy of it give the same image.

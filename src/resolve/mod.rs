@@ -34,7 +34,7 @@ use crate::tree::source::Giver;
 use crate::tree::{Attributes, NodeId, PayloadId, Tree};
 
 pub use error::ResolveError;
-pub(crate) use host::Host;
+pub(crate) use host::{Host, SourceBytes};
 
 /// What a run takes from its surroundings; nothing else of them can change a byte.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! What was true of an image that is unpacked, and need not be of the one that is made.
 
 use super::sources::Image;
+use crate::formats::digest_list;
 use crate::ground::text;
 use crate::manifest::At;
 use crate::tree::{Kind, PayloadId};
@@ -62,7 +63,7 @@ impl Resolution<'_> {
                 continue;
             };
             let listed = bytes.split(|&byte| byte == b'\n').filter_map(listed);
-            let files = listed.filter_map(|path| Some((below(path), unpacking.unpacked(path)?)));
+            let files = listed.filter_map(|path| Some((below(&path), unpacking.unpacked(&path)?)));
             let files = files.collect();
             self.lists.push(List {
                 origin,
@@ -103,11 +104,8 @@ impl Resolution<'_> {
     }
 }
 
-/// The path of a line of `md5sum` or `sha256sum`. `None` if it is another kind of line.
-fn listed(line: &[u8]) -> Option<&[u8]> {
-    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    let path = line[digits..]
-        .strip_prefix(b"  ")
-        .or_else(|| line[digits..].strip_prefix(b" *"))?;
-    matches!(digits, 32 | 64).then(|| path.strip_prefix(b"./").unwrap_or(path))
+/// The path of a line of a list of digests. `None` if it is another kind of line.
+fn listed(line: &[u8]) -> Option<Vec<u8>> {
+    let path = digest_list::parse(line)?.path;
+    Some(path.strip_prefix(b"./").unwrap_or(&path).to_vec())
 }

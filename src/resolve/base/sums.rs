@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use md5::Md5;
 use sha2::{Digest, Sha256, Sha512};
 
+use crate::formats::digest_list::{self, Algorithm, Line, is_list};
 use crate::formats::fat;
 use crate::formats::iso9660::EntryKind;
-use crate::ground::read_at::{FileAt, ReadAt, Window};
-use crate::ground::{stamp, text};
+use crate::ground::read_at::ReadAt;
+use crate::ground::text;
 use crate::look::contents::{Item, Tree as ImageTree};
+use crate::resolve::host::SourceBytes;
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::base::FatEdit;
-use crate::tree::source::{Giver, Source};
+use crate::tree::source::Giver;
 use crate::tree::{Kind, PayloadId};
 
 /// A longer file is not taken for a list.
@@ -148,28 +150,29 @@ impl Resolution<'_> {
         let directory = &item.path[..end];
         let mut lines: Vec<Vec<u8>> = Vec::new();
         let mut listed: Vec<(usize, Vec<u8>)> = Vec::new();
+        let mut form: Option<(Algorithm, [u8; 2], Vec<u8>)> = None;
         for line in old.split_inclusive(|&byte| byte == b'\n') {
-            let Some(sum) = Sum::parse(line, directory) else {
+            let Some(sum) = read(line) else {
                 lines.push(line.to_vec());
                 continue;
             };
-            if changed.removed.contains(&sum.path) {
+            let (path, begin) = named(&sum, directory);
+            if changed.removed.contains(&path) {
                 continue;
             }
-            listed.push((lines.len(), sum.path.clone()));
-            let Some(content) = changed.new.get(&sum.path) else {
-                lines.push(line.to_vec());
-                continue;
-            };
-            let digest = self.digest(content, sum.algorithm, changed)?;
-            lines.push([digest.as_bytes(), &line[digest.len()..]].concat());
+            form.get_or_insert((sum.algorithm, sum.between, begin.to_vec()));
+            listed.push((lines.len(), path.clone()));
+            lines.push(match changed.new.get(&path) {
+                None => line.to_vec(),
+                Some(content) => {
+                    let digest = self.digest(content, sum.algorithm, changed)?;
+                    [&line[..sum.digest.start], digest.as_bytes(), &line[sum.digest.end..]].concat()
+                }
+            });
         }
         // A list of the whole tree has the new files too, in its order.
-        let form = listed
-            .first()
-            .and_then(|&(at, _)| lines.get(at))
-            .and_then(|line| Sum::parse(line, directory));
-        let Some(form) = form.filter(|_| directory.is_empty() && listed.len() > 1) else {
+        let is_whole = directory.is_empty() && listed.len() > 1;
+        let Some((algorithm, between, begin)) = form.filter(|_| is_whole) else {
             return Ok(lines.concat());
         };
         let is_sorted = listed.is_sorted_by(|(_, a), (_, b)| a <= b);
@@ -178,19 +181,13 @@ impl Resolution<'_> {
             if tree.get(path).is_some() || LEFT_OUT.iter().any(|start| path.starts_with(start)) {
                 continue;
             }
-            let digest = self.digest(content, form.algorithm, changed)?;
-            let behind = listed
-                .iter()
-                .find(|(_, other)| is_sorted && other > path)
-                .map_or(lines.len(), |(at, _)| *at);
-            let line = [
-                digest.as_bytes(),
-                &form.between,
-                path.strip_prefix(b"/").unwrap_or(path),
-                b"\n",
-            ]
-            .concat();
-            more.push((behind, line));
+            let digest = self.digest(content, algorithm, changed)?;
+            let behind = listed.iter().find(|(_, other)| is_sorted && other > path);
+            let named = [&begin, path.strip_prefix(b"/").unwrap_or(path)].concat();
+            more.push((
+                behind.map_or(lines.len(), |(at, _)| *at),
+                digest_list::written(&digest, between, &named),
+            ));
         }
         for (at, line) in more.into_iter().rev() {
             lines.insert(at, line);
@@ -224,17 +221,12 @@ impl Resolution<'_> {
         match content {
             Content::Payload(id) => {
                 let payload = self.tree.payload(*id);
-                match &payload.source {
-                    Source::Bytes(bytes, _) => hasher.update(bytes),
-                    Source::Given(bytes) => hasher
-                        .read(bytes, 0, payload.length)
-                        .map_err(|error| unreadable("the program", error))?,
-                    Source::File { path, offset, .. } => {
-                        let file = stamp::open(path).and_then(FileAt::new);
-                        let file = file.map_err(|error| ResolveError::io(&**path, "opening", error))?;
-                        let read = hasher.read(&file, *offset, payload.length);
-                        read.map_err(|error| ResolveError::io(&**path, "reading", error))?;
-                    }
+                let bytes = SourceBytes::open(&payload.source)?;
+                let mut at = 0;
+                while at < payload.length {
+                    let step = PIECE.min(payload.length - at);
+                    hasher.update(&bytes.read(at, step as usize)?);
+                    at += step;
                 }
             }
             Content::Volume(item) => {
@@ -244,10 +236,6 @@ impl Resolution<'_> {
         }
         Ok(hasher.finish())
     }
-}
-
-fn unreadable(name: &str, error: std::io::Error) -> ResolveError {
-    ResolveError::io(name, "reading", error)
 }
 
 /// The bytes of a FAT volume with its edits.
@@ -278,63 +266,20 @@ fn bytes_of(item: &Item, image: &dyn ReadAt) -> Option<Vec<u8>> {
     copied.is_ok().then_some(bytes)
 }
 
-/// Names of lists, as distributions and people give them.
-fn is_list(name: &[u8]) -> bool {
-    let name = name.to_ascii_lowercase();
-    let names = [
-        "md5sum.txt",
-        "md5sums",
-        "sha256sum.txt",
-        "sha256sums",
-        "sha256sums.txt",
-        "sha512sum.txt",
-        "sha512sums",
-        "checksums",
-    ];
-    let ends: [&[u8]; 3] = [b".md5", b".sha256", b".sha512"];
-    names.iter().any(|known| known.as_bytes() == name) || ends.iter().any(|end| name.ends_with(end))
+/// What a line of a list in a directory is of: the path from the root, and how the list begins its paths.
+fn named<'l>(line: &'l Line, directory: &[u8]) -> (Vec<u8>, &'l [u8]) {
+    let begin: &[u8] = match line.path.as_slice() {
+        [b'.', b'/', ..] => b"./",
+        [b'/', ..] => b"/",
+        _ => b"",
+    };
+    ([directory, b"/", &line.path[begin.len()..]].concat(), begin)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Algorithm {
-    Md5,
-    Sha256,
-    Sha512,
-}
-
-/// A line of a list: the digest in hexadecimal, and what it is of.
-#[derive(Debug, PartialEq, Eq)]
-struct Sum {
-    algorithm: Algorithm,
-    /// What stands between the digest and the path without its slash: two blanks, or a blank and an asterisk, and what begins each path.
-    between: Vec<u8>,
-    /// From the root.
-    path: Vec<u8>,
-}
-
-impl Sum {
-    fn parse(line: &[u8], directory: &[u8]) -> Option<Self> {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        let algorithm = match digits {
-            32 => Algorithm::Md5,
-            64 => Algorithm::Sha256,
-            128 => Algorithm::Sha512,
-            _ => return None,
-        };
-        let rest = &line[digits..];
-        let named = rest.strip_prefix(b"  ").or_else(|| rest.strip_prefix(b" *"))?;
-        let relative = named
-            .strip_prefix(b"./")
-            .or_else(|| named.strip_prefix(b"/"))
-            .unwrap_or(named);
-        Some(Self {
-            algorithm,
-            between: rest[..rest.len() - relative.len()].to_vec(),
-            path: [directory, b"/", relative].concat(),
-        })
-    }
+/// The line without its end.
+fn read(line: &[u8]) -> Option<Line> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    digest_list::parse(line.strip_suffix(b"\r").unwrap_or(line))
 }
 
 /// Any of the algorithms.
@@ -359,17 +304,6 @@ impl Hasher {
             Self::Sha256(hasher) => hasher.update(bytes),
             Self::Sha512(hasher) => hasher.update(bytes),
         }
-    }
-
-    fn read(&mut self, bytes: &dyn ReadAt, offset: u64, length: u64) -> std::io::Result<()> {
-        let part = Window::new(bytes, offset, length);
-        let mut at = 0;
-        while at < length {
-            let piece = part.read_vec_at(at, PIECE.min(length - at))?;
-            self.update(&piece);
-            at += piece.len() as u64;
-        }
-        Ok(())
     }
 
     fn finish(self) -> String {
