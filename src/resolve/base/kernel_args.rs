@@ -5,9 +5,10 @@ use std::path::Path;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+use super::areas::Areas;
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
-use crate::look::contents::ContentsError;
+use crate::look::contents::{ContentsError, Tree as ImageTree};
 use crate::look::inspect;
 use crate::look::menu::arguments::Arguments;
 use crate::look::menu::change::{Change, Done, changed};
@@ -26,7 +27,13 @@ const NAMED: usize = 5;
 
 impl Resolution<'_> {
     /// The configurations with their new texts.
-    pub(super) fn kernel_args(&mut self, base: &Base, path: &Path, image: &dyn ReadAt) -> Result<Edits, ResolveError> {
+    pub(super) fn kernel_args(
+        &mut self,
+        base: &Base,
+        path: &Path,
+        image: &dyn ReadAt,
+        tree: &ImageTree,
+    ) -> Result<Edits, ResolveError> {
         let Some(args) = &base.kernel_args else {
             return Ok(Edits::default());
         };
@@ -36,6 +43,7 @@ impl Resolution<'_> {
             return Ok(Edits::default());
         };
         let change = change(args.get_ref());
+        let areas = Areas::read(image, tree);
         let mut done = Done::default();
         let mut texts: HashMap<File, Vec<u8>> = HashMap::new();
         for configuration in &menu.configurations {
@@ -45,6 +53,19 @@ impl Resolution<'_> {
                 .get(&configuration.file)
                 .map_or(&*configuration.text, Vec::as_slice);
             let new = changed(configuration.loader, old, &change, &is_meant, &mut done);
+            let fitted = match configuration.file.volume {
+                TREE => areas.fitted(&configuration.file.path, old, new),
+                _ => Ok(new),
+            };
+            let new = match fitted {
+                Ok(new) => new,
+                Err(size) => {
+                    let config = text::visible(configuration.config.as_bytes());
+                    let message = format!("{config} reserves {size} bytes for kernel arguments (/coreos/kargs.json)");
+                    self.error(args, message, "more than fits there");
+                    continue;
+                }
+            };
             if new != *old {
                 texts.insert(configuration.file.clone(), new);
             }

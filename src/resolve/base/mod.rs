@@ -1,5 +1,6 @@
 //! An existing image as the starting point: what it is, and what is asked of it.
 
+mod areas;
 mod kernel_args;
 mod sums;
 
@@ -43,7 +44,7 @@ pub(super) fn resolve(
     }
     resolution.check_unreadable()?;
     let in_use = in_use(&image.image).map_err(|error| unusable(&error))?;
-    let (mut edits, fat_edits) = resolution.kernel_args(base, &path, &image.image)?;
+    let (mut edits, fat_edits) = resolution.kernel_args(base, &path, &image.image, &tree)?;
     resolution.sums(&image.image, &tree, &remove, &mut edits, &fat_edits)?;
     let is_changed = !remove.is_empty()
         || !document.manifest.files.is_empty()
@@ -210,4 +211,14 @@ fn attributes(item: &Item) -> Attributes {
         gid: posix.and_then(|posix| posix.gid).unwrap_or(0),
         mtime: item.modified,
     }
+}
+
+/// All bytes of a small file of the base, if they can be read.
+fn bytes_of(item: &Item, image: &dyn ReadAt) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let copied = item.copy(image, &mut |piece| {
+        bytes.extend_from_slice(piece);
+        Ok(())
+    });
+    copied.is_ok().then_some(bytes)
 }

@@ -11,6 +11,7 @@ use crate::formats::iso9660::EntryKind;
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
 use crate::look::contents::{Item, Tree as ImageTree};
+use crate::resolve::base::bytes_of;
 use crate::resolve::host::SourceBytes;
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::base::FatEdit;
@@ -255,15 +256,6 @@ fn volume(item: &Item, image: &dyn ReadAt, fat_edits: &[FatEdit]) -> Result<Vec<
         }
     }
     Ok(bytes)
-}
-
-fn bytes_of(item: &Item, image: &dyn ReadAt) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let copied = item.copy(image, &mut |piece| {
-        bytes.extend_from_slice(piece);
-        Ok(())
-    });
-    copied.is_ok().then_some(bytes)
 }
 
 /// What a line of a list in a directory is of: the path from the root, and how the list begins its paths.

@@ -1,0 +1,115 @@
+//! Fedora CoreOS reserves room for kernel arguments in the texts of its configurations, and `/coreos/kargs.json` says where: coreos-installer
+//! writes there without reading the configurations. So an area keeps its offset and its size when the arguments in it change.
+
+use serde::Deserialize;
+
+use crate::ground::read_at::ReadAt;
+use crate::look::contents::Tree as ImageTree;
+
+/// Where the list is.
+const PATH: &[u8] = b"/coreos/kargs.json";
+/// A longer list is not read.
+const LONGEST: u64 = 64 << 10;
+
+/// The areas of an image.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Areas {
+    files: Vec<Area>,
+    /// Bytes of each area.
+    size: usize,
+}
+
+/// An area: arguments, `end`, and `pad` up to the size.
+#[derive(Debug, Deserialize)]
+struct Area {
+    path: String,
+    offset: usize,
+    end: String,
+    pad: String,
+}
+
+impl Areas {
+    /// Those of the image; none if it has no list, or one of another form.
+    pub(super) fn read(image: &dyn ReadAt, tree: &ImageTree) -> Self {
+        let item = tree.get(PATH).filter(|item| item.length <= LONGEST);
+        let bytes = item.and_then(|item| super::bytes_of(item, image));
+        let areas = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        areas.unwrap_or_default()
+    }
+
+    /// The `new` text of a file with its area as large as in the `old` one.
+    ///
+    /// # Errors
+    /// How many bytes the area has, if the arguments do not fit it.
+    pub(super) fn fitted(&self, path: &[u8], old: &[u8], new: Vec<u8>) -> Result<Vec<u8>, usize> {
+        let is_of = |area: &&Area| [b"/", area.path.trim_start_matches('/').as_bytes()].concat() == path;
+        let Some(area) = self.files.iter().find(is_of).filter(|_| old != new) else {
+            return Ok(new);
+        };
+        let (Some(before), Some(after)) = (self.used(area, old), self.used(area, &new)) else {
+            return Ok(new);
+        };
+        let (Some(padding), Some(wanted)) = (self.size.checked_sub(before), self.size.checked_sub(after)) else {
+            return Err(self.size);
+        };
+        let end = area.offset + after;
+        let pad = area.pad.as_bytes().first().copied().unwrap_or(b'#');
+        Ok([
+            &new[..end],
+            &vec![pad; wanted],
+            new.get(end + padding..).unwrap_or_default(),
+        ]
+        .concat())
+    }
+
+    /// The bytes of the arguments and of what ends them.
+    fn used(&self, area: &Area, text: &[u8]) -> Option<usize> {
+        let end = area.end.as_bytes();
+        let rest = text.get(area.offset..)?;
+        let at = rest.windows(end.len().max(1)).position(|window| window == end)?;
+        Some(at + end.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As osbuild makes them: an area of 20 bytes behind `linux /k `.
+    fn areas() -> Areas {
+        let list = r##"{"default": "a b", "files": [{"end": "\n", "offset": 9, "pad": "#", "path": "EFI/grub.cfg"}], "size": 20}"##;
+        serde_json::from_str(list).unwrap()
+    }
+
+    #[test]
+    fn an_area_keeps_its_place_and_size() {
+        let old = b"linux /k a b\n################ AREA\ninitrd /i\n";
+        let path = b"/EFI/grub.cfg";
+        for (new, wanted) in [
+            // Longer by two, shorter by two, as it was.
+            (
+                "linux /k a b c\n################ AREA\ninitrd /i\n",
+                "linux /k a b c\n############## AREA\ninitrd /i\n",
+            ),
+            (
+                "linux /k a\n################ AREA\ninitrd /i\n",
+                "linux /k a\n################## AREA\ninitrd /i\n",
+            ),
+            (
+                "linux /k a b\n################ AREA\ninitrd /i\n",
+                "linux /k a b\n################ AREA\ninitrd /i\n",
+            ),
+            // 19 bytes and the end of the line: not one of padding is left.
+            (
+                "linux /k 1234567890123456789\n################ AREA\n",
+                "linux /k 1234567890123456789\n AREA\n",
+            ),
+        ] {
+            let fitted = areas().fitted(path, old, new.into()).unwrap();
+            assert_eq!(String::from_utf8(fitted).unwrap(), wanted);
+        }
+        let long = b"linux /k 12345678901234567890\n################ AREA\n".to_vec();
+        assert_eq!(areas().fitted(path, old, long.clone()), Err(20));
+        assert_eq!(areas().fitted(b"/other", old, long.clone()), Ok(long));
+    }
+}
