@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Menu) -> Result<(), Failure> {
     }
 }
 
-/// What firmware shows, firmware that shows the same together.
+/// The menus as text. Firmwares with the same menu share a section.
 fn shown(menu: &menu::Menu) -> String {
     let mut groups: Vec<(Vec<Firmware>, Vec<&Entry>)> = Vec::new();
     for firmware in Firmware::ALL {

@@ -160,7 +160,7 @@ fn origin(facts: &Common) -> String {
     line
 }
 
-/// What is not as it was in the base, in the form of the extents.
+/// The changed ranges, one a line, as extents are shown.
 fn changes(out: &mut String, changed: &Changed) {
     let _ = writeln!(
         out,

@@ -87,7 +87,7 @@ pub struct Changed {
     pub extents: Vec<Extent>,
     /// By how many bytes the image is larger.
     pub grows: u64,
-    /// What stands at this byte of the base or behind it stands by so many bytes later.
+    /// Bytes of the base from this offset on have moved by `grows` bytes.
     pub moved_from: u64,
 }
 

@@ -91,8 +91,8 @@ fn entry(image: &dyn ReadAt, block: u64, number: u64) -> Option<(u32, Partition)
     Some((word(4)?, partition))
 }
 
-/// What has to be written after bytes have been put into the image: byte offset and bytes of each entry whose place has changed, and of the
-/// number of blocks in the driver descriptor. The `image` has its bytes at their new places; `size` is what it had.
+/// Computes the fields that change after bytes have been put into the image, each with its byte offset: those of entries, and the number of
+/// blocks in the driver descriptor. In `image` the bytes have moved already; `size` is the old size.
 pub fn shift(image: &dyn ReadAt, size: u64, shift: &Shift) -> Vec<(u64, [u8; 4])> {
     let Some(map) = read(image) else {
         return Vec::new();

@@ -1,8 +1,8 @@
-//! Bytes are put into an image at one place: where everything is afterwards.
+//! New offsets after bytes have been put into an image at one place.
 
 use super::range::Range;
 
-/// What stood at the place or behind it has moved.
+/// Bytes at the place and behind it have moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shift {
     /// The place.
@@ -16,7 +16,7 @@ pub struct Shift {
 }
 
 impl Shift {
-    /// Where a byte is.
+    /// The new offset of a byte.
     pub fn start(&self, offset: u64) -> u64 {
         match offset < self.cut {
             true => offset,
@@ -24,12 +24,12 @@ impl Shift {
         }
     }
 
-    /// Where what ended at a byte, or in front of the place, ends.
+    /// The new offset of an end.
     pub fn end(&self, end: u64) -> u64 {
         self.start(end)
     }
 
-    /// What a partition becomes. One that holds all files of a volume holds the new ones too.
+    /// The new range of a partition. If it held all files of a volume, it holds the new files too.
     pub fn range(&self, range: Range) -> Range {
         let holds = |&(start, end): &(u64, u64)| start == range.offset && range.end() >= end;
         let end = match self.volumes.iter().any(holds) {

@@ -68,7 +68,7 @@ pub struct Base {
 pub struct KernelArgs {
     /// Arguments that are added, unless they are there.
     pub append: Vec<Text>,
-    /// Arguments that go.
+    /// Arguments that are removed.
     pub remove: Vec<Text>,
     /// Values for arguments of the form `name=value`, by name.
     pub replace: std::collections::BTreeMap<Text, Text>,

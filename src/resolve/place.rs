@@ -267,7 +267,7 @@ impl Resolution<'_> {
         }
     }
 
-    /// Whether the node is one of the base's, which are there for paths to lead through.
+    /// Whether the node stands for a directory or link of the base.
     fn is_of_base(&self, node: NodeId) -> bool {
         self.document.manifest.base.is_some() && self.tree.node(node).origin.is_none()
     }

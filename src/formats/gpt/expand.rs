@@ -157,41 +157,23 @@ fn protect(head: &mut [u8], old_size: u64, new_size: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ESP, LINUX_DATA, Table, decode, encode};
+    use super::super::{LINUX_DATA, Table, decode, tests};
     use super::*;
 
     const MIB: u64 = 1 << 20;
 
     /// An image of 8 MiB with an ESP.
     fn image(sector_size: u64) -> Vec<u8> {
-        let table = Table {
+        let mut image = tests::disk(&Table {
             disk_guid: Guid::from_bytes_le([9; 16]),
-            partitions: vec![Partition {
-                kind: ESP,
-                guid: Guid::from_bytes_le([8; 16]),
-                name: "ESP".into(),
-                start: 2 * MIB,
-                length: MIB,
-                attributes: 0,
-            }],
+            partitions: vec![tests::partition("ESP", 8, 2 * MIB, MIB)],
             sector_size,
             disk_size: 8 * MIB,
             entries_offset: 2 * sector_size,
             backup_entries_offset: None,
             first_usable: 0,
             usable_end: u64::MAX,
-        };
-        let encoded = encode(&table).unwrap();
-        let mut image = vec![0; 8 << 20];
-        let placement = encoded.placement;
-        for ((offset, _), bytes) in [
-            (placement.header, &encoded.header),
-            (placement.entries, &encoded.entries),
-            (placement.backup_entries, &encoded.backup_entries),
-            (placement.backup_header, &encoded.backup_header),
-        ] {
-            put(&mut image, offset as usize, bytes);
-        }
+        });
         put(&mut image, 446 + 4, &[0xEE]);
         put(&mut image, 446 + 8, &1u32.to_le_bytes());
         put(

@@ -10,8 +10,8 @@ use crate::ground::shift::Shift;
 /// The longest array that is read.
 const LONGEST: u64 = 1 << 20;
 
-/// What has to be written: byte offset and bytes of headers and arrays, the primary's first. Empty where firmware finds no table. The bytes
-/// of the `disk` are at their new places, and still say where they were; `size` is what the disk had.
+/// Computes the new headers and arrays, each with its byte offset, the primary's first. The result is empty if the disk has no valid table.
+/// On `disk` the bytes have moved already, and the table still has the old addresses; `size` is the old size of the disk.
 pub fn shift(disk: &dyn ReadAt, sector_size: u64, size: u64, shift: &Shift) -> Vec<(u64, Vec<u8>)> {
     let Some((header, entries)) = half(disk, sector_size, sector_size, &|offset| shift.start(offset)) else {
         return Vec::new();
@@ -97,24 +97,19 @@ fn remap(entry: &mut [u8], sector_size: u64, shift: &Shift) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ESP, Guid, Partition, Table, decode, encode};
+    use super::super::{Guid, Table, decode, tests};
     use super::*;
 
     const MIB: u64 = 1 << 20;
 
-    /// A disk of 8 MiB with the partition of a volume from 1 to 5 MiB, and an ESP behind it to 7 MiB.
+    /// A disk of 8 MiB with the partition of a volume from 1 to 5 MiB, and another behind it to 7 MiB.
     fn disk(sector_size: u64, has_backup: bool) -> Vec<u8> {
-        let partition = |start: u64, end: u64| Partition {
-            kind: ESP,
-            guid: Guid::from_bytes_le([start as u8; 16]),
-            name: format!("from {start}"),
-            start: start * MIB,
-            length: (end - start) * MIB,
-            attributes: 1,
-        };
-        let encoded = encode(&Table {
+        let mut disk = tests::disk(&Table {
             disk_guid: Guid::from_bytes_le([9; 16]),
-            partitions: vec![partition(1, 5), partition(5, 7)],
+            partitions: vec![
+                tests::partition("volume", 1, MIB, 4 * MIB),
+                tests::partition("ESP", 2, 5 * MIB, 2 * MIB),
+            ],
             sector_size,
             disk_size: 8 * MIB,
             entries_offset: 2 * sector_size,
@@ -122,15 +117,9 @@ mod tests {
             first_usable: 0,
             usable_end: u64::MAX,
         });
-        let encoded = encoded.unwrap();
-        let places = encoded.placement;
-        let mut disk = vec![0; 8 << 20];
-        let mut put = |(at, _): (u64, u64), bytes: &[u8]| disk[at as usize..][..bytes.len()].copy_from_slice(bytes);
-        put(places.header, &encoded.header);
-        put(places.entries, &encoded.entries);
-        if has_backup {
-            put(places.backup_entries, &encoded.backup_entries);
-            put(places.backup_header, &encoded.backup_header);
+        if !has_backup {
+            let header = disk.len() - sector_size as usize;
+            disk[header..].fill(0);
         }
         disk
     }

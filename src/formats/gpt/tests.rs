@@ -8,7 +8,7 @@ mod hostile;
 
 const MIB: u64 = 1 << 20;
 
-fn partition(name: &str, seed: u8, start: u64, length: u64) -> Partition {
+pub(super) fn partition(name: &str, seed: u8, start: u64, length: u64) -> Partition {
     let guid = version_4([seed; 16]);
     Partition {
         kind: LINUX_DATA,
@@ -53,7 +53,7 @@ fn pieces(encoded: &Encoded) -> [(u64, &[u8]); 4] {
     ]
 }
 
-fn disk(table: &Table) -> Vec<u8> {
+pub(super) fn disk(table: &Table) -> Vec<u8> {
     let mut disk = vec![0; table.disk_size as usize];
     for (offset, bytes) in pieces(&encode(table).unwrap()) {
         disk[offset as usize..][..bytes.len()].copy_from_slice(bytes);

@@ -1,6 +1,7 @@
 //! Directories and path tables of a volume that somebody else made, changed record by record: what does not have to change stays as it
 //! stands, in the words of its writer.
 
+pub mod descriptor;
 mod path_table;
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,12 @@ use std::ops::Range;
 use super::arguments::Arguments;
 use super::{Loader, bsd, entries, grub, own, syslinux};
 
-/// What is to become of arguments.
+/// A change of arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// Arguments that are added, unless they are there.
     pub append: Vec<String>,
-    /// Arguments that go.
+    /// Arguments that are removed.
     pub remove: Vec<String>,
     /// Names whose values change: `name=value`.
     pub replace: Vec<(String, String)>,

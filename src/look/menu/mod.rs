@@ -35,7 +35,7 @@ pub struct Menu {
     pub entries: Vec<Entry>,
     /// The configurations that were read.
     pub configurations: Vec<Configuration>,
-    /// What in the configurations is not as their loaders need it, and what was not read.
+    /// Faults in the configurations, and parts of them that were not read.
     pub notes: Vec<String>,
 }
 
@@ -94,7 +94,7 @@ pub struct Entry {
     /// What the entry does if it starts nothing, such as `reboot`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-    /// What has to hold for the entry to be shown, where that cannot be told or does not hold.
+    /// The condition for the entry to be shown, if it is false or cannot be evaluated here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
     /// The entry is for a GRUB that starts the image as a file on another medium.

@@ -35,7 +35,7 @@ pub(super) struct Reading<'i> {
     reached: BTreeSet<(&'static str, File)>,
     steps: usize,
     expanded: usize,
-    /// The files that are being read: the last was led to by the one before it.
+    /// The configurations that are being read. Each one leads to the next.
     open: Vec<File>,
 }
 
@@ -76,7 +76,7 @@ impl<'i> Reading<'i> {
         }
     }
 
-    /// Another step; false if there were too many.
+    /// Counts a step; false if there were too many.
     pub(super) fn step(&mut self, file: &File) -> bool {
         self.steps += 1;
         let goes_on = self.steps <= STEPS && self.expanded <= EXPANDED;

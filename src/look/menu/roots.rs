@@ -1,7 +1,7 @@
 //! Which configurations a loader begins with, under each firmware, by their names.
 //!
-//! What is inside a loader, its prefix and its built-in script, is not looked at. So a configuration that another one leads to is read
-//! on that way, and one that nothing leads to is taken for one that a loader begins with.
+//! The reader does not look inside loader programs for a prefix or a built-in script. A configuration that no other one leads to counts as
+//! one that a loader starts with.
 
 use crate::facts::cell::Firmware;
 use crate::formats::iso9660::EntryKind;

@@ -85,7 +85,7 @@ impl Checks<'_> {
     }
 }
 
-/// The keys that say what a changed image keeps from its base, each with its place.
+/// The keys in the manifest that a changed image cannot obey, since it keeps the base's setting; each with its place.
 fn beside(manifest: &Manifest) -> Vec<(&'static str, Option<Range<usize>>)> {
     fn place<T>(value: Option<&At<T>>) -> Option<Option<Range<usize>>> {
         value.map(At::span)

@@ -14,9 +14,9 @@ use crate::tree::PayloadId;
 #[derive(Debug)]
 pub(super) struct Draft {
     base: Shared,
-    /// What stands here in the base and behind it stands behind the new bytes.
+    /// The draft moves the base's bytes from this offset on behind the new bytes.
     cut: u64,
-    /// By how much; `None` while new bytes are still added.
+    /// The distance of that move; `None` while the draft still takes new bytes.
     shift: Option<u64>,
     /// Where the next new bytes go.
     end: u64,
@@ -93,7 +93,7 @@ impl Draft {
         self.shift = Some(shift);
     }
 
-    /// Writes bytes, and says what they are. Those that stand there already are not written.
+    /// Writes bytes that differ from those at the offset, and records the change.
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8], what: What, paths: &[String]) -> io::Result<()> {
         let old = self.read_vec_at(offset, bytes.len() as u64)?;
         let differs = |at: &usize| old[*at] != bytes[*at];
@@ -189,7 +189,7 @@ impl Draft {
         stretches
     }
 
-    /// What is neither a sector of the draft nor a payload.
+    /// The ranges that neither a sector of the draft nor a payload fills.
     fn gaps(&self, start: u64, end: u64) -> Vec<Range> {
         let sectors = self.sectors.keys().map(|number| Range {
             offset: number * SECTOR,
@@ -241,7 +241,7 @@ impl Draft {
     }
 }
 
-/// What is not a payload's: those read as zeros.
+/// Payloads read as zeros.
 impl ReadAt for Draft {
     fn size(&self) -> u64 {
         match self.shift {

@@ -136,7 +136,7 @@ impl Hierarchy {
         Ok(Block::at(bytes)?)
     }
 
-    /// The record's directory, ready to be changed, and the record's place among those there.
+    /// Opens the directory that holds the record of an entry. Returns its offset, and the index of the record.
     fn record(&mut self, draft: &Draft, entry: usize) -> Result<(u64, usize), GrowError> {
         let (path, record) = match self.entries.get(entry) {
             Some(entry) => (entry.path.clone(), self.origin + entry.record),

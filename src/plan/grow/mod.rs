@@ -217,7 +217,7 @@ impl Grown {
         })
     }
 
-    /// A sector of the draft's own. The primary descriptor's has the sum of the image, once that is known.
+    /// The bytes of a sector that the draft holds. The primary volume descriptor gets the image's MD5 once it is known.
     fn own<'g>(&'g self, number: u64, length: usize, late: &Late) -> Cow<'g, [u8]> {
         let bytes = self.draft.own(number);
         let bytes = &bytes[..length.min(bytes.len())];
@@ -238,7 +238,7 @@ impl Grown {
     }
 }
 
-/// A source from a byte of it on. What is in memory or given by code is whole.
+/// The bytes of a source from an offset on. Only files have offsets other than 0.
 fn part(source: &Source, from: u64) -> Result<PieceSource<'_>, GrowError> {
     match source {
         Source::Bytes(bytes, _) => Ok(PieceSource::Bytes(Cow::Borrowed(bytes))),

@@ -83,7 +83,7 @@ impl Names<'_> {
         &self.hierarchies[self.best]
     }
 
-    /// The entry in each hierarchy, of one in the best.
+    /// For an entry of the best hierarchy: number of each hierarchy, and the number of the same entry there.
     fn partners(&mut self, entry: usize, path: &[u8]) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
         for number in 0..self.hierarchies.len() {
@@ -129,7 +129,7 @@ impl Names<'_> {
         Ok(())
     }
 
-    /// What of the places of removed names nobody else uses.
+    /// The ranges of removed names that no other name and no boot image uses.
     fn unused(&self, gone: Vec<(u64, u64)>) -> Vec<Range> {
         let mut used: Vec<(u64, u64)> = self.hierarchies.iter().flat_map(Hierarchy::used).collect();
         used.extend(self.growth.in_use.iter().map(|range| (range.offset, range.length)));
@@ -170,7 +170,7 @@ impl Names<'_> {
         (offset, length)
     }
 
-    /// Another content for a file of the base.
+    /// Gives a file of the base another content.
     fn edit(&mut self, path: &[u8], payload: PayloadId) -> Result<(), GrowError> {
         let entry = self.of_best().find(path);
         let entry = entry.ok_or_else(|| GrowError::Bug(format!("{} is not in the base", text::visible(path))))?;
@@ -181,7 +181,7 @@ impl Names<'_> {
         Ok(())
     }
 
-    /// The nodes of the tree that the base does not have, and those that take the place of a name that it has.
+    /// Adds the nodes of the tree that are new, and replaces names of the base.
     fn add(&mut self) -> Result<(), GrowError> {
         let tree = &self.growth.tree;
         let iso = IsoTree::of(tree);

@@ -1,4 +1,4 @@
-//! Which name of one hierarchy is which of another: their paths differ where one cannot hold a name as it is.
+//! Finds the same file or directory in another hierarchy, whose names may differ.
 
 use super::hierarchy::Hierarchy;
 use crate::formats::iso9660::EntryKind;
@@ -39,13 +39,13 @@ pub(super) fn partner(best: &Hierarchy, entry: usize, other: &Hierarchy) -> Opti
     only(there()).or_else(|| only(there().filter(is_named)))
 }
 
-/// The one; none if there are more.
+/// The only item; `None` if there are several.
 fn only(mut found: impl Iterator<Item = usize>) -> Option<usize> {
     let first = found.next()?;
     found.next().is_none().then_some(first)
 }
 
-/// A directory by a file in it that has one name in each hierarchy.
+/// Finds a directory by one of its files, if that file has exactly one name in each hierarchy.
 fn by_children(best: &Hierarchy, path: &[u8], other: &Hierarchy) -> Option<usize> {
     let start = [path, b"/"].concat();
     let from = best

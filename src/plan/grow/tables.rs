@@ -1,4 +1,4 @@
-//! What names places outside of the volumes: the boot catalog and the partition tables.
+//! The structures outside of the volumes that hold addresses: boot catalogs and partition tables.
 
 use super::GrowError;
 use super::draft::Draft;

@@ -66,7 +66,7 @@ impl Volumes {
         })
     }
 
-    /// What becomes of every place, if bytes up to `filled` are put in.
+    /// The shift that makes room for new bytes up to `filled`.
     pub(super) fn shift(&self, filled: u64) -> Shift {
         let by = (filled - self.cut).next_multiple_of(self.unit);
         Shift {
@@ -82,7 +82,7 @@ impl Volumes {
     }
 }
 
-/// A base that is cut short would be one in which other bytes stand at the place of the files that are missing.
+/// Refuses a base that is cut short: new files would take the place of the missing bytes.
 fn is_whole(hierarchy: &Hierarchy) -> Result<(), GrowError> {
     let held = |entry: &IsoEntry| entry.extents.iter().map(|(_, length)| length).sum::<u64>();
     let cut_short = |entry: &&IsoEntry| !entry.is_whole || (entry.zisofs.is_none() && held(entry) < entry.length);
@@ -96,7 +96,7 @@ fn is_whole(hierarchy: &Hierarchy) -> Result<(), GrowError> {
     }
 }
 
-/// What is not changed yet, or cannot be.
+/// Refuses images that cannot be changed in place, or not yet.
 fn refuse(base: &dyn ReadAt) -> Result<(), GrowError> {
     let sessions = iso9660::sessions(base)?;
     if sessions.len() > 1 {

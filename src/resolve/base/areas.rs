@@ -29,7 +29,7 @@ struct Area {
 }
 
 impl Areas {
-    /// Those of the image; none if it has no list, or one of another form.
+    /// Reads the list. An image without one, or with one in another form, has no areas.
     pub(super) fn read(image: &dyn ReadAt, tree: &ImageTree) -> Self {
         let item = tree.get(PATH).filter(|item| item.length <= LONGEST);
         let bytes = item.and_then(|item| super::bytes_of(item, image));

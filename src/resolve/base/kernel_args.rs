@@ -19,7 +19,7 @@ use crate::tree::PayloadId;
 use crate::tree::base::FatEdit;
 use crate::tree::source::Giver;
 
-/// What changes in the tree and in the FAT volumes.
+/// New contents for files of the tree, and for files of FAT volumes.
 type Edits = (Vec<(Vec<u8>, PayloadId)>, Vec<FatEdit>);
 
 /// How many entries a warning names.
@@ -84,7 +84,7 @@ impl Resolution<'_> {
             .map_err(|error| ResolveError::input(path, error.to_string()))
     }
 
-    /// Which entries are meant; none if a pattern is wrong or means no entry.
+    /// Compiles the patterns. `None` if one is invalid or matches no entry; the error is reported.
     fn entries(&mut self, args: &At<KernelArgs>, all: &[Entry]) -> Option<Entries> {
         let mut set = GlobSetBuilder::new();
         for pattern in &args.get_ref().entries {
@@ -126,7 +126,7 @@ impl Resolution<'_> {
         Some(Entries(globs))
     }
 
-    /// Of what was asked, what found nothing to do.
+    /// Warns of each argument that changed nothing.
     fn say_what_was_done(&mut self, args: &KernelArgs, done: &Done) {
         let nowhere = |counts: &[usize], number: usize| counts.get(number).copied().unwrap_or(0) == 0;
         for (number, argument) in args.remove.iter().enumerate() {
@@ -158,7 +158,7 @@ impl Resolution<'_> {
         }
     }
 
-    /// Looks at the menus as they will be: what is still not as it was asked is in a place that cannot be edited.
+    /// Reads the changed menus again, and warns of entries whose command line is not as asked.
     fn say_what_was_not(&mut self, args: &At<KernelArgs>, change: &Change, entries: &Entries, after: &[Entry]) {
         let is_meant = |entry: &&Entry| {
             let titles: Vec<String> = entry.submenu.iter().chain([&entry.title]).cloned().collect();
@@ -213,7 +213,7 @@ impl Resolution<'_> {
 struct Entries(Option<GlobSet>);
 
 impl Entries {
-    /// By the titles of an entry and of the menus that lead to it; one of those stands for all in it.
+    /// Whether a pattern matches the entry or a menu that contains it. The last of `titles` is the entry's.
     fn is_meant(&self, titles: &[String]) -> bool {
         let Some(globs) = &self.0 else {
             return true;

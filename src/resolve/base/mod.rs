@@ -76,7 +76,7 @@ pub(super) fn resolve(
     })
 }
 
-/// Boot images and FAT volumes: whoever starts them does not look for their names.
+/// Boot images and FAT volumes. Firmware finds them without their names, so they stay when a name goes.
 fn in_use(image: &dyn ReadAt) -> Result<Vec<Range>, inspect::InspectError> {
     let structures = inspect::boot_structures(image)?;
     let entries = structures.el_torito.iter().map(|entry| Range {
@@ -132,7 +132,7 @@ impl Resolution<'_> {
         })
     }
 
-    /// Puts the base's directories and links into the tree, so that paths lead through them; not those that go.
+    /// Adds the base's directories and links to the tree, so that paths of `[[files]]` can lead through them. Removed ones are left out.
     fn lead_through(&mut self, tree: &ImageTree, remove: &[Vec<u8>]) {
         let remove: HashSet<&[u8]> = remove.iter().map(Vec::as_slice).collect();
         for item in tree.items() {
@@ -159,7 +159,7 @@ impl Resolution<'_> {
         }
     }
 
-    /// The paths that the patterns name, without those that are in a directory that goes.
+    /// The paths that match the patterns. What is in a removed directory is not listed.
     fn removed(&mut self, base: &manifest::Base, tree: &ImageTree) -> Vec<Vec<u8>> {
         let mut patterns = match Exclude::new(&base.remove) {
             Ok(patterns) => patterns,

@@ -258,7 +258,7 @@ fn volume(item: &Item, image: &dyn ReadAt, fat_edits: &[FatEdit]) -> Result<Vec<
     Ok(bytes)
 }
 
-/// What a line of a list in a directory is of: the path from the root, and how the list begins its paths.
+/// The path from the root that a line names, and the prefix that the list puts before paths.
 fn named<'l>(line: &'l Line, directory: &[u8]) -> (Vec<u8>, &'l [u8]) {
     let begin: &[u8] = match line.path.as_slice() {
         [b'.', b'/', ..] => b"./",

@@ -11,7 +11,7 @@ pub(super) enum Asked {
     Directory,
 }
 
-/// What the expression says; none if that is not known. `file` answers for a path.
+/// The value of the expression; `None` if it depends on something unknown. `file` answers for a path.
 pub(super) fn test(words: &[Word], file: &mut dyn FnMut(&[u8], Asked) -> Option<bool>) -> Option<bool> {
     let is = |word: &Word, text: &[u8]| word.1 && word.0 == text;
     // `-o` binds weaker than `-a`. Parentheses are as good as unknown: no installer has any.

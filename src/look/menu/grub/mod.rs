@@ -1,6 +1,6 @@
 //! GRUB's scripts, run without GRUB: what its menu would show.
 //!
-//! Constants are followed. What only a machine knows is not: of a condition on that, both ways are taken, and the entries say so.
+//! The reader evaluates constants. If a condition depends on the machine, it follows both branches, and each entry has its condition.
 
 mod arguments;
 mod commands;

@@ -38,7 +38,7 @@ pub(crate) enum Command {
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     pub(crate) commands: Commands,
-    /// What is not as the language wants it: offset in the text, and what.
+    /// Syntax errors: offset in the text, and a description.
     pub(crate) faults: Vec<(usize, &'static str)>,
 }
 

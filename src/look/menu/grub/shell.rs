@@ -77,9 +77,9 @@ pub(in crate::look::menu) fn run(reading: &mut Reading<'_>, file: &File, firmwar
 /// Whether the commands that are run would be run by GRUB.
 #[derive(Clone, Default)]
 pub(super) struct Doubt {
-    /// What has to hold.
+    /// The condition, as the script has it.
     pub(super) condition: Option<String>,
-    /// It does not hold, so nothing of this is set.
+    /// The condition is false, so assignments have no effect.
     pub(super) is_false: bool,
 }
 
@@ -105,7 +105,7 @@ pub(super) struct Shell<'r, 'i> {
     pub(super) doubt: Doubt,
     pub(super) submenu: Vec<String>,
     pub(super) waiting: Vec<Waiting>,
-    /// What the entry that is run has started, or the script without one.
+    /// What the current entry has started; outside of entries, what the script has.
     pub(super) starts: Option<Vec<Start>>,
     /// Of functions and menus.
     pub(super) depth: usize,

@@ -7,7 +7,7 @@ use super::words::{Part, Word};
 const LONGEST_WORD: usize = 64 << 10;
 
 impl Shell<'_, '_> {
-    /// What a word becomes: several words where a variable with blanks stands outside of quotes, none where one is empty.
+    /// Expands a word. An unquoted variable with blanks makes several words, and an empty one makes none.
     pub(super) fn words(&mut self, word: &Word) -> Vec<Value> {
         let mut words: Vec<Value> = Vec::new();
         // Quotes make a word of nothing.
@@ -53,7 +53,7 @@ impl Shell<'_, '_> {
         words
     }
 
-    /// A variable that nobody has set is empty, unless GRUB or whoever starts it sets it.
+    /// The value of a variable. One that was never set is empty; in loopback.cfg the caller may have set it, so it is unknown.
     pub(super) fn value(&self, name: &[u8]) -> Value {
         match self.variables.get(name) {
             Some(value) => value.clone(),

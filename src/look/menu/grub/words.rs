@@ -25,7 +25,7 @@ pub(crate) struct Word {
 }
 
 impl Word {
-    /// What the word says where no variable is in it.
+    /// The text of the word; `None` if it has a variable.
     pub(crate) fn plain(&self) -> Option<&[u8]> {
         match self.parts.as_slice() {
             [] => Some(b""),
@@ -147,7 +147,7 @@ fn word(text: &[u8], start: usize) -> Word {
     }
 }
 
-/// What is in double quotes, from behind the first. A backslash takes their meaning from `$`, `"`, itself and the end of a line alone.
+/// Reads up to the closing double quote. Inside, a backslash escapes only `$`, `"`, `\\` and a line break.
 fn double_quoted(text: &[u8], mut at: usize, parts: &mut Parts) -> usize {
     while let Some(&byte) = text.get(at) {
         match byte {

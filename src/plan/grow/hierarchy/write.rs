@@ -3,7 +3,7 @@
 
 use super::{Hierarchy, Open, Place};
 use crate::facts::What;
-use crate::formats::iso9660::edit::{self, PathEntry};
+use crate::formats::iso9660::edit::{self, PathEntry, descriptor as field};
 use crate::formats::iso9660::{SECTOR, VolumeKind};
 use crate::ground::block::Block;
 use crate::ground::range::Range;
@@ -13,17 +13,8 @@ use crate::ground::text;
 use crate::plan::grow::GrowError;
 use crate::plan::grow::draft::Draft;
 
-/// Offsets in a volume descriptor: §9.4.9, §9.4.14 to §9.4.18 (by byte, from 0).
-mod at {
-    pub(super) const SPACE: u64 = 80;
-    pub(super) const PATH_TABLE_SIZE: u64 = 132;
-    pub(super) const PATH_TABLES_L: [u64; 2] = [140, 144];
-    pub(super) const PATH_TABLES_M: [u64; 2] = [148, 152];
-    pub(super) const ROOT: u64 = 156;
-}
-
 impl Hierarchy {
-    /// Writes every directory that has changed. One that does not fit its place any more moves, and all that names it says so.
+    /// Writes every changed directory. A directory that has outgrown its extent moves, and every reference to it is updated.
     pub(in crate::plan::grow) fn finish(&mut self, draft: &mut Draft) -> Result<(), GrowError> {
         // A directory that moves changes its parent, which then may not be written yet: the deepest come first.
         let depth = |path: &[u8]| path.iter().filter(|&&byte| byte == b'/').count() + usize::from(path.len() > 1);
@@ -126,12 +117,12 @@ impl Hierarchy {
 
     fn write_root(&self, draft: &mut Draft, block: Block, length: u32) -> Result<(), GrowError> {
         for &descriptor in &self.descriptors {
-            let record = draft.read_vec_at(descriptor + at::ROOT, 34)?;
+            let record = draft.read_vec_at(descriptor + field::ROOT, field::ROOT_LENGTH)?;
             let Some((_, mut root)) = edit::records(&record).into_iter().next() else {
                 return Err(GrowError::Bug("a volume descriptor without a root directory".into()));
             };
             root.set(block, length);
-            draft.write(descriptor + at::ROOT, root.bytes(), self.what_descriptor(), &[])?;
+            draft.write(descriptor + field::ROOT, root.bytes(), self.what_descriptor(), &[])?;
         }
         Ok(())
     }
@@ -167,22 +158,16 @@ impl Hierarchy {
         Ok(())
     }
 
-    /// The tables that a descriptor names, where they are if they fit there.
+    /// Writes the path tables of a descriptor: in their old place if they fit, else behind the data.
     fn tables_of(&self, draft: &mut Draft, descriptor: u64, entries: &[PathEntry]) -> Result<(), GrowError> {
         let what = self.what_descriptor();
-        let tables = [(at::PATH_TABLES_L, true), (at::PATH_TABLES_M, false)];
-        for (field, is_little) in tables
+        let tables = [(field::PATH_TABLES_L, true), (field::PATH_TABLES_M, false)];
+        for (at, is_little) in tables
             .into_iter()
-            .flat_map(|(fields, little)| fields.map(|field| (field, little)))
+            .flat_map(|(fields, little)| fields.map(|at| (at, little)))
         {
-            let number: [u8; 4] = *draft
-                .read_vec_at(descriptor + field, 4)?
-                .first_chunk()
-                .unwrap_or(&[0; 4]);
-            let number = match is_little {
-                true => u32::from_le_bytes(number),
-                false => u32::from_be_bytes(number),
-            };
+            let old = draft.read_vec_at(descriptor + at, 4)?;
+            let number = field::path_table_block(*old.first_chunk().unwrap_or(&[0; 4]), is_little);
             if number == 0 {
                 continue;
             }
@@ -199,17 +184,12 @@ impl Hierarchy {
                 (_, false) => What::PathTableM,
             };
             draft.write(place, &bytes, table, &[])?;
-            let block = self.block(place)?.number();
-            let block = if is_little {
-                block.to_le_bytes()
-            } else {
-                block.to_be_bytes()
-            };
-            draft.write(descriptor + field, &block, what, &[])?;
+            let block = field::path_table_field(self.block(place)?.number(), is_little);
+            draft.write(descriptor + at, &block, what, &[])?;
         }
         let length = edit::path_table(entries, true).len() as u32;
-        draft.write(descriptor + at::PATH_TABLE_SIZE, &both(length), what, &[])?;
-        Ok(())
+        let (at, bytes) = field::path_table_size(length);
+        Ok(draft.write(descriptor + at, &bytes, what, &[])?)
     }
 
     /// The end of the volume, which covers what is new.
@@ -221,11 +201,12 @@ impl Hierarchy {
         shift.range(old).end().next_multiple_of(SECTOR)
     }
 
-    /// Says so.
+    /// Writes that end into the volume descriptors, as the number of blocks.
     pub(in crate::plan::grow) fn set_end(&self, draft: &mut Draft, shift: &Shift) -> Result<(), GrowError> {
         let blocks = self.block(self.new_end(shift))?.number();
+        let (at, bytes) = field::volume_space(blocks);
         for &descriptor in &self.descriptors {
-            draft.write(descriptor + at::SPACE, &both(blocks), self.what_descriptor(), &[])?;
+            draft.write(descriptor + at, &bytes, self.what_descriptor(), &[])?;
         }
         Ok(())
     }
@@ -247,12 +228,4 @@ impl Hierarchy {
     fn shown(&self, path: &[u8]) -> String {
         format!("iso:{}", text::lossless(path))
     }
-}
-
-/// §8.3.4
-fn both(value: u32) -> [u8; 8] {
-    let mut bytes = [0; 8];
-    bytes[..4].copy_from_slice(&value.to_le_bytes());
-    bytes[4..].copy_from_slice(&value.to_be_bytes());
-    bytes
 }
