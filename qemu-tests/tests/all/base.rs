@@ -208,8 +208,7 @@ fn tables(bench: &Bench) -> Result<(), String> {
 
 /// checkisomd5 and md5sum are content with a changed image, and with one that is changed once more.
 fn sums() {
-    let bench =
-        Bench::new("output = \"base.iso\"\n[iso]\nimplant_md5 = true\n[[files]]\nfrom = \"tree\"\nto = \"/\"\n");
+    let bench = Bench::new("output = \"base.iso\"\n[[files]]\nfrom = \"tree\"\nto = \"/\"\n");
     fs::create_dir(bench.path("tree")).unwrap();
     for (name, text) in [("a.txt", "a\n"), ("b.txt", "b\n"), ("gone.txt", "gone\n")] {
         fs::write(bench.path("tree").join(name), text).unwrap();
@@ -219,10 +218,13 @@ fn sums() {
                 b1304b81a2e029bff466f2c245f1dbfd  ./gone.txt\n";
     fs::write(bench.path("tree/md5sum.txt"), list).unwrap();
     bench.ends("m.toml", 0);
-    for (image, text) in [("one", "first"), ("two", "second")] {
-        let base = if image == "one" { "base" } else { "one" };
+    // The first change implants a sum, and the second keeps it true.
+    for (image, base, text, implant) in [
+        ("one", "base", "first", "[iso]\nimplant_md5 = true\n"),
+        ("two", "one", "second", ""),
+    ] {
         let manifest = format!(
-            "[base]\nimage = \"{base}.iso\"\nremove = [\"/gone.txt\"]\n[[files]]\ntext = \"{text}\"\nto = \"/a.txt\"\n\
+            "{implant}[base]\nimage = \"{base}.iso\"\nremove = [\"/gone.txt\"]\n[[files]]\ntext = \"{text}\"\nto = \"/a.txt\"\n\
              [[files]]\ntext = \"{text}\"\nto = \"/of {text}.txt\"\n"
         );
         fs::write(bench.path(&format!("{image}.toml")), manifest).unwrap();

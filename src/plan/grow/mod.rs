@@ -118,6 +118,10 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
     if is_changed && has_tag(&volume.application_use) {
         warnings.push("the digest in the volume descriptor (tagmedia) no longer holds, and is not renewed yet".into());
     }
+    let is_blank = volume.application_use.iter().all(|byte| [0, b' '].contains(byte));
+    if has_media_md5 && !has_sum && !is_blank {
+        warnings.push("the implanted MD5 replaces other data in the volume descriptor (application use)".into());
+    }
     if has_media_md5 {
         // The sum is made over spaces, and written when all bytes are known.
         let field = iso9660::SYSTEM_AREA + FIELD as u64;

@@ -217,6 +217,20 @@ fn nothing_asked_is_nothing_changed() {
     assert!(warnings[0].contains("nothing is changed"), "{warnings:?}");
 }
 
+/// Other programs keep notes in the field of the descriptor that holds the sum (byte 883 from 0).
+#[test]
+fn an_implanted_sum_that_replaces_something_says_so() {
+    let host = host("universal");
+    let keys = "[iso]\nimplant_md5 = true\n";
+    let (.., warnings) = changed(&host, keys).unwrap();
+    assert_eq!(warnings, [""; 0]);
+    let mut base = fs::read(host.at("base.iso")).unwrap();
+    base[32_768 + 883..][..4].copy_from_slice(b"note");
+    host.put("base.iso", &base);
+    let (.., warnings) = changed(&host, keys).unwrap();
+    assert!(warnings[0].contains("replaces other data"), "{warnings:?}");
+}
+
 #[test]
 fn what_cannot_be_changed_is_said() {
     let host = host("universal");
