@@ -142,6 +142,7 @@ pub fn ubuntu(bench: &Bench) -> Result<(), String> {
 /// over the same places (isohybrid).
 pub fn debian(bench: &Bench) -> Result<(), String> {
     let installer = Installer::new(bench, "install.amd")?;
+    installer.put(".disk/base_installable", b"");
     let append = "append initrd=/install.amd/initrd console=ttyS0 panic=-1 vga=normal --- quiet\n";
     installer.put(
         "isolinux/isolinux.cfg",

@@ -15,7 +15,7 @@ struct Table {
     later: &'static [&'static str],
 }
 
-const TABLES: [Table; 14] = [
+const TABLES: [Table; 15] = [
     Table {
         path: "",
         keys: &[
@@ -33,8 +33,25 @@ const TABLES: [Table; 14] = [
     },
     Table {
         path: "base",
-        keys: &["image", "sha256", "remove", "kernel_args"],
-        later: &["compact", "boot", "answers"],
+        keys: &["image", "sha256", "remove", "kernel_args", "answers"],
+        later: &["compact", "boot"],
+    },
+    Table {
+        path: "base.answers",
+        keys: &[
+            "preseed",
+            "kickstart",
+            "autoinstall",
+            "autoyast",
+            "agama",
+            "ignition",
+            "proxmox",
+            "apkovl",
+            "unattend",
+            "nocloud",
+            "meta_data",
+        ],
+        later: &[],
     },
     Table {
         path: "base.kernel_args",

@@ -60,6 +60,55 @@ pub struct Base {
     pub remove: Vec<Text>,
     /// Other arguments for its kernels.
     pub kernel_args: Option<At<KernelArgs>>,
+    /// The answer file of its installer.
+    pub answers: Option<At<Answers>>,
+}
+
+/// `[base.answers]`: an answer file by its kind, as a host path. It goes where the installer looks, with the arguments that it needs.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Answers {
+    /// debian-installer.
+    pub preseed: Option<Text>,
+    /// Anaconda: Fedora, Red Hat and relatives.
+    pub kickstart: Option<Text>,
+    /// Ubuntu's Subiquity: the user-data.
+    pub autoinstall: Option<Text>,
+    /// YaST: SUSE up to 15.
+    pub autoyast: Option<Text>,
+    /// SUSE from 16 on.
+    pub agama: Option<Text>,
+    /// Fedora CoreOS: a configuration in JSON, as Butane makes it.
+    pub ignition: Option<Text>,
+    /// Proxmox' automatic installer.
+    pub proxmox: Option<Text>,
+    /// Alpine's archive of `/etc`.
+    pub apkovl: Option<Text>,
+    /// Windows Setup.
+    pub unattend: Option<Text>,
+    /// cloud-init in a live system: the user-data.
+    pub nocloud: Option<Text>,
+    /// What goes beside the user-data of `autoinstall` or `nocloud`. Default: an empty file.
+    pub meta_data: Option<Text>,
+}
+
+impl Answers {
+    /// The files that are given, each with its key.
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, &Text)> {
+        let all = [
+            ("preseed", &self.preseed),
+            ("kickstart", &self.kickstart),
+            ("autoinstall", &self.autoinstall),
+            ("autoyast", &self.autoyast),
+            ("agama", &self.agama),
+            ("ignition", &self.ignition),
+            ("proxmox", &self.proxmox),
+            ("apkovl", &self.apkovl),
+            ("unattend", &self.unattend),
+            ("nocloud", &self.nocloud),
+        ];
+        all.into_iter().filter_map(|(key, file)| Some((key, file.as_ref()?)))
+    }
 }
 
 /// `[base.kernel_args]`: in every boot configuration of the tree and of the FAT volumes.

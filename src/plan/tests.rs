@@ -2,6 +2,7 @@
 //!
 //! The names begin with the row of the list of bad inputs: `m` a manifest, `t` a tree, `f` a limit of a format.
 
+mod answers;
 mod archives;
 mod boot;
 mod damaged;

@@ -15,7 +15,7 @@ const MANIFEST: &str = r#"output = "changed.iso"
 image = "base.iso"
 remove = ["/.disk/nothing", "/marker.txt"]
 [base.kernel_args]
-append = ["isobuild.test=1", "ds=nocloud;s=/cdrom/", "odd=\"a b\"", "text=it's{$x}"]
+append = ["isobuild.test=1", "semi=a;b", "odd=\"a b\"", "hex=A\\x20B", "text=it's{$x}"]
 remove = ["quiet"]
 [[files]]
 from = "answers"
@@ -25,12 +25,43 @@ text = "of the manifest\n"
 to = "/marker.txt"
 "#;
 
+/// Of the answer file.
+const ANSWER: &str = "#cloud-config\n";
+
 /// The arguments as the kernel's own parser takes them.
-const ARGUMENTS: [&str; 3] = ["isobuild.test=1", "ds=nocloud;s=/cdrom/", "odd=\"a b\""];
+const ARGUMENTS: [&str; 3] = ["isobuild.test=1", "semi=a;b", "odd=\"a b\""];
 
 type Make = fn(&Bench) -> Result<(), String>;
 
-const FAMILIES: [(&str, Make); 2] = [("ubuntu", installers::ubuntu), ("debian", installers::debian)];
+/// An installer, and the answer file that it takes.
+#[derive(Clone, Copy)]
+struct Family {
+    name: &'static str,
+    make: Make,
+    /// A key of `[base.answers]`.
+    answers: &'static str,
+    /// Where the file goes.
+    to: &'static str,
+    /// The arguments that it needs.
+    arguments: &'static str,
+}
+
+const FAMILIES: [Family; 2] = [
+    Family {
+        name: "ubuntu",
+        make: installers::ubuntu,
+        answers: "autoinstall",
+        to: "nocloud/user-data",
+        arguments: "autoinstall ds=nocloud;s=/cdrom/nocloud/",
+    },
+    Family {
+        name: "debian",
+        make: installers::debian,
+        answers: "preseed",
+        to: "preseed.cfg",
+        arguments: "auto=true priority=critical preseed/file=/cdrom/preseed.cfg",
+    },
+];
 
 /// Cells that are booted: those of the first pass, and those behind `--full`.
 const CELLS: [(&str, &str, bool); 8] = [
@@ -49,12 +80,16 @@ pub(crate) fn tests() -> suite::Tests {
     let mut needs = suite::missing(&TOOLS);
     needs.extend(suite::missing_inputs()?);
     let judges = suite::missing(&["bsdtar", "isoinfo", "sgdisk", "sfdisk", "fsck.vfat"]);
-    for (family, make) in FAMILIES {
+    for family in FAMILIES {
         let missing = [needs.clone(), judges.clone()].concat();
-        trials.push(suite::trial(format!("{family} by other readers"), missing, move || {
-            let bench = changed(make)?;
-            readers(&bench)
-        }));
+        trials.push(suite::trial(
+            format!("{} by other readers", family.name),
+            missing,
+            move || {
+                let bench = changed(family)?;
+                readers(&bench, family)
+            },
+        ));
     }
     trials.extend(suite::program_tests(&[(
         "an implanted sum and lists of sums stay true",
@@ -62,12 +97,13 @@ pub(crate) fn tests() -> suite::Tests {
         sums,
     )]));
     let qemu = suite::missing(&["qemu-system-x86_64", qemu_tests::tools::OVMF_CODE]);
-    for (family, cell, is_long) in CELLS {
+    for (name, cell, is_long) in CELLS {
         let missing = [needs.clone(), qemu.clone()].concat();
-        let make = FAMILIES.iter().find(|(name, _)| *name == family).map(|(_, make)| *make);
-        let test = suite::trial(format!("{family} starts in {cell}"), missing, move || {
-            let bench = changed(make.ok_or("no such family")?)?;
-            starts(&bench, cell)
+        let family = FAMILIES.into_iter().find(|family| family.name == name);
+        let test = suite::trial(format!("{name} starts in {cell}"), missing, move || {
+            let family = family.ok_or("no such family")?;
+            let bench = changed(family)?;
+            starts(&bench, family, cell)
         });
         trials.push(test.long_if(is_long));
     }
@@ -75,16 +111,17 @@ pub(crate) fn tests() -> suite::Tests {
 }
 
 /// A base of the family, and what became of it: `changed.iso`.
-fn changed(make: Make) -> Result<Bench, String> {
-    let bench = Bench::new(MANIFEST);
-    make(&bench)?;
+fn changed(family: Family) -> Result<Bench, String> {
+    let bench = Bench::new(&format!("{MANIFEST}[base.answers]\n{} = \"answer\"\n", family.answers));
+    (family.make)(&bench)?;
+    fs::write(bench.path("answer"), ANSWER).map_err(|e| e.to_string())?;
     for number in 0..30 {
         let name = format!("answers/an answer with a name of some length, number {number}.txt");
         fs::create_dir_all(bench.path("answers")).map_err(|e| e.to_string())?;
         fs::write(bench.path(&name), format!("answer {number}\n")).map_err(|e| e.to_string())?;
     }
     let said = bench.ends("m.toml", 0);
-    // GRUB puts a backslash before a quote, and the kernel does not take it away.
+    // GRUB puts a backslash before a quote and before a backslash, and the kernel does not take it away.
     said.has(&["this pattern matches nothing", "or the loader changes them"]);
     Ok(bench)
 }
@@ -101,7 +138,7 @@ fn json(bench: &Bench, line: &str) -> Value {
 }
 
 /// Every index, every volume, every table.
-fn readers(bench: &Bench) -> Result<(), String> {
+fn readers(bench: &Bench, family: Family) -> Result<(), String> {
     let facts = json(bench, "inspect changed.iso --json");
     let partitions = facts["partitions"].as_array().ok_or("no partitions")?;
     let number = |value: &Value| value.as_u64().unwrap_or(0);
@@ -133,11 +170,10 @@ fn readers(bench: &Bench) -> Result<(), String> {
                 "{volume}"
             );
         }
-        assert_eq!(
-            fs::read_to_string(out.join("marker.txt")).unwrap_or_default(),
-            "of the manifest\n",
-            "{volume}"
-        );
+        for (name, wanted) in [("marker.txt", "of the manifest\n"), (family.to, ANSWER)] {
+            let text = fs::read_to_string(out.join(name)).unwrap_or_default();
+            assert_eq!(text, wanted, "{volume}: {name}");
+        }
         let (_, joliet) = bench.program(&format!("isoinfo -J -f -i {volume}"));
         assert!(
             joliet.contains("/new/an answer with a name of some length, number 29.txt"),
@@ -250,7 +286,7 @@ fn sums() {
 }
 
 /// The kernel's command line is what `menu` says, and Linux finds the new files in each volume.
-fn starts(bench: &Bench, cell: &str) -> Result<(), String> {
+fn starts(bench: &Bench, family: Family, cell: &str) -> Result<(), String> {
     let firmware = cell.split('-').next().unwrap_or_default();
     let menu = json(bench, "menu changed.iso --json");
     let entries = menu["entries"].as_array().ok_or("no entries")?;
@@ -260,7 +296,7 @@ fn starts(bench: &Bench, cell: &str) -> Result<(), String> {
     let wanted = of_firmware
         .and_then(|entry| entry["cmdline"].as_str())
         .ok_or("no kernel")?;
-    for argument in ARGUMENTS {
+    for argument in ARGUMENTS.into_iter().chain([family.arguments]) {
         let plain = argument.replace('"', "");
         assert!(
             wanted.replace('"', "").contains(&plain),

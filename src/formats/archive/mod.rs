@@ -3,7 +3,7 @@
 //! The bytes of an entry are left where they are, as a place in the archive; only what is compressed goes to a [`Spool`] first. An
 //! archive inside an archive is a file.
 
-mod cpio;
+pub mod cpio;
 mod name;
 mod repeated;
 mod tar;

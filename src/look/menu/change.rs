@@ -80,6 +80,8 @@ fn one(
     edits: &mut Vec<(Range<usize>, Vec<u8>)>,
 ) {
     let mut kept = Vec::new();
+    // What stays, as it will be.
+    let mut now: Vec<String> = Vec::new();
     for (place, word) in &arguments.words {
         let Some(word) = word else {
             kept.push(place.clone());
@@ -107,10 +109,13 @@ fn one(
             if new != *word {
                 edits.push((place.clone(), written(loader, &new).into_bytes()));
             }
+            now.push(new);
+        } else {
+            now.push(word.clone());
         }
         kept.push(place.clone());
     }
-    let is_there = |wanted: &String| arguments.words.iter().any(|(_, word)| word.as_ref() == Some(wanted));
+    let is_there = |wanted: &String| now.contains(wanted);
     let mut added = Vec::new();
     for (number, wanted) in change.append.iter().enumerate() {
         if !is_there(wanted) {

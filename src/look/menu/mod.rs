@@ -37,6 +37,9 @@ pub struct Menu {
     pub configurations: Vec<Configuration>,
     /// Faults in the configurations, and parts of them that were not read.
     pub notes: Vec<String>,
+    /// The volume identifier of the tree, by which arguments name the medium.
+    #[serde(skip)]
+    pub label: String,
 }
 
 /// A file that a loader reads its menu from.

@@ -65,6 +65,7 @@ impl<'i> Reading<'i> {
             entries: self.entries,
             configurations: self.configurations,
             notes: self.notes.finish(),
+            label: self.volumes.label().to_owned(),
         }
     }
 

@@ -118,6 +118,11 @@ impl<'i> Volumes<'i> {
         }
     }
 
+    /// The label of the tree's volume.
+    pub(super) fn label(&self) -> &str {
+        self.all.first().map_or("", |volume| &volume.label)
+    }
+
     /// Gives files other texts.
     pub(super) fn set_texts(&mut self, texts: &HashMap<File, Vec<u8>>) {
         self.texts.clone_from(texts);

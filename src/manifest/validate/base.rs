@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::{At, KernelArgs, Manifest, Text};
+use super::super::{Answers, At, KernelArgs, Manifest, Text};
 use super::Checks;
 use crate::ground::text::sha256_from_hex;
 use crate::manifest::diagnostic::Diagnostic;
@@ -26,12 +26,39 @@ impl Checks<'_> {
         if let Some(args) = &base.kernel_args {
             self.kernel_args(args);
         }
+        if let Some(answers) = &base.answers {
+            self.answers(answers);
+        }
         for (key, span) in beside(manifest) {
             let message =
                 format!("`{key}` beside `[base]` is not supported yet: an image that is changed keeps its own");
             let error = Diagnostic::error(message, span, "the base has its own");
             self.diagnostics
                 .push(error.with_label(at.span(), "the image that is changed"));
+        }
+    }
+
+    /// An installer reads one answer file.
+    fn answers(&mut self, at: &At<Answers>) {
+        let answers = at.get_ref();
+        let given: Vec<_> = answers.given().collect();
+        for (_, file) in &given {
+            self.not_empty(file, "a host path");
+        }
+        match given.as_slice() {
+            [] => self.error(at, "[base.answers] needs an answer file", "has none"),
+            [_] => {}
+            [(first, _), (second, file), ..] => {
+                let message = format!("`{first}` and `{second}` are for different installers: give one answer file");
+                self.error(file, message, "a second one");
+            }
+        }
+        if let Some(meta_data) = &answers.meta_data {
+            self.not_empty(meta_data, "a host path");
+            if answers.autoinstall.is_none() && answers.nocloud.is_none() {
+                let message = "`meta_data` goes with `autoinstall` or `nocloud`";
+                self.error(meta_data, message, "there is neither");
+            }
         }
     }
 

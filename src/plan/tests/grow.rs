@@ -37,7 +37,7 @@ fn host(layout: &str) -> Host {
 }
 
 /// Why a manifest with `[base]` makes no image, or the image: its description before it is written, and its bytes.
-fn changed(host: &Host, keys: &str) -> Result<(Description, Vec<u8>, Vec<String>), String> {
+pub(super) fn changed(host: &Host, keys: &str) -> Result<(Description, Vec<u8>, Vec<String>), String> {
     let path = host.at("change.toml");
     let output = host.at("changed.iso");
     let environment = Environment {
@@ -97,16 +97,21 @@ fn listing(bytes: &dyn ReadAt, place: &str) -> Vec<(String, String)> {
 }
 
 /// The text of a file.
-fn read(bytes: &dyn ReadAt, place: &str) -> String {
+pub(super) fn read(bytes: &dyn ReadAt, place: &str) -> String {
+    String::from_utf8(contents(bytes, place)).unwrap()
+}
+
+/// The bytes of a file.
+pub(super) fn contents(bytes: &dyn ReadAt, place: &str) -> Vec<u8> {
     let (tree, path) = Tree::of(bytes, Place::parse(place.as_bytes()).unwrap()).unwrap();
-    let mut text = Vec::new();
+    let mut contents = Vec::new();
     let item = tree.find(&path, true).unwrap();
     item.copy(bytes, &mut |piece| {
-        text.extend_from_slice(piece);
+        contents.extend_from_slice(piece);
         Ok(())
     })
     .unwrap();
-    String::from_utf8(text).unwrap()
+    contents
 }
 
 const CHANGES: &str = "remove = [\"/gone\", \"/b/d/e\"]\n\

@@ -5,48 +5,49 @@ use std::path::Path;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+use super::Edits;
 use super::areas::Areas;
+use super::original::Original;
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
-use crate::look::contents::{ContentsError, Tree as ImageTree};
+use crate::look::contents::ContentsError;
 use crate::look::inspect;
 use crate::look::menu::arguments::Arguments;
 use crate::look::menu::change::{Change, Done, changed};
 use crate::look::menu::{self, Entry, File, TREE};
 use crate::manifest::{At, Base, KernelArgs};
 use crate::resolve::{Resolution, ResolveError};
-use crate::tree::PayloadId;
 use crate::tree::base::FatEdit;
 use crate::tree::source::Giver;
-
-/// New contents for files of the tree, and for files of FAT volumes.
-type Edits = (Vec<(Vec<u8>, PayloadId)>, Vec<FatEdit>);
 
 /// How many entries a warning names.
 const NAMED: usize = 5;
 
 impl Resolution<'_> {
-    /// The configurations with their new texts.
+    /// Adds the configurations with their new texts to the edits. An answer file needs the arguments `answers`.
     pub(super) fn kernel_args(
         &mut self,
         base: &Base,
+        answers: Vec<String>,
         path: &Path,
-        image: &dyn ReadAt,
-        tree: &ImageTree,
-    ) -> Result<Edits, ResolveError> {
-        let Some(args) = &base.kernel_args else {
-            return Ok(Edits::default());
+        original: &Original<'_>,
+        edits: &mut Edits,
+    ) -> Result<(), ResolveError> {
+        let none = KernelArgs::default();
+        let (args, place) = match (&base.kernel_args, &base.answers) {
+            (Some(args), _) => (args.get_ref(), args.map(|_| ())),
+            (None, Some(at)) if !answers.is_empty() => (&none, at.map(|_| ())),
+            _ => return Ok(()),
         };
         let unusable = |error: ContentsError| ResolveError::input(path, error.to_string());
-        let menu = menu::read(image).map_err(unusable)?;
-        let Some(entries) = self.entries(args, &menu.entries) else {
-            return Ok(Edits::default());
+        let Some(entries) = self.entries(args, &original.menu.entries) else {
+            return Ok(());
         };
-        let change = change(args.get_ref());
-        let areas = Areas::read(image, tree);
+        let change = change(args, answers);
+        let areas = Areas::read(original.image, original.tree);
         let mut done = Done::default();
         let mut texts: HashMap<File, Vec<u8>> = HashMap::new();
-        for configuration in &menu.configurations {
+        for configuration in &original.menu.configurations {
             let is_meant =
                 |arguments: &Arguments| entries.is_meant(&arguments.titles) && !is_memory_test(&arguments.kernel);
             let old = texts
@@ -62,7 +63,7 @@ impl Resolution<'_> {
                 Err(size) => {
                     let config = text::visible(configuration.config.as_bytes());
                     let message = format!("{config} reserves {size} bytes for kernel arguments (/coreos/kargs.json)");
-                    self.error(args, message, "more than fits there");
+                    self.error(&place, message, "more than fits there");
                     continue;
                 }
             };
@@ -70,24 +71,24 @@ impl Resolution<'_> {
                 texts.insert(configuration.file.clone(), new);
             }
         }
-        self.say_what_was_done(args.get_ref(), &done);
-        let after = menu::read_with(image, &texts).map_err(unusable)?;
-        self.say_what_was_not(args, &change, &entries, &after.entries);
-        for note in menu.notes.iter().filter(|note| note.contains("is not read")) {
+        self.say_what_was_done(args, &done);
+        let after = menu::read_with(original.image, &texts).map_err(unusable)?;
+        self.say_what_was_not(&place, &change, &entries, &after.entries);
+        for note in original.menu.notes.iter().filter(|note| note.contains("is not read")) {
             self.warn(
-                args,
+                &place,
                 format!("{note}: arguments in it stay as they are"),
                 "not all configurations",
             );
         }
-        self.edits(texts, image)
+        self.edits(texts, original.image, edits)
             .map_err(|error| ResolveError::input(path, error.to_string()))
     }
 
     /// Compiles the patterns. `None` if one is invalid or matches no entry; the error is reported.
-    fn entries(&mut self, args: &At<KernelArgs>, all: &[Entry]) -> Option<Entries> {
+    fn entries(&mut self, args: &KernelArgs, all: &[Entry]) -> Option<Entries> {
         let mut set = GlobSetBuilder::new();
-        for pattern in &args.get_ref().entries {
+        for pattern in &args.entries {
             match GlobBuilder::new(pattern.get_ref()).build() {
                 Ok(glob) => {
                     let matcher = glob.compile_matcher();
@@ -119,7 +120,7 @@ impl Resolution<'_> {
                 }
             }
         }
-        let globs = match args.get_ref().entries.is_empty() {
+        let globs = match args.entries.is_empty() {
             true => None,
             false => set.build().ok(),
         };
@@ -159,7 +160,7 @@ impl Resolution<'_> {
     }
 
     /// Reads the changed menus again, and warns of entries whose command line is not as asked.
-    fn say_what_was_not(&mut self, args: &At<KernelArgs>, change: &Change, entries: &Entries, after: &[Entry]) {
+    fn say_what_was_not(&mut self, place: &At<()>, change: &Change, entries: &Entries, after: &[Entry]) {
         let is_meant = |entry: &&Entry| {
             let titles: Vec<String> = entry.submenu.iter().chain([&entry.title]).cloned().collect();
             let is_kernel = entry.kernel.as_ref().is_some_and(|kernel| !is_memory_test(kernel));
@@ -184,20 +185,24 @@ impl Resolution<'_> {
                 "the arguments of {}{more} are not as asked: they come from a variable or a function, or the loader changes them",
                 text::visible(first.as_bytes())
             );
-            self.warn(args, message, "not everywhere");
+            self.warn(place, message, "not everywhere");
         }
     }
 
-    fn edits(&mut self, texts: HashMap<File, Vec<u8>>, image: &dyn ReadAt) -> Result<Edits, inspect::InspectError> {
-        let (mut edits, mut fat_edits) = Edits::default();
+    fn edits(
+        &mut self,
+        texts: HashMap<File, Vec<u8>>,
+        image: &dyn ReadAt,
+        edits: &mut Edits,
+    ) -> Result<(), inspect::InspectError> {
         let volumes: Vec<u64> = inspect::fat_volumes(image)?.map(|(offset, _)| offset).collect();
         let texts: BTreeMap<File, Vec<u8>> = texts.into_iter().collect();
         for (file, text) in texts {
             if file.volume == TREE {
                 let payload = self.host.inline(&mut self.tree, &text, Giver::Manifest);
-                edits.push((file.path, payload));
+                edits.tree.push((file.path, payload));
             } else if let Some(&volume) = volumes.get(file.volume - 1) {
-                fat_edits.push(FatEdit {
+                edits.fat.push(FatEdit {
                     volume,
                     number: file.volume,
                     path: String::from_utf8_lossy(&file.path).into_owned(),
@@ -205,7 +210,7 @@ impl Resolution<'_> {
                 });
             }
         }
-        Ok((edits, fat_edits))
+        Ok(())
     }
 }
 
@@ -243,15 +248,18 @@ fn has(cmdline: &str, argument: &str) -> bool {
     cmdline.contains(&argument)
 }
 
-fn change(args: &KernelArgs) -> Change {
-    let texts = |texts: &[At<String>]| texts.iter().map(|text| text.get_ref().clone()).collect();
+/// An argument of an answer file takes the place of one with its name.
+fn change(args: &KernelArgs, answers: Vec<String>) -> Change {
+    let texts = |texts: &[At<String>]| texts.iter().map(|text| text.get_ref().clone()).collect::<Vec<_>>();
+    let replaced = args
+        .replace
+        .iter()
+        .map(|(name, value)| (name.get_ref().clone(), value.get_ref().clone()));
+    let named = answers.iter().filter_map(|argument| argument.split_once('='));
+    let replace = replaced.chain(named.map(|(name, value)| (name.to_owned(), value.to_owned())));
     Change {
-        append: texts(&args.append),
+        replace: replace.collect(),
+        append: [texts(&args.append), answers].concat(),
         remove: texts(&args.remove),
-        replace: args
-            .replace
-            .iter()
-            .map(|(name, value)| (name.get_ref().clone(), value.get_ref().clone()))
-            .collect(),
     }
 }

@@ -1,7 +1,10 @@
 //! An existing image as the starting point: what it is, and what is asked of it.
 
+mod answers;
 mod areas;
+mod ignition;
 mod kernel_args;
+mod original;
 mod sums;
 
 use std::collections::{BTreeMap, HashSet};
@@ -17,12 +20,14 @@ use crate::look::contents::{Item, Place, Tree as ImageTree};
 use crate::look::inspect;
 use crate::look::open::{self, Name, OpenError};
 use crate::manifest::{self, At, Document};
-use crate::tree::base::{BaseImage, Growth};
+use crate::tree::base::{BaseImage, FatEdit, Growth};
 use crate::tree::source::{Member, Source};
-use crate::tree::{Attributes, Kind};
+use crate::tree::{Attributes, Kind, PayloadId};
 
 use super::host::check_digest;
 use super::walk::Exclude;
+use original::Original;
+
 use super::{Environment, Resolution, ResolveError, Resolved};
 
 /// Reads the base and what is to come into it.
@@ -44,11 +49,21 @@ pub(super) fn resolve(
     }
     resolution.check_unreadable()?;
     let in_use = in_use(&image.image).map_err(|error| unusable(&error))?;
-    let (mut edits, fat_edits) = resolution.kernel_args(base, &path, &image.image, &tree)?;
-    resolution.sums(&image.image, &tree, &remove, &mut edits, &fat_edits)?;
+    let mut edits = Edits::default();
+    if base.kernel_args.is_some() || base.answers.is_some() {
+        let original = Original::read(&image.image, &tree).map_err(|error| unusable(&error))?;
+        let answers = match &base.answers {
+            Some(answers) => resolution.answers(answers, &original, &mut edits)?,
+            None => Vec::new(),
+        };
+        resolution.kernel_args(base, answers, &path, &original, &mut edits)?;
+    }
+    resolution.check_unreadable()?;
+    resolution.sums(&image.image, &tree, &remove, &mut edits)?;
     let is_changed = !remove.is_empty()
         || !document.manifest.files.is_empty()
         || base.kernel_args.is_some()
+        || base.answers.is_some()
         || document.manifest.iso.implant_md5;
     if !is_changed {
         resolution.warn(
@@ -64,8 +79,8 @@ pub(super) fn resolve(
             base: image,
             tree: resolution.tree,
             remove,
-            edits,
-            fat_edits,
+            edits: edits.tree,
+            fat_edits: edits.fat,
             in_use,
             implant_md5: document.manifest.iso.implant_md5,
             warnings,
@@ -74,6 +89,15 @@ pub(super) fn resolve(
         output: resolution.output,
         report,
     })
+}
+
+/// New contents for files that the base has.
+#[derive(Debug, Default)]
+struct Edits {
+    /// Of the tree, by path.
+    tree: Vec<(Vec<u8>, PayloadId)>,
+    /// Of FAT volumes.
+    fat: Vec<FatEdit>,
 }
 
 /// Boot images and FAT volumes. Firmware finds them without their names, so they stay when a name goes.

@@ -11,7 +11,7 @@ use crate::formats::iso9660::EntryKind;
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
 use crate::look::contents::{Item, Tree as ImageTree};
-use crate::resolve::base::bytes_of;
+use crate::resolve::base::{Edits, bytes_of};
 use crate::resolve::host::SourceBytes;
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::base::FatEdit;
@@ -51,10 +51,10 @@ impl Resolution<'_> {
         image: &dyn ReadAt,
         tree: &ImageTree,
         removed: &[Vec<u8>],
-        edits: &mut Vec<(Vec<u8>, PayloadId)>,
-        fat_edits: &[FatEdit],
+        edits: &mut Edits,
     ) -> Result<(), ResolveError> {
-        let changed = self.changed_files(image, tree, removed, edits, fat_edits);
+        let Edits { tree: edits, fat } = edits;
+        let changed = self.changed_files(image, tree, removed, edits, fat);
         if changed.new.is_empty() && changed.removed.is_empty() {
             return Ok(());
         }
