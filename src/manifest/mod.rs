@@ -41,7 +41,9 @@ pub use pattern::expression;
 pub use reference::Reference;
 pub use trial::{Expectations, Hardware, Step, Test, Typed, disk, memory};
 pub use types::*;
-pub use values::{DEFAULT_TIMESTAMP, Date, default_volume_id, image_path, of_a_shell, parse_size, source_date_epoch};
+pub use values::{
+    DEFAULT_TIMESTAMP, Date, default_volume_id, esp_path, image_path, of_a_shell, parse_size, source_date_epoch,
+};
 
 /// A manifest is written by hand or by a script; a longer one is another file given by mistake.
 const LONGEST: u64 = 64 << 20;

@@ -190,7 +190,7 @@ impl Iso {
 }
 
 /// `[[files]]`: one source and its place in the image. Exactly one of `from`, `text`, `link` and `given` is there.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Files {
     /// Host path of a file or directory, relative to the manifest.

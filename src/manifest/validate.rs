@@ -4,7 +4,9 @@ mod base;
 mod menu;
 mod sign;
 
-use super::{At, Boot, Date, DiskLayout, Files, InfoTable, Manifest, Reference, Text, Uefi, image_path, parse_size};
+use super::{
+    At, Boot, Date, DiskLayout, Files, InfoTable, Manifest, Reference, Text, Uefi, esp_path, image_path, parse_size,
+};
 use crate::formats::el_torito::Platform;
 use crate::ground::text::sha256_from_hex;
 use crate::manifest::diagnostic::Diagnostic;
@@ -29,7 +31,7 @@ pub(super) fn check(manifest: &Manifest, text: &str) -> Vec<Diagnostic> {
     checks.indexes(manifest);
     checks.base(manifest);
     for entry in &manifest.files {
-        checks.files(entry.get_ref());
+        checks.files(entry.get_ref(), manifest.base.is_some());
     }
     checks.boot(&manifest.boot, !manifest.menu.is_empty());
     checks.menu(manifest);
@@ -122,9 +124,15 @@ impl Checks<'_> {
         }
     }
 
-    fn files(&mut self, entry: &Files) {
+    fn files(&mut self, entry: &Files, has_base: bool) {
         self.one_of(entry);
         self.image_path(&entry.to);
+        if esp_path(entry.to.get_ref()).is_some() && !has_base {
+            let message = "`esp:/...` is a path in the EFI system partition of a `[base]`";
+            let error = Diagnostic::error(message, entry.to.span(), "there is no base");
+            self.diagnostics
+                .push(error.with_help("[boot.uefi.files] puts files into the partition of a new image"));
+        }
         let has_name = entry.from.is_some() || !image_path(entry.to.get_ref()).is_ok_and(|path| path.directory);
         if !has_name {
             self.error(

@@ -46,6 +46,16 @@ pub fn image_path(text: &str) -> Result<ImagePath, String> {
     Ok(ImagePath { components, directory })
 }
 
+/// The number of the FAT volume, from 1, and the path in it, of `esp:/...` and `esp2:/...`.
+pub fn esp_path(text: &str) -> Option<(usize, &str)> {
+    let (volume, path) = text.split_once(':')?;
+    let number = match volume.strip_prefix("esp")? {
+        "" => 1,
+        digits => digits.parse().ok().filter(|&number| number > 0)?,
+    };
+    path.starts_with('/').then_some((number, path))
+}
+
 /// Explains a path that only a shell would expand. A manifest takes paths as they are.
 pub fn of_a_shell(path: &str) -> Option<&'static str> {
     match path {

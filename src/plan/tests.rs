@@ -7,6 +7,7 @@ mod archives;
 mod boot;
 mod damaged;
 mod grow;
+mod grow_esp;
 mod identity;
 mod inputs;
 mod json;

@@ -1,10 +1,14 @@
 //! An existing image that is changed, and what is asked of it.
 
+use std::sync::Arc;
+
 use super::source::Source;
 use super::{PayloadId, Tree};
+use crate::formats::fat;
 use crate::ground::range::Range;
-use crate::ground::read_at::Shared;
+use crate::ground::read_at::{ReadAt, Shared};
 use crate::ground::spool::Decompressed;
+use crate::ground::time::Timestamp;
 
 /// An existing image.
 #[derive(Debug)]
@@ -27,8 +31,8 @@ pub struct Growth {
     pub remove: Vec<Vec<u8>>,
     /// Files of the base that get another content, and keep their names and attributes.
     pub edits: Vec<(Vec<u8>, PayloadId)>,
-    /// Files of the base's FAT volumes that get another content.
-    pub fat_edits: Vec<FatEdit>,
+    /// What changes inside of the base's FAT volumes.
+    pub fat: Vec<FatVolume>,
     /// Bytes of the base that something beside its names uses: boot images, partitions.
     pub in_use: Vec<Range>,
     /// Whether the sum of the image is implanted in it. One that the base has is renewed in any case.
@@ -39,15 +43,70 @@ pub struct Growth {
     pub _decompressed: Vec<Decompressed>,
 }
 
-/// A file of a FAT volume that gets another content.
+/// A FAT volume of the base that changes.
 #[derive(Debug)]
-pub struct FatEdit {
-    /// The byte of the base at which the volume begins.
-    pub volume: u64,
-    /// The volume's number, from 1.
+pub struct FatVolume {
+    /// The byte of the base at which it begins.
+    pub start: u64,
+    /// Its number, from 1.
     pub number: usize,
+    /// Bytes of it that a file outside of it has too, counted from its first byte.
+    pub foreign: Vec<Range>,
+    /// In this order.
+    pub edits: Vec<FatEdit>,
+}
+
+/// A file or directory of a FAT volume.
+#[derive(Clone, Debug)]
+pub struct FatEdit {
     /// From the root of the volume.
     pub path: String,
-    /// All of it.
-    pub content: Vec<u8>,
+    /// What is there then.
+    pub becomes: FatBecomes,
+    /// The date of a file that is new.
+    pub modified: Timestamp,
+}
+
+/// What a path of a FAT volume becomes.
+#[derive(Clone, Debug)]
+pub enum FatBecomes {
+    /// A file with these bytes.
+    File(Arc<[u8]>),
+    /// A directory, unless it is one.
+    Directory,
+    /// Nothing. A directory goes with all that is in it.
+    Nothing,
+}
+
+impl FatVolume {
+    /// Whether an edit removes what is gone by then.
+    pub fn removes(&self, edit: &FatEdit) -> bool {
+        let is_gone = |earlier: &FatEdit| {
+            let rest = edit.path.strip_prefix(&earlier.path);
+            matches!(earlier.becomes, FatBecomes::Nothing)
+                && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        matches!(edit.becomes, FatBecomes::Nothing) && self.edits.iter().any(is_gone)
+    }
+
+    /// The bytes that the edits write, in the volume as it is.
+    ///
+    /// # Errors
+    /// When the volume does not take an edit.
+    pub fn pieces(&self, volume: &dyn ReadAt) -> Result<Vec<fat::Piece>, fat::EditError> {
+        let edits: Vec<fat::Edit<'_>> = self
+            .edits
+            .iter()
+            .map(|edit| fat::Edit {
+                path: &edit.path,
+                becomes: match &edit.becomes {
+                    FatBecomes::File(content) => fat::Becomes::File(content),
+                    FatBecomes::Directory => fat::Becomes::Directory,
+                    FatBecomes::Nothing => fat::Becomes::Nothing,
+                },
+                modified: edit.modified,
+            })
+            .collect();
+        fat::edit(volume, &edits, &self.foreign)
+    }
 }

@@ -23,6 +23,9 @@ to = "/new/"
 [[files]]
 text = "of the manifest\n"
 to = "/marker.txt"
+[[files]]
+text = "in the partition\n"
+to = "esp:/a new directory/a new file.txt"
 "#;
 
 /// Of the answer file.
@@ -154,6 +157,10 @@ fn readers(bench: &Bench, family: Family) -> Result<(), String> {
         } else if partition["type"] == "esp" {
             let (is_content, said) = bench.program(&format!("fsck.vfat -n {name}"));
             assert!(is_content, "{said}");
+            let mut mcopy = Command::new("mcopy");
+            mcopy.args(["-i", &name, "::/a new directory/a new file.txt", "-"]);
+            let copied = mcopy.current_dir(bench.path(".")).output().map_err(|e| e.to_string())?;
+            assert_eq!(String::from_utf8_lossy(&copied.stdout), "in the partition\n");
         }
     }
     for volume in &volumes {

@@ -1,5 +1,7 @@
 //! Directory entries: 32 bytes each, a long name in those before its short one (`FAT: FAT Directory Structure`).
 
+use std::collections::BTreeSet;
+
 use super::names::{self, ShortName};
 use crate::ground::time::{Civil, Timestamp};
 
@@ -162,6 +164,42 @@ pub(super) struct Found {
     pub(super) first: u32,
     pub(super) length: u32,
     pub(super) modified: Timestamp,
+}
+
+/// Whether a part of a long name begins here.
+pub(super) fn is_long(entry: &[u8]) -> bool {
+    matches!(entry, [first, ..] if !matches!(first, 0 | 0xE5))
+        && entry
+            .get(11)
+            .is_some_and(|attributes| attributes & ATTRIBUTES == LONG_NAME)
+}
+
+/// The short names in a directory, as they are stored.
+pub(super) fn short_names(bytes: &[u8]) -> BTreeSet<ShortName> {
+    let (entries, _) = bytes.as_chunks::<ENTRY>();
+    let used = entries.iter().take_while(|entry| entry[0] != 0);
+    let short = used.filter(|entry| entry[0] != 0xE5 && !is_long(*entry));
+    short.filter_map(|entry| entry.first_chunk().copied()).collect()
+}
+
+/// The byte of a directory from which so many entries are deleted or were never used. There may be fewer of them than that at the end.
+pub(super) fn room(bytes: &mut [u8], count: usize) -> usize {
+    let (entries, _) = bytes.as_chunks_mut::<ENTRY>();
+    let end = entries.iter().position(|entry| entry[0] == 0).unwrap_or(entries.len());
+    // Behind the first entry that was never used there may be anything, and now it would count.
+    for entry in entries.iter_mut().skip(end) {
+        entry.fill(0);
+    }
+    let is_free = |entry: &[u8; ENTRY]| matches!(entry[0], 0 | 0xE5);
+    let mut start = 0;
+    for (number, entry) in entries.iter().enumerate() {
+        if !is_free(entry) {
+            start = number + 1;
+        } else if number + 1 - start == count {
+            break;
+        }
+    }
+    start * ENTRY
 }
 
 /// The entries of a directory but `.` and `..`. Deleted ones and parts of long names without a short name are passed over,

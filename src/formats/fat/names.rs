@@ -87,6 +87,14 @@ pub(super) fn short_names(names: &[&str]) -> Vec<ShortName> {
         .collect()
 }
 
+/// A short name for one more name of a directory that has some.
+pub(super) fn free_short(name: &str, taken: &BTreeSet<ShortName>) -> ShortName {
+    match exact_short(&name.to_ascii_uppercase()) {
+        Some(exact) if !taken.contains(&exact) => exact,
+        _ => tailed(name, taken, &mut BTreeMap::new()),
+    }
+}
+
 /// What precedes a numeric tail, how many digits it has, and the extension: two names that share these share a count.
 type Tail = (String, u32, String);
 

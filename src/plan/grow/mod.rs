@@ -18,7 +18,6 @@ use std::io;
 
 use crate::facts::fat::fat_what;
 use crate::facts::{self, Changed, What};
-use crate::formats::fat;
 use crate::formats::iso9660::{self, FIELD, FIELD_LENGTH, Iso9660Error, MediaMd5, SECTOR, VolumeKind};
 use crate::formats::udf;
 use crate::ground::block::NotABlock;
@@ -28,7 +27,7 @@ use crate::ground::text;
 use crate::output::{Piece, PieceSource};
 use crate::plan::Late;
 use crate::tree::PayloadId;
-use crate::tree::base::{FatEdit, Growth};
+use crate::tree::base::{FatVolume, Growth};
 use crate::tree::source::Source;
 
 use draft::{Draft, Stretch};
@@ -105,8 +104,8 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
         hierarchy.set_end(&mut draft, &shift)?;
     }
     tables::shift(&mut draft, size, &shift, &volumes.hierarchies)?;
-    for edit in &growth.fat_edits {
-        edit_fat(&mut draft, edit, shift.start(edit.volume))?;
+    for volume in &growth.fat {
+        edit_fat(&mut draft, volume, shift.start(volume.start))?;
     }
     let (volume, end) = match volumes.hierarchies.first() {
         Some(first) => (&first.volume, first.new_end(&shift)),
@@ -146,17 +145,19 @@ fn has_tag(application_use: &[u8]) -> bool {
     })
 }
 
-/// A file of the FAT volume that begins here.
-fn edit_fat(draft: &mut Draft, edit: &FatEdit, start: u64) -> Result<(), GrowError> {
+/// Makes the edits of a FAT volume, which begins here now.
+fn edit_fat(draft: &mut Draft, volume: &FatVolume, start: u64) -> Result<(), GrowError> {
     let window = Window::new(&*draft, start, draft.size().saturating_sub(start));
-    let written = fat::set_content(&window, &edit.path, &edit.content);
-    let name = facts::esp_name(edit.number);
-    let path = format!("{name}{}", text::lossless(edit.path.as_bytes()));
-    let written = written.map_err(|error| GrowError::Unsupported(format!("{path}: {error}")))?;
+    let name = facts::esp_name(volume.number);
+    let written = volume.pieces(&window);
+    let written = written.map_err(|error| GrowError::Unsupported(format!("{name}: {error}")))?;
     for piece in written {
         let (what, paths) = match &piece.what {
-            Some(what) => fat_what(what, edit.number),
-            None => (What::File, vec![path.clone()]),
+            Some(what) => fat_what(what, volume.number),
+            None => (
+                What::File,
+                vec![format!("{name}{}", text::lossless(piece.path.as_bytes()))],
+            ),
         };
         draft.write(start + piece.offset, &piece.bytes, what, &paths)?;
     }

@@ -8,16 +8,14 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use super::Edits;
 use super::areas::Areas;
 use super::original::Original;
-use crate::ground::read_at::ReadAt;
 use crate::ground::text;
 use crate::look::contents::ContentsError;
-use crate::look::inspect;
 use crate::look::menu::arguments::Arguments;
 use crate::look::menu::change::{Change, Done, changed};
 use crate::look::menu::{self, Entry, File, TREE};
 use crate::manifest::{At, Base, KernelArgs};
 use crate::resolve::{Resolution, ResolveError};
-use crate::tree::base::FatEdit;
+use crate::tree::base::{FatBecomes, FatEdit};
 use crate::tree::source::Giver;
 
 /// How many entries a warning names.
@@ -48,6 +46,12 @@ impl Resolution<'_> {
         let mut done = Done::default();
         let mut texts: HashMap<File, Vec<u8>> = HashMap::new();
         for configuration in &original.menu.configurations {
+            if self.is_replaced(&configuration.file, edits) {
+                let config = text::visible(configuration.config.as_bytes());
+                let message = format!("{config} is replaced by [[files]], and has the arguments that are there");
+                self.warn(&place, message, "not in this configuration");
+                continue;
+            }
             let is_meant =
                 |arguments: &Arguments| entries.is_meant(&arguments.titles) && !is_memory_test(&arguments.kernel);
             let old = texts
@@ -81,8 +85,19 @@ impl Resolution<'_> {
                 "not all configurations",
             );
         }
-        self.edits(texts, original.image, edits)
-            .map_err(|error| ResolveError::input(path, error.to_string()))
+        self.edits(texts, edits);
+        Ok(())
+    }
+
+    /// Whether the manifest gives a file of the base another content.
+    fn is_replaced(&self, file: &File, edits: &Edits) -> bool {
+        match file.volume {
+            TREE => {
+                let node = self.tree.find(file.path[1..].split(|&byte| byte == b'/'));
+                node.is_some_and(|node| self.tree.node(node).origin.is_some())
+            }
+            number => edits.changes_in_fat(number, &file.path),
+        }
     }
 
     /// Compiles the patterns. `None` if one is invalid or matches no entry; the error is reported.
@@ -189,28 +204,23 @@ impl Resolution<'_> {
         }
     }
 
-    fn edits(
-        &mut self,
-        texts: HashMap<File, Vec<u8>>,
-        image: &dyn ReadAt,
-        edits: &mut Edits,
-    ) -> Result<(), inspect::InspectError> {
-        let volumes: Vec<u64> = inspect::fat_volumes(image)?.map(|(offset, _)| offset).collect();
+    fn edits(&mut self, texts: HashMap<File, Vec<u8>>, edits: &mut Edits) {
         let texts: BTreeMap<File, Vec<u8>> = texts.into_iter().collect();
         for (file, text) in texts {
             if file.volume == TREE {
                 let payload = self.host.inline(&mut self.tree, &text, Giver::Manifest);
                 edits.tree.push((file.path, payload));
-            } else if let Some(&volume) = volumes.get(file.volume - 1) {
-                edits.fat.push(FatEdit {
-                    volume,
-                    number: file.volume,
-                    path: String::from_utf8_lossy(&file.path).into_owned(),
-                    content: text,
-                });
+            } else {
+                edits.in_fat(
+                    file.volume,
+                    FatEdit {
+                        path: String::from_utf8_lossy(&file.path).into_owned(),
+                        becomes: FatBecomes::File(text.into()),
+                        modified: self.timestamp,
+                    },
+                );
             }
         }
-        Ok(())
     }
 }
 

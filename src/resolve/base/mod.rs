@@ -2,6 +2,7 @@
 
 mod answers;
 mod areas;
+mod esp;
 mod ignition;
 mod kernel_args;
 mod original;
@@ -19,13 +20,14 @@ use crate::ground::text;
 use crate::look::contents::{Item, Place, Tree as ImageTree};
 use crate::look::inspect;
 use crate::look::open::{self, Name, OpenError};
-use crate::manifest::{self, At, Document};
-use crate::tree::base::{BaseImage, FatEdit, Growth};
+use crate::manifest::{self, At, Document, esp_path};
+use crate::tree::base::{BaseImage, FatEdit, FatVolume, Growth};
 use crate::tree::source::{Member, Source};
 use crate::tree::{Attributes, Kind, PayloadId};
 
 use super::host::check_digest;
 use super::walk::Exclude;
+use esp::Volumes;
 use original::Original;
 
 use super::{Environment, Resolution, ResolveError, Resolved};
@@ -45,11 +47,19 @@ pub(super) fn resolve(
     let remove = resolution.removed(base, &tree);
     resolution.lead_through(&tree, &remove);
     for (index, entry) in document.manifest.files.iter().enumerate() {
-        resolution.add_files(index as u32, entry)?;
+        if esp_path(entry.get_ref().to.get_ref()).is_none() {
+            resolution.add_files(index as u32, entry)?;
+        }
     }
     resolution.check_unreadable()?;
     let in_use = in_use(&image.image).map_err(|error| unusable(&error))?;
-    let mut edits = Edits::default();
+    let volumes = inspect::fat_volumes(&image.image).map_err(|error| unusable(&error))?;
+    let volumes = Volumes {
+        image: &image.image,
+        all: volumes.collect(),
+    };
+    let mut edits = Edits::of(&tree, &volumes);
+    resolution.fat_files(&base.remove, &volumes, &mut edits)?;
     if base.kernel_args.is_some() || base.answers.is_some() {
         let original = Original::read(&image.image, &tree).map_err(|error| unusable(&error))?;
         let answers = match &base.answers {
@@ -64,6 +74,7 @@ pub(super) fn resolve(
         || !document.manifest.files.is_empty()
         || base.kernel_args.is_some()
         || base.answers.is_some()
+        || edits.fat.iter().any(|volume| !volume.edits.is_empty())
         || document.manifest.iso.implant_md5;
     if !is_changed {
         resolution.warn(
@@ -80,7 +91,11 @@ pub(super) fn resolve(
             tree: resolution.tree,
             remove,
             edits: edits.tree,
-            fat_edits: edits.fat,
+            fat: edits
+                .fat
+                .into_iter()
+                .filter(|volume| !volume.edits.is_empty())
+                .collect(),
             in_use,
             implant_md5: document.manifest.iso.implant_md5,
             warnings,
@@ -92,12 +107,63 @@ pub(super) fn resolve(
 }
 
 /// New contents for files that the base has.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Edits {
     /// Of the tree, by path.
     tree: Vec<(Vec<u8>, PayloadId)>,
-    /// Of FAT volumes.
-    fat: Vec<FatEdit>,
+    /// In FAT volumes, the first of which is `esp:`.
+    fat: Vec<FatVolume>,
+}
+
+impl Edits {
+    /// Every volume, and nothing to do.
+    fn of(tree: &ImageTree, volumes: &Volumes<'_>) -> Self {
+        let volumes = volumes.all.iter().zip(1..);
+        let fat = volumes.map(|((start, contents), number)| FatVolume {
+            start: *start,
+            number,
+            foreign: foreign(tree, *start, contents.size),
+            edits: Vec::new(),
+        });
+        Self {
+            tree: Vec::new(),
+            fat: fat.collect(),
+        }
+    }
+
+    /// Whether an edit is about this path of a volume.
+    fn changes_in_fat(&self, number: usize, path: &[u8]) -> bool {
+        let volume = self.fat.iter().find(|volume| volume.number == number);
+        volume.is_some_and(|volume| {
+            let mut edits = volume.edits.iter();
+            edits.any(|edit| edit.path.as_bytes().eq_ignore_ascii_case(path))
+        })
+    }
+
+    /// An edit in the volume of this number, from 1.
+    fn in_fat(&mut self, number: usize, edit: FatEdit) {
+        let volume = self.fat.iter_mut().find(|volume| volume.number == number);
+        if let Some(volume) = volume.filter(|volume| !volume.removes(&edit)) {
+            volume.edits.push(edit);
+        }
+    }
+
+    /// An edit in the volume of this number, and in all that hold the same files: an ESP that discs start may stand a second time for sticks.
+    fn in_fat_and_copies(&mut self, number: usize, edit: &FatEdit, volumes: &Volumes<'_>) {
+        for copy in volumes.copies(number) {
+            self.in_fat(copy, edit.clone());
+        }
+    }
+}
+
+/// The bytes of a volume that files of the tree are in, counted from its first byte. A file that is the volume does not count.
+fn foreign(tree: &ImageTree, start: u64, size: u64) -> Vec<Range> {
+    let extents = tree.items().iter().flat_map(|item| &item.extents);
+    let inside = extents.filter_map(|&(offset, length)| {
+        let offset = offset?.checked_sub(start)?;
+        (offset > 0 && offset < size).then_some(Range { offset, length })
+    });
+    inside.collect()
 }
 
 /// Boot images and FAT volumes. Firmware finds them without their names, so they stay when a name goes.
@@ -183,42 +249,50 @@ impl Resolution<'_> {
         }
     }
 
-    /// The paths that match the patterns. What is in a removed directory is not listed.
+    /// The paths of the tree that go. What is in a removed directory is not listed.
     fn removed(&mut self, base: &manifest::Base, tree: &ImageTree) -> Vec<Vec<u8>> {
-        let mut patterns = match Exclude::new(&base.remove) {
-            Ok(patterns) => patterns,
+        let of_tree = base.remove.iter();
+        let of_tree = of_tree.filter(|pattern| esp_path(pattern.get_ref()).is_none());
+        let patterns: Vec<At<String>> = of_tree.cloned().collect();
+        let items = tree.items().iter();
+        let items: Vec<(&[u8], bool)> = items
+            .map(|item| (item.path.as_slice(), item.kind == EntryKind::Directory))
+            .collect();
+        self.matching(&patterns, &items)
+    }
+
+    /// Of sorted paths, each with whether it is a directory, those that match a pattern, without what is in such a directory.
+    fn matching(&mut self, patterns: &[At<String>], items: &[(&[u8], bool)]) -> Vec<Vec<u8>> {
+        let mut compiled = match Exclude::new(patterns) {
+            Ok(compiled) => compiled,
             Err((index, why)) => {
-                if let Some(pattern) = base.remove.get(index) {
+                if let Some(pattern) = patterns.get(index) {
                     self.error(pattern, format!("this pattern is wrong: {why}"), "this pattern");
                 }
                 return Vec::new();
             }
         };
-        let mut removed: Vec<Vec<u8>> = Vec::new();
-        for item in tree.items() {
-            let relative = item.path.strip_prefix(b"/").unwrap_or(&item.path);
-            let is_inside = removed.last().is_some_and(|last| {
-                item.path
-                    .strip_prefix(last.as_slice())
+        let mut matching: Vec<Vec<u8>> = Vec::new();
+        for &(path, is_directory) in items {
+            let relative = path.strip_prefix(b"/").unwrap_or(path);
+            let is_inside = matching.last().is_some_and(|last| {
+                path.strip_prefix(last.as_slice())
                     .is_some_and(|rest| rest.starts_with(b"/"))
             });
-            if relative.is_empty()
-                || !patterns.matches(path_of(relative), item.kind == EntryKind::Directory)
-                || is_inside
-            {
+            if relative.is_empty() || !compiled.matches(path_of(relative), is_directory) || is_inside {
                 continue;
             }
-            removed.push(item.path.clone());
+            matching.push(path.to_vec());
         }
-        let unused: Vec<usize> = patterns.unused().collect();
-        for pattern in unused.into_iter().filter_map(|index| base.remove.get(index)) {
+        let unused: Vec<usize> = compiled.unused().collect();
+        for pattern in unused.into_iter().filter_map(|index| patterns.get(index)) {
             self.warn(
                 pattern,
                 "this pattern matches nothing in the base",
                 "nothing is removed",
             );
         }
-        removed
+        matching
     }
 }
 

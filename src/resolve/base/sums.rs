@@ -6,7 +6,6 @@ use md5::Md5;
 use sha2::{Digest, Sha256, Sha512};
 
 use crate::formats::digest_list::{self, Algorithm, Line, is_list};
-use crate::formats::fat;
 use crate::formats::iso9660::EntryKind;
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
@@ -14,7 +13,7 @@ use crate::look::contents::{Item, Tree as ImageTree};
 use crate::resolve::base::{Edits, bytes_of};
 use crate::resolve::host::SourceBytes;
 use crate::resolve::{Resolution, ResolveError};
-use crate::tree::base::FatEdit;
+use crate::tree::base::FatVolume;
 use crate::tree::source::Giver;
 use crate::tree::{Kind, PayloadId};
 
@@ -30,7 +29,7 @@ const SIGNATURES: [&[u8]; 4] = [b".asc", b".gpg", b".sig", b".sign"];
 /// What becomes of the base's files, by path.
 struct Changed<'c> {
     image: &'c dyn ReadAt,
-    fat_edits: &'c [FatEdit],
+    fat: &'c [FatVolume],
     /// Files that are gone.
     removed: BTreeSet<Vec<u8>>,
     /// Files with new bytes.
@@ -106,12 +105,12 @@ impl Resolution<'_> {
         tree: &ImageTree,
         removed: &[Vec<u8>],
         edits: &[(Vec<u8>, PayloadId)],
-        fat_edits: &'c [FatEdit],
+        fat: &'c [FatVolume],
     ) -> Changed<'c> {
         let removed: HashSet<&[u8]> = removed.iter().map(Vec::as_slice).collect();
         let mut changed = Changed {
             image,
-            fat_edits,
+            fat,
             removed: BTreeSet::new(),
             new: BTreeMap::new(),
         };
@@ -121,12 +120,7 @@ impl Resolution<'_> {
             if ways.any(|way| removed.contains(way)) {
                 changed.removed.insert(item.path.clone());
             }
-            let starts_here = |edit: &FatEdit| {
-                item.extents
-                    .first()
-                    .is_some_and(|&(offset, _)| offset == Some(edit.volume))
-            };
-            if fat_edits.iter().any(starts_here) {
+            if fat.iter().any(|volume| is_volume(item, volume)) {
                 changed.new.insert(item.path.clone(), Content::Volume(item.clone()));
             }
         }
@@ -231,7 +225,7 @@ impl Resolution<'_> {
                 }
             }
             Content::Volume(item) => {
-                let bytes = volume(item, changed.image, changed.fat_edits);
+                let bytes = volume(item, changed.image, changed.fat);
                 hasher.update(&bytes.map_err(|why| ResolveError::input(std::path::Path::new("esp"), why))?);
             }
         }
@@ -239,16 +233,17 @@ impl Resolution<'_> {
     }
 }
 
+/// Whether a file of the tree is this FAT volume.
+fn is_volume(item: &Item, volume: &FatVolume) -> bool {
+    let first = item.extents.first();
+    first.is_some_and(|&(offset, _)| offset == Some(volume.start))
+}
+
 /// The bytes of a FAT volume with its edits.
-fn volume(item: &Item, image: &dyn ReadAt, fat_edits: &[FatEdit]) -> Result<Vec<u8>, String> {
+fn volume(item: &Item, image: &dyn ReadAt, fat: &[FatVolume]) -> Result<Vec<u8>, String> {
     let mut bytes = bytes_of(item, image).ok_or("it cannot be read")?;
-    for edit in fat_edits.iter().filter(|edit| {
-        item.extents
-            .first()
-            .is_some_and(|&(offset, _)| offset == Some(edit.volume))
-    }) {
-        let written = fat::set_content(&bytes, &edit.path, &edit.content).map_err(|error| error.to_string())?;
-        for piece in written {
+    for volume in fat.iter().filter(|volume| is_volume(item, volume)) {
+        for piece in volume.pieces(&bytes).map_err(|error| error.to_string())? {
             let start = piece.offset as usize;
             if let Some(place) = bytes.get_mut(start..start + piece.bytes.len()) {
                 place.copy_from_slice(&piece.bytes);

@@ -1,4 +1,4 @@
-//! Files get other bytes, and the fatfs crate reads them; every other file stays.
+//! Files get other bytes, come and go, and the fatfs crate reads them; every other file stays.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -6,7 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::*;
-use crate::ground::read_at::FileAt;
+use crate::ground::range::Range;
+use crate::ground::read_at::{FileAt, ReadAt};
 
 /// The content of every file, as fatfs reads it.
 fn contents(path: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -27,6 +28,19 @@ fn contents(path: &Path) -> BTreeMap<String, Vec<u8>> {
         }
     }
     found
+}
+
+/// 2024-02-29T12:34:56Z.
+const AT: Timestamp = Timestamp::from_unix(1_709_210_096);
+
+/// Gives one file its content.
+fn set(volume: &dyn ReadAt, path: &str, content: &[u8]) -> Result<Vec<Piece>, EditError> {
+    let edits = [Edit {
+        path,
+        becomes: Becomes::File(content),
+        modified: AT,
+    }];
+    edit(volume, &edits, &[])
 }
 
 /// A volume that fatfs has written and freed files in, so that its free clusters are in pieces.
@@ -77,7 +91,7 @@ fn every_kind_of_volume_takes_other_contents() {
             let new = content(40, length);
             let volume = FileAt::new(File::open(&path).unwrap()).unwrap();
             let file = File::options().write(true).open(&path).unwrap();
-            for piece in set_content(&volume, name, &new).unwrap() {
+            for piece in set(&volume, name, &new).unwrap() {
                 file.write_all_at(&piece.bytes, piece.offset).unwrap();
             }
             wanted.insert(name.into(), new);
@@ -102,9 +116,149 @@ fn what_does_not_fit_changes_nothing() {
     let path = scratch.path().join("volume.img");
     fragmented(&path, MIB);
     let volume = FileAt::new(File::open(&path).unwrap()).unwrap();
-    let said = |name: &str, length| set_content(&volume, name, &vec![1; length]).unwrap_err().to_string();
+    let said = |name: &str, length| set(&volume, name, &vec![1; length]).unwrap_err().to_string();
     assert!(said("/EFI/BOOT/grub.cfg", 2 << 20).contains("clusters more"));
-    assert!(said("/EFI/BOOT/none", 1).contains("there is no file"));
-    assert!(said("/EFI/BOOT", 1).contains("there is no file"));
-    assert!(set_content(&vec![0u8; 4096], "/x", b"").is_err());
+    assert!(said("/EFI/BOOT", 1).contains("/EFI/BOOT is a directory"));
+    assert!(said("/efi/boot/GRUB.CFG/x", 1).contains("/EFI/BOOT/grub.cfg is a file"));
+    assert!(said("/a:b", 1).contains("cannot contain any of"));
+    let gone = Edit {
+        path: "/none",
+        becomes: Becomes::Nothing,
+        modified: AT,
+    };
+    let error = edit(&volume, &[gone], &[]).unwrap_err();
+    assert!(error.to_string().contains("there is no file /none"), "{error}");
+    assert!(set(&vec![0u8; 4096], "/x", b"").is_err());
+}
+
+/// Bytes of a volume, with pieces written over them.
+fn written(mut bytes: Vec<u8>, pieces: Vec<Piece>) -> Vec<u8> {
+    for piece in pieces {
+        let start = piece.offset as usize;
+        bytes[start..start + piece.bytes.len()].copy_from_slice(&piece.bytes);
+    }
+    bytes
+}
+
+#[test]
+fn files_come_and_go_in_every_kind_of_volume() {
+    let scratch = tempfile::tempdir().unwrap();
+    for size in [MIB, 17 * MIB, 40 * MIB] {
+        let path = scratch.path().join("volume.img");
+        fragmented(&path, size);
+        let mut wanted = contents(&path);
+        let old = std::fs::read(&path).unwrap();
+        let (large, small) = (content(50, 40_000), content(51, 10));
+        let many: Vec<String> = (0..40)
+            .map(|number| format!("/EFI/BOOT/one of many files, number {number}"))
+            .collect();
+        let mut edits = vec![
+            ("/new/deep/Mixed Case.Txt", Some(&large)),
+            ("/EFI/BOOT/SHORT.CFG", Some(&small)),
+            ("/efi/boot/another long name.conf", Some(&small)),
+            ("/file 2.bin", None),
+            ("/EFI/BOOT/A LONG NAME.CONF", None),
+            ("/file 2.bin", Some(&small)),
+            ("/once", Some(&small)),
+            ("/once", None),
+        ];
+        edits.extend(many.iter().map(|path| (path.as_str(), Some(&small))));
+        let edits: Vec<Edit<'_>> = edits
+            .into_iter()
+            .map(|(path, content)| Edit {
+                path,
+                becomes: content.map_or(Becomes::Nothing, |content| Becomes::File(content)),
+                modified: AT,
+            })
+            .collect();
+        let new = written(old.clone(), edit(&old, &edits, &[]).unwrap());
+        std::fs::write(&path, &new).unwrap();
+        wanted.remove("/EFI/BOOT/a long name.conf");
+        wanted.insert("/new/deep/Mixed Case.Txt".into(), large);
+        for name in ["/EFI/BOOT/SHORT.CFG", "/EFI/BOOT/another long name.conf", "/file 2.bin"] {
+            wanted.insert(name.into(), small.clone());
+        }
+        wanted.extend(many.iter().map(|path| (path.clone(), small.clone())));
+        assert_eq!(contents(&path), wanted);
+        let read = read(&new).unwrap();
+        assert_eq!(read.notes, [""; 0], "{:?}", read.kind);
+        let dates = |path: &str| read.entries.iter().find(|entry| entry.path == path).unwrap().modified;
+        assert_eq!((dates("/new"), dates("/new/deep/Mixed Case.Txt")), (AT, AT));
+
+        // A directory goes with all that is in it, and its bytes are zeros.
+        let gone = Edit {
+            path: "/NEW",
+            becomes: Becomes::Nothing,
+            modified: AT,
+        };
+        let pieces = edit(&new, &[gone], &[]).unwrap();
+        let all_zero = pieces.iter().filter(|piece| piece.path.starts_with("/new"));
+        assert!(all_zero.clone().count() > 2 && all_zero.flat_map(|piece| &piece.bytes).all(|byte| *byte == 0));
+        let without = written(new, pieces);
+        std::fs::write(&path, &without).unwrap();
+        wanted.remove("/new/deep/Mixed Case.Txt");
+        assert_eq!(contents(&path), wanted);
+    }
+}
+
+#[test]
+fn bytes_that_another_file_has_too_stay() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("volume.img");
+    fragmented(&path, MIB);
+    let old = std::fs::read(&path).unwrap();
+    let found = read(&old).unwrap();
+    let entry = found.entries.iter().find(|entry| entry.path == "/file 2.bin").unwrap();
+    let foreign: Vec<Range> = entry
+        .extents
+        .iter()
+        .map(|&(offset, length)| Range { offset, length })
+        .collect();
+    let new = content(60, 5000);
+    for content in [Some(new.as_slice()), None] {
+        let edits = [
+            Edit {
+                path: "/file 2.bin",
+                becomes: content.map_or(Becomes::Nothing, Becomes::File),
+                modified: AT,
+            },
+            // It would take the clusters that are free now.
+            Edit {
+                path: "/large.bin",
+                becomes: Becomes::File(&[7; 100_000]),
+                modified: AT,
+            },
+        ];
+        let bytes = written(old.clone(), edit(&old, &edits, &foreign).unwrap());
+        for range in &foreign {
+            let range = range.offset as usize..range.end() as usize;
+            assert_eq!(bytes[range.clone()], old[range]);
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(contents(&path).get("/file 2.bin").map(Vec::as_slice), content);
+        assert_eq!(read(&bytes).unwrap().notes, [""; 0]);
+    }
+}
+
+#[test]
+fn a_root_directory_of_fixed_length_fills_up() {
+    let empty = volume(Vec::new(), Size::Exact(MIB), 512);
+    let plan = plan(&empty).unwrap();
+    let mut bytes = vec![0; MIB as usize];
+    for (offset, part) in sparse(&empty, &plan).parts {
+        bytes[offset as usize..offset as usize + part.len()].copy_from_slice(&part);
+    }
+    let names: Vec<String> = (0..600).map(|number| format!("/F{number}")).collect();
+    let edits: Vec<Edit<'_>> = names
+        .iter()
+        .map(|path| Edit {
+            path,
+            becomes: Becomes::File(b""),
+            modified: AT,
+        })
+        .collect();
+    // 512 entries by the boot sector; the label may have one of them.
+    assert!(edit(&bytes, &edits[..510], &[]).is_ok());
+    let error = edit(&bytes, &edits, &[]).unwrap_err().to_string();
+    assert!(error.contains("FAT12 has 512"), "{error}");
 }
