@@ -84,6 +84,7 @@ fn guest(inputs: &pins::Inputs) -> Result<Vec<u8>, String> {
     ]
     .concat();
     let look = "say \"args $(cat /proc/cmdline)\"\n\
+                [ -f /appended ] && say \"appended $(cat /appended)\"\n\
                 for d in /dev/vd?*; do\n\
                 mount -t iso9660 -o ro $d /mnt 2>/dev/null || continue\n\
                 for f in /mnt/marker.txt /mnt/new/*; do [ -f \"$f\" ] && say \"$d $f $(sha256sum <\"$f\")\"; done\n\

@@ -15,7 +15,7 @@ struct Table {
     later: &'static [&'static str],
 }
 
-const TABLES: [Table; 15] = [
+const TABLES: [Table; 16] = [
     Table {
         path: "",
         keys: &[
@@ -33,8 +33,13 @@ const TABLES: [Table; 15] = [
     },
     Table {
         path: "base",
-        keys: &["image", "sha256", "remove", "kernel_args", "answers"],
-        later: &["compact", "boot"],
+        keys: &["image", "sha256", "remove", "kernel_args", "answers", "boot"],
+        later: &["compact"],
+    },
+    Table {
+        path: "base.boot",
+        keys: &["kernel", "initrd_append"],
+        later: &[],
     },
     Table {
         path: "base.answers",

@@ -62,6 +62,18 @@ pub struct Base {
     pub kernel_args: Option<At<KernelArgs>>,
     /// The answer file of its installer.
     pub answers: Option<At<Answers>>,
+    /// Other kernels, and more initrds.
+    pub boot: Option<At<BaseBoot>>,
+}
+
+/// `[base.boot]`: what the base's menus load.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BaseBoot {
+    /// Host path of a kernel that takes the place of every one that is started.
+    pub kernel: Option<Text>,
+    /// Host paths of initrds that are loaded behind each entry's own.
+    pub initrd_append: Vec<Text>,
 }
 
 /// `[base.answers]`: an answer file by its kind, as a host path. It goes where the installer looks, with the arguments that it needs.

@@ -49,6 +49,8 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
         condition: None,
         loopback: false,
         missing,
+        kernel_file: None,
+        initrd_files: Vec::new(),
     };
     reading.add(entry);
 }

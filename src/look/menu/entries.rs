@@ -3,8 +3,9 @@
 use crate::facts::cell::Firmware;
 
 use super::arguments::{Arguments, lines, words};
+use super::initrds::{self, Initrds};
 use super::reading::Reading;
-use super::volumes::{File, joined};
+use super::volumes::File;
 use super::{Entry, Loader};
 
 /// Reads one entry.
@@ -24,24 +25,17 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
     let initrd = all("initrd");
     let name = file.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     let name = String::from_utf8_lossy(name.strip_suffix(b".conf").unwrap_or(name)).into_owned();
-    let is_missing = |path: &String| {
-        let wanted = File {
-            volume: file.volume,
-            path: joined(b"/", path.as_bytes()),
-        };
-        reading.volumes.file(&wanted).is_none()
-    };
-    let missing = kernel
-        .iter()
-        .chain(&program)
-        .chain(&initrd)
-        .filter(|path| is_missing(path));
+    let found = |path: &String| reading.volumes.beside(file, path);
+    let missing = kernel.iter().chain(&program).chain(&initrd);
+    let missing = missing.filter(|path| found(path).is_none());
     let entry = Entry {
         firmware,
         title: first("title").unwrap_or(name),
         submenu: Vec::new(),
         config: reading.volumes.place(file),
         missing: missing.cloned().collect(),
+        kernel_file: kernel.as_ref().and_then(found),
+        initrd_files: initrd.iter().filter_map(found).collect(),
         cmdline: all("options").join(" "),
         kernel,
         initrd,
@@ -93,4 +87,21 @@ pub(super) fn arguments(text: &[u8]) -> Vec<Arguments> {
     }
     let has_kernel = !found.kernel.is_empty();
     has_kernel.then_some(found).into_iter().collect()
+}
+
+/// The last line `initrd` of an entry.
+pub(super) fn initrds(text: &[u8]) -> Vec<Initrds> {
+    let titles = arguments(text).into_iter().next().map(|arguments| arguments.titles);
+    let mut last = None;
+    for (start, line) in lines(text) {
+        if let Some((_, value)) = pair(line).filter(|(key, _)| key == "initrd") {
+            last = Some(Initrds {
+                titles: titles.clone().unwrap_or_default(),
+                end: start + line.len(),
+                before: format!("\ninitrd {}", initrds::directory(&value)),
+                after: "",
+            });
+        }
+    }
+    last.into_iter().collect()
 }

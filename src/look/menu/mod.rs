@@ -8,6 +8,7 @@ mod bsd;
 pub mod change;
 mod entries;
 mod grub;
+pub mod initrds;
 mod own;
 mod reading;
 mod roots;
@@ -105,6 +106,12 @@ pub struct Entry {
     pub loopback: bool,
     /// Files that the entry names and that are missing.
     pub missing: Vec<String>,
+    /// The kernel's file, if it is there.
+    #[serde(skip)]
+    pub kernel_file: Option<File>,
+    /// Those of `initrd` that are there.
+    #[serde(skip)]
+    pub initrd_files: Vec<File>,
 }
 
 /// Reads every configuration of the image.

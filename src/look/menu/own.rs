@@ -4,8 +4,9 @@ use crate::facts::cell::Firmware;
 use crate::facts::menu_file;
 
 use super::arguments::{Arguments, lines, words};
+use super::initrds::{self, Initrds};
 use super::reading::Reading;
-use super::volumes::{File, joined};
+use super::volumes::File;
 use super::{Entry, Loader};
 
 /// Reads the menu as the loader shows it under one firmware.
@@ -37,17 +38,17 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
             continue;
         }
         let initrd = all("initrd");
-        let missing = kernel.iter().chain(&program).chain(&initrd).filter(|path| {
-            let path = joined(b"/", path.as_bytes());
-            let volume = file.volume;
-            reading.volumes.file(&File { volume, path }).is_none()
-        });
+        let found = |path: &String| reading.volumes.beside(file, path);
+        let missing = kernel.iter().chain(&program).chain(&initrd);
+        let missing = missing.filter(|path| found(path).is_none());
         let entry = Entry {
             firmware,
             title: value("entry").unwrap_or_default(),
             submenu: Vec::new(),
             config: reading.volumes.place(file),
             missing: missing.cloned().collect(),
+            kernel_file: kernel.as_ref().and_then(found),
+            initrd_files: initrd.iter().filter_map(found).collect(),
             cmdline: value("cmdline").unwrap_or_default(),
             kernel,
             initrd,
@@ -91,5 +92,35 @@ pub(super) fn arguments(text: &[u8]) -> Vec<Arguments> {
         }
     }
     found.retain(|entry| !entry.kernel.is_empty());
+    found
+}
+
+/// The last line `initrd` of each entry.
+pub(super) fn initrds(text: &[u8]) -> Vec<Initrds> {
+    let mut found: Vec<Initrds> = Vec::new();
+    let mut title = String::new();
+    let mut is_first = true;
+    for (start, line) in lines(text) {
+        let Some((key, value)) = menu_file::pair(line) else {
+            continue;
+        };
+        let value = String::from_utf8_lossy(value).into_owned();
+        match key {
+            b"entry" => (title, is_first) = (value, true),
+            b"initrd" => {
+                if !is_first {
+                    found.pop();
+                }
+                is_first = false;
+                found.push(Initrds {
+                    titles: vec![title.clone()],
+                    end: start + line.len(),
+                    before: format!("\ninitrd = {}", initrds::directory(&value)),
+                    after: "",
+                });
+            }
+            _ => {}
+        }
+    }
     found
 }

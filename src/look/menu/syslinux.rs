@@ -9,7 +9,7 @@ use super::reading::Reading;
 use super::volumes::{File, directory, joined};
 use super::{Entry, Loader};
 
-pub(super) use arguments::arguments;
+pub(super) use arguments::{arguments, initrds};
 
 /// Ends of names by which `KERNEL` knows programs that are no Linux.
 const PROGRAMS: [&str; 7] = [".0", ".bin", ".bs", ".bss", ".com", ".cbt", ".c32"];
@@ -232,10 +232,11 @@ impl Parser<'_, '_> {
             .chain(&label.program)
             .map(Vec::as_slice)
             .chain(files);
-        let missing = files.filter(|path| self.reading.volumes.file(&self.file(path)).is_none());
+        let there = |path: &[u8]| self.reading.volumes.file(&self.file(path));
+        let missing = files.filter(|path| there(path).is_none());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         // From the root, where it is there; modules are found in other ways, too.
-        let path = |path: &[u8]| match self.reading.volumes.file(&self.file(path)) {
+        let path = |path: &[u8]| match there(path) {
             Some(_) => text(&self.file(path).path),
             None => text(path),
         };
@@ -252,6 +253,8 @@ impl Parser<'_, '_> {
             condition: None,
             loopback: false,
             missing: missing.map(text).collect(),
+            kernel_file: label.kernel.as_deref().and_then(there),
+            initrd_files: names.iter().copied().filter(|_| is_linux).filter_map(there).collect(),
         };
         self.reading.add(entry);
     }

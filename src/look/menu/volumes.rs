@@ -175,6 +175,13 @@ impl<'i> Volumes<'i> {
         })
     }
 
+    /// The file at a path of the volume that another file is in.
+    pub(super) fn beside(&self, other: &File, path: &str) -> Option<File> {
+        let path = joined(b"/", path.as_bytes());
+        let volume = other.volume;
+        self.file(&File { volume, path })
+    }
+
     /// The file as the volume names it, if it is there.
     pub(super) fn file(&self, file: &File) -> Option<File> {
         let item = self.item(file).filter(|item| item.kind == EntryKind::File)?;

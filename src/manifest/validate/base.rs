@@ -29,6 +29,15 @@ impl Checks<'_> {
         if let Some(answers) = &base.answers {
             self.answers(answers);
         }
+        if let Some(boot) = &base.boot {
+            let files = boot.get_ref();
+            for file in files.kernel.iter().chain(&files.initrd_append) {
+                self.not_empty(file, "a host path");
+            }
+            if files.kernel.is_none() && files.initrd_append.is_empty() {
+                self.error(boot, "[base.boot] needs `kernel` or `initrd_append`", "changes nothing");
+            }
+        }
         for (key, span) in beside(manifest) {
             let message =
                 format!("`{key}` beside `[base]` is not supported yet: an image that is changed keeps its own");

@@ -28,6 +28,12 @@ struct Area {
     pad: String,
 }
 
+impl Area {
+    fn is_of(&self, path: &[u8]) -> bool {
+        [b"/", self.path.trim_start_matches('/').as_bytes()].concat() == path
+    }
+}
+
 impl Areas {
     /// Reads the list. An image without one, or with one in another form, has no areas.
     pub(super) fn read(image: &dyn ReadAt, tree: &ImageTree) -> Self {
@@ -42,8 +48,8 @@ impl Areas {
     /// # Errors
     /// How many bytes the area has, if the arguments do not fit it.
     pub(super) fn fitted(&self, path: &[u8], old: &[u8], new: Vec<u8>) -> Result<Vec<u8>, usize> {
-        let is_of = |area: &&Area| [b"/", area.path.trim_start_matches('/').as_bytes()].concat() == path;
-        let Some(area) = self.files.iter().find(is_of).filter(|_| old != new) else {
+        let area = self.files.iter().find(|area| area.is_of(path));
+        let Some(area) = area.filter(|_| old != new) else {
             return Ok(new);
         };
         let (Some(before), Some(after)) = (self.used(area, old), self.used(area, &new)) else {
@@ -60,6 +66,12 @@ impl Areas {
             new.get(end + padding..).unwrap_or_default(),
         ]
         .concat())
+    }
+
+    /// Whether a file has an area, and it begins behind a byte.
+    pub(super) fn is_behind(&self, path: &[u8], byte: usize) -> bool {
+        let mut areas = self.files.iter().filter(|area| area.is_of(path));
+        areas.any(|area| area.offset > byte)
     }
 
     /// The bytes of the arguments and of what ends them.

@@ -1,7 +1,6 @@
 //! `[base.kernel_args]`: other arguments for the kernels that the base's menus start.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -18,18 +17,22 @@ use crate::resolve::{Resolution, ResolveError};
 use crate::tree::base::{FatBecomes, FatEdit};
 use crate::tree::source::Giver;
 
+/// The new texts of configurations.
+pub(super) type Texts = HashMap<File, Vec<u8>>;
+
 /// How many entries a warning names.
 const NAMED: usize = 5;
 
 impl Resolution<'_> {
-    /// Adds the configurations with their new texts to the edits. An answer file needs the arguments `answers`.
+    /// Changes the texts of configurations. An answer file needs the arguments `answers`.
     pub(super) fn kernel_args(
         &mut self,
         base: &Base,
         answers: Vec<String>,
-        path: &Path,
+        entries: &Entries,
         original: &Original<'_>,
-        edits: &mut Edits,
+        edits: &Edits,
+        texts: &mut Texts,
     ) -> Result<(), ResolveError> {
         let none = KernelArgs::default();
         let (args, place) = match (&base.kernel_args, &base.answers) {
@@ -37,14 +40,10 @@ impl Resolution<'_> {
             (None, Some(at)) if !answers.is_empty() => (&none, at.map(|_| ())),
             _ => return Ok(()),
         };
-        let unusable = |error: ContentsError| ResolveError::input(path, error.to_string());
-        let Some(entries) = self.entries(args, &original.menu.entries) else {
-            return Ok(());
-        };
+        let unusable = |error: ContentsError| ResolveError::input(original.path, error.to_string());
         let change = change(args, answers);
         let areas = Areas::read(original.image, original.tree);
         let mut done = Done::default();
-        let mut texts: HashMap<File, Vec<u8>> = HashMap::new();
         for configuration in &original.menu.configurations {
             if self.is_replaced(&configuration.file, edits) {
                 let config = text::visible(configuration.config.as_bytes());
@@ -76,8 +75,8 @@ impl Resolution<'_> {
             }
         }
         self.say_what_was_done(args, &done);
-        let after = menu::read_with(original.image, &texts).map_err(unusable)?;
-        self.say_what_was_not(&place, &change, &entries, &after.entries);
+        let after = menu::read_with(original.image, texts).map_err(unusable)?;
+        self.say_what_was_not(&place, &change, entries, &after.entries);
         for note in original.menu.notes.iter().filter(|note| note.contains("is not read")) {
             self.warn(
                 &place,
@@ -85,12 +84,11 @@ impl Resolution<'_> {
                 "not all configurations",
             );
         }
-        self.edits(texts, edits);
         Ok(())
     }
 
     /// Whether the manifest gives a file of the base another content.
-    fn is_replaced(&self, file: &File, edits: &Edits) -> bool {
+    pub(super) fn is_replaced(&self, file: &File, edits: &Edits) -> bool {
         match file.volume {
             TREE => {
                 let node = self.tree.find(file.path[1..].split(|&byte| byte == b'/'));
@@ -101,7 +99,10 @@ impl Resolution<'_> {
     }
 
     /// Compiles the patterns. `None` if one is invalid or matches no entry; the error is reported.
-    fn entries(&mut self, args: &KernelArgs, all: &[Entry]) -> Option<Entries> {
+    pub(super) fn entries(&mut self, args: Option<&KernelArgs>, all: &[Entry]) -> Option<Entries> {
+        let Some(args) = args else {
+            return Some(Entries(None));
+        };
         let mut set = GlobSetBuilder::new();
         for pattern in &args.entries {
             match GlobBuilder::new(pattern.get_ref()).build() {
@@ -176,16 +177,14 @@ impl Resolution<'_> {
 
     /// Reads the changed menus again, and warns of entries whose command line is not as asked.
     fn say_what_was_not(&mut self, place: &At<()>, change: &Change, entries: &Entries, after: &[Entry]) {
-        let is_meant = |entry: &&Entry| {
-            let titles: Vec<String> = entry.submenu.iter().chain([&entry.title]).cloned().collect();
-            let is_kernel = entry.kernel.as_ref().is_some_and(|kernel| !is_memory_test(kernel));
-            is_kernel && entries.is_meant(&titles)
-        };
         let is_wrong = |entry: &&Entry| {
             let has = |argument: &String| has(&entry.cmdline, argument);
             !change.append.iter().all(has) || change.remove.iter().any(has)
         };
-        let wrong = after.iter().filter(is_meant).filter(is_wrong);
+        let wrong = after
+            .iter()
+            .filter(|entry| entries.is_of_system(entry))
+            .filter(is_wrong);
         let mut wrong: Vec<String> = wrong
             .map(|entry| format!("{:?} in {}", entry.title, entry.config))
             .collect();
@@ -204,7 +203,8 @@ impl Resolution<'_> {
         }
     }
 
-    fn edits(&mut self, texts: HashMap<File, Vec<u8>>, edits: &mut Edits) {
+    /// The new texts as edits.
+    pub(super) fn texts(&mut self, texts: Texts, edits: &mut Edits) {
         let texts: BTreeMap<File, Vec<u8>> = texts.into_iter().collect();
         for (file, text) in texts {
             if file.volume == TREE {
@@ -225,11 +225,23 @@ impl Resolution<'_> {
 }
 
 /// The entries that are meant.
-struct Entries(Option<GlobSet>);
+pub(super) struct Entries(Option<GlobSet>);
 
 impl Entries {
+    /// Whether every entry is meant.
+    pub(super) fn are_all(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether an entry that starts an operating system is meant.
+    pub(super) fn is_of_system(&self, entry: &Entry) -> bool {
+        let titles: Vec<String> = entry.submenu.iter().chain([&entry.title]).cloned().collect();
+        let is_kernel = entry.kernel.as_ref().is_some_and(|kernel| !is_memory_test(kernel));
+        is_kernel && self.is_meant(&titles)
+    }
+
     /// Whether a pattern matches the entry or a menu that contains it. The last of `titles` is the entry's.
-    fn is_meant(&self, titles: &[String]) -> bool {
+    pub(super) fn is_meant(&self, titles: &[String]) -> bool {
         let Some(globs) = &self.0 else {
             return true;
         };
@@ -244,7 +256,7 @@ fn ways(menus: &[String], title: &str) -> [String; 2] {
 }
 
 /// Memtest86+ is started as a kernel, and takes arguments of its own.
-fn is_memory_test(kernel: &str) -> bool {
+pub(super) fn is_memory_test(kernel: &str) -> bool {
     kernel
         .rsplit('/')
         .next()

@@ -2,6 +2,7 @@
 
 mod answers;
 mod areas;
+mod boot;
 mod esp;
 mod ignition;
 mod kernel_args;
@@ -28,6 +29,7 @@ use crate::tree::{Attributes, Kind, PayloadId};
 use super::host::check_digest;
 use super::walk::Exclude;
 use esp::Volumes;
+use kernel_args::Texts;
 use original::Original;
 
 use super::{Environment, Resolution, ResolveError, Resolved};
@@ -60,13 +62,21 @@ pub(super) fn resolve(
     };
     let mut edits = Edits::of(&tree, &volumes);
     resolution.fat_files(&base.remove, &volumes, &mut edits)?;
-    if base.kernel_args.is_some() || base.answers.is_some() {
-        let original = Original::read(&image.image, &tree).map_err(|error| unusable(&error))?;
+    if base.kernel_args.is_some() || base.answers.is_some() || base.boot.is_some() {
+        let original = Original::read(&path, &image.image, &tree).map_err(|error| unusable(&error))?;
         let answers = match &base.answers {
             Some(answers) => resolution.answers(answers, &original, &mut edits)?,
             None => Vec::new(),
         };
-        resolution.kernel_args(base, answers, &path, &original, &mut edits)?;
+        let args = base.kernel_args.as_ref().map(At::get_ref);
+        if let Some(entries) = resolution.entries(args, &original.menu.entries) {
+            let mut texts = Texts::new();
+            resolution.kernel_args(base, answers, &entries, &original, &edits, &mut texts)?;
+            if let Some(boot) = &base.boot {
+                resolution.base_boot(boot, &entries, &original, &volumes, &mut edits, &mut texts)?;
+            }
+            resolution.texts(texts, &mut edits);
+        }
     }
     resolution.check_unreadable()?;
     resolution.sums(&image.image, &tree, &remove, &mut edits)?;
@@ -74,6 +84,7 @@ pub(super) fn resolve(
         || !document.manifest.files.is_empty()
         || base.kernel_args.is_some()
         || base.answers.is_some()
+        || base.boot.is_some()
         || edits.fat.iter().any(|volume| !volume.edits.is_empty())
         || document.manifest.iso.implant_md5;
     if !is_changed {

@@ -1,19 +1,25 @@
 //! What the base holds, as far as changes depend on it.
 
+use std::path::Path;
+
+use super::esp::Volumes;
 use crate::ground::read_at::ReadAt;
 use crate::look::contents::{ContentsError, Tree as ImageTree};
 use crate::look::menu::{self, Menu};
 
 /// What the base says of itself.
 pub(super) struct Original<'i> {
+    /// The host file, for messages.
+    pub(super) path: &'i Path,
     pub(super) image: &'i dyn ReadAt,
     pub(super) tree: &'i ImageTree,
     pub(super) menu: Menu,
 }
 
 impl<'i> Original<'i> {
-    pub(super) fn read(image: &'i dyn ReadAt, tree: &'i ImageTree) -> Result<Self, ContentsError> {
+    pub(super) fn read(path: &'i Path, image: &'i dyn ReadAt, tree: &'i ImageTree) -> Result<Self, ContentsError> {
         Ok(Self {
+            path,
             image,
             tree,
             menu: menu::read(image)?,
@@ -43,5 +49,16 @@ impl<'i> Original<'i> {
             let rest: Vec<&[u8]> = parts.collect();
             start == Some(b"boot") && matches!(rest.as_slice(), [b"loader", b"linux"] | [b"linux"])
         })
+    }
+
+    /// Whether a volume has a file of this path: the tree, or a FAT volume by its number.
+    pub(super) fn has_file(&self, volumes: &Volumes<'_>, volume: usize, path: &[u8]) -> bool {
+        match volume.checked_sub(1) {
+            None => self.tree.get(path).is_some(),
+            Some(index) => volumes.all.get(index).is_some_and(|(_, contents)| {
+                let mut entries = contents.entries.iter();
+                entries.any(|entry| entry.path.as_bytes().eq_ignore_ascii_case(path))
+            }),
+        }
     }
 }

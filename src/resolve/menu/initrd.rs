@@ -29,7 +29,7 @@ impl Resolution<'_> {
                 continue;
             }
             let (bytes, _) = self.open(payload)?;
-            if !is_known(bytes.as_ref()) {
+            if !is_initrd(bytes.as_ref()) {
                 let message = format!(
                     "{name:?} begins neither as a cpio archive, nor as one that Linux decompresses, nor as a file system: the \
                      kernel will not unpack it"
@@ -43,7 +43,7 @@ impl Resolution<'_> {
 }
 
 /// Whether Linux would unpack it (init/initramfs.c, lib/decompress.c) or mount it (init/do_mounts_rd.c).
-fn is_known(bytes: &dyn ReadAt) -> bool {
+pub(in crate::resolve) fn is_initrd(bytes: &dyn ReadAt) -> bool {
     let is_taken = |form: &Form| {
         use Form::*;
         let unpacked = matches!(form, Cpio | Gzip | OldGzip | Bzip2 | Lzma | Xz | Lzop | OldLz4 | Zstd);
@@ -68,11 +68,11 @@ mod tests {
             at(0x438, b"\x53\xef"),
             at(0x400, b"\xe2\xe1\xf5\xe0"),
         ] {
-            assert!(is_known(&known));
+            assert!(is_initrd(&known));
         }
         // lz4's newer frame is not Linux's, and zeros are nobody's.
         for unknown in [at(0, b"\x04\x22\x4d\x18"), at(0, b"ISO"), vec![0; 4096], b"07".to_vec()] {
-            assert!(!is_known(&unknown));
+            assert!(!is_initrd(&unknown));
         }
     }
 }

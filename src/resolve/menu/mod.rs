@@ -14,7 +14,7 @@ use crate::tree::{Attributes, Conflict, Kind, NodeId, PayloadId, ROOT};
 
 use super::Resolution;
 use super::loader;
-pub(super) use initrd::Initrd;
+pub(super) use initrd::{Initrd, is_initrd};
 pub(super) use program::{BiosProgram, Kernel};
 
 /// Which firmware can start an entry, or is to be able to start the image, in the order of [`Firmware::ALL`].

@@ -3,21 +3,37 @@
 use super::script::{Command, Commands, parse};
 use super::words::{Part, Word};
 use crate::look::menu::arguments::Arguments;
+use crate::look::menu::initrds::{self, Initrds};
 
 /// Commands that take a Linux kernel and its arguments. What begins with such a word in a variable is one too.
 const LINUX: [&[u8]; 3] = [b"linux", b"linuxefi", b"linux16"];
 
+/// Commands that take its initrds.
+const INITRD: [&[u8]; 3] = [b"initrd", b"initrdefi", b"initrd16"];
+
 /// The arguments of every kernel in the script, in each branch and each function.
 pub(in crate::look::menu) fn arguments(text: &[u8]) -> Vec<Arguments> {
     let mut found = Vec::new();
-    below(&parse(text).commands, &[], &mut found);
+    below(&parse(text).commands, &[], &mut |words, titles| {
+        found.extend(kernel(words, titles))
+    });
     found
 }
 
-fn below(commands: &Commands, titles: &[String], found: &mut Vec<Arguments>) {
+/// The initrds of every kernel in the script.
+pub(in crate::look::menu) fn initrds(text: &[u8]) -> Vec<Initrds> {
+    let mut found = Vec::new();
+    below(&parse(text).commands, &[], &mut |words, titles| {
+        found.extend(last_initrd(text, words, titles))
+    });
+    found
+}
+
+/// Looks at every command, with the titles of the menus and the entry that it is in.
+fn below(commands: &Commands, titles: &[String], found: &mut dyn FnMut(&[Word], &[String])) {
     for command in commands.iter() {
         match command {
-            Command::Simple { words, block: None } => found.extend(kernel(words, titles)),
+            Command::Simple { words, block: None } => found(words, titles),
             Command::Simple {
                 words,
                 block: Some(block),
@@ -42,11 +58,7 @@ fn below(commands: &Commands, titles: &[String], found: &mut Vec<Arguments>) {
 /// `linux KERNEL ARGUMENT...`
 fn kernel(words: &[Word], titles: &[String]) -> Option<Arguments> {
     let (command, arguments) = words.split_first()?;
-    let is_linux = match command.parts.as_slice() {
-        [Part::Text(text)] => LINUX.contains(&text.as_slice()),
-        [Part::Variable { name, .. }] => name.starts_with(b"linux"),
-        _ => false,
-    };
+    let is_linux = is_one(command, &LINUX);
     let options = arguments
         .iter()
         .take_while(|word| word.plain().is_some_and(|text| text.starts_with(b"--")))
@@ -64,6 +76,40 @@ fn kernel(words: &[Word], titles: &[String]) -> Option<Arguments> {
             .collect(),
         free: kernel.place.end..kernel.place.end,
         lead: " ".into(),
+    })
+}
+
+/// Whether a command is one of these, or a variable whose name begins as the first of them.
+fn is_one(command: &Word, names: &[&[u8]]) -> bool {
+    match command.parts.as_slice() {
+        [Part::Text(text)] => names.contains(&text.as_slice()),
+        [Part::Variable { name, .. }] => names.first().is_some_and(|first| name.starts_with(first)),
+        _ => false,
+    }
+}
+
+/// `initrd FILE...`
+fn last_initrd(text: &[u8], words: &[Word], titles: &[String]) -> Option<Initrds> {
+    let (command, files) = words.split_first()?;
+    let last = files.last().filter(|_| is_one(command, &INITRD))?;
+    let written = String::from_utf8_lossy(text.get(last.place.clone())?).into_owned();
+    // A quote that is still open behind the last slash is closed behind the new name.
+    let directory = initrds::directory(&written);
+    if directory.is_empty() {
+        // The whole path is in a variable.
+        return None;
+    }
+    let is_open = |quote: char| directory.matches(quote).count() % 2 == 1;
+    let after = match (is_open('"'), is_open('\'')) {
+        (true, _) => "\"",
+        (_, true) => "'",
+        _ => "",
+    };
+    Some(Initrds {
+        titles: titles.to_vec(),
+        end: last.place.end,
+        before: format!(" {directory}"),
+        after,
     })
 }
 

@@ -12,5 +12,5 @@ mod start;
 mod values;
 mod words;
 
-pub(super) use arguments::{arguments, quoted};
+pub(super) use arguments::{arguments, initrds, quoted};
 pub(super) use shell::run;

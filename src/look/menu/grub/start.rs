@@ -2,7 +2,7 @@
 
 use super::find::Found;
 use super::shell::{Shell, Value, Waiting};
-use crate::look::menu::Entry;
+use crate::look::menu::{Entry, File};
 
 /// What an entry does.
 #[derive(Default)]
@@ -13,6 +13,8 @@ pub(super) struct Start {
     program: Option<Vec<u8>>,
     action: Option<&'static str>,
     missing: Vec<Vec<u8>>,
+    kernel_file: Option<File>,
+    initrd_files: Vec<File>,
 }
 
 impl Shell<'_, '_> {
@@ -34,6 +36,8 @@ impl Shell<'_, '_> {
                 condition: entry.doubt.condition.clone(),
                 loopback: self.loopback,
                 missing: start.missing.into_iter().map(text).collect(),
+                kernel_file: start.kernel_file,
+                initrd_files: start.initrd_files,
             });
         }
     }
@@ -60,12 +64,14 @@ impl Shell<'_, '_> {
                 let files = arguments.iter().take(if is_list { usize::MAX } else { 1 });
                 let files: Vec<Value> = files.cloned().collect();
                 for (file, known) in files {
-                    let is_missing = known && matches!(self.find(&file), Found::Missing);
+                    let found = self.find(&file);
                     let Some(start) = self.starts.as_mut().and_then(|starts| starts.last_mut()) else {
                         return;
                     };
-                    if is_missing {
-                        start.missing.push(file.clone());
+                    match found {
+                        Found::File(found) if known => start.initrd_files.push(found),
+                        Found::Missing if known => start.missing.push(file.clone()),
+                        _ => {}
                     }
                     start.initrd.push(file);
                 }
@@ -77,10 +83,12 @@ impl Shell<'_, '_> {
             b"exit" => start.action = Some("next-device"),
             _ => return,
         }
-        if let Some((path, true)) = arguments.first().filter(|_| start.action.is_none())
-            && matches!(self.find(path), Found::Missing)
-        {
-            start.missing.push(path.clone());
+        if let Some((path, true)) = arguments.first().filter(|_| start.action.is_none()) {
+            match self.find(path) {
+                Found::File(file) if start.kernel.is_some() => start.kernel_file = Some(file),
+                Found::Missing => start.missing.push(path.clone()),
+                _ => {}
+            }
         }
         if let Some(starts) = &mut self.starts {
             starts.push(start);

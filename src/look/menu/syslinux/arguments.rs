@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{PROGRAMS, directive};
 use crate::look::menu::arguments::{Arguments, lines, words};
+use crate::look::menu::initrds::{self, Initrds};
 
 /// What is known of a label.
 #[derive(Default)]
@@ -119,4 +120,65 @@ fn finished(label: Label, global: &str) -> Option<Arguments> {
             }
         }
     })
+}
+
+/// Where each label names its initrds, and where they are named for labels that have none of their own: `INITRD a,b`, or `initrd=a,b` among the
+/// arguments.
+pub(in crate::look::menu) fn initrds(text: &[u8]) -> Vec<Initrds> {
+    let mut found: Vec<(Vec<String>, Initrds)> = Vec::new();
+    let mut label: Vec<String> = Vec::new();
+    let mut is_help = false;
+    for (start, line) in lines(text) {
+        let Some((keyword, value)) = directive(line) else {
+            continue;
+        };
+        let mut add = |end: usize, list: &str| {
+            let last = list.rsplit(',').next().unwrap_or_default();
+            let initrds = Initrds {
+                titles: Vec::new(),
+                end,
+                before: format!(",{}", initrds::directory(last)),
+                after: "",
+            };
+            found.push((label.clone(), initrds));
+        };
+        match keyword.as_str() {
+            "endtext" => is_help = false,
+            _ if is_help => {}
+            "text" => is_help = value.eq_ignore_ascii_case(b"help"),
+            "label" => label = vec![String::from_utf8_lossy(value).into_owned()],
+            "initrd" => {
+                let end = start + line.trim_ascii_end().len();
+                add(end, &String::from_utf8_lossy(value));
+            }
+            "append" => {
+                let all = words(line, start);
+                let named = all
+                    .iter()
+                    .rev()
+                    .find_map(|(place, word)| Some((place.end, word.as_ref()?.strip_prefix("initrd=")?)));
+                if let Some((end, list)) = named {
+                    add(end, list);
+                }
+            }
+            "menu" => {
+                if let Some((keyword, value)) = directive(value)
+                    && keyword == "label"
+                    && !label.is_empty()
+                {
+                    // A label may name its initrds before its title.
+                    let title = vec![String::from_utf8_lossy(value).replace('^', "")];
+                    for (of, _) in found.iter_mut().rev().take_while(|(of, _)| *of == label) {
+                        of.clone_from(&title);
+                    }
+                    label = title;
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+        .into_iter()
+        .map(|(titles, initrds)| Initrds { titles, ..initrds })
+        .collect()
 }
