@@ -7,6 +7,7 @@ mod check;
 mod devices;
 mod diff;
 mod doctor;
+mod edit;
 mod error;
 mod extract;
 mod inspect;
@@ -88,6 +89,11 @@ enum Verb {
     Diff(Diff),
     /// Take names out of an image into a directory, which nothing gets out of.
     Extract(Extract),
+    /// Change an image or a written stick where it is: kernel arguments, files, answers for the installer. Only what changes is written, and
+    /// `undo` takes it back exactly.
+    Edit(Box<edit::Edit>),
+    /// Take back what `edit` has changed.
+    Undo(edit::Undo),
     /// Boot an image in QEMU, and sit at it. The image stays as it is.
     Run(Run),
     /// Boot an image in QEMU, cell by cell, and see whether it shows what it has to. The exit code is 5 if it does not, and 3 if QEMU or a
@@ -336,6 +342,8 @@ pub fn run() -> ExitCode {
         (Some(Verb::Ls(ls)), _) => ls::run(&ls),
         (Some(Verb::Menu(menu)), _) => menu::run(&menu),
         (Some(Verb::Cat(cat)), _) => cat::run(&cat),
+        (Some(Verb::Edit(edit)), _) => edit::edit(&edit),
+        (Some(Verb::Undo(undo)), _) => edit::undo(&undo),
         (Some(Verb::Diff(diff)), _) => diff::run(&diff),
         (Some(Verb::Run(run)), _) => run::run(&run),
         (Some(Verb::Test(test)), _) => test::run(&test),

@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::DeviceError;
 use super::medium::Medium;
-use super::payload::declared_size;
 use crate::ground::read_at::ReadAt;
+use crate::look::size::{HEAD, declared_size};
 use crate::output::{BUFFER, Buffer, Interrupt, Output};
 
 /// How often a sector is tried that cannot be read.
@@ -34,11 +34,10 @@ pub struct Copied {
 /// [`DeviceError::Io`] if the start of the medium cannot be read.
 pub fn image_size(medium: &Medium) -> Result<u64, DeviceError> {
     let size = ReadAt::size(medium);
-    let head = medium.read_vec_at(0, size.min(64 * 1024)).map_err(DeviceError::io(
-        medium.path(),
-        "read the start of",
-        Some(0),
-    ))?;
+    let head =
+        medium
+            .read_vec_at(0, size.min(HEAD))
+            .map_err(DeviceError::io(medium.path(), "read the start of", Some(0)))?;
     Ok(declared_size(&head).map_or(size, |said| said.min(size)))
 }
 

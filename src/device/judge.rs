@@ -1,13 +1,14 @@
 //! An image is looked at before it is written: what is cut short is refused, and what starts from no such medium is told.
 
 use super::DeviceError;
-use super::payload::{Payload, declared_size};
+use super::payload::Payload;
 use super::target::Target;
 use crate::facts::Description;
 use crate::facts::cell::Medium;
 use crate::facts::verdicts;
 use crate::ground::read_at::ReadAt;
 use crate::look::inspect::{self, InspectError};
+use crate::look::size::declared_size;
 
 /// Whether machines start from a medium with the image.
 #[derive(Clone, Debug, PartialEq, Eq)]

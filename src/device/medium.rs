@@ -10,6 +10,7 @@ use rustix::fs::{Advice, FallocateFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::DeviceError;
+use super::edit::Place;
 use super::host::Host;
 use super::target::{Kind, Target};
 use crate::ground::read_at::ReadAt;
@@ -238,6 +239,46 @@ fn direct(file: &File, access: OFlags) -> Option<File> {
 fn refuses(result: &io::Result<()>) -> bool {
     let errno = result.as_ref().err().and_then(Errno::from_io_error);
     matches!(errno, Some(Errno::INVAL | Errno::OPNOTSUPP))
+}
+
+/// An image that is changed where it is. Bytes go through the page cache: ranges are small, and of any length.
+impl Place for Medium {
+    fn length(&self) -> u64 {
+        self.size
+    }
+
+    fn can_grow(&self) -> bool {
+        !self.is_disk
+    }
+
+    fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    fn write(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn set_length(&mut self, length: u64) -> io::Result<()> {
+        if length > self.size {
+            // A full disk is found before a byte is written; a file system that cannot reserve finds it later.
+            let reserved = rustix::fs::fallocate(&self.file, FallocateFlags::empty(), self.size, length - self.size);
+            match reserved {
+                Ok(()) | Err(Errno::OPNOTSUPP) => {}
+                Err(error) => {
+                    self.file.set_len(self.size)?;
+                    return Err(error.into());
+                }
+            }
+        }
+        self.file.set_len(length)?;
+        self.size = length;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(rustix::io::retry_on_intr(|| rustix::fs::fdatasync(&self.file))?)
+    }
 }
 
 impl ReadAt for Medium {

@@ -26,6 +26,17 @@ impl Host {
         Ok(disks.collect())
     }
 
+    /// The loop devices that show a file.
+    pub(super) fn loops_of(&self, file: &Path) -> impl Iterator<Item = Disk> {
+        let names = fs::read_dir(self.blocks()).into_iter().flatten();
+        let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let shows = move |name: &String| {
+            let backing = self.blocks().join(name).join("loop/backing_file");
+            text(&backing).is_some_and(|path| Path::new(&path) == file)
+        };
+        names.filter(shows).filter_map(|name| self.disk(&name))
+    }
+
     /// The disk whose node has this major and minor number, and the partition that has it, if it is one's.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::formats::iso9660;
 use crate::ground::input_error::InputError;
 use crate::manifest::diagnostic::Report;
 use crate::manifest::{self, Document};
-use crate::output::{self, Interrupt, OutputError};
+use crate::output::{self, BoxedError, Interrupt, OutputError, Piece};
 use crate::plan::{self, Late, grow};
 use crate::resolve::{self, Environment, Goal};
 use crate::tree::source::Source;
@@ -206,6 +206,19 @@ impl Image {
         Ok((late, sha256))
     }
 
+    /// The file or the disk that an image is read from which this one changes.
+    pub(crate) fn base(&self) -> Option<&Path> {
+        match &self.plan {
+            Planned::New(_) => None,
+            Planned::Grown(grown) => Some(grown.base()),
+        }
+    }
+
+    /// The pieces of the image by offset; between them are zeros.
+    pub(crate) fn pieces<'p>(&'p self, late: &'p Late) -> impl Iterator<Item = Result<Piece<'p>, BoxedError>> {
+        self.plan.pieces(late)
+    }
+
     /// Writes the image to anything. The `name` is for errors.
     pub(crate) fn stream(
         &self,
@@ -229,7 +242,12 @@ impl Image {
     }
 
     /// What the image says of its own bytes takes a pass over them each, the list first: the MD5 is of its bytes too.
-    fn late(&self, name: &Path, progress: &mut Progress<'_>, interrupt: &Interrupt) -> Result<Late, OutputError> {
+    pub(crate) fn late(
+        &self,
+        name: &Path,
+        progress: &mut Progress<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Late, OutputError> {
         let mut late = Late::default();
         if let Some(mut digests) = self.plan.digests() {
             self.pass(name, &late, &mut |bytes| digests.update(bytes), progress, interrupt)?;

@@ -7,3 +7,4 @@ pub mod extract;
 pub mod inspect;
 pub mod menu;
 pub mod open;
+pub mod size;

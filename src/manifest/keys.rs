@@ -274,7 +274,7 @@ mod tests {
             "menu" | "test.send" => (format!("[[{path}]]\n"), &[]),
             "files" => ("[[files]]\n".into(), &[("to", "\"/\"")]),
             "base" => ("[base]\n".into(), &[("image", "\"x\"")]),
-            "base.kernel_args" => ("[base]\nimage = \"x\"\n[base.kernel_args]\n".into(), &[]),
+            path if path.starts_with("base.") => (format!("[base]\nimage = \"x\"\n[{path}]\n"), &[]),
             "boot.entry" => ("[[boot.entry]]\n".into(), &[("platform", "0"), ("image", "\"x\"")]),
             path => (format!("[{path}]\n"), &[]),
         }
@@ -304,7 +304,7 @@ mod tests {
     }
 
     /// Keys whose value is a text, by table.
-    const TEXTS: [(&str, &[&str]); 12] = [
+    const TEXTS: [(&str, &[&str]); 14] = [
         ("", &["output", "volume_id"]),
         (
             "iso",
@@ -318,6 +318,23 @@ mod tests {
             ],
         ),
         ("base", &["image", "sha256"]),
+        (
+            "base.answers",
+            &[
+                "preseed",
+                "kickstart",
+                "autoinstall",
+                "autoyast",
+                "agama",
+                "ignition",
+                "proxmox",
+                "apkovl",
+                "unattend",
+                "nocloud",
+                "meta_data",
+            ],
+        ),
+        ("base.boot", &["kernel"]),
         ("files", &["from", "text", "link", "to", "sha256"]),
         ("boot", &["default"]),
         ("boot.bios", &["image", "mbr"]),
@@ -330,7 +347,7 @@ mod tests {
     ];
 
     /// The other keys: table, key, a value, and how `Debug` shows that value.
-    const VALUES: [(&str, &str, &str, &str); 44] = [
+    const VALUES: [(&str, &str, &str, &str); 45] = [
         ("iso", "timestamp", "1999-12-31T00:00:00Z", "Instant("),
         ("iso", "rock_ridge", "false", "false"),
         ("iso", "joliet", "false", "false"),
@@ -342,6 +359,7 @@ mod tests {
         ("base.kernel_args", "remove", r#"["m-gone"]"#, r#""m-gone""#),
         ("base.kernel_args", "replace", r#"{ m = "m-value" }"#, r#""m-value""#),
         ("base.kernel_args", "entries", r#"["m-entry"]"#, r#""m-entry""#),
+        ("base.boot", "initrd_append", r#"["m-more"]"#, r#""m-more""#),
         ("files", "exclude", r#"["m-exclude"]"#, r#""m-exclude""#),
         ("files", "mode", "4711", "4711"),
         ("files", "uid", "4711", "4711"),

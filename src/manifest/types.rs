@@ -105,6 +105,24 @@ pub struct Answers {
 }
 
 impl Answers {
+    /// The place of a file by its key.
+    pub fn named(&mut self, key: &str) -> Option<&mut Option<Text>> {
+        Some(match key {
+            "preseed" => &mut self.preseed,
+            "kickstart" => &mut self.kickstart,
+            "autoinstall" => &mut self.autoinstall,
+            "autoyast" => &mut self.autoyast,
+            "agama" => &mut self.agama,
+            "ignition" => &mut self.ignition,
+            "proxmox" => &mut self.proxmox,
+            "apkovl" => &mut self.apkovl,
+            "unattend" => &mut self.unattend,
+            "nocloud" => &mut self.nocloud,
+            "meta_data" => &mut self.meta_data,
+            _ => return None,
+        })
+    }
+
     /// The files that are given, each with its key.
     pub fn given(&self) -> impl Iterator<Item = (&'static str, &Text)> {
         let all = [

@@ -12,6 +12,7 @@ mod cli;
 mod copied_files;
 mod diff;
 mod digests;
+mod edit;
 mod examples;
 mod extract;
 mod fat_volumes;
@@ -66,6 +67,7 @@ const GROUPS: &[Group] = &[
     Group::new("copied_files", copied_files::tests),
     Group::new("diff", diff::tests),
     Group::new("digests", digests::tests),
+    Group::new("edit", edit::tests),
     Group::new("examples", examples::tests),
     Group::new("extract", extract::tests),
     Group::new("fat_volumes", fat_volumes::tests),

@@ -18,15 +18,18 @@ mod tests;
 mod volumes;
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::facts::cell::Firmware;
 use crate::ground::read_at::ReadAt;
-use crate::look::contents::ContentsError;
+use crate::look::contents::{ContentsError, Place, Tree};
+use crate::look::inspect;
 
 use reading::Reading;
+use volumes::Volumes;
 pub use volumes::{File, TREE};
 
 /// Every entry that the loaders of an image show.
@@ -119,18 +122,34 @@ pub struct Entry {
 /// # Errors
 /// When the image cannot be read.
 pub fn read(image: &dyn ReadAt) -> Result<Menu, ContentsError> {
-    read_with(image, &HashMap::new())
+    let (tree, _) = Tree::of(image, Place::Tree(b"/".to_vec()))?;
+    Ok(Reader::new(image, Rc::new(tree))?.read_with(&HashMap::new()))
 }
 
-/// The same as if some files had other texts.
-///
-/// # Errors
-/// When the image cannot be read.
-pub fn read_with(image: &dyn ReadAt, texts: &HashMap<File, Vec<u8>>) -> Result<Menu, ContentsError> {
-    let mut reading = Reading::new(image)?;
-    reading.volumes.set_texts(texts);
-    roots::read(&mut reading);
-    Ok(reading.finish())
+/// An image whose menus are read more than once.
+pub struct Reader<'i> {
+    volumes: Volumes<'i>,
+    has_bios: bool,
+}
+
+impl<'i> Reader<'i> {
+    /// Reads what is in each volume. The `tree` is that of the image.
+    ///
+    /// # Errors
+    /// When the image cannot be read.
+    pub fn new(image: &'i dyn ReadAt, tree: Rc<Tree>) -> Result<Self, ContentsError> {
+        Ok(Self {
+            volumes: Volumes::new(image, tree)?,
+            has_bios: reading::has_bios(&inspect::boot_structures(image)?),
+        })
+    }
+
+    /// Reads the menus as if some files had other texts.
+    pub fn read_with(&self, texts: &HashMap<File, Vec<u8>>) -> Menu {
+        let mut reading = Reading::of(self.volumes.with_texts(texts), self.has_bios);
+        roots::read(&mut reading);
+        reading.finish()
+    }
 }
 
 /// The menu of a tree with the label LABEL and of a FAT volume with the label ESP, in which there are files of these paths and texts.

@@ -7,9 +7,6 @@ use crate::facts::Common;
 use crate::facts::cell::Firmware;
 use crate::formats::el_torito::Platform;
 use crate::ground::limits::Notes;
-use crate::ground::read_at::ReadAt;
-use crate::look::contents::ContentsError;
-use crate::look::inspect;
 
 use super::volumes::{File, Volumes};
 use super::{Configuration, Entry, Loader, Menu};
@@ -40,11 +37,6 @@ pub(super) struct Reading<'i> {
 }
 
 impl<'i> Reading<'i> {
-    pub(super) fn new(image: &'i dyn ReadAt) -> Result<Self, ContentsError> {
-        let has_bios = has_bios(&inspect::boot_structures(image)?);
-        Ok(Self::of(Volumes::new(image)?, has_bios))
-    }
-
     pub(super) fn of(volumes: Volumes<'i>, has_bios: bool) -> Self {
         Self {
             volumes,
@@ -162,7 +154,7 @@ impl<'i> Reading<'i> {
 }
 
 /// Whether a BIOS starts something of the image.
-fn has_bios(structures: &Common) -> bool {
+pub(super) fn has_bios(structures: &Common) -> bool {
     let mut entries = structures.el_torito.iter();
     entries.any(|entry| entry.platform == Platform::Bios && entry.bootable)
         || structures.mbr.as_ref().is_some_and(|mbr| mbr.boot_code)

@@ -2,11 +2,12 @@
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::formats::iso9660::{self, EntryKind, VolumeKind};
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
-use crate::look::contents::{ContentsError, Item, Place, Tree};
+use crate::look::contents::{ContentsError, Item, Tree};
 use crate::look::inspect;
 
 /// The largest configuration that is read. The largest of a distribution is some 50 KiB.
@@ -25,7 +26,7 @@ pub struct File {
 pub(super) struct Volume {
     /// Before the colon of a place: `iso`, `esp`, `esp2`.
     pub(super) name: String,
-    pub(super) tree: Tree,
+    pub(super) tree: Rc<Tree>,
     pub(super) label: String,
     /// As GRUB and udev write it: the serial number of a FAT, the date of a change of ISO 9660.
     pub(super) uuid: String,
@@ -35,9 +36,10 @@ pub(super) struct Volume {
 }
 
 /// All of them. The tree is the first.
+#[derive(Clone)]
 pub(super) struct Volumes<'i> {
     image: &'i dyn ReadAt,
-    all: Vec<Volume>,
+    all: Vec<Rc<Volume>>,
     /// Texts that files have instead of their own.
     texts: HashMap<File, Vec<u8>>,
 }
@@ -50,30 +52,30 @@ pub(super) type MadeUp<'m> = (&'m str, &'m str, &'m [(&'m str, &'m str)]);
 pub const TREE: usize = 0;
 
 impl<'i> Volumes<'i> {
-    pub(super) fn new(image: &'i dyn ReadAt) -> Result<Self, ContentsError> {
-        let (tree, _) = Tree::of(image, Place::Tree(b"/".to_vec()))?;
+    /// The `tree` is that of the image.
+    pub(super) fn new(image: &'i dyn ReadAt, tree: Rc<Tree>) -> Result<Self, ContentsError> {
         let (label, uuid) = identity(image)?;
         let root = tree.get(b"/");
-        let mut all = vec![Volume {
+        let mut all = vec![Rc::new(Volume {
             name: "iso".into(),
             ignores_case: root.is_none_or(|root| root.posix.is_none()),
             tree,
             label,
             uuid,
             lower: OnceCell::new(),
-        }];
+        })];
         for (number, (start, contents)) in (1..).zip(inspect::fat_volumes(image)?) {
-            all.push(Volume {
+            all.push(Rc::new(Volume {
                 name: match number {
                     1 => "esp".into(),
                     number => format!("esp{number}"),
                 },
                 label: contents.label.clone(),
                 uuid: format!("{:04X}-{:04X}", contents.serial >> 16, contents.serial & 0xffff),
-                tree: Tree::fat(start, contents),
+                tree: Rc::new(Tree::fat(start, contents)),
                 ignores_case: true,
                 lower: OnceCell::new(),
-            });
+            }));
         }
         Ok(Self {
             image,
@@ -102,14 +104,14 @@ impl<'i> Volumes<'i> {
             }
             items.sort_by(Item::order);
             items.dedup_by(|a, b| a.path == b.path);
-            all.push(Volume {
+            all.push(Rc::new(Volume {
                 name: (*name).into(),
-                tree: Tree::new(items, 0, Vec::new()),
+                tree: Rc::new(Tree::new(items, 0, Vec::new())),
                 label: (*label).into(),
                 uuid: format!("{name}-uuid"),
                 ignores_case: *name != "iso",
                 lower: OnceCell::new(),
-            });
+            }));
         }
         Self {
             image,
@@ -123,17 +125,20 @@ impl<'i> Volumes<'i> {
         self.all.first().map_or("", |volume| &volume.label)
     }
 
-    /// Gives files other texts.
-    pub(super) fn set_texts(&mut self, texts: &HashMap<File, Vec<u8>>) {
-        self.texts.clone_from(texts);
+    /// The same volumes, in which files have other texts.
+    pub(super) fn with_texts(&self, texts: &HashMap<File, Vec<u8>>) -> Self {
+        Self {
+            texts: texts.clone(),
+            ..self.clone()
+        }
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (usize, &Volume)> {
-        self.all.iter().enumerate()
+        self.all.iter().map(Rc::as_ref).enumerate()
     }
 
     pub(super) fn get(&self, volume: usize) -> Option<&Volume> {
-        self.all.get(volume)
+        self.all.get(volume).map(Rc::as_ref)
     }
 
     /// A volume by the name before its places.

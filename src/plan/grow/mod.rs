@@ -15,6 +15,7 @@ mod volumes;
 
 use std::borrow::Cow;
 use std::io;
+use std::path::Path;
 
 use crate::facts::fat::fat_what;
 use crate::facts::{self, Changed, What};
@@ -165,6 +166,14 @@ fn edit_fat(draft: &mut Draft, volume: &FatVolume, start: u64) -> Result<(), Gro
 }
 
 impl Grown {
+    /// The file or the disk that the base is read from.
+    pub fn base(&self) -> &Path {
+        match &self.growth.base.source {
+            Source::File { path, .. } => path,
+            _ => Path::new(""),
+        }
+    }
+
     /// Of the image, in bytes.
     pub fn size(&self) -> u64 {
         self.draft.size()

@@ -318,7 +318,7 @@ fn arguments_change_in_the_tree_and_in_the_esp() {
     for (keys, wanted) in [
         (
             "append = [\"a\"]\nentries = [\"None*\"]",
-            "no entry of the base's menus has such a title",
+            "no entry of the base's menus has a title like `None*`",
         ),
         ("append = [\"a b\"]", "more than one argument"),
         ("append = [\"a\\nb\"]", "control characters"),
@@ -335,7 +335,7 @@ fn arguments_change_in_the_tree_and_in_the_esp() {
     )
     .unwrap();
     assert!(
-        warnings[0].contains("no kernel of the base has this argument"),
+        warnings[0].contains("no kernel of the base has the argument `none`"),
         "{warnings:?}"
     );
     // A variable that nobody can edit here.

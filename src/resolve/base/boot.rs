@@ -9,7 +9,7 @@ use super::original::Original;
 use super::{Edits, Volumes};
 use crate::ground::text;
 use crate::look::menu::initrds::with_more;
-use crate::look::menu::{self, Entry, File, TREE};
+use crate::look::menu::{Entry, File, TREE};
 use crate::manifest::{At, BaseBoot, Files};
 use crate::resolve::host::read_whole;
 use crate::resolve::menu::{is_initrd, kernel};
@@ -201,8 +201,7 @@ impl Resolution<'_> {
         names: &[String],
         texts: &Texts,
     ) -> Result<(), ResolveError> {
-        let menu = menu::read_with(original.image, texts);
-        let menu = menu.map_err(|error| ResolveError::input(original.path, error.to_string()))?;
+        let menu = original.reader.read_with(texts);
         let loads = |entry: &Entry| {
             let mut loaded = entry
                 .initrd

@@ -8,10 +8,9 @@ use super::Edits;
 use super::areas::Areas;
 use super::original::Original;
 use crate::ground::text;
-use crate::look::contents::ContentsError;
 use crate::look::menu::arguments::Arguments;
 use crate::look::menu::change::{Change, Done, changed};
-use crate::look::menu::{self, Entry, File, TREE};
+use crate::look::menu::{Entry, File, TREE};
 use crate::manifest::{At, Base, KernelArgs};
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::base::{FatBecomes, FatEdit};
@@ -40,7 +39,6 @@ impl Resolution<'_> {
             (None, Some(at)) if !answers.is_empty() => (&none, at.map(|_| ())),
             _ => return Ok(()),
         };
-        let unusable = |error: ContentsError| ResolveError::input(original.path, error.to_string());
         let change = change(args, answers);
         let areas = Areas::read(original.image, original.tree);
         let mut done = Done::default();
@@ -75,7 +73,7 @@ impl Resolution<'_> {
             }
         }
         self.say_what_was_done(args, &done);
-        let after = menu::read_with(original.image, texts).map_err(unusable)?;
+        let after = original.reader.read_with(texts);
         self.say_what_was_not(&place, &change, entries, &after.entries);
         for note in original.menu.notes.iter().filter(|note| note.contains("is not read")) {
             self.warn(
@@ -120,12 +118,8 @@ impl Resolution<'_> {
                             .map(|entry| format!("{:?}", entry.title))
                             .collect();
                         let help = format!("the base has {}", titles.join(", "));
-                        self.error_with(
-                            pattern,
-                            "no entry of the base's menus has such a title",
-                            "matches nothing",
-                            &help,
-                        );
+                        let message = format!("no entry of the base's menus has a title like `{}`", pattern.get_ref());
+                        self.error_with(pattern, message, "matches nothing", &help);
                         return None;
                     }
                     set.add(glob);
@@ -148,29 +142,20 @@ impl Resolution<'_> {
         let nowhere = |counts: &[usize], number: usize| counts.get(number).copied().unwrap_or(0) == 0;
         for (number, argument) in args.remove.iter().enumerate() {
             if nowhere(&done.removed, number) {
-                self.warn(
-                    argument,
-                    "no kernel of the base has this argument",
-                    "nothing is removed",
-                );
+                let message = format!("no kernel of the base has the argument `{}`", argument.get_ref());
+                self.warn(argument, message, "nothing is removed");
             }
         }
         for (number, (name, _)) in args.replace.iter().enumerate() {
             if nowhere(&done.replaced, number) {
-                self.warn(
-                    name,
-                    "no kernel of the base has an argument of this name",
-                    "nothing is replaced",
-                );
+                let message = format!("no kernel of the base has an argument `{}=`", name.get_ref());
+                self.warn(name, message, "nothing is replaced");
             }
         }
         for (number, argument) in args.append.iter().enumerate() {
             if nowhere(&done.appended, number) {
-                self.warn(
-                    argument,
-                    "every kernel that is meant has this argument already",
-                    "nothing is added",
-                );
+                let message = format!("every kernel that is meant has `{}` already", argument.get_ref());
+                self.warn(argument, message, "nothing is added");
             }
         }
     }

@@ -10,7 +10,10 @@ mod original;
 mod sums;
 
 use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::formats::iso9660::EntryKind;
@@ -20,7 +23,8 @@ use crate::ground::stamp::Stamp;
 use crate::ground::text;
 use crate::look::contents::{Item, Place, Tree as ImageTree};
 use crate::look::inspect;
-use crate::look::open::{self, Name, OpenError};
+use crate::look::open::{self, Name, OpenError, Opened};
+use crate::look::size::{HEAD, declared_size};
 use crate::manifest::{self, At, Document, esp_path};
 use crate::tree::base::{BaseImage, FatEdit, FatVolume, Growth};
 use crate::tree::source::{Member, Source};
@@ -46,6 +50,7 @@ pub(super) fn resolve(
     let path = resolution.host_path(base.image.get_ref());
     let unusable = |error: &dyn std::fmt::Display| ResolveError::input(&path, error.to_string());
     let (tree, _) = ImageTree::of(&image.image, Place::Tree(b"/".to_vec())).map_err(|error| unusable(&error))?;
+    let tree = Rc::new(tree);
     let remove = resolution.removed(base, &tree);
     resolution.lead_through(&tree, &remove);
     for (index, entry) in document.manifest.files.iter().enumerate() {
@@ -63,7 +68,7 @@ pub(super) fn resolve(
     let mut edits = Edits::of(&tree, &volumes);
     resolution.fat_files(&base.remove, &volumes, &mut edits)?;
     if base.kernel_args.is_some() || base.answers.is_some() || base.boot.is_some() {
-        let original = Original::read(&path, &image.image, &tree).map_err(|error| unusable(&error))?;
+        let original = Original::read(&image.image, &tree).map_err(|error| unusable(&error))?;
         let answers = match &base.answers {
             Some(answers) => resolution.answers(answers, &original, &mut edits)?,
             None => Vec::new(),
@@ -194,17 +199,22 @@ fn in_use(image: &dyn ReadAt) -> Result<Vec<Range>, inspect::InspectError> {
 impl Resolution<'_> {
     fn base_image(&mut self, base: &manifest::Base) -> Result<BaseImage, ResolveError> {
         let path = self.host_path(base.image.get_ref());
-        let Some((file, data)) = self.host.input(&path, None)? else {
-            self.check_unreadable()?;
-            return Err(ResolveError::input(&path, "cannot be opened"));
+        // `edit` changes an image on a stick, too.
+        let is_disk = path.metadata().is_ok_and(|data| data.file_type().is_block_device());
+        let stamp = match is_disk {
+            true => None,
+            false => {
+                let Some((file, data)) = self.host.input(&path, None)? else {
+                    self.check_unreadable()?;
+                    return Err(ResolveError::input(&path, "cannot be opened"));
+                };
+                let wanted = base.sha256.as_ref();
+                if let Some(wanted) = wanted.and_then(|digest| text::sha256_from_hex(digest.get_ref())) {
+                    check_digest(&file, &path, wanted)?;
+                }
+                Some(Stamp::of(&data))
+            }
         };
-        if let Some(wanted) = base
-            .sha256
-            .as_ref()
-            .and_then(|digest| text::sha256_from_hex(digest.get_ref()))
-        {
-            check_digest(&file, &path, wanted)?;
-        }
         let opened = open::open(&path, Name::Needed, &mut |_, _| true);
         let opened = opened.map_err(|error| match error {
             OpenError::Read(error) | OpenError::Hold(error) => ResolveError::io(&path, "reading", error),
@@ -214,16 +224,20 @@ impl Resolution<'_> {
         let metadata = stored
             .metadata()
             .map_err(|error| ResolveError::io(&stored, "reading", error))?;
-        let member = (stored != path).then(|| {
+        let member = stamp.filter(|_| stored != path).map(|stamp| {
             Arc::new(Member {
                 archive: Arc::from(path.as_path()),
-                stamp: Stamp::of(&data),
+                stamp,
                 path: Box::default(),
             })
         });
-        inspect::refuse(&opened).map_err(|error| ResolveError::input(&path, error.to_string()))?;
+        let image = match is_disk {
+            true => Shared::new(Beginning::of(opened).map_err(|error| ResolveError::io(&path, "reading", error))?),
+            false => Shared::new(opened),
+        };
+        inspect::refuse(&image).map_err(|error| ResolveError::input(&path, error.to_string()))?;
         Ok(BaseImage {
-            image: Shared::new(opened),
+            image,
             source: Source::File {
                 path: Arc::from(stored.as_path()),
                 stamp: Stamp::of(&metadata),
@@ -297,13 +311,38 @@ impl Resolution<'_> {
         }
         let unused: Vec<usize> = compiled.unused().collect();
         for pattern in unused.into_iter().filter_map(|index| patterns.get(index)) {
-            self.warn(
-                pattern,
-                "this pattern matches nothing in the base",
-                "nothing is removed",
-            );
+            let message = format!("`{}` matches nothing in the base", pattern.get_ref());
+            self.warn(pattern, message, "nothing is removed");
         }
         matching
+    }
+}
+
+/// The image at the beginning of a disk, as long as it says.
+#[derive(Debug)]
+struct Beginning {
+    disk: Opened,
+    size: u64,
+}
+
+impl Beginning {
+    fn of(disk: Opened) -> io::Result<Self> {
+        let head = disk.read_vec_at(0, disk.size().min(HEAD))?;
+        let size = declared_size(&head).map_or(disk.size(), |said| said.min(disk.size()));
+        Ok(Self { disk, size })
+    }
+}
+
+impl ReadAt for Beginning {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        match offset.checked_add(buffer.len() as u64) {
+            Some(end) if end <= self.size => self.disk.read_exact_at(buffer, offset),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
     }
 }
 

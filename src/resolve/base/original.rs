@@ -1,28 +1,30 @@
 //! What the base holds, as far as changes depend on it.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::esp::Volumes;
 use crate::ground::read_at::ReadAt;
 use crate::look::contents::{ContentsError, Tree as ImageTree};
-use crate::look::menu::{self, Menu};
+use crate::look::menu::{Menu, Reader};
 
 /// What the base says of itself.
 pub(super) struct Original<'i> {
-    /// The host file, for messages.
-    pub(super) path: &'i Path,
     pub(super) image: &'i dyn ReadAt,
     pub(super) tree: &'i ImageTree,
     pub(super) menu: Menu,
+    /// Reads the menus again, with other texts.
+    pub(super) reader: Reader<'i>,
 }
 
 impl<'i> Original<'i> {
-    pub(super) fn read(path: &'i Path, image: &'i dyn ReadAt, tree: &'i ImageTree) -> Result<Self, ContentsError> {
+    pub(super) fn read(image: &'i dyn ReadAt, tree: &'i Rc<ImageTree>) -> Result<Self, ContentsError> {
+        let reader = Reader::new(image, Rc::clone(tree))?;
         Ok(Self {
-            path,
             image,
             tree,
-            menu: menu::read(image)?,
+            menu: reader.read_with(&HashMap::new()),
+            reader,
         })
     }
 

@@ -120,7 +120,10 @@ impl Resolution<'_> {
             if ways.any(|way| removed.contains(way)) {
                 changed.removed.insert(item.path.clone());
             }
-            if fat.iter().any(|volume| is_volume(item, volume)) {
+            if fat
+                .iter()
+                .any(|volume| !volume.edits.is_empty() && is_volume(item, volume))
+            {
                 changed.new.insert(item.path.clone(), Content::Volume(item.clone()));
             }
         }
