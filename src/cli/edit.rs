@@ -272,6 +272,7 @@ fn manifest(arguments: &Edit, image: &Path) -> Result<Manifest, Failure> {
     let base = Base {
         image: text(image)?.into(),
         sha256: None,
+        fill: None,
         remove: list(&arguments.remove),
         kernel_args: (has_args || !arguments.entry.is_empty()).then(|| args.into()),
         answers: (!arguments.answers.is_empty()).then(|| answers.into()),

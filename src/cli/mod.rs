@@ -10,6 +10,7 @@ mod doctor;
 mod edit;
 mod error;
 mod extract;
+mod import;
 mod inspect;
 mod loader;
 mod ls;
@@ -94,6 +95,8 @@ enum Verb {
     Edit(Box<edit::Edit>),
     /// Take back what `edit` has changed.
     Undo(edit::Undo),
+    /// Take an image apart into files and a manifest that makes it again.
+    Import(import::Import),
     /// Boot an image in QEMU, and sit at it. The image stays as it is.
     Run(Run),
     /// Boot an image in QEMU, cell by cell, and see whether it shows what it has to. The exit code is 5 if it does not, and 3 if QEMU or a
@@ -344,6 +347,7 @@ pub fn run() -> ExitCode {
         (Some(Verb::Cat(cat)), _) => cat::run(&cat),
         (Some(Verb::Edit(edit)), _) => edit::edit(&edit),
         (Some(Verb::Undo(undo)), _) => edit::undo(&undo),
+        (Some(Verb::Import(import)), _) => import::run(&import),
         (Some(Verb::Diff(diff)), _) => diff::run(&diff),
         (Some(Verb::Run(run)), _) => run::run(&run),
         (Some(Verb::Test(test)), _) => test::run(&test),

@@ -26,7 +26,7 @@ mod verify;
 pub use burn::Burner;
 pub use copy::{Copied, copy, image_size, map};
 pub use disk::{Bus, Disk, Refusal};
-pub use edit::{Changed, Edited, check_unused, edit, is_unfinished, journal_path, undo};
+pub use edit::{Changed, check_unused, edit, is_unfinished, journal_path, undo};
 pub use error::DeviceError;
 pub use expand::{DEBIAN, expand};
 pub use fit::fits;

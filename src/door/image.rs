@@ -206,6 +206,17 @@ impl Image {
         Ok((late, sha256))
     }
 
+    /// Gives every byte of the image to `take`.
+    pub(crate) fn digest(
+        &self,
+        take: &mut dyn FnMut(&[u8]),
+        progress: &mut Progress<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<(), Error> {
+        let late = self.late(&self.output, progress, interrupt)?;
+        Ok(self.pass(&self.output, &late, take, progress, interrupt)?)
+    }
+
     /// The file or the disk that an image is read from which this one changes.
     pub(crate) fn base(&self) -> Option<&Path> {
         match &self.plan {

@@ -7,4 +7,5 @@ pub mod extract;
 pub mod inspect;
 pub mod menu;
 pub mod open;
+pub mod parts;
 pub mod size;

@@ -33,7 +33,7 @@ const TABLES: [Table; 16] = [
     },
     Table {
         path: "base",
-        keys: &["image", "sha256", "remove", "kernel_args", "answers", "boot"],
+        keys: &["image", "sha256", "fill", "remove", "kernel_args", "answers", "boot"],
         later: &["compact"],
     },
     Table {
@@ -317,7 +317,7 @@ mod tests {
                 "sha256sums",
             ],
         ),
-        ("base", &["image", "sha256"]),
+        ("base", &["image", "sha256", "fill"]),
         (
             "base.answers",
             &[

@@ -55,6 +55,9 @@ pub struct Base {
     pub image: Text,
     /// Its SHA-256; the image is refused when it differs.
     pub sha256: Option<Text>,
+    /// Host directory with the bytes of its files, by their paths in the image. They take the place of those that the image has, or, in a
+    /// skeleton that `import` made, of zeros.
+    pub fill: Option<Text>,
     /// Patterns of paths in it that go. A directory goes with all that is in it.
     #[serde(default)]
     pub remove: Vec<Text>,

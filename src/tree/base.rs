@@ -27,6 +27,9 @@ pub struct Growth {
     /// Names that are new, or take the place of those of the base, and every payload. Of the base's own names those are here that paths lead
     /// through: they have no origin.
     pub tree: Tree,
+    /// Payloads that take the place of bytes of the base, by their first bytes, disjoint; each with the name of the file. `None` if that is
+    /// not asked for.
+    pub fills: Option<Vec<(Range, PayloadId, Vec<u8>)>>,
     /// Names that go, as the base's richest hierarchy has them; a directory goes with all that is in it.
     pub remove: Vec<Vec<u8>>,
     /// Files of the base that get another content, and keep their names and attributes.
@@ -41,6 +44,23 @@ pub struct Growth {
     pub warnings: Vec<String>,
     /// The files to which inputs were decompressed, which payloads come from. They are there while this is.
     pub _decompressed: Vec<Decompressed>,
+}
+
+impl Growth {
+    /// Whether files get other bytes where they are, and nothing else changes.
+    pub fn is_filled_alone(&self) -> bool {
+        let has_names = self
+            .tree
+            .in_order()
+            .into_iter()
+            .any(|id| self.tree.node(id).origin.is_some());
+        self.fills.is_some()
+            && !has_names
+            && self.remove.is_empty()
+            && self.edits.is_empty()
+            && self.fat.is_empty()
+            && !self.implant_md5
+    }
 }
 
 /// A FAT volume of the base that changes.

@@ -18,6 +18,7 @@ mod extract;
 mod fat_volumes;
 mod gpt_tables;
 mod guest_devices;
+mod import;
 mod input_faults;
 mod inspect;
 mod judges;
@@ -73,6 +74,7 @@ const GROUPS: &[Group] = &[
     Group::new("fat_volumes", fat_volumes::tests),
     Group::new("gpt_tables", gpt_tables::tests),
     Group::new("guest_devices", guest_devices::tests),
+    Group::new("import", import::tests),
     Group::new("input_faults", input_faults::tests),
     Group::new("inspect", inspect::tests),
     Group::new("judges", judges::tests),

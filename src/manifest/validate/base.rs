@@ -20,6 +20,9 @@ impl Checks<'_> {
         {
             self.error(digest, "a SHA-256 has 64 hexadecimal digits", "not a SHA-256");
         }
+        if let Some(fill) = &base.fill {
+            self.not_empty(fill, "a host directory");
+        }
         for pattern in &base.remove {
             self.not_empty(pattern, "a pattern of paths");
         }

@@ -83,6 +83,12 @@ impl Draft {
         offset
     }
 
+    /// A payload in place of bytes of the base. What is filled first stands first.
+    pub(super) fn fill(&mut self, range: Range, payload: PayloadId, paths: Vec<String>) {
+        self.payloads.push((range, payload));
+        self.say(range, What::File, paths);
+    }
+
     /// New contents, and where they stand.
     pub(super) fn payloads(&self) -> &[(Range, PayloadId)] {
         &self.payloads

@@ -79,6 +79,9 @@ pub struct Grown {
 /// # Errors
 /// What the base cannot hold, or cannot be changed in.
 pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
+    if growth.is_filled_alone() {
+        return Ok(filled(growth));
+    }
     let mut volumes = Volumes::read(&growth.base.image)?;
     if volumes
         .hierarchies
@@ -88,6 +91,7 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
         return Err(GrowError::Unsupported("the image has no ISO 9660 volume".into()));
     }
     let mut draft = Draft::new(growth.base.image.clone(), volumes.cut);
+    fill(&mut draft, &growth);
     let mut warnings = names::change(&growth, &mut volumes.hierarchies, &mut draft)?;
     if draft.end() > volumes.cut.next_multiple_of(SECTOR) || !growth.remove.is_empty() {
         let kept = volumes.hfs.iter().map(|start| {
@@ -134,6 +138,27 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
         volume_size: end,
         has_media_md5,
     })
+}
+
+/// The base with other contents of files, and nothing else: it may be any image, and what it says of itself stays.
+fn filled(growth: Growth) -> Grown {
+    let size = growth.base.image.size();
+    let mut draft = Draft::new(growth.base.image.clone(), size);
+    fill(&mut draft, &growth);
+    draft.close(0);
+    Grown {
+        growth,
+        draft,
+        warnings: Vec::new(),
+        volume_size: size,
+        has_media_md5: false,
+    }
+}
+
+fn fill(draft: &mut Draft, growth: &Growth) {
+    for (range, payload, path) in growth.fills.iter().flatten() {
+        draft.fill(*range, *payload, vec![format!("iso:{}", text::lossless(path))]);
+    }
 }
 
 /// SUSE's tagmedia writes assignments into the application use field, a digest of the medium among them.

@@ -4,6 +4,7 @@ mod answers;
 mod areas;
 mod boot;
 mod esp;
+mod fill;
 mod ignition;
 mod kernel_args;
 mod original;
@@ -83,9 +84,14 @@ pub(super) fn resolve(
             resolution.texts(texts, &mut edits);
         }
     }
+    let fills = match &base.fill {
+        Some(fill) => Some(resolution.fill(fill, &image.image)?),
+        None => None,
+    };
     resolution.check_unreadable()?;
     resolution.sums(&image.image, &tree, &remove, &mut edits)?;
     let is_changed = !remove.is_empty()
+        || base.fill.is_some()
         || !document.manifest.files.is_empty()
         || base.kernel_args.is_some()
         || base.answers.is_some()
@@ -105,6 +111,7 @@ pub(super) fn resolve(
         contents: Growth {
             base: image,
             tree: resolution.tree,
+            fills,
             remove,
             edits: edits.tree,
             fat: edits
