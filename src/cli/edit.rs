@@ -153,8 +153,12 @@ pub(super) fn edit(arguments: &Edit) -> Result<(), Failure> {
         progress.update(done);
     };
     let late = image.late(target.path(), &mut bar, &interrupt)?;
+    let Some((base, stamp)) = image.base() else {
+        return Ok(());
+    };
     let changed = Changed {
-        base: image.base().unwrap_or(target.path()),
+        base,
+        stamp,
         size: image.size(),
         pieces: image.pieces(&late),
     };

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Advice, FallocateFlags, FileType, Mode, OFlags};
+use rustix::fs::{Advice, FallocateFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::DeviceError;
@@ -14,6 +14,7 @@ use super::edit::Place;
 use super::host::Host;
 use super::target::{Kind, Target};
 use crate::ground::read_at::ReadAt;
+use crate::ground::stamp::Stamp;
 use crate::output::{ALIGNMENT, BUFFER, Buffer};
 
 /// Where an image is written to.
@@ -109,6 +110,30 @@ impl Medium {
     /// Bytes of a logical sector, of which reads and writes are multiples; 1 for a file.
     pub fn sector_size(&self) -> u64 {
         self.sector_size
+    }
+
+    /// Makes sure that no other run of this program changes it at the same time.
+    pub(super) fn lock(&self) -> Result<(), DeviceError> {
+        match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(()),
+            Err(Errno::WOULDBLOCK) => Err(DeviceError::refused(&self.path, "another program is changing it")),
+            Err(error) => Err(DeviceError::io(&self.path, "lock", None)(error)),
+        }
+    }
+
+    /// Makes sure that a file is what it was when it was read. The node of a disk says nothing of the disk.
+    pub(super) fn is_still(&self, stamp: &Stamp) -> Result<(), DeviceError> {
+        let data = self
+            .file
+            .metadata()
+            .map_err(DeviceError::io(&self.path, "look at", None))?;
+        match stamp.change(&Stamp::of(&data)).filter(|_| !self.is_disk) {
+            None => Ok(()),
+            Some(what) => Err(DeviceError::Changed {
+                path: self.path.clone(),
+                what,
+            }),
+        }
     }
 
     /// After a failure: takes a file away that was made here.

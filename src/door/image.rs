@@ -11,6 +11,7 @@ use super::{Error, Facts};
 use crate::facts::Description;
 use crate::formats::iso9660;
 use crate::ground::input_error::InputError;
+use crate::ground::stamp::Stamp;
 use crate::manifest::diagnostic::Report;
 use crate::manifest::{self, Document};
 use crate::output::{self, BoxedError, Interrupt, OutputError, Piece};
@@ -217,11 +218,11 @@ impl Image {
         Ok(self.pass(&self.output, &late, take, progress, interrupt)?)
     }
 
-    /// The file or the disk that an image is read from which this one changes.
-    pub(crate) fn base(&self) -> Option<&Path> {
+    /// The file or the disk that an image is read from which this one changes, and what it was then.
+    pub(crate) fn base(&self) -> Option<(&Path, &Stamp)> {
         match &self.plan {
             Planned::New(_) => None,
-            Planned::Grown(grown) => Some(grown.base()),
+            Planned::Grown(grown) => grown.base(),
         }
     }
 

@@ -149,6 +149,14 @@ fn refused() {
         .ends("edit image.iso --kernel-arg x --undo other", 1)
         .has(&["not an undo file"]);
     assert!(image(&bench) == base);
+    // Another program has it.
+    let held = fs::File::open(bench.path("image.iso")).unwrap();
+    held.lock().unwrap();
+    bench
+        .ends("edit image.iso --kernel-arg x", 4)
+        .has(&["another program is changing it"]);
+    drop(held);
+    assert!(image(&bench) == base && !bench.path("image.iso.undo").exists());
     // It changed since: in what was written, and in length.
     bench.ends("edit image.iso --kernel-arg x -q", 0);
     let edited = image(&bench);

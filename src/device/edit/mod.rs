@@ -17,6 +17,7 @@ use super::host::Host;
 use super::medium::Medium;
 use super::target::{Kind, Target};
 use crate::ground::range::Range;
+use crate::ground::stamp::Stamp;
 use crate::output::{BoxedError, Interrupt, Piece};
 use journal::{Journal, State};
 pub(super) use place::Place;
@@ -30,6 +31,8 @@ const PIECE: usize = 1 << 20;
 pub struct Changed<'p, P> {
     /// The path that pieces of the older one have.
     pub base: &'p Path,
+    /// What the file was when the older one was read.
+    pub stamp: &'p Stamp,
     /// In bytes.
     pub size: u64,
     /// By offset; between them are zeros.
@@ -95,6 +98,8 @@ pub fn edit<'p>(
     interrupt: &Interrupt,
 ) -> Result<Edited, DeviceError> {
     let path = medium.path().to_owned();
+    medium.lock()?;
+    medium.is_still(changed.stamp)?;
     run(medium, &path, journal, changed, progress, interrupt)
 }
 

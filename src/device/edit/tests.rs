@@ -134,6 +134,7 @@ fn change(place: &mut Memory, journal: &Path, mark: u8) -> Result<Edited, Device
     let size = if place.is_file { old.len() as u64 + 700 } else { 6700 };
     let changed = Changed {
         base: Path::new(BASE),
+        stamp: &stamp,
         size,
         pieces: pieces(&old[..size as usize - 700], mark, &stamp).into_iter().map(Ok),
     };
@@ -281,6 +282,7 @@ fn a_signal_before_the_first_write_leaves_the_image() {
     let mut place = Memory::of(&old);
     let changed = Changed {
         base: Path::new(BASE),
+        stamp: &stamp,
         size: 6700,
         pieces: pieces(&old, 1, &stamp).into_iter().map(Ok),
     };

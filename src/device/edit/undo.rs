@@ -22,6 +22,7 @@ pub struct Undone {
 /// [`DeviceError::Image`] if there is no journal; [`DeviceError::Refused`] if the image is not as the last edit left it.
 pub fn undo(medium: &mut Medium, journal: &Path) -> Result<Undone, DeviceError> {
     let path = medium.path().to_owned();
+    medium.lock()?;
     run(medium, &path, journal)
 }
 

@@ -24,6 +24,7 @@ use crate::formats::udf;
 use crate::ground::block::NotABlock;
 use crate::ground::range::Range;
 use crate::ground::read_at::{ReadAt, Window};
+use crate::ground::stamp::Stamp;
 use crate::ground::text;
 use crate::output::{Piece, PieceSource};
 use crate::plan::Late;
@@ -191,11 +192,11 @@ fn edit_fat(draft: &mut Draft, volume: &FatVolume, start: u64) -> Result<(), Gro
 }
 
 impl Grown {
-    /// The file or the disk that the base is read from.
-    pub fn base(&self) -> &Path {
+    /// The file or the disk that the base is read from, and what it was then.
+    pub fn base(&self) -> Option<(&Path, &Stamp)> {
         match &self.growth.base.source {
-            Source::File { path, .. } => path,
-            _ => Path::new(""),
+            Source::File { path, stamp, .. } => Some((path, stamp)),
+            _ => None,
         }
     }
 
