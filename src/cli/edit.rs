@@ -16,7 +16,7 @@ use crate::manifest::{Answers, At, Base, BaseBoot, Document, Files, KernelArgs, 
 use super::progress::Progress;
 use super::{Failure, environment, interrupt, print, print_json, show};
 
-/// Where messages name a manifest: there is none.
+/// Messages name this where they name a manifest's file otherwise.
 const NAME: &str = "the command line";
 
 #[derive(Debug, Args)]

@@ -49,7 +49,7 @@ pub(super) struct Section {
 /// How the last edit stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// There is none.
+    /// The journal has no edit.
     Empty,
     /// It may be done in part.
     Unfinished,

@@ -1,6 +1,5 @@
 //! What has to be written, and in which order: what moves is read before something else takes its place.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -9,29 +8,17 @@ use super::super::DeviceError;
 use super::place::Place;
 use super::{PIECE, interrupted};
 use crate::ground::range::Range;
-use crate::ground::read_at::{ReadAt as _, Shared};
+use crate::ground::read_at::ReadAt as _;
 use crate::ground::stamp::{self, Stamp};
 use crate::output::{BoxedError, Interrupt, Piece, PieceSource};
-
-/// Bytes that come from elsewhere.
-#[derive(Debug)]
-enum Fill<'p> {
-    Zeros,
-    Bytes(Cow<'p, [u8]>),
-    Given(&'p Shared),
-    File {
-        path: &'p Path,
-        stamp: &'p Stamp,
-        offset: u64,
-    },
-}
 
 /// Everything that an image and an older one differ in.
 #[derive(Debug, Default)]
 pub(super) struct Steps<'p> {
     /// Bytes of the older image that come to another place: where they go, and where they were. They all move towards the end.
     moved: Vec<(Range, u64)>,
-    filled: Vec<(Range, Fill<'p>)>,
+    /// Bytes that come from elsewhere; zeros without a source.
+    filled: Vec<(Range, Option<PieceSource<'p>>)>,
 }
 
 impl<'p> Steps<'p> {
@@ -51,18 +38,14 @@ impl<'p> Steps<'p> {
             };
             steps.gap(at, range.offset);
             at = range.end();
-            let fill = match piece.source {
-                PieceSource::Bytes(bytes) => Fill::Bytes(bytes),
-                PieceSource::Given(bytes) => Fill::Given(bytes),
+            match piece.source {
                 PieceSource::File { path, offset, .. } if path == base => {
                     if offset != range.offset {
                         steps.moved.push((range, offset));
                     }
-                    continue;
                 }
-                PieceSource::File { path, stamp, offset } => Fill::File { path, stamp, offset },
-            };
-            steps.filled.push((range, fill));
+                source => steps.filled.push((range, Some(source))),
+            }
         }
         steps.gap(at, size);
         Ok(steps)
@@ -75,7 +58,7 @@ impl<'p> Steps<'p> {
                 offset: start,
                 length: end - start,
             };
-            self.filled.push((range, Fill::Zeros));
+            self.filled.push((range, None));
         }
     }
 
@@ -141,7 +124,7 @@ pub(super) fn apply(
     }
     for (range, fill) in &steps.filled {
         let source = match fill {
-            Fill::File { path, stamp, .. } => Some(opened(path, stamp)?),
+            Some(PieceSource::File { path, stamp, .. }) => Some(opened(path, stamp)?),
             _ => None,
         };
         let mut at = 0;
@@ -150,13 +133,13 @@ pub(super) fn apply(
             let step = (range.length - at).min(PIECE as u64);
             let bytes = &mut buffer[..step as usize];
             match (fill, &source) {
-                (Fill::Bytes(all), _) => bytes.copy_from_slice(&all[at as usize..][..step as usize]),
-                (Fill::Given(given), _) => {
+                (Some(PieceSource::Bytes(all)), _) => bytes.copy_from_slice(&all[at as usize..][..step as usize]),
+                (Some(PieceSource::Given(given)), _) => {
                     given
                         .read_exact_at(bytes, at)
                         .map_err(DeviceError::io(name, "read what goes into", Some(at)))?;
                 }
-                (Fill::File { path, offset, .. }, Some(file)) => {
+                (Some(PieceSource::File { path, offset, .. }), Some(file)) => {
                     file.read_exact_at(bytes, offset + at)
                         .map_err(DeviceError::io(path, "read", Some(offset + at)))?;
                 }
@@ -170,7 +153,7 @@ pub(super) fn apply(
             done += step;
             progress(done);
         }
-        if let (Fill::File { path, stamp, .. }, Some(file)) = (fill, &source) {
+        if let (Some(PieceSource::File { path, stamp, .. }), Some(file)) = (fill, &source) {
             is_unchanged(path, stamp, file)?;
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use super::areas::Areas;
-use super::kernel_args::{Entries, Texts};
+use super::kernel_args::{Entries, Texts, named as named_entries};
 use super::original::Original;
 use super::{Edits, Volumes};
 use crate::ground::text;
@@ -87,7 +87,8 @@ impl Resolution<'_> {
             }
             names.push(name);
         }
-        self.append_initrds(at, original, entries, &names, edits, texts)
+        self.append_initrds(at, original, entries, &names, edits, texts);
+        Ok(())
     }
 
     fn named_payload(&mut self, named: &At<String>) -> Result<Option<PayloadId>, ResolveError> {
@@ -161,7 +162,7 @@ impl Resolution<'_> {
         names: &[String],
         edits: &Edits,
         texts: &mut Texts,
-    ) -> Result<(), ResolveError> {
+    ) {
         let areas = Areas::read(original.image, original.tree);
         let mut seen: HashSet<&File> = HashSet::new();
         for configuration in &original.menu.configurations {
@@ -189,7 +190,7 @@ impl Resolution<'_> {
                 texts.insert(file.clone(), new);
             }
         }
-        self.warn_of_unchanged(at, original, entries, names, texts)
+        self.warn_of_unchanged(at, original, entries, names, texts);
     }
 
     /// Reads the changed menus again, and warns of entries that do not load the new initrds.
@@ -200,7 +201,7 @@ impl Resolution<'_> {
         entries: &Entries,
         names: &[String],
         texts: &Texts,
-    ) -> Result<(), ResolveError> {
+    ) {
         let menu = original.reader.read_with(texts);
         let loads = |entry: &Entry| {
             let mut loaded = entry
@@ -211,23 +212,11 @@ impl Resolution<'_> {
         };
         let all = menu.entries.iter();
         let wrong = all.filter(|entry| entries.is_of_system(entry) && !loads(entry));
-        let mut wrong: Vec<String> = wrong
-            .map(|entry| format!("{:?} in {}", entry.title, entry.config))
-            .collect();
-        wrong.sort();
-        wrong.dedup();
-        if let [first, ..] = wrong.as_slice() {
-            let more = match wrong.len() {
-                1 => String::new(),
-                count => format!(" and {} more", count - 1),
-            };
-            let message = format!(
-                "{first}{more} do not load what is appended: they have no initrd, or name it by a variable",
-                first = text::visible(first.as_bytes())
-            );
+        if let Some(wrong) = named_entries(wrong) {
+            let message =
+                format!("{wrong} do not load what is appended: they have no initrd, or name it by a variable");
             self.warn(at, message, "not everywhere");
         }
-        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! `[base.kernel_args]`: other arguments for the kernels that the base's menus start.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -170,19 +170,9 @@ impl Resolution<'_> {
             .iter()
             .filter(|entry| entries.is_of_system(entry))
             .filter(is_wrong);
-        let mut wrong: Vec<String> = wrong
-            .map(|entry| format!("{:?} in {}", entry.title, entry.config))
-            .collect();
-        wrong.sort();
-        wrong.dedup();
-        if let [first, ..] = wrong.as_slice() {
-            let more = match wrong.len() {
-                1 => String::new(),
-                count => format!(" and {} more", count - 1),
-            };
+        if let Some(wrong) = named(wrong) {
             let message = format!(
-                "the arguments of {}{more} are not as asked: they come from a variable or a function, or the loader changes them",
-                text::visible(first.as_bytes())
+                "the arguments of {wrong} are not as asked: they come from a variable or a function, or the loader changes them"
             );
             self.warn(place, message, "not everywhere");
         }
@@ -232,6 +222,17 @@ impl Entries {
         };
         (0..titles.len()).any(|end| ways(&titles[..end], &titles[end]).iter().any(|way| globs.is_match(way)))
     }
+}
+
+/// The first of some entries with its configuration, and how many more there are. `None` without entries.
+pub(super) fn named<'e>(entries: impl Iterator<Item = &'e Entry>) -> Option<String> {
+    let names = entries.map(|entry| format!("{:?} in {}", entry.title, entry.config));
+    let names: BTreeSet<String> = names.collect();
+    let first = text::visible(names.first()?.as_bytes());
+    Some(match names.len() {
+        1 => first,
+        count => format!("{first} and {} more", count - 1),
+    })
 }
 
 /// How an entry can be named: by its title, and as GRUB does with the menus that lead to it.

@@ -114,7 +114,7 @@ impl Editor<'_> {
         Ok(node)
     }
 
-    /// Puts entries into the first room of a directory that is long enough, which gets clusters if there is none.
+    /// Puts entries into the first gap of a directory that is long enough. Without such a gap the directory gets more clusters.
     fn insert(
         &mut self,
         parent: &Node,
