@@ -27,6 +27,7 @@ use serde::Serialize;
 use crate::facts::cell::{Cell, Firmware};
 use crate::formats::el_torito::{Emulation, Platform};
 use crate::formats::fat::FatKind;
+use crate::formats::iso9660::Flavour;
 
 pub use description::{Changed, Common, Description, Found, Planned};
 pub use partitions::{PartitionKind, PartitionTable};
@@ -46,6 +47,17 @@ pub enum FileSystem {
     Iso9660Version2,
     /// ECMA-167.
     Udf,
+}
+
+impl From<Flavour> for FileSystem {
+    fn from(flavour: Flavour) -> Self {
+        match flavour {
+            Flavour::Plain => Self::Iso9660,
+            Flavour::Enhanced => Self::Iso9660Version2,
+            Flavour::RockRidge => Self::RockRidge,
+            Flavour::Joliet => Self::Joliet,
+        }
+    }
 }
 
 impl fmt::Display for FileSystem {

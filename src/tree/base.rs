@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::source::Source;
 use super::{PayloadId, Tree};
+use crate::facts::FileSystem;
 use crate::formats::fat;
 use crate::ground::range::Range;
 use crate::ground::read_at::{ReadAt, Shared};
@@ -27,10 +28,12 @@ pub struct Growth {
     /// Names that are new, or take the place of those of the base, and every payload. Of the base's own names those are here that paths lead
     /// through: they have no origin.
     pub tree: Tree,
+    /// The index of the image whose names are meant.
+    pub names_of: FileSystem,
     /// Payloads that take the place of bytes of the base, by their first bytes, disjoint; each with the name of the file. `None` if that is
     /// not asked for.
     pub fills: Option<Vec<(Range, PayloadId, Vec<u8>)>>,
-    /// Names that go, as the base's richest hierarchy has them; a directory goes with all that is in it.
+    /// Names that go, as that index has them; a directory goes with all that is in it.
     pub remove: Vec<Vec<u8>>,
     /// Files of the base that get another content, and keep their names and attributes.
     pub edits: Vec<(Vec<u8>, PayloadId)>,

@@ -1,5 +1,5 @@
-//! The UDF that isobuild writes, by other people's readers: an odd tree as a bridge and as a stub, and an image that boots. They find the
-//! names that the plan promises, and the bytes of the host.
+//! The UDF that isobuild writes, by other people's readers: an odd tree as a bridge and as a stub, an image that boots, and images that were
+//! changed in place, one of them genisoimage's. They find the names that the plan promises, and the bytes of the host.
 
 use isobuild::inside::facts::cell::{Firmware, Medium};
 use isobuild::inside::vm::{Machine, Scratch};
@@ -38,6 +38,9 @@ const KINDS: [(&str, &str, bool); 4] = [
 /// Names of 242 bytes in one directory: their descriptors cross blocks at many places.
 const LONG: usize = 60;
 
+/// The one of them that is changed in place, too.
+const GROWN: usize = 2;
+
 type Judge = fn(&Subject) -> Result<(), String>;
 
 const JUDGES: [(&str, &[&str], Judge); 6] = [
@@ -61,6 +64,26 @@ pub(crate) fn tests() -> suite::Tests {
             }));
         }
     }
+    for (judge, needs, judged) in JUDGES {
+        let missing = [suite::missing(needs), unbuilt.clone()].concat();
+        trials.push(suite::trial(format!("grown {judge}"), missing.clone(), move || {
+            let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+            let (_, more, has_esp) = KINDS[GROWN];
+            judged(&Subject::new(dir.path(), more, has_esp)?.grown(dir.path())?)
+        }));
+        // GRUB compares files of the odd tree.
+        if judge != "grub-fstest" {
+            let missing = [missing, suite::missing(&["genisoimage"])].concat();
+            trials.push(suite::trial(
+                format!("genisoimage, grown {judge}"),
+                missing,
+                move || {
+                    let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
+                    judged(&Subject::of_genisoimage(dir.path())?.grown(dir.path())?)
+                },
+            ));
+        }
+    }
     let examples = Example::all()?.into_iter().filter(Example::is_stub);
     for example in examples.map(Arc::new) {
         // GRUB compares files of a tree of the host's.
@@ -74,10 +97,14 @@ pub(crate) fn tests() -> suite::Tests {
     missing.extend(suite::missing_inputs()?);
     missing.extend(unbuilt);
     let inputs = Arc::new(pins::load("qemu-tests")?);
-    for (name, has_large) in [("linux guest", false), ("linux guest, a large file", true)] {
+    for (name, kind) in [
+        ("linux guest", Kind::Plain),
+        ("linux guest, a large file", Kind::Large),
+        ("linux guest, grown", Kind::Grown),
+    ] {
         let inputs = Arc::clone(&inputs);
-        let test = suite::trial(name.to_owned(), missing.clone(), move || linux(&inputs, has_large));
-        trials.push(test.long_if(has_large));
+        let test = suite::trial(name.to_owned(), missing.clone(), move || linux(&inputs, kind));
+        trials.push(test.long_if(kind != Kind::Plain));
     }
     Ok(trials)
 }
@@ -128,6 +155,52 @@ impl Subject {
             linked: 1,
             renamed,
         })
+    }
+
+    /// A bridge as genisoimage makes it: beside Joliet and Rock Ridge, and a file that has two names.
+    fn of_genisoimage(dir: &Path) -> Result<Self, String> {
+        let tree = dir.join("tree");
+        for length in [0, 1, 2047, 2048, 2049, 100_000] {
+            let path = tree.join(format!("lengths/{length}"));
+            fs::create_dir_all(tree.join("lengths")).map_err(|e| e.to_string())?;
+            fs::write(path, vec![b'x'; length]).map_err(|e| e.to_string())?;
+        }
+        let image = dir.join("genisoimage.iso");
+        let mut genisoimage = Command::new(tools::find("genisoimage")?);
+        genisoimage.args(["-quiet", "-R", "-J", "-D", "-udf", "-V", "ODD", "-o"]);
+        run(genisoimage.arg(&image).arg(&tree))?;
+        Ok(Self {
+            files: files_only(&of_directory(&tree)?),
+            tree,
+            image,
+            label: "ODD".to_owned(),
+            linked: 0,
+            renamed: BTreeMap::new(),
+        })
+    }
+
+    /// The same after it was changed in place: a file goes, another gets other bytes, and directories come.
+    fn grown(mut self, dir: &Path) -> Result<Self, String> {
+        let mut manifest = format!(
+            "output = \"grown.iso\"\n[base]\nimage = {:?}\nremove = [\"/lengths/2047\"]\n",
+            self.image
+        );
+        self.files.remove("/lengths/2047").ok_or("no file to remove")?;
+        fs::remove_file(self.tree.join("lengths/2047")).map_err(|e| e.to_string())?;
+        fs::write(self.tree.join("lengths/1"), "/lengths/1").map_err(|e| e.to_string())?;
+        let names = (0..40).map(|number| format!("/grown/deep/{}{number}", "name ".repeat(40)));
+        for path in names.chain(["/lengths/1".to_owned(), "/grown/one".to_owned()]) {
+            manifest += &format!("[[files]]\ntext = \"{path}\"\nto = \"{path}\"\n");
+            self.files.insert(path.clone(), Entry::file(path.as_bytes()));
+        }
+        let path = dir.join("grown.toml");
+        fs::write(&path, manifest).map_err(|e| e.to_string())?;
+        let built = inside::isobuild(&[path.as_os_str()])?;
+        if !built.status.success() {
+            return Err(String::from_utf8_lossy(&built.stderr).into_owned());
+        }
+        self.image = dir.join("grown.iso");
+        Ok(self)
     }
 
     fn of(example: &Example) -> Result<Self, String> {
@@ -290,8 +363,19 @@ const LARGE: &str = "large";
 const LARGE_LENGTH: u64 = 4_700_000_001;
 const MARKED: [u64; 5] = [0, 0x3fff_f800 - 3, 0xffff_f800 - 3, 0xffff_ffff - 3, LARGE_LENGTH - 7];
 
+/// What Linux reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    /// With the large file.
+    Large,
+    /// Changed in place.
+    Grown,
+}
+
 /// Every file that Linux finds by UDF is the host's, with its modes, owners and times, and hard links are one file.
-fn linux(inputs: &Inputs, has_large: bool) -> Result<(), String> {
+fn linux(inputs: &Inputs, kind: Kind) -> Result<(), String> {
+    let has_large = kind == Kind::Large;
     let dir = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
     let kept = dir.path().join("kept");
     preserved::make(&kept).map_err(|e| e.to_string())?;
@@ -312,6 +396,9 @@ fn linux(inputs: &Inputs, has_large: bool) -> Result<(), String> {
     if has_large {
         let digest = hash::file(&dir.path().join(LARGE)).map_err(|e| e.to_string())?;
         subject.files.insert(format!("/{LARGE}"), Entry::File(digest));
+    }
+    if kind == Kind::Grown {
+        subject = subject.grown(dir.path())?;
     }
     let attributes = preserved::attributes(&kept).map_err(|e| e.to_string())?;
     // The large file once is enough.

@@ -160,6 +160,19 @@ impl NewName<'_> {
             .unwrap_or_default()
     }
 
+    /// Whether readers see another name. Letters of the other case do not count where there are no others.
+    pub fn is_mapped(&self, flavour: Flavour, identifier: &[u8]) -> bool {
+        let is_directory = matches!(self.kind, Kind::Directory);
+        match flavour {
+            Flavour::RockRidge => false,
+            Flavour::Joliet => identifier::read_joliet(identifier, is_directory).0 != self.name,
+            Flavour::Plain | Flavour::Enhanced => {
+                let shown = identifier::read_primary(identifier, is_directory).0;
+                !shown.eq_ignore_ascii_case(self.name)
+            }
+        }
+    }
+
     /// How many bytes the record's continuation takes, piece by piece; none where the record holds everything.
     pub fn continuation(&self, flavour: Flavour, identifier: &[u8]) -> Vec<u32> {
         let system_use = self.system_use(flavour, identifier);

@@ -43,7 +43,7 @@ pub use descriptor::{
 pub use hierarchy::{Hierarchy, Locate};
 pub use media_md5::{FIELD, FIELD_LENGTH, MediaMd5, Summing};
 pub use path_table::{Endian, path_tables};
-pub use walk::{EntryKind, IsoEntry, Session, Walk, sessions, walk};
+pub use walk::{EntryKind, IsoEntry, Session, Walk, is_stub, sessions, walk};
 pub use zisofs::Zisofs;
 
 /// §7.1.2: the logical sector; our logical blocks (§7.2.2) have the same length.

@@ -46,6 +46,17 @@ pub struct Walk {
     pub remarks: Vec<String>,
 }
 
+/// Whether a README is all that a hierarchy names, as in an image that leaves its files to UDF.
+pub fn is_stub(entries: &[IsoEntry]) -> bool {
+    let is_readme = |path: &[u8]| {
+        let name = path.strip_prefix(b"/").unwrap_or(path).to_ascii_lowercase();
+        name.starts_with(b"readme") && !name.contains(&b'/')
+    };
+    let mut names = entries.iter().filter(|entry| entry.path != b"/");
+    let only = names.next();
+    only.is_some_and(|only| only.kind == EntryKind::File && is_readme(&only.path)) && names.next().is_none()
+}
+
 impl Walk {
     /// A walk that found these entries and nothing else.
     pub fn new(flavour: Flavour, entries: Vec<IsoEntry>) -> Self {

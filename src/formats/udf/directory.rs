@@ -7,7 +7,7 @@ use crate::ground::read_at::ReadAt;
 
 /// ECMA-167 4/14.4.3.
 const HIDDEN: u8 = 0x01;
-const DELETED: u8 = 0x04;
+pub(super) const DELETED: u8 = 0x04;
 pub(super) const PARENT: u8 = 0x08;
 /// Before the implementation use and the identifier, ECMA-167 4/14.4.
 pub(super) const FIXED: usize = TAG + 22;
@@ -62,12 +62,12 @@ pub(super) fn names(content: &dyn ReadAt, mut each: impl FnMut(Name)) -> Vec<Str
     faults
 }
 
-fn tag_of(descriptor: &[u8]) -> Option<Tag> {
+pub(super) fn tag_of(descriptor: &[u8]) -> Option<Tag> {
     Tag::parse(descriptor).filter(|tag| tag.identifier == FILE_IDENTIFIER)
 }
 
 /// ECMA-167 4/14.4.9: a multiple of four.
-fn length(bytes: &[u8]) -> Option<usize> {
+pub(super) fn length(bytes: &[u8]) -> Option<usize> {
     let identifier = usize::from(*bytes.get(19)?);
     let use_length = usize::from(u16_at(bytes, 36)?);
     Some((FIXED + use_length + identifier).next_multiple_of(4))

@@ -85,7 +85,7 @@ pub(super) fn read(
 }
 
 /// Where the allocation descriptors stand, or the content.
-fn descriptors(bytes: &[u8], extended: bool) -> Option<(usize, usize)> {
+pub(super) fn descriptors(bytes: &[u8], extended: bool) -> Option<(usize, usize)> {
     let lengths = if extended { 208 } else { 168 };
     let (attributes, length) = (u32_at(bytes, lengths)? as usize, u32_at(bytes, lengths + 4)? as usize);
     let start = (lengths + 8).checked_add(attributes)?;

@@ -40,6 +40,7 @@ pub(super) fn read(image: &dyn ReadAt, logical: &[u8], block: u64, partitions: &
             .filter(|(map, _)| map.len() >= 6)
         else {
             mapped.notes.push(format!("partition map {number} is cut short"));
+            mapped.partitions.maps.push(Map::Nothing);
             return mapped;
         };
         rest = behind;

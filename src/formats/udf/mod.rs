@@ -11,12 +11,14 @@
 //! | `text` | UDF 2.1.1 | compressed unicode, and time stamps |
 //! | `walk` | | the tree, with limits on what it may take |
 //! | `write` | UDF 1.02 | all of it the other way round |
+//! | `edit` | | a volume of any writer, changed where it is |
 //!
 //! Addresses are byte offsets; block numbers appear only inside structures. There is no checking of the space bitmap, and named
 //! streams are not read.
 
 mod descriptor;
 mod directory;
+pub mod edit;
 mod file_entry;
 mod maps;
 mod partition;
@@ -32,6 +34,7 @@ mod tests;
 pub use recognition::{is_announced, recognition_sequence};
 use std::io;
 
+use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
 use crate::ground::time::Timestamp;
 
@@ -42,6 +45,8 @@ pub struct Volume {
     pub label: String,
     /// Of the logical block, in bytes.
     pub block: u64,
+    /// The bytes of the one partition that there is, if its blocks are where it has them: no table stands between.
+    pub partition: Option<Range>,
     /// Parents before children; the root first.
     pub entries: Vec<UdfEntry>,
     /// How many names have no entry; the notes say why.
@@ -68,6 +73,8 @@ pub struct UdfEntry {
     pub extents: Vec<(Option<u64>, u64)>,
     /// What POSIX knows of it.
     pub attributes: Attributes,
+    /// The byte that its file entry begins at.
+    pub entry: u64,
 }
 
 /// What a [`UdfEntry`] names.

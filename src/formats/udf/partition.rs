@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::descriptor::{Allocation, Recorded};
+use crate::ground::range::Range;
 
 /// A partition map, resolved.
 #[derive(Debug)]
@@ -47,6 +48,17 @@ pub(super) struct Partitions {
 pub(super) type Extents = Vec<(Option<u64>, u64)>;
 
 impl Partitions {
+    /// The bytes of the only one, if no table stands between its blocks and the image's.
+    pub(super) fn only(&self) -> Option<Range> {
+        let [Map::Physical(physical)] = self.maps.as_slice() else {
+            return None;
+        };
+        Some(Range {
+            offset: physical.start.checked_mul(self.block)?,
+            length: physical.length.checked_mul(self.block)?,
+        })
+    }
+
     /// Where a block of a partition is in the image, and how many blocks follow it there.
     fn run(&self, partition: u16, block: u32) -> Option<(u64, u64)> {
         let number = u64::from(block);

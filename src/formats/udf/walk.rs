@@ -77,6 +77,7 @@ impl Walker<'_> {
         Volume {
             label: self.opened.label,
             block: self.opened.partitions.block,
+            partition: self.opened.partitions.only(),
             entries: self.entries,
             left_out: self.left_out + too_many,
             structures: self.opened.structures,
@@ -212,6 +213,7 @@ impl Walker<'_> {
             length: read.length,
             extents,
             attributes: read.attributes,
+            entry: offset,
         });
         self.known.insert(offset, number);
         directory.then_some(number)

@@ -3,7 +3,7 @@
 
 mod item;
 
-use crate::facts::PartitionTable;
+use crate::facts::{FileSystem, PartitionTable};
 use crate::formats::fat;
 use crate::formats::iso9660::{self, EntryKind};
 use crate::ground::read_at::ReadAt;
@@ -55,6 +55,8 @@ impl From<iso9660::Iso9660Error> for ContentsError {
 #[derive(Debug)]
 pub struct Tree {
     items: Vec<Item>,
+    /// The index that the items are of; `None` for a FAT volume.
+    pub index: Option<FileSystem>,
     /// How many names the volume has that are no items, since no path can hold them or they lead nowhere.
     pub left_out: usize,
     /// What contradicts the standard, what the indexes do not agree on, and what else the items do not show.
@@ -158,6 +160,7 @@ impl Tree {
             longer.extend(found.longer.into_iter().filter_map(items));
         }
         let left_out = best.left_out();
+        let index = best.file_system();
         notes.extend(best.notes().iter().chain(best.remarks()).cloned());
         let mut items: Vec<Item> = match best {
             Index::Iso(walk) => walk.entries.into_iter().map(Item::from).collect(),
@@ -171,7 +174,10 @@ impl Tree {
                 (item.length, item.extents, item.is_whole) = (other.length, other.extents, other.is_whole);
             }
         }
-        Some(Self::new(items, left_out, notes))
+        Some(Self {
+            index: Some(index),
+            ..Self::new(items, left_out, notes)
+        })
     }
 
     /// A FAT volume, counted from 1 as [`inspect::inspect`] counts them.
@@ -212,7 +218,12 @@ impl Tree {
     /// In the order of their paths, so that what is in a directory stands together behind it.
     pub(in crate::look) fn new(mut items: Vec<Item>, left_out: usize, notes: Vec<String>) -> Self {
         items.sort_by(Item::order);
-        Self { items, left_out, notes }
+        Self {
+            items,
+            index: None,
+            left_out,
+            notes,
+        }
     }
 
     /// All of them, what is in a directory behind it.

@@ -1,5 +1,6 @@
 //! The indexes of an image: all that it says about its tree, and which of them to believe.
 
+use crate::facts::FileSystem;
 use crate::formats::iso9660::{self, EntryKind, Flavour, Session, VolumeKind, Walk};
 use crate::formats::udf::{self, Kind, Volume};
 use crate::ground::read_at::ReadAt;
@@ -224,18 +225,12 @@ impl Index {
 
     /// Whether a README is all that an index of ISO 9660 names, as in an image that leaves its files to UDF.
     pub(super) fn is_stub(&self) -> bool {
-        let Self::Iso(walk) = self else {
-            return false;
-        };
-        let is_readme = |path: &[u8]| {
-            let name = path.strip_prefix(b"/").unwrap_or(path).to_ascii_lowercase();
-            name.starts_with(b"readme") && !name.contains(&b'/')
-        };
-        let mut names = walk.entries.iter().filter(|entry| entry.path != b"/");
-        names
-            .next()
-            .is_some_and(|only| only.kind == EntryKind::File && is_readme(&only.path))
-            && names.next().is_none()
+        matches!(self, Self::Iso(walk) if iso9660::is_stub(&walk.entries))
+    }
+
+    /// What it is.
+    pub(crate) fn file_system(&self) -> FileSystem {
+        self.flavour().map_or(FileSystem::Udf, FileSystem::from)
     }
 
     /// How many files it names.

@@ -2,11 +2,14 @@
 
 mod write;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+pub(super) use write::new_end;
+
+use std::collections::BTreeMap;
 use std::io;
 
 use super::GrowError;
 use super::draft::Draft;
+use super::listing::{Listed, Listing, Place};
 use crate::facts::What;
 use crate::formats::iso9660::edit::{self, NewName, RawRecord};
 use crate::formats::iso9660::{
@@ -15,9 +18,6 @@ use crate::formats::iso9660::{
 use crate::ground::block::Block;
 use crate::ground::read_at::{ReadAt, Window};
 use crate::ground::text;
-
-/// Where data is: offset in the image, and length.
-pub(super) type Place = (u64, u64);
 
 /// A directory whose records change.
 #[derive(Debug)]
@@ -28,6 +28,14 @@ struct Open {
     /// Bytes that it has now.
     room: u64,
     is_new: bool,
+}
+
+/// What a hierarchy says of a name.
+#[derive(Debug)]
+struct Detail {
+    /// The byte of the image that its record begins at.
+    record: u64,
+    is_compressed: bool,
 }
 
 /// A hierarchy.
@@ -41,12 +49,13 @@ pub(super) struct Hierarchy {
     descriptors: Vec<u64>,
     /// Bytes of each record's system use that belong to somebody else.
     skip: usize,
-    /// Sorted by path.
-    pub(super) entries: Vec<IsoEntry>,
-    /// Numbers of entries that are taken away.
-    gone: HashSet<usize>,
-    /// Numbers of entries by the offset of their first byte in the image.
-    by_place: HashMap<u64, Vec<usize>>,
+    /// The greatest serial number of its files (RRIP 4.1.1).
+    pub(super) last_serial: Option<u32>,
+    /// Whether it leaves its files to UDF.
+    pub(super) is_stub: bool,
+    pub(super) listing: Listing,
+    /// What else there is to know of each of its names.
+    details: Vec<Detail>,
     /// By offset in the image, new ones too.
     open: BTreeMap<u64, Open>,
     /// Directories that have moved: offset before, and offset now.
@@ -66,23 +75,38 @@ impl Hierarchy {
     ) -> Result<Self, GrowError> {
         let window = Window::new(base, origin, base.size().saturating_sub(origin));
         let walk = iso9660::walk(&window, volume)?;
+        is_whole(&walk.entries, volume)?;
         let mut entries = walk.entries;
         entries.sort_by(|a, b| a.path.cmp(&b.path));
-        let mut by_place: HashMap<u64, Vec<usize>> = HashMap::new();
-        for (number, entry) in entries.iter().enumerate() {
-            if let Some((offset, _)) = entry.extents.first() {
-                by_place.entry(origin + offset).or_default().push(number);
-            }
-        }
+        let last_serial = entries
+            .iter()
+            .filter_map(|entry| entry.posix.map(|posix| posix.serial))
+            .max();
+        let is_stub = iso9660::is_stub(&entries);
+        let details = entries.iter().map(|entry| Detail {
+            record: origin + entry.record,
+            is_compressed: entry.zisofs.is_some(),
+        });
+        let details = details.collect();
+        let listed = entries.into_iter().map(|entry| Listed {
+            path: entry.path,
+            kind: entry.kind,
+            extents: entry
+                .extents
+                .into_iter()
+                .map(|(offset, length)| (origin + offset, length))
+                .collect(),
+        });
         Ok(Self {
             origin,
             volume: volume.clone(),
             flavour: walk.flavour,
             descriptors: vec![origin + descriptor],
             skip: walk.skip,
-            entries,
-            gone: HashSet::new(),
-            by_place,
+            last_serial,
+            is_stub,
+            listing: Listing::of(listed.collect()),
+            details,
             open: BTreeMap::new(),
             moved: Vec::new(),
             removed: Vec::new(),
@@ -101,33 +125,11 @@ impl Hierarchy {
 
     /// As in facts and errors.
     pub(super) fn name(&self) -> String {
-        let kind = match self.volume.kind {
-            VolumeKind::Primary => "ISO 9660",
-            VolumeKind::Joliet => "Joliet",
-            VolumeKind::Enhanced => "ISO 9660:1999",
-        };
+        let kind = kind_of(&self.volume);
         match self.origin {
             0 => kind.into(),
             origin => format!("{kind} of the volume that begins at byte {origin}"),
         }
-    }
-
-    /// The entry of this very path.
-    pub(super) fn find(&self, path: &[u8]) -> Option<usize> {
-        let found = self.entries.binary_search_by(|entry| entry.path.as_slice().cmp(path));
-        found.ok().filter(|entry| !self.gone.contains(entry))
-    }
-
-    /// The entries whose first byte is at this offset of the image.
-    pub(super) fn at_place(&self, offset: u64) -> impl Iterator<Item = usize> + '_ {
-        let all = self.by_place.get(&offset).map_or(&[][..], Vec::as_slice);
-        all.iter().copied().filter(|entry| !self.gone.contains(entry))
-    }
-
-    /// Where an entry's first byte is in the image.
-    pub(super) fn place_of(&self, entry: usize) -> Option<u64> {
-        let extents = &self.entries.get(entry)?.extents;
-        extents.first().map(|(offset, _)| self.origin + offset)
     }
 
     fn block(&self, offset: u64) -> Result<Block, GrowError> {
@@ -138,15 +140,15 @@ impl Hierarchy {
 
     /// Opens the directory that holds the record of an entry. Returns its offset, and the index of the record.
     fn record(&mut self, draft: &Draft, entry: usize) -> Result<(u64, usize), GrowError> {
-        let (path, record) = match self.entries.get(entry) {
-            Some(entry) => (entry.path.clone(), self.origin + entry.record),
+        let record = match self.details.get(entry) {
+            Some(detail) => detail.record,
             None => return Err(GrowError::Bug("a name without a number".into())),
         };
-        let end = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
-        let parent = if end == 0 { b"/".to_vec() } else { path[..end].to_vec() };
+        let path = self.listing.path(entry).to_vec();
         let directory = self
-            .find(&parent)
-            .and_then(|parent| self.place_of(parent))
+            .listing
+            .parent(entry)
+            .and_then(|parent| self.listing.place_of(parent))
             .ok_or_else(|| self.lost(&path))?;
         let extent = self.extent(draft, directory)?;
         let raw = edit::records(&extent);
@@ -179,7 +181,8 @@ impl Hierarchy {
     }
 
     fn length(&self, directory: u64) -> Result<u64, GrowError> {
-        let entries = self.at_place(directory).filter_map(|entry| self.entries.get(entry));
+        let entries = self.listing.at_place(directory);
+        let entries = entries.filter_map(|entry| self.listing.get(entry));
         let mut directories = entries.filter(|entry| entry.kind == EntryKind::Directory);
         let found = directories.next().and_then(|entry| entry.extents.first());
         found
@@ -195,12 +198,9 @@ impl Hierarchy {
             let parent = records
                 .get(1)
                 .map_or(0, |parent| self.origin + u64::from(parent.block()) * SECTOR);
-            let entry = self
-                .at_place(directory)
-                .next()
-                .and_then(|entry| self.entries.get(entry));
+            let entry = self.listing.at_place(directory).next();
             let open = Open {
-                path: entry.map(|entry| entry.path.clone()).unwrap_or_default(),
+                path: entry.map_or(&[][..], |entry| self.listing.path(entry)).to_vec(),
                 parent,
                 records,
                 room: extent.len() as u64,
@@ -231,8 +231,8 @@ impl Hierarchy {
     /// Gives a file another content. Its record stays as it is otherwise.
     pub(super) fn set_content(&mut self, draft: &Draft, entry: usize, place: Place) -> Result<(), GrowError> {
         let sections = self.sections(place)?;
-        if let Some(compressed) = self.entries.get(entry).filter(|entry| entry.zisofs.is_some()) {
-            let path = text::visible(&compressed.path);
+        if self.details.get(entry).is_some_and(|detail| detail.is_compressed) {
+            let path = text::visible(self.listing.path(entry));
             let message = format!("{path} is compressed in the image (zisofs), and such a file is not edited");
             return Err(GrowError::Unsupported(message));
         }
@@ -269,26 +269,13 @@ impl Hierarchy {
         if record.is_some_and(|record| record.is_directory()) {
             self.linked(draft, directory, skip, -1)?;
         }
-        let path = self
-            .entries
-            .get(entry)
-            .map(|entry| entry.path.clone())
-            .unwrap_or_default();
-        // What is below stands together: entries are in the order of their paths.
-        let below = [path.as_slice(), b"/"].concat();
-        let from = self.entries.partition_point(|entry| entry.path < below);
-        let inside = self.entries[from..]
-            .iter()
-            .take_while(|entry| entry.path.starts_with(&below));
-        let inside = from..from + inside.count();
-        let origin = self.origin;
         let mut places = Vec::new();
-        for number in std::iter::once(entry).chain(inside) {
-            let entry = &mut self.entries[number];
-            self.gone.insert(number);
-            let extents = entry.extents.drain(..);
-            let extents: Vec<Place> = extents.map(|(offset, length)| (origin + offset, length)).collect();
-            if entry.kind == EntryKind::Directory {
+        for (number, extents) in self.listing.remove(entry) {
+            if self
+                .listing
+                .get(number)
+                .is_some_and(|entry| entry.kind == EntryKind::Directory)
+            {
                 self.removed.extend(extents.first().map(|&(offset, _)| offset));
             }
             places.extend(extents);
@@ -296,13 +283,7 @@ impl Hierarchy {
         Ok(places)
     }
 
-    /// The places of all names that are left.
-    pub(super) fn used(&self) -> impl Iterator<Item = Place> + '_ {
-        let extents = self.entries.iter().flat_map(|entry| &entry.extents);
-        extents.map(|&(offset, length)| (self.origin + offset, length))
-    }
-
-    /// Adds a name to the directory at `parent`, with the identifier of another or one of its own.
+    /// Adds a name to the directory at `parent`, with the identifier of another or one of its own. Whether readers see another name.
     pub(super) fn add(
         &mut self,
         draft: &mut Draft,
@@ -310,12 +291,13 @@ impl Hierarchy {
         name: &NewName<'_>,
         place: Place,
         identifier: Option<Vec<u8>>,
-    ) -> Result<(), GrowError> {
+    ) -> Result<bool, GrowError> {
         let flavour = self.flavour;
         let sections = self.sections(place)?;
         let records = &self.opened(draft, parent)?.records;
         let others: Vec<&[u8]> = records.iter().map(RawRecord::identifier).collect();
         let identifier = identifier.unwrap_or_else(|| name.identifier(flavour, &others));
+        let is_mapped = name.is_mapped(flavour, &identifier);
         let mut places = Vec::new();
         let mut offsets = Vec::new();
         for length in name.continuation(flavour, &identifier) {
@@ -339,7 +321,7 @@ impl Hierarchy {
             self.linked(draft, parent, skip, 1)?;
             self.added.push((parent, identifier, place.0));
         }
-        Ok(())
+        Ok(is_mapped)
     }
 
     /// A directory has one more directory in it, or one less: each of its records counts links.
@@ -369,13 +351,7 @@ impl Hierarchy {
     }
 
     /// Begins a new directory, to be added to that at `parent`: room for it, at this offset, with records of itself and of its parent.
-    pub(super) fn begin_directory(
-        &mut self,
-        draft: &mut Draft,
-        parent: u64,
-        path: Vec<u8>,
-        posix: &Posix,
-    ) -> Result<Place, GrowError> {
+    pub(super) fn begin_directory(&mut self, draft: &mut Draft, parent: u64, path: Vec<u8>, posix: &Posix) -> Place {
         let offset = draft.take(SECTOR);
         let open = Open {
             path,
@@ -385,7 +361,29 @@ impl Hierarchy {
             is_new: true,
         };
         self.open.insert(offset, open);
-        Ok((offset, SECTOR))
+        (offset, SECTOR)
+    }
+}
+
+fn kind_of(volume: &VolumeDescriptor) -> &'static str {
+    match volume.kind {
+        VolumeKind::Primary => "ISO 9660",
+        VolumeKind::Joliet => "Joliet",
+        VolumeKind::Enhanced => "ISO 9660:1999",
+    }
+}
+
+/// Refuses a base that is cut short: new files would take the place of the missing bytes.
+fn is_whole(entries: &[IsoEntry], volume: &VolumeDescriptor) -> Result<(), GrowError> {
+    let held = |entry: &IsoEntry| entry.extents.iter().map(|(_, length)| length).sum::<u64>();
+    let cut_short = |entry: &&IsoEntry| !entry.is_whole || (entry.zisofs.is_none() && held(entry) < entry.length);
+    match entries.iter().find(cut_short) {
+        None => Ok(()),
+        Some(entry) => Err(GrowError::Conflict(format!(
+            "the image is cut short: of {} in {} not all is there",
+            text::visible(&entry.path),
+            kind_of(volume)
+        ))),
     }
 }
 

@@ -6,11 +6,14 @@
 //!
 //! [`Shift`]: crate::ground::shift::Shift
 
+mod base_index;
 mod draft;
 mod hierarchy;
+mod listing;
 mod names;
 mod pairs;
 mod tables;
+mod udf;
 mod volumes;
 
 use std::borrow::Cow;
@@ -19,8 +22,8 @@ use std::path::Path;
 
 use crate::facts::fat::fat_what;
 use crate::facts::{self, Changed, What};
-use crate::formats::iso9660::{self, FIELD, FIELD_LENGTH, Iso9660Error, MediaMd5, SECTOR, VolumeKind};
-use crate::formats::udf;
+use crate::formats::iso9660::{self, FIELD, FIELD_LENGTH, Iso9660Error, MediaMd5, SECTOR};
+use crate::formats::udf::UdfError;
 use crate::ground::block::NotABlock;
 use crate::ground::range::Range;
 use crate::ground::read_at::{ReadAt, Window};
@@ -46,7 +49,7 @@ pub enum GrowError {
     Iso9660(#[from] Iso9660Error),
     /// Its UDF volume cannot be followed.
     #[error(transparent)]
-    Udf(#[from] udf::UdfError),
+    Udf(#[from] UdfError),
     /// What is asked for does not go together with what is there.
     #[error("{}", .0)]
     Conflict(String),
@@ -84,39 +87,29 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
         return Ok(filled(growth));
     }
     let mut volumes = Volumes::read(&growth.base.image)?;
-    if volumes
-        .hierarchies
-        .first()
-        .is_none_or(|first| first.volume.kind != VolumeKind::Primary)
-    {
-        return Err(GrowError::Unsupported("the image has no ISO 9660 volume".into()));
-    }
     let mut draft = Draft::new(growth.base.image.clone(), volumes.cut);
     fill(&mut draft, &growth);
-    let mut warnings = names::change(&growth, &mut volumes.hierarchies, &mut draft)?;
+    let mut warnings = names::change(&growth, &mut volumes.indexes, &mut draft)?;
     if draft.end() > volumes.cut.next_multiple_of(SECTOR) || !growth.remove.is_empty() {
         let kept = volumes.hfs.iter().map(|start| {
             format!("the HFS+ volume at byte {start} stays as it is: a system that reads it sees the files of the base")
         });
         warnings.extend(kept);
     }
-    for hierarchy in &mut volumes.hierarchies {
-        hierarchy.finish(&mut draft)?;
+    for index in &mut volumes.indexes {
+        index.finish(&mut draft)?;
     }
     let shift = volumes.shift(draft.end());
     let size = growth.base.image.size();
     draft.close(shift.by);
-    for hierarchy in &volumes.hierarchies {
-        hierarchy.set_end(&mut draft, &shift)?;
+    for index in &volumes.indexes {
+        index.set_end(&mut draft, &shift)?;
     }
-    tables::shift(&mut draft, size, &shift, &volumes.hierarchies)?;
+    tables::shift(&mut draft, size, &shift, &volumes.indexes)?;
     for volume in &growth.fat {
         edit_fat(&mut draft, volume, shift.start(volume.start))?;
     }
-    let (volume, end) = match volumes.hierarchies.first() {
-        Some(first) => (&first.volume, first.new_end(&shift)),
-        None => return Err(GrowError::Bug("a volume that was there is gone".into())),
-    };
+    let volume = &volumes.primary;
     let is_changed = !draft.changes().is_empty();
     let has_sum = MediaMd5::decode(&volume.application_use).is_some();
     let has_media_md5 = growth.implant_md5 || (is_changed && has_sum);
@@ -136,7 +129,7 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
         growth,
         draft,
         warnings,
-        volume_size: end,
+        volume_size: hierarchy::new_end(0, volume, &shift),
         has_media_md5,
     })
 }

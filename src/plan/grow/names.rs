@@ -1,13 +1,15 @@
-//! The names that are asked for, in every hierarchy of the base.
+//! The names that are asked for, in every index of the base.
 
 use std::collections::HashMap;
 
 use super::GrowError;
+use super::base_index::BaseIndex;
 use super::draft::Draft;
-use super::hierarchy::Hierarchy;
+use super::listing::Listing;
 use super::pairs::partner;
+use crate::facts::FileSystem;
 use crate::formats::iso9660::edit::NewName;
-use crate::formats::iso9660::{self, EntryKind, Flavour, IsoNode};
+use crate::formats::iso9660::{self, EntryKind, IsoNode};
 use crate::ground::range::Range;
 use crate::ground::text;
 use crate::plan::iso_tree::IsoTree;
@@ -15,89 +17,89 @@ use crate::tree::base::Growth;
 use crate::tree::{Kind, NodeId, PayloadId, ROOT};
 
 /// Takes away, changes and adds. The result is what a person should know.
-pub(super) fn change(
-    growth: &Growth,
-    hierarchies: &mut [Hierarchy],
-    draft: &mut Draft,
-) -> Result<Vec<String>, GrowError> {
-    let best = best(hierarchies);
+pub(super) fn change(growth: &Growth, indexes: &mut [BaseIndex], draft: &mut Draft) -> Result<Vec<String>, GrowError> {
+    let best = best(indexes, growth.names_of)?;
+    let has_udf = growth.names_of == FileSystem::Udf;
     let mut names = Names {
         growth,
         best,
-        last_serial: last_serial(hierarchies),
-        hierarchies,
+        leaves: indexes.iter().map(|index| has_udf && index.is_stub()).collect(),
+        last_serial: last_serial(indexes),
+        indexes,
         draft,
         places: HashMap::new(),
         left_out: Vec::new(),
-        warnings: Vec::new(),
+        mapped: Vec::new(),
     };
     names.remove()?;
     for (path, payload) in &growth.edits {
         names.edit(path, *payload)?;
     }
     names.add()?;
-    names.say_what_is_left_out();
-    Ok(names.warnings)
+    let left_out = counted(&names.left_out, "does not show what changes at");
+    let mapped = counted(&names.mapped, "has another name for");
+    Ok(left_out.into_iter().chain(mapped).collect())
 }
 
-/// The hierarchy whose names the user sees: Rock Ridge, else Joliet, else what there is, of the medium's own volume.
-fn best(hierarchies: &[Hierarchy]) -> usize {
-    let rank = |hierarchy: &Hierarchy| match hierarchy.flavour {
-        Flavour::RockRidge => 3,
-        Flavour::Joliet => 2,
-        Flavour::Enhanced => 1,
-        Flavour::Plain => 0,
-    };
-    let own = hierarchies
-        .iter()
-        .enumerate()
-        .filter(|(_, hierarchy)| hierarchy.origin == 0);
-    own.max_by_key(|(_, hierarchy)| rank(hierarchy))
-        .map_or(0, |(number, _)| number)
+/// The number of the index whose names are meant: of the medium's own volume.
+fn best(indexes: &[BaseIndex], names_of: FileSystem) -> Result<usize, GrowError> {
+    let is_it = |index: &BaseIndex| index.origin() == 0 && index.file_system() == names_of;
+    let found = indexes.iter().position(is_it);
+    found.ok_or_else(|| {
+        GrowError::Unsupported(format!(
+            "the names of the image are those of {names_of}, which is not changed in place"
+        ))
+    })
 }
 
-fn last_serial(hierarchies: &[Hierarchy]) -> Option<u32> {
-    let entries = hierarchies.iter().flat_map(|hierarchy| &hierarchy.entries);
-    let serials = entries.filter_map(|entry| entry.posix.map(|posix| posix.serial));
+fn last_serial(indexes: &[BaseIndex]) -> Option<u32> {
+    let serials = indexes.iter().filter_map(|index| match index {
+        BaseIndex::Iso(hierarchy) => hierarchy.last_serial,
+        BaseIndex::Udf(_) => None,
+    });
     serials.max().filter(|&last| last > 0)
 }
 
 struct Names<'n> {
     growth: &'n Growth,
-    /// The number of the hierarchy whose paths are meant.
+    /// The number of the index whose paths are meant.
     best: usize,
-    hierarchies: &'n mut [Hierarchy],
+    /// By index: whether it leaves all files to that, and stays as it is.
+    leaves: Vec<bool>,
+    indexes: &'n mut [BaseIndex],
     draft: &'n mut Draft,
     /// The greatest serial number of a file in the base (RRIP 4.1.1), if files have one there. Readers take names with one number for
     /// names of one file.
     last_serial: Option<u32>,
     /// Where payloads stand.
     places: HashMap<PayloadId, u64>,
-    /// Names that a hierarchy does not hold, and its name.
+    /// Names that an index does not hold, and what it is called.
     left_out: Vec<(String, String)>,
-    warnings: Vec<String>,
+    /// Names that an index shows in another form, and what it is called.
+    mapped: Vec<(String, String)>,
 }
 
 impl Names<'_> {
-    fn of_best(&self) -> &Hierarchy {
-        &self.hierarchies[self.best]
+    fn of_best(&self) -> &Listing {
+        self.indexes[self.best].listing()
     }
 
-    /// For an entry of the best hierarchy: number of each hierarchy, and the number of the same entry there.
+    /// For an entry of the best index: number of each index, and the number of the same entry there.
     fn partners(&mut self, entry: usize, path: &[u8]) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
-        for number in 0..self.hierarchies.len() {
+        for number in 0..self.indexes.len() {
             let best = self.of_best();
             let partner = match number == self.best {
                 true => Some(entry),
-                false => partner(best, entry, &self.hierarchies[number]),
+                false => partner(best, entry, self.indexes[number].listing()),
             };
-            let holds = matches!(best.entries[entry].kind, EntryKind::File | EntryKind::Directory);
+            let kind = best.get(entry).map(|entry| &entry.kind);
+            let holds = matches!(kind, Some(EntryKind::File | EntryKind::Directory)) && !self.leaves[number];
             match partner {
                 Some(partner) => found.push((number, partner)),
                 None if !holds => {}
                 None => {
-                    let name = self.hierarchies[number].name();
+                    let name = self.indexes[number].name();
                     self.left_out.push((text::visible(path), name));
                 }
             }
@@ -106,7 +108,7 @@ impl Names<'_> {
     }
 
     fn remove(&mut self) -> Result<(), GrowError> {
-        let mut gone: Vec<Vec<(u64, u64)>> = vec![Vec::new(); self.hierarchies.len()];
+        let mut gone: Vec<Vec<(u64, u64)>> = vec![Vec::new(); self.indexes.len()];
         let mut paths = Vec::new();
         for path in &self.growth.remove {
             let Some(entry) = self.of_best().find(path) else {
@@ -114,7 +116,7 @@ impl Names<'_> {
             };
             paths.push(path.clone());
             for (number, partner) in self.partners(entry, path) {
-                let removed = self.hierarchies[number].remove(self.draft, partner)?;
+                let removed = self.indexes[number].remove(self.draft, partner)?;
                 gone[number].extend(removed);
             }
         }
@@ -131,7 +133,7 @@ impl Names<'_> {
 
     /// The ranges of removed names that no other name and no boot image uses.
     fn unused(&self, gone: Vec<(u64, u64)>) -> Vec<Range> {
-        let mut used: Vec<(u64, u64)> = self.hierarchies.iter().flat_map(Hierarchy::used).collect();
+        let mut used: Vec<(u64, u64)> = self.indexes.iter().flat_map(BaseIndex::used).collect();
         used.extend(self.growth.in_use.iter().map(|range| (range.offset, range.length)));
         used.sort_unstable();
         // Of those that begin before a place, the furthest end.
@@ -176,7 +178,7 @@ impl Names<'_> {
         let entry = entry.ok_or_else(|| GrowError::Bug(format!("{} is not in the base", text::visible(path))))?;
         let place = self.place(payload, path);
         for (number, partner) in self.partners(entry, path) {
-            self.hierarchies[number].set_content(self.draft, partner, place)?;
+            self.indexes[number].set_content(self.draft, partner, place)?;
         }
         Ok(())
     }
@@ -185,19 +187,21 @@ impl Names<'_> {
     fn add(&mut self) -> Result<(), GrowError> {
         let tree = &self.growth.tree;
         let iso = IsoTree::of(tree);
-        // Places of directories by node, in each hierarchy.
+        // What stands for directories by node, in each index.
         let mut directories: HashMap<NodeId, Vec<Option<u64>>> = HashMap::new();
         for (number, id) in (0..).zip(tree.in_order()) {
             let path = tree.path(id);
             let known = self.of_best().find(&path);
             let is_directory = matches!(tree.node(id).kind, Kind::Directory(_));
-            let kind = known.map(|entry| self.of_best().entries[entry].kind.clone());
+            let kind = known
+                .and_then(|entry| self.of_best().get(entry))
+                .map(|entry| entry.kind.clone());
             match (is_directory, kind) {
                 (true, Some(EntryKind::Directory)) => {
-                    let mut places = vec![None; self.hierarchies.len()];
+                    let mut places = vec![None; self.indexes.len()];
                     let partners = known.map(|known| self.partners(known, &path)).unwrap_or_default();
                     for (number, partner) in partners {
-                        places[number] = self.hierarchies[number].place_of(partner);
+                        places[number] = self.indexes[number].directory(partner);
                     }
                     directories.insert(id, places);
                     continue;
@@ -250,28 +254,30 @@ impl Names<'_> {
                 .map_or(0, |last| last.saturating_add(node.posix.serial)),
             ..node.posix
         };
-        let mut own = vec![None; self.hierarchies.len()];
+        let mut own = vec![None; self.indexes.len()];
         let partners: HashMap<usize, usize> = match known {
             Some(known) => self.partners(known, path).into_iter().collect(),
             None => HashMap::new(),
         };
-        for (number, hierarchy) in self.hierarchies.iter_mut().enumerate() {
-            let holds = matches!(node.kind, iso9660::Kind::Directory | iso9660::Kind::File { .. });
-            if !holds && hierarchy.flavour != Flavour::RockRidge {
+        for (number, index) in self.indexes.iter_mut().enumerate() {
+            if self.leaves[number] {
+                continue;
+            }
+            if !index.holds(&node.kind) {
                 // Only Rock Ridge records links and devices. If the base has no Rock Ridge, no reader will see them.
                 if number == self.best {
-                    self.left_out.push((text::visible(path), hierarchy.name()));
+                    self.left_out.push((text::visible(path), index.name()));
                 }
                 continue;
             }
             let Some(&Some(parent)) = parents.get(number) else {
-                self.left_out.push((text::visible(path), hierarchy.name()));
+                self.left_out.push((text::visible(path), index.name()));
                 continue;
             };
             let identifier = match partners.get(&number) {
                 Some(&partner) => {
-                    let identifier = hierarchy.identifier(self.draft, partner)?;
-                    hierarchy.remove(self.draft, partner)?;
+                    let identifier = index.identifier(self.draft, partner)?;
+                    index.remove(self.draft, partner)?;
                     Some(identifier)
                 }
                 None => None,
@@ -282,35 +288,30 @@ impl Names<'_> {
                 posix: &posix,
             };
             let place = match node.kind {
-                iso9660::Kind::Directory => hierarchy.begin_directory(self.draft, parent, path.to_vec(), name.posix)?,
+                iso9660::Kind::Directory => index.begin_directory(self.draft, parent, path.to_vec(), name.posix)?,
                 _ => place,
             };
-            hierarchy.add(self.draft, parent, &name, place, identifier)?;
+            if index.add(self.draft, parent, &name, place, identifier)? {
+                self.mapped.push((text::visible(path), index.name()));
+            }
             own[number] = matches!(node.kind, iso9660::Kind::Directory).then_some(place.0);
         }
         Ok(own)
     }
+}
 
-    fn say_what_is_left_out(&mut self) {
-        let mut names: Vec<String> = self.left_out.iter().map(|(_, hierarchy)| hierarchy.clone()).collect();
-        names.sort();
-        names.dedup();
-        for name in names {
-            let paths: Vec<&str> = self
-                .left_out
-                .iter()
-                .filter(|(_, hierarchy)| *hierarchy == name)
-                .map(|(path, _)| path.as_str())
-                .collect();
-            let more = match paths.len() {
-                1 => String::new(),
-                count => format!(" and {} more", count - 1),
-            };
-            let warning = format!(
-                "{name} does not show what changes at {}{more}",
-                paths.first().unwrap_or(&"")
-            );
-            self.warnings.push(warning);
+/// A warning for each index: what it does, with the first path and the number of the others.
+fn counted(found: &[(String, String)], does: &str) -> Vec<String> {
+    let mut indexes: Vec<&String> = found.iter().map(|(_, index)| index).collect();
+    indexes.sort();
+    indexes.dedup();
+    let warning = |index: &String| {
+        let mut paths = found.iter().filter(|(_, of)| of == index).map(|(path, _)| path);
+        let first = paths.next().map_or("", String::as_str);
+        match paths.count() {
+            0 => format!("{index} {does} {first}"),
+            more => format!("{index} {does} {first} and {more} more"),
         }
-    }
+    };
+    indexes.into_iter().map(warning).collect()
 }

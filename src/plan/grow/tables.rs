@@ -1,8 +1,8 @@
 //! The structures outside of the volumes that hold addresses: boot catalogs and partition tables.
 
 use super::GrowError;
+use super::base_index::BaseIndex;
 use super::draft::Draft;
-use super::hierarchy::Hierarchy;
 use super::volumes::SECTOR_SIZES;
 use crate::facts::What;
 use crate::formats::iso9660::{Descriptor, SECTOR};
@@ -11,8 +11,8 @@ use crate::ground::read_at::{ReadAt, Window};
 use crate::ground::shift::Shift;
 
 /// Gives all of them the new places.
-pub(super) fn shift(draft: &mut Draft, size: u64, shift: &Shift, hierarchies: &[Hierarchy]) -> Result<(), GrowError> {
-    let mut origins: Vec<u64> = hierarchies.iter().map(|hierarchy| hierarchy.origin).collect();
+pub(super) fn shift(draft: &mut Draft, size: u64, shift: &Shift, indexes: &[BaseIndex]) -> Result<(), GrowError> {
+    let mut origins: Vec<u64> = indexes.iter().map(BaseIndex::origin).collect();
     origins.sort_unstable();
     origins.dedup();
     let mut seen = Vec::new();

@@ -1,13 +1,16 @@
 //! The volumes of the base: that of the medium, and those of partitions that can be mounted by themselves (xorriso's `-partition_offset`).
 
+use std::collections::BTreeMap;
+
 use super::GrowError;
+use super::base_index::BaseIndex;
 use super::hierarchy::Hierarchy;
-use crate::formats::iso9660::{self, Descriptor, IsoEntry, SECTOR, VolumeKind};
+use super::udf::UdfVolume;
+use crate::formats::iso9660::{self, Descriptor, SECTOR, VolumeDescriptor, VolumeKind};
 use crate::formats::{apm, gpt, mbr, udf};
 use crate::ground::range::Range;
 use crate::ground::read_at::{ReadAt, Window};
 use crate::ground::shift::Shift;
-use crate::ground::text;
 
 /// Bytes in a logical sector of the tables that images have.
 pub(super) const SECTOR_SIZES: [u64; 2] = [512, 4096];
@@ -15,8 +18,10 @@ pub(super) const SECTOR_SIZES: [u64; 2] = [512, 4096];
 /// What is known of the base.
 #[derive(Debug)]
 pub(super) struct Volumes {
-    /// The primary hierarchy of the medium is the first.
-    pub(super) hierarchies: Vec<Hierarchy>,
+    /// What the primary volume descriptor of the medium says.
+    pub(super) primary: VolumeDescriptor,
+    /// Its hierarchy is the first; UDF is the last, where there is any.
+    pub(super) indexes: Vec<BaseIndex>,
     /// Where each volume begins, and the end of its last file.
     pub(super) ends: Vec<(u64, u64)>,
     /// Where new bytes go: in front of what stands behind the data.
@@ -39,19 +44,32 @@ impl Volumes {
         for &origin in &origins {
             of_volume(base, origin, &mut hierarchies)?;
         }
-        let end = |origin: u64| {
-            let of_volume = hierarchies.iter().filter(|hierarchy| hierarchy.origin == origin);
-            let ends = of_volume.flat_map(|hierarchy| {
-                let extents = hierarchy.entries.iter().flat_map(|entry| &entry.extents);
-                extents.map(|(offset, length)| hierarchy.origin + offset + length)
-            });
-            ends.max().unwrap_or(0)
+        let primary = match hierarchies.first() {
+            Some(first) if first.volume.kind == VolumeKind::Primary => first.volume.clone(),
+            _ => return Err(GrowError::Unsupported("the image has no ISO 9660 volume".into())),
         };
-        let ends: Vec<(u64, u64)> = origins.iter().map(|&origin| (origin, end(origin))).collect();
-        for hierarchy in &hierarchies {
-            is_whole(hierarchy)?;
+        let udf = match udf::is_announced(base)? {
+            true => Some(UdfVolume::read(base, primary.space)?),
+            false => None,
+        };
+        let of_udf = udf.iter().map(|volume| (0, volume.end));
+        let of_hierarchies = hierarchies.iter().flat_map(|hierarchy| {
+            hierarchy
+                .listing
+                .used()
+                .map(|(at, length)| (hierarchy.origin, at + length))
+        });
+        let mut ends: BTreeMap<u64, u64> = origins.iter().map(|&origin| (origin, 0)).collect();
+        for (origin, end) in of_hierarchies.chain(of_udf) {
+            let known = ends.entry(origin).or_insert(0);
+            *known = end.max(*known);
         }
-        let cut = cut(base, &partitions, &ends);
+        let ends: Vec<(u64, u64)> = ends.into_iter().collect();
+        let anchors = udf.iter().flat_map(|volume| volume.anchors.iter().copied());
+        let cut = anchors
+            .chain([cut(base, &partitions, &ends)])
+            .min()
+            .unwrap_or(base.size());
         if ends.iter().any(|&(_, end)| end > cut) {
             return Err(GrowError::Unsupported(format!(
                 "files stand behind byte {cut}, where what is appended to the volume begins; such an image is not changed in place"
@@ -62,7 +80,12 @@ impl Volumes {
             unit: unit(base, &partitions),
             hfs: hfs(base, &partitions),
             ends,
-            hierarchies,
+            primary,
+            indexes: hierarchies
+                .into_iter()
+                .map(|hierarchy| BaseIndex::Iso(Box::new(hierarchy)))
+                .chain(udf.map(|volume| BaseIndex::Udf(Box::new(volume))))
+                .collect(),
         })
     }
 
@@ -82,21 +105,7 @@ impl Volumes {
     }
 }
 
-/// Refuses a base that is cut short: new files would take the place of the missing bytes.
-fn is_whole(hierarchy: &Hierarchy) -> Result<(), GrowError> {
-    let held = |entry: &IsoEntry| entry.extents.iter().map(|(_, length)| length).sum::<u64>();
-    let cut_short = |entry: &&IsoEntry| !entry.is_whole || (entry.zisofs.is_none() && held(entry) < entry.length);
-    match hierarchy.entries.iter().find(cut_short) {
-        None => Ok(()),
-        Some(entry) => Err(GrowError::Conflict(format!(
-            "the image is cut short: of {} in {} not all is there",
-            text::visible(&entry.path),
-            hierarchy.name()
-        ))),
-    }
-}
-
-/// Refuses images that cannot be changed in place, or not yet.
+/// Refuses images that cannot be changed in place.
 fn refuse(base: &dyn ReadAt) -> Result<(), GrowError> {
     let sessions = iso9660::sessions(base)?;
     if sessions.len() > 1 {
@@ -104,11 +113,6 @@ fn refuse(base: &dyn ReadAt) -> Result<(), GrowError> {
             "the image has {} sessions, and is not changed in place",
             sessions.len()
         )));
-    }
-    if udf::is_announced(base)? {
-        return Err(GrowError::Unsupported(
-            "the image has UDF, which is not changed in place yet".into(),
-        ));
     }
     Ok(())
 }

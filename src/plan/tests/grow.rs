@@ -14,10 +14,15 @@ use crate::plan::Late;
 use crate::plan::grow::grow;
 use crate::resolve::{Environment, Goal, resolve};
 
-const LAYOUTS: [&str; 6] = ["universal", "multi-sector", "gpt", "mbr", "isohybrid", "none"];
+pub(super) const LAYOUTS: [&str; 6] = ["universal", "multi-sector", "gpt", "mbr", "isohybrid", "none"];
 
 /// A base that boots, with a tree.
 fn host(layout: &str) -> Host {
+    host_with(layout, "")
+}
+
+/// The same, with more keys.
+pub(super) fn host_with(layout: &str, keys: &str) -> Host {
     let host = Host::new(&[
         ("bios.bin", &[1; 5000]),
         ("loader", &[2; 9000]),
@@ -30,7 +35,7 @@ fn host(layout: &str) -> Host {
     ]);
     let layout = format!("[disk]\nlayout = \"{layout}\"\n");
     let (_, base) = host.build(&format!(
-        "volume_id = \"BASE\"\n[[files]]\nfrom = \"tree\"\nto = \"/\"\n{BOOT}{layout}"
+        "volume_id = \"BASE\"\n[[files]]\nfrom = \"tree\"\nto = \"/\"\n{BOOT}{layout}{keys}"
     ));
     host.put("base.iso", &base);
     host
@@ -75,7 +80,7 @@ pub(super) fn changed(host: &Host, keys: &str) -> Result<(Description, Vec<u8>, 
 }
 
 /// Every path of an index with its content: a text, or length and first byte of a long one.
-fn listing(bytes: &dyn ReadAt, place: &str) -> Vec<(String, String)> {
+pub(super) fn listing(bytes: &dyn ReadAt, place: &str) -> Vec<(String, String)> {
     let (tree, _) = Tree::of(bytes, Place::parse(place.as_bytes()).unwrap()).unwrap();
     assert_eq!(tree.notes, [""; 0], "{place}");
     let items = tree.items().iter().map(|item| {
@@ -114,7 +119,7 @@ pub(super) fn contents(bytes: &dyn ReadAt, place: &str) -> Vec<u8> {
     contents
 }
 
-const CHANGES: &str = "remove = [\"/gone\", \"/b/d/e\"]\n\
+pub(super) const CHANGES: &str = "remove = [\"/gone\", \"/b/d/e\"]\n\
     [[files]]\ntext = \"of the manifest\"\nto = \"/b/c\"\n\
     [[files]]\ntext = \"new\"\nto = \"/b/new\"\n\
     [[files]]\nfrom = \"loader\"\nto = \"/one/two/three\"\n\

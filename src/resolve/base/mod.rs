@@ -17,6 +17,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::facts::FileSystem;
 use crate::formats::iso9660::EntryKind;
 use crate::ground::range::Range;
 use crate::ground::read_at::{ReadAt, Shared};
@@ -111,6 +112,7 @@ pub(super) fn resolve(
         contents: Growth {
             base: image,
             tree: resolution.tree,
+            names_of: tree.index.unwrap_or(FileSystem::Iso9660),
             fills,
             remove,
             edits: edits.tree,

@@ -11,7 +11,7 @@ const REGULAR: u8 = 5;
 /// Bytes before the allocation descriptors, ECMA-167 4/14.9.
 const FIXED: u64 = 176;
 /// ECMA-167 4/14.14.1.1: the longest extent of whole blocks.
-const EXTENT: u64 = (1 << 30) - BLOCK;
+pub(in crate::formats::udf) const EXTENT: u64 = (1 << 30) - BLOCK;
 /// Short allocation descriptors that a block holds.
 const EXTENTS: u64 = (BLOCK - FIXED) / 8;
 /// Bytes of the longest file.

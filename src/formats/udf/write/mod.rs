@@ -29,8 +29,9 @@ mod volume;
 mod tests;
 
 pub use directory::{Directory, Name, name_length};
+pub(super) use file_entry::EXTENT;
 pub use file_entry::{Content, FileEntry, UnrecordableFile, file_entry};
-pub use names::assign;
+pub use names::{assign, assign_beside};
 pub use volume::{VolumeDescription, anchor, recognition};
 
 use super::descriptor::{TAG, crc};

@@ -94,3 +94,11 @@ pub fn assign(children: &[&[u8]]) -> Vec<(usize, String)> {
         .filter_map(|(number, (name, changed))| changed.then_some((number, name)))
         .collect()
 }
+
+/// What one more name of a directory is called in UDF, beside others as UDF has them.
+pub fn assign_beside(name: &[u8], others: &[String]) -> String {
+    let children: Vec<&[u8]> = others.iter().map(String::as_bytes).chain([name]).collect();
+    let mut assigned = assign(&children).into_iter();
+    let own = assigned.find(|(number, _)| *number == others.len());
+    own.map_or_else(|| String::from_utf8_lossy(name).into_owned(), |(_, name)| name)
+}

@@ -4,7 +4,7 @@
 use super::{Hierarchy, Open, Place};
 use crate::facts::What;
 use crate::formats::iso9660::edit::{self, PathEntry, descriptor as field};
-use crate::formats::iso9660::{SECTOR, VolumeKind};
+use crate::formats::iso9660::{SECTOR, VolumeDescriptor, VolumeKind};
 use crate::ground::block::Block;
 use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
@@ -192,18 +192,9 @@ impl Hierarchy {
         Ok(draft.write(descriptor + at, &bytes, what, &[])?)
     }
 
-    /// The end of the volume, which covers what is new.
-    pub(in crate::plan::grow) fn new_end(&self, shift: &Shift) -> u64 {
-        let old = Range {
-            offset: self.origin,
-            length: self.volume.space,
-        };
-        shift.range(old).end().next_multiple_of(SECTOR)
-    }
-
     /// Writes that end into the volume descriptors, as the number of blocks.
     pub(in crate::plan::grow) fn set_end(&self, draft: &mut Draft, shift: &Shift) -> Result<(), GrowError> {
-        let blocks = self.block(self.new_end(shift))?.number();
+        let blocks = self.block(new_end(self.origin, &self.volume, shift))?.number();
         let (at, bytes) = field::volume_space(blocks);
         for &descriptor in &self.descriptors {
             draft.write(descriptor + at, &bytes, self.what_descriptor(), &[])?;
@@ -228,4 +219,13 @@ impl Hierarchy {
     fn shown(&self, path: &[u8]) -> String {
         format!("iso:{}", text::lossless(path))
     }
+}
+
+/// The end of a volume that begins at the byte `origin`: it covers what is new.
+pub(in crate::plan::grow) fn new_end(origin: u64, volume: &VolumeDescriptor, shift: &Shift) -> u64 {
+    let old = Range {
+        offset: origin,
+        length: volume.space,
+    };
+    shift.range(old).end().next_multiple_of(SECTOR)
 }
