@@ -20,6 +20,30 @@ impl Range {
         (self.offset..self.end()).contains(&offset)
     }
 
+    /// What is left without other ranges, by offset. A range of no bytes parts what it stands in.
+    pub fn without(self, others: impl Iterator<Item = Self>) -> Vec<Self> {
+        let mut others: Vec<Self> = others
+            .filter(|other| other.end() > self.offset && other.offset < self.end())
+            .collect();
+        others.sort_unstable_by_key(|other| other.offset);
+        let mut left = Vec::new();
+        let mut at = self.offset;
+        let last = Self {
+            offset: self.end(),
+            length: 0,
+        };
+        for other in others.into_iter().chain([last]) {
+            if other.offset > at {
+                left.push(Self {
+                    offset: at,
+                    length: other.offset - at,
+                });
+            }
+            at = at.max(other.end());
+        }
+        left
+    }
+
     /// As long as a multiple of `unit`.
     #[must_use]
     pub fn rounded(self, unit: u64) -> Self {

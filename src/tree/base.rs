@@ -37,7 +37,7 @@ pub struct Growth {
     pub remove: Vec<Vec<u8>>,
     /// Files of the base that get another content, and keep their names and attributes.
     pub edits: Vec<(Vec<u8>, PayloadId)>,
-    /// What changes inside of the base's FAT volumes.
+    /// The base's FAT volumes, and what changes inside of them.
     pub fat: Vec<FatVolume>,
     /// Bytes of the base that something beside its names uses: boot images, partitions.
     pub in_use: Vec<Range>,
@@ -61,16 +61,18 @@ impl Growth {
             && !has_names
             && self.remove.is_empty()
             && self.edits.is_empty()
-            && self.fat.is_empty()
+            && self.fat.iter().all(|volume| volume.edits.is_empty())
             && !self.implant_md5
     }
 }
 
-/// A FAT volume of the base that changes.
+/// A FAT volume of the base.
 #[derive(Debug)]
 pub struct FatVolume {
     /// The byte of the base at which it begins.
     pub start: u64,
+    /// In bytes.
+    pub size: u64,
     /// Its number, from 1.
     pub number: usize,
     /// Bytes of it that a file outside of it has too, counted from its first byte.
@@ -101,7 +103,23 @@ pub enum FatBecomes {
     Nothing,
 }
 
+/// What becomes of a FAT volume: bytes that are written into it.
+pub enum FatChange<'v> {
+    /// Into the volume as it is.
+    Within(Vec<fat::Piece>),
+    /// Into a larger one that is made of it, for it has no room.
+    Anew(fat::Enlarged<'v>, Vec<fat::Piece>),
+}
+
 impl FatVolume {
+    /// Its bytes in the base.
+    pub fn range(&self) -> Range {
+        Range {
+            offset: self.start,
+            length: self.size,
+        }
+    }
+
     /// Whether an edit removes what is gone by then.
     pub fn removes(&self, edit: &FatEdit) -> bool {
         let is_gone = |earlier: &FatEdit| {
@@ -112,11 +130,11 @@ impl FatVolume {
         matches!(edit.becomes, FatBecomes::Nothing) && self.edits.iter().any(is_gone)
     }
 
-    /// The bytes that the edits write, in the volume as it is.
+    /// What becomes of the volume.
     ///
     /// # Errors
     /// When the volume does not take an edit.
-    pub fn pieces(&self, volume: &dyn ReadAt) -> Result<Vec<fat::Piece>, fat::EditError> {
+    pub fn changed<'v>(&self, volume: &'v dyn ReadAt) -> Result<FatChange<'v>, fat::EditError> {
         let edits: Vec<fat::Edit<'_>> = self
             .edits
             .iter()
@@ -130,6 +148,12 @@ impl FatVolume {
                 modified: edit.modified,
             })
             .collect();
-        fat::edit(volume, &edits, &self.foreign)
+        match fat::edit(volume, &edits, &self.foreign) {
+            Err(fat::EditError::Full { .. }) => {
+                let (enlarged, pieces) = fat::enlarge(volume, &edits)?;
+                Ok(FatChange::Anew(enlarged, pieces))
+            }
+            pieces => pieces.map(FatChange::Within),
+        }
     }
 }

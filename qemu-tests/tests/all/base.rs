@@ -49,7 +49,13 @@ struct Family {
     to: &'static str,
     /// The arguments that it needs.
     arguments: &'static str,
+    /// Whether its ESP has to become larger.
+    fills_esp: bool,
 }
+
+/// A file that the ESP of 2880 KiB has no room for.
+const LARGE: &str = "[[files]]\nfrom = \"large\"\nto = \"esp:/large\"\n";
+const LARGE_LENGTH: usize = 3_000_000;
 
 const FAMILIES: [Family; 2] = [
     Family {
@@ -58,6 +64,7 @@ const FAMILIES: [Family; 2] = [
         answers: "autoinstall",
         to: "nocloud/user-data",
         arguments: "autoinstall ds=nocloud;s=/cdrom/nocloud/",
+        fills_esp: true,
     },
     Family {
         name: "debian",
@@ -65,6 +72,7 @@ const FAMILIES: [Family; 2] = [
         answers: "preseed",
         to: "preseed.cfg",
         arguments: "auto=true priority=critical preseed/file=/cdrom/preseed.cfg",
+        fills_esp: false,
     },
 ];
 
@@ -117,7 +125,12 @@ pub(crate) fn tests() -> suite::Tests {
 
 /// A base of the family, and what became of it: `changed.iso`.
 fn changed(family: Family) -> Result<Bench, String> {
-    let bench = Bench::new(&format!("{MANIFEST}[base.answers]\n{} = \"answer\"\n", family.answers));
+    let large = if family.fills_esp { LARGE } else { "" };
+    let bench = Bench::new(&format!(
+        "{MANIFEST}{large}[base.answers]\n{} = \"answer\"\n",
+        family.answers
+    ));
+    fs::write(bench.path("large"), vec![7; LARGE_LENGTH]).map_err(|e| e.to_string())?;
     (family.make)(&bench)?;
     fs::write(bench.path("answer"), ANSWER).map_err(|e| e.to_string())?;
     fs::create_dir(bench.path("initrd")).map_err(|e| e.to_string())?;
@@ -167,6 +180,12 @@ fn readers(bench: &Bench, family: Family) -> Result<(), String> {
             mcopy.args(["-i", &name, "::/a new directory/a new file.txt", "-"]);
             let copied = mcopy.current_dir(bench.path(".")).output().map_err(|e| e.to_string())?;
             assert_eq!(String::from_utf8_lossy(&copied.stdout), "in the partition\n");
+            if family.fills_esp {
+                let mut mcopy = Command::new("mcopy");
+                mcopy.args(["-i", &name, "::/large", "-"]);
+                let copied = mcopy.current_dir(bench.path(".")).output().map_err(|e| e.to_string())?;
+                assert!(copied.stdout == vec![7; LARGE_LENGTH], "{} bytes", copied.stdout.len());
+            }
         }
     }
     for volume in &volumes {

@@ -48,7 +48,21 @@ impl<'p> Steps<'p> {
             }
         }
         steps.gap(at, size);
-        Ok(steps)
+        match steps.moves_in_order() {
+            true => Ok(steps),
+            false => Err("the image's parts cannot be moved one after the other, which is a fault of isobuild".into()),
+        }
+    }
+
+    /// Whether each piece moves towards the end, and none onto what moves after it, if the last is the first.
+    fn moves_in_order(&self) -> bool {
+        // Of what moves after a piece, the furthest end.
+        let mut furthest = 0;
+        self.moved.iter().all(|(range, from)| {
+            let is_free = range.offset >= *from && furthest <= range.offset;
+            furthest = furthest.max(from + range.length);
+            is_free
+        })
     }
 
     /// What lies between pieces is zeros.

@@ -1,13 +1,15 @@
 //! The entries of somebody else's boot catalog, after bytes have been put into the image.
 
-use super::SECTOR;
 use super::catalog::RECORD;
+use super::{SECTOR, uefi_sectors};
 use crate::ground::shift::Shift;
 
 /// The most records of a catalog that are looked at: a sector's.
 const RECORDS: usize = SECTOR as usize / RECORD;
 /// El Torito §2.3: where an entry has the image's logical block.
 const BLOCK: usize = 8;
+/// The same: how many virtual sectors are loaded.
+const COUNT: usize = 6;
 
 /// Gives each entry of a catalog the new place of its image. All other bytes stay. The first record validates; headers and extensions have
 /// no place.
@@ -26,6 +28,12 @@ pub fn shift(catalog: &mut [u8], shift: &Shift) {
         if block > 0 && moved != block {
             place.copy_from_slice(&moved.to_le_bytes());
         }
+        if let Some((before, now)) = shift.known(offset).filter(|_| block > 0)
+            && let Some(count) = record.get_mut(COUNT..COUNT + 2)
+            && count == uefi_sectors(before.length).to_le_bytes()
+        {
+            count.copy_from_slice(&uefi_sectors(now.length).to_le_bytes());
+        }
     }
 }
 
@@ -40,6 +48,7 @@ mod tests {
             by: 7 * 2048,
             filled: 0,
             volumes: Vec::new(),
+            known: Vec::new(),
         };
         let mut catalog = vec![0; 2048];
         catalog[0] = 1;

@@ -42,7 +42,7 @@ impl FatKind {
     }
 
     /// The counts of clusters that every driver takes for this kind.
-    fn safe_clusters(self) -> (u32, u32) {
+    pub(super) fn safe_clusters(self) -> (u32, u32) {
         match self {
             Self::Fat12 => (1, FAT16_FROM - MARGIN - 1),
             Self::Fat16 => (FAT16_FROM + MARGIN + 1, FAT32_FROM - MARGIN - 1),

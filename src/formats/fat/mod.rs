@@ -31,7 +31,7 @@ use crate::ground::time::Timestamp;
 
 pub use decode::read;
 pub use directory::clamped;
-pub use edit::{Becomes, Edit, EditError, Piece, edit};
+pub use edit::{Becomes, Edit, EditError, Enlarged, Piece, edit, enlarge};
 pub use plan::{Plan, plan};
 pub use second_reader::agrees;
 

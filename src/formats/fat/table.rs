@@ -42,6 +42,27 @@ impl Table {
         Self { kind, bytes }
     }
 
+    /// The same links in a table of more clusters, and maybe of a wider kind.
+    pub(super) fn with_clusters(mut self, clusters: u32, kind: FatKind, more: u32) -> Self {
+        let length = kind.table_bytes(more.into()) as usize;
+        if kind == self.kind {
+            self.bytes.resize(length, 0);
+            return self;
+        }
+        let mut wider = Self {
+            kind,
+            bytes: vec![0; length],
+        };
+        // The marks stand at the upper end of what an entry holds.
+        let above = wider.end_mark() - self.end_mark();
+        for cluster in 0..clusters.saturating_add(2) {
+            let value = self.get(cluster);
+            let is_mark = cluster < 2 || value >= self.end_mark() - 8;
+            wider.set(cluster, if is_mark { value + above } else { value });
+        }
+        wider
+    }
+
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

@@ -135,6 +135,7 @@ mod tests {
                 by: 2 * MIB,
                 filled: 7 * MIB,
                 volumes: vec![(MIB, 4 * MIB)],
+                known: Vec::new(),
             };
             let written = shift(&new, sector_size, 8 * MIB, &put);
             assert_eq!(written.len(), if has_backup { 4 } else { 2 });
@@ -166,7 +167,8 @@ mod tests {
                     cut: 0,
                     by: 1,
                     filled: 0,
-                    volumes: Vec::new()
+                    volumes: Vec::new(),
+                    known: Vec::new(),
                 }
             ),
             []

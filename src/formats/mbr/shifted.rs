@@ -73,6 +73,7 @@ mod tests {
             by: 2 << 20,
             filled: 5 << 20,
             volumes: vec![(0, 1 << 20), (32768, 1 << 20)],
+            known: Vec::new(),
         };
         let slot = |start: u32, length: u32, first: [u8; 3], last: [u8; 3]| {
             let mut slot = [0; 16];

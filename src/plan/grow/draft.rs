@@ -24,8 +24,10 @@ pub(super) struct Draft {
     sectors: BTreeMap<u64, Box<[u8]>>,
     /// New contents.
     payloads: Vec<(Range, PayloadId)>,
-    /// Bytes of the base that become zeros.
-    erased: Vec<Range>,
+    /// New bytes that are those of the base from an offset on.
+    copies: Vec<(Range, u64)>,
+    /// Bytes of the base that become zeros, where the base has them.
+    erased: Vec<(Range, Vec<String>)>,
     changes: Vec<Extent>,
 }
 
@@ -50,6 +52,7 @@ impl Draft {
             end: cut.next_multiple_of(SECTOR),
             sectors: BTreeMap::new(),
             payloads: Vec::new(),
+            copies: Vec::new(),
             erased: Vec::new(),
             changes: Vec::new(),
         }
@@ -72,6 +75,13 @@ impl Draft {
         offset
     }
 
+    /// Room that begins with as large a power of two as a place of the base does, up to 1 MiB: partitions are aligned.
+    pub(super) fn take_aligned(&mut self, length: u64, before: u64) -> u64 {
+        let alignment = 1 << before.trailing_zeros().min(20);
+        self.end = self.end.next_multiple_of(alignment);
+        self.take(length)
+    }
+
     /// Room for a payload, which stands there.
     pub(super) fn place(&mut self, payload: PayloadId, length: u64, paths: Vec<String>) -> u64 {
         let offset = self.take(length);
@@ -87,6 +97,24 @@ impl Draft {
     pub(super) fn fill(&mut self, range: Range, payload: PayloadId, paths: Vec<String>) {
         self.payloads.push((range, payload));
         self.say(range, What::File, paths);
+    }
+
+    /// Bytes of the base once more, in room that was taken for them.
+    pub(super) fn copy(&mut self, range: Range, from: u64, paths: Vec<String>) {
+        self.copies.push((range, from));
+        self.say(range, What::File, paths);
+    }
+
+    /// Bytes of the base that come to another place as well: where they go, and where they are.
+    pub(super) fn copies(&self) -> impl Iterator<Item = (Range, Range)> + '_ {
+        self.copies
+            .iter()
+            .map(|&(range, offset)| (range, Range { offset, ..range }))
+    }
+
+    /// Of the base, in bytes.
+    pub(super) fn base_size(&self) -> u64 {
+        self.base.size()
     }
 
     /// New contents, and where they stand.
@@ -131,10 +159,22 @@ impl Draft {
         Ok(())
     }
 
-    /// Bytes of the base, before the cut, that nothing names any more.
+    /// Bytes of the base, all before the cut or all behind it, that nothing names any more.
     pub(super) fn erase(&mut self, range: Range, paths: Vec<String>) {
-        self.erased.push(range);
-        self.say(range, What::File, paths);
+        self.erased.push((range, paths));
+    }
+
+    /// Where bytes of the base are now.
+    fn now(&self, range: Range) -> Range {
+        let by = if range.offset < self.cut {
+            0
+        } else {
+            self.shift.unwrap_or(0)
+        };
+        Range {
+            offset: range.offset + by,
+            ..range
+        }
     }
 
     fn say(&mut self, range: Range, what: What, paths: Vec<String>) {
@@ -146,7 +186,14 @@ impl Draft {
 
     /// What is changed, by offset.
     pub(super) fn changes(&self) -> Vec<Extent> {
-        let mut changes = self.changes.clone();
+        let erased = self.erased.iter().map(|(range, paths)| {
+            let range = self.now(*range);
+            Extent {
+                paths: paths.clone(),
+                ..Extent::new(range.offset, range.length, What::File)
+            }
+        });
+        let mut changes: Vec<Extent> = self.changes.iter().cloned().chain(erased).collect();
         changes.sort_by_key(|change| (change.offset, change.length));
         changes
     }
@@ -171,10 +218,14 @@ impl Draft {
             // Between payloads and sectors of the draft the new part is zeros.
             own.extend(self.gaps(start, moved).into_iter().map(|range| (range, None)));
         }
+        for &(range, from) in &self.copies {
+            let pieces = self.without_sectors(range).into_iter();
+            own.extend(pieces.map(|piece| (piece, Some(Stretch::Base(from + piece.offset - range.offset)))));
+        }
         own.extend(
             self.erased
                 .iter()
-                .flat_map(|&range| self.without_sectors(range))
+                .flat_map(|(range, _)| self.without_sectors(self.now(*range)))
                 .map(|range| (range, None)),
         );
         own.sort_by_key(|(range, _)| range.offset);
@@ -195,33 +246,27 @@ impl Draft {
         stretches
     }
 
-    /// The ranges that neither a sector of the draft nor a payload fills.
+    /// The ranges that neither a sector of the draft, nor a payload, nor a copy fills.
     fn gaps(&self, start: u64, end: u64) -> Vec<Range> {
+        let copies = self.copies.iter().map(|(range, _)| *range);
+        self.unfilled(start, end, copies)
+    }
+
+    fn unfilled(&self, start: u64, end: u64, copies: impl Iterator<Item = Range>) -> Vec<Range> {
         let sectors = self.sectors.keys().map(|number| Range {
             offset: number * SECTOR,
             length: SECTOR,
         });
         let payloads = self.payloads.iter().map(|(range, _)| *range);
-        let mut taken: Vec<Range> = sectors.chain(payloads).collect();
-        taken.retain(|range| range.end() > start && range.offset < end);
-        taken.sort_by_key(|range| range.offset);
-        let mut gaps = Vec::new();
-        let mut at = start;
-        let last = Range { offset: end, length: 0 };
-        for range in taken.into_iter().chain([last]) {
-            if range.offset > at {
-                gaps.push(Range {
-                    offset: at,
-                    length: range.offset.min(end) - at,
-                });
-            }
-            at = at.max(range.end());
-        }
-        gaps
+        let all = Range {
+            offset: start,
+            length: end - start,
+        };
+        all.without(sectors.chain(payloads).chain(copies))
     }
 
     fn without_sectors(&self, range: Range) -> Vec<Range> {
-        self.gaps(range.offset, range.end())
+        self.unfilled(range.offset, range.end(), std::iter::empty())
     }
 
     /// Bytes of the base, before the cut or behind what is new.
@@ -285,21 +330,29 @@ impl Draft {
         if offset < self.cut {
             let here = (end.min(self.cut) - offset) as usize;
             self.base.read_exact_at(&mut buffer[..here], offset)?;
-            for range in &self.erased {
-                let (start, stop) = (range.offset.max(offset), range.end().min(end));
-                if start < stop {
-                    buffer[(start - offset) as usize..(stop - offset) as usize].fill(0);
-                }
-            }
         }
-        let Some(shift) = self.shift else {
-            return Ok(());
-        };
-        let moved = self.cut + shift;
-        if end > moved {
+        let moved = self.cut + self.shift.unwrap_or(0);
+        if self.shift.is_some() && end > moved {
             let start = offset.max(moved);
             let at = (start - offset) as usize;
-            self.base.read_exact_at(&mut buffer[at..], start - shift)?;
+            let from = start - (moved - self.cut);
+            self.base.read_exact_at(&mut buffer[at..], from)?;
+        }
+        let within = |range: Range| {
+            let (start, stop) = (range.offset.max(offset), range.end().min(end));
+            (start < stop).then(|| (start - offset) as usize..(stop - offset) as usize)
+        };
+        for (range, _) in &self.erased {
+            if let Some(part) = within(self.now(*range)) {
+                buffer[part].fill(0);
+            }
+        }
+        for &(range, from) in &self.copies {
+            if let Some(part) = within(range) {
+                let start = offset + part.start as u64;
+                self.base
+                    .read_exact_at(&mut buffer[part], from + start - range.offset)?;
+            }
         }
         Ok(())
     }

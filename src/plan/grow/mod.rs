@@ -8,6 +8,7 @@
 
 mod base_index;
 mod draft;
+mod fat;
 mod hierarchy;
 mod listing;
 mod names;
@@ -20,19 +21,18 @@ use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
-use crate::facts::fat::fat_what;
-use crate::facts::{self, Changed, What};
+use crate::facts::{Changed, What};
 use crate::formats::iso9660::{self, FIELD, FIELD_LENGTH, Iso9660Error, MediaMd5, SECTOR};
 use crate::formats::udf::UdfError;
 use crate::ground::block::NotABlock;
 use crate::ground::range::Range;
-use crate::ground::read_at::{ReadAt, Window};
+use crate::ground::read_at::ReadAt;
 use crate::ground::stamp::Stamp;
 use crate::ground::text;
 use crate::output::{Piece, PieceSource};
 use crate::plan::Late;
 use crate::tree::PayloadId;
-use crate::tree::base::{FatVolume, Growth};
+use crate::tree::base::Growth;
 use crate::tree::source::Source;
 
 use draft::{Draft, Stretch};
@@ -86,28 +86,44 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
     if growth.is_filled_alone() {
         return Ok(filled(growth));
     }
-    let mut volumes = Volumes::read(&growth.base.image)?;
-    let mut draft = Draft::new(growth.base.image.clone(), volumes.cut);
-    fill(&mut draft, &growth);
-    let mut warnings = names::change(&growth, &mut volumes.indexes, &mut draft)?;
-    if draft.end() > volumes.cut.next_multiple_of(SECTOR) || !growth.remove.is_empty() {
-        let kept = volumes.hfs.iter().map(|start| {
-            format!("the HFS+ volume at byte {start} stays as it is: a system that reads it sees the files of the base")
-        });
-        warnings.extend(kept);
+    let mut laid = Laid::out(&growth, &[], 0)?;
+    // `edit` moves the base's bytes inside of one file, the last first.
+    let from = match laid.moves_in_order() {
+        true => 0,
+        false => growth.base.image.size(),
+    };
+    if from > 0 {
+        laid = Laid::out(&growth, &[], from)?;
     }
-    for index in &mut volumes.indexes {
-        index.finish(&mut draft)?;
+    let places = laid.places();
+    if places.iter().any(|&(_, is_named)| is_named) {
+        // Where a volume goes that is a file of the tree depends on the lengths of directories, which depend on no place.
+        laid = Laid::out(&growth, &places, from)?;
+        if laid.places() != places {
+            return Err(GrowError::Bug("a FAT volume has two places".into()));
+        }
     }
-    let shift = volumes.shift(draft.end());
+    let Laid {
+        volumes,
+        mut draft,
+        mut warnings,
+        in_fat,
+        filled,
+    } = laid;
+    if draft.end() > filled {
+        // A GPT keeps some space behind all partitions, also where it has no backup.
+        draft.take(volumes.behind);
+    }
+    let mut shift = volumes.shift(filled, draft.end());
+    shift.known = fat::ranges(&growth.fat, &in_fat, &shift);
     let size = growth.base.image.size();
     draft.close(shift.by);
     for index in &volumes.indexes {
         index.set_end(&mut draft, &shift)?;
     }
     tables::shift(&mut draft, size, &shift, &volumes.indexes)?;
-    for volume in &growth.fat {
-        edit_fat(&mut draft, volume, shift.start(volume.start))?;
+    for change in &in_fat {
+        change.write_within(&mut draft, &shift)?;
     }
     let volume = &volumes.primary;
     let is_changed = !draft.changes().is_empty();
@@ -132,6 +148,94 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
         volume_size: hierarchy::new_end(0, volume, &shift),
         has_media_md5,
     })
+}
+
+/// Everything that is new in its place.
+struct Laid<'g> {
+    volumes: Volumes,
+    draft: Draft,
+    warnings: Vec<String>,
+    in_fat: Vec<fat::Change<'g>>,
+    /// The end of what is new, larger FAT volumes left out.
+    filled: u64,
+}
+
+impl<'g> Laid<'g> {
+    /// `places` are those of the larger FAT volumes, as far as they are known; the volumes go behind byte `from`.
+    fn out(growth: &'g Growth, places: &[(u64, bool)], from: u64) -> Result<Self, GrowError> {
+        let base = &growth.base.image;
+        let mut volumes = Volumes::read(base)?;
+        let mut draft = Draft::new(base.clone(), volumes.cut);
+        fill(&mut draft, growth);
+        let mut warnings = names::change(growth, &mut volumes.indexes, &mut draft)?;
+        if draft.end() > volumes.cut.next_multiple_of(SECTOR) || !growth.remove.is_empty() {
+            let kept = volumes.hfs.iter().map(|start| {
+                format!(
+                    "the HFS+ volume at byte {start} stays as it is: a system that reads it sees the files of the base"
+                )
+            });
+            warnings.extend(kept);
+        }
+        let mut in_fat = fat::changes(&growth.fat, base)?;
+        let mut places = places.iter();
+        for change in in_fat.iter_mut().filter(|change| change.is_anew()) {
+            let place = places
+                .next()
+                .map_or(volumes.cut.next_multiple_of(SECTOR), |(place, _)| *place);
+            change.name(&mut volumes.indexes, &mut draft, place)?;
+        }
+        for index in &mut volumes.indexes {
+            index.finish(&mut draft)?;
+        }
+        let filled = draft.end();
+        // HFS+ has the files of the base where they were.
+        let of_hfs = volumes.hfs.iter().map(|&offset| Range {
+            offset,
+            length: base.size() - offset,
+        });
+        let in_use: Vec<Range> = growth.in_use.iter().copied().chain(of_hfs).collect();
+        if in_fat.iter().any(fat::Change::is_anew) {
+            draft.take(from.saturating_sub(draft.end()));
+        }
+        for change in &mut in_fat {
+            change.write_anew(&mut draft, &in_use)?;
+        }
+        Ok(Self {
+            volumes,
+            draft,
+            warnings,
+            in_fat,
+            filled,
+        })
+    }
+
+    /// Whether the larger FAT volumes, and what is behind the cut, can move one after the other, the last first: each towards the end, and none
+    /// onto what moves after it.
+    fn moves_in_order(&self) -> bool {
+        let size = self.draft.base_size();
+        let tail = Range {
+            offset: self.draft.cut(),
+            length: size - self.draft.cut(),
+        };
+        let behind = Range {
+            offset: self.draft.end(),
+            length: tail.length,
+        };
+        let mut moves: Vec<(Range, Range)> = self.draft.copies().chain([(behind, tail)]).collect();
+        moves.sort_by_key(|(to, _)| to.offset);
+        // Of what moves after a piece, the furthest end.
+        let mut furthest = 0;
+        moves.iter().all(|(to, from)| {
+            let is_free = to.offset >= from.offset && furthest <= to.offset;
+            furthest = furthest.max(from.end());
+            is_free
+        })
+    }
+
+    /// Those of the larger FAT volumes, and whether they are files of the tree.
+    fn places(&self) -> Vec<(u64, bool)> {
+        self.in_fat.iter().filter_map(fat::Change::place).collect()
+    }
 }
 
 /// The base with other contents of files, and nothing else: it may be any image, and what it says of itself stays.
@@ -163,25 +267,6 @@ fn has_tag(application_use: &[u8]) -> bool {
             .iter()
             .any(|key| part.trim().starts_with(key))
     })
-}
-
-/// Makes the edits of a FAT volume, which begins here now.
-fn edit_fat(draft: &mut Draft, volume: &FatVolume, start: u64) -> Result<(), GrowError> {
-    let window = Window::new(&*draft, start, draft.size().saturating_sub(start));
-    let name = facts::esp_name(volume.number);
-    let written = volume.pieces(&window);
-    let written = written.map_err(|error| GrowError::Unsupported(format!("{name}: {error}")))?;
-    for piece in written {
-        let (what, paths) = match &piece.what {
-            Some(what) => fat_what(what, volume.number),
-            None => (
-                What::File,
-                vec![format!("{name}{}", text::lossless(piece.path.as_bytes()))],
-            ),
-        };
-        draft.write(start + piece.offset, &piece.bytes, what, &paths)?;
-    }
-    Ok(())
 }
 
 impl Grown {

@@ -7,6 +7,7 @@ use super::volumes::SECTOR_SIZES;
 use crate::facts::What;
 use crate::formats::iso9660::{Descriptor, SECTOR};
 use crate::formats::{apm, el_torito, gpt, iso9660, mbr};
+use crate::ground::range::Range;
 use crate::ground::read_at::{ReadAt, Window};
 use crate::ground::shift::Shift;
 
@@ -61,8 +62,20 @@ fn catalog(draft: &mut Draft, origin: u64, shift: &Shift, seen: &mut Vec<u64>) -
     let mut bytes = draft.read_vec_at(place, SECTOR)?;
     let own = Shift {
         cut: shift.cut.saturating_sub(origin),
+        known: shift.known.iter().filter_map(|&pair| within(pair, origin)).collect(),
         ..shift.clone()
     };
     el_torito::shift(&mut bytes, &own);
     Ok(draft.write(place, &bytes, What::BootCatalog, &[])?)
+}
+
+/// The same places, counted from a volume's first byte.
+fn within((before, now): (Range, Range), origin: u64) -> Option<(Range, Range)> {
+    let counted = |range: Range| {
+        Some(Range {
+            offset: range.offset.checked_sub(origin)?,
+            ..range
+        })
+    };
+    Some((counted(before)?, counted(now)?))
 }

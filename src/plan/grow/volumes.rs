@@ -26,6 +26,8 @@ pub(super) struct Volumes {
     pub(super) ends: Vec<(u64, u64)>,
     /// Where new bytes go: in front of what stands behind the data.
     pub(super) cut: u64,
+    /// Bytes that a GPT keeps behind what can be in partitions, where new bytes go.
+    pub(super) behind: u64,
     /// By what multiple the image grows.
     pub(super) unit: u64,
     /// Where HFS and HFS+ volumes begin, which stay as they are.
@@ -77,6 +79,7 @@ impl Volumes {
         }
         Ok(Self {
             cut,
+            behind: behind(base, cut),
             unit: unit(base, &partitions),
             hfs: hfs(base, &partitions),
             ends,
@@ -89,18 +92,15 @@ impl Volumes {
         })
     }
 
-    /// The shift that makes room for new bytes up to `filled`.
-    pub(super) fn shift(&self, filled: u64) -> Shift {
-        let by = (filled - self.cut).next_multiple_of(self.unit);
+    /// The shift that makes room for new bytes up to `end`, of which those up to `filled` are in the volumes.
+    pub(super) fn shift(&self, filled: u64, end: u64) -> Shift {
+        let by = (end - self.cut).next_multiple_of(self.unit);
         Shift {
             cut: self.cut,
-            by: if filled > self.cut.next_multiple_of(SECTOR) {
-                by
-            } else {
-                0
-            },
+            by: if end > self.cut.next_multiple_of(SECTOR) { by } else { 0 },
             filled,
             volumes: self.ends.clone(),
+            known: Vec::new(),
         }
     }
 }
@@ -206,6 +206,16 @@ fn cut(base: &dyn ReadAt, partitions: &[Range], ends: &[(u64, u64)]) -> u64 {
         partitions.iter().any(|range| range.offset >= end).then_some(end)
     });
     appended.chain([last]).min().unwrap_or(last)
+}
+
+/// Bytes before the cut that no partition of a GPT may have; a longer stretch is no table's.
+fn behind(base: &dyn ReadAt, cut: u64) -> u64 {
+    const LONGEST: u64 = 1 << 20;
+    let ends = SECTOR_SIZES
+        .into_iter()
+        .filter_map(|size| Some(gpt::decode(base, size)?.table.usable_end));
+    let behind = ends.map(|end| cut.saturating_sub(end));
+    behind.filter(|&length| length <= LONGEST).max().unwrap_or(0)
 }
 
 /// A partition of the MBR that ends with the image, and an image of whole MiB: its cylinders are of that size, as isohybrid makes them.

@@ -1,8 +1,11 @@
 //! Files that come into the FAT volumes of a base, and go from them.
 
 use super::Host;
-use super::grow::{changed, contents, read};
+use super::grow::{LAYOUTS, changed, contents, read};
+use crate::facts::{Description, PartitionTable};
 use crate::look::contents::{Place, Tree};
+use crate::look::inspect::inspect;
+use md5::{Digest, Md5};
 
 /// A base whose ESP has a file that the ISO tree has too, and one of its own.
 fn host() -> Host {
@@ -136,4 +139,117 @@ fn volumes_with_the_same_files_change_together() {
         let (tree, _) = Tree::of(&bytes, Place::parse(format!("{volume}:/").as_bytes()).unwrap()).unwrap();
         assert!(tree.get(b"/EFI/gone").is_none(), "{volume}");
     }
+}
+
+/// An appended ESP, one that is a file of the tree, and one that only the boot catalog names: each is made anew, larger.
+#[test]
+fn a_full_esp_is_made_anew_at_the_end() {
+    let host = host();
+    let keys = "[[files]]\nfrom = \"large\"\nto = \"esp:/EFI/large\"\n[[files]]\ntext = \"in the tree\"\nto = \"/x\"\n";
+    host.put("large", &[9; 3_000_000]);
+    for layout in LAYOUTS {
+        let (_, base) = host.build(&format!(
+            "[boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"loader\"\n\"/EFI/own.conf\" = \"own.conf\"\n[disk]\nlayout = \"{layout}\"\n"
+        ));
+        host.put("base.iso", &base);
+        let before = inspect(&base).unwrap();
+        let (after, bytes, warnings) = changed(&host, keys).unwrap();
+        assert_eq!((warnings, &after.facts.faults[..]), (Vec::new(), &[][..]), "{layout}");
+        one_larger_esp(&before, &after, &bytes, layout);
+        assert_eq!(read(&bytes, "iso:/x"), "in the tree", "{layout}");
+    }
+    // The volume is a file of the tree, as on Debian's images.
+    let esp = {
+        let (_, base) =
+            host.build("[boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"loader\"\n\"/EFI/own.conf\" = \"own.conf\"\n");
+        let facts = inspect(&base).unwrap().facts;
+        base[facts.esp[0].offset as usize..][..facts.esp[0].length as usize].to_vec()
+    };
+    host.put("efi.img", &esp);
+    host.put("tree/boot/efi.img", &esp);
+    let sums = format!("{}  ./boot/efi.img\n", crate::ground::text::hex(&Md5::digest(&esp)));
+    host.put("tree/md5sum.txt", sums.as_bytes());
+    for (name, boot) in [
+        ("of the tree", "[boot.uefi]\nimage = \"iso:/boot/efi.img\"\n"),
+        ("hidden", "[boot.uefi]\nimage = \"efi.img\"\n"),
+    ] {
+        let (_, base) = host.build(&format!(
+            "[iso]\nudf = true\n[[files]]\nfrom = \"tree\"\nto = \"/\"\n{boot}"
+        ));
+        host.put("base.iso", &base);
+        let before = inspect(&base).unwrap();
+        let (after, bytes, warnings) = changed(&host, keys).unwrap();
+        assert_eq!((warnings, &after.facts.faults[..]), (Vec::new(), &[][..]), "{name}");
+        one_larger_esp(&before, &after, &bytes, name);
+        if name == "of the tree" {
+            let volume = &after.facts.esp[0];
+            let range = volume.offset as usize..(volume.offset + volume.length) as usize;
+            for place in ["iso:/boot/efi.img", "joliet:/boot/efi.img", "udf:/boot/efi.img"] {
+                assert!(contents(&bytes, place) == bytes[range.clone()], "{place}");
+            }
+            let sums = format!(
+                "{}  ./boot/efi.img\n",
+                crate::ground::text::hex(&Md5::digest(&bytes[range]))
+            );
+            assert_eq!(read(&bytes, "iso:/md5sum.txt"), sums);
+        }
+    }
+}
+
+/// The tables lead to the larger volume, which has all files, and nothing but zeros are where the old one was.
+fn one_larger_esp(before: &Description, after: &Description, bytes: &[u8], case: &str) {
+    let bytes = &bytes.to_vec();
+    for (volume, old) in after.facts.esp.iter().zip(&before.facts.esp) {
+        assert!(volume.length > old.length + 3_000_000, "{case}");
+        assert_eq!((volume.serial, &volume.label), (old.serial, &old.label), "{case}");
+        let range = volume.offset as usize..(volume.offset + volume.length) as usize;
+        crate::formats::fat::agrees(
+            &bytes[range.clone()].to_vec(),
+            &crate::formats::fat::read(&bytes[range].to_vec()).unwrap(),
+        )
+        .unwrap();
+    }
+    assert!(contents(bytes, "esp:/EFI/large") == [9; 3_000_000], "{case}");
+    assert_eq!(read(bytes, "esp:/EFI/own.conf"), "of the base", "{case}");
+    let partitions = |image: &Description| -> Vec<(u64, u64)> {
+        let of_esp = image.facts.partitions.iter().filter(|partition| {
+            let mut volumes = image.facts.esp.iter();
+            volumes.any(|volume| volume.offset == partition.start)
+        });
+        of_esp.map(|partition| (partition.start, partition.length)).collect()
+    };
+    assert_eq!(partitions(before).len(), partitions(after).len(), "{case}");
+    for (start, length) in partitions(after) {
+        let volume = after.facts.esp.iter().find(|volume| volume.offset == start);
+        assert!(volume.is_some_and(|volume| length >= volume.length), "{case}");
+    }
+    let entry = |image: &Description| {
+        image
+            .facts
+            .el_torito
+            .iter()
+            .map(|entry| entry.offset)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(entry(after).len(), entry(before).len(), "{case}");
+    assert!(entry(after).contains(&after.facts.esp[0].offset), "{case}");
+    let boots = |image: &Description| -> Vec<String> {
+        let cells = image.cells.iter().filter(|cell| cell.boots);
+        cells.map(|cell| cell.cell.to_string()).collect()
+    };
+    assert_eq!(boots(after), boots(before), "{case}");
+    // Partitions do not overlap where they did not.
+    let mut ends: Vec<(u64, u64)> = after
+        .facts
+        .partitions
+        .iter()
+        .filter(|partition| partition.table == PartitionTable::Gpt)
+        .map(|partition| (partition.start, partition.start + partition.length))
+        .collect();
+    ends.sort_unstable();
+    ends.dedup();
+    assert!(
+        ends.windows(2).all(|pair| pair[0].1 <= pair[1].0) || case == "isohybrid",
+        "{case}: {ends:?}"
+    );
 }

@@ -61,12 +61,12 @@ pub(super) fn resolve(
         }
     }
     resolution.check_unreadable()?;
-    let in_use = in_use(&image.image).map_err(|error| unusable(&error))?;
     let volumes = inspect::fat_volumes(&image.image).map_err(|error| unusable(&error))?;
     let volumes = Volumes {
         image: &image.image,
         all: volumes.collect(),
     };
+    let in_use = in_use(&volumes).map_err(|error| unusable(&error))?;
     let mut edits = Edits::of(&tree, &volumes);
     resolution.fat_files(&base.remove, &volumes, &mut edits)?;
     if base.kernel_args.is_some() || base.answers.is_some() || base.boot.is_some() {
@@ -116,11 +116,7 @@ pub(super) fn resolve(
             fills,
             remove,
             edits: edits.tree,
-            fat: edits
-                .fat
-                .into_iter()
-                .filter(|volume| !volume.edits.is_empty())
-                .collect(),
+            fat: edits.fat,
             in_use,
             implant_md5: document.manifest.iso.implant_md5,
             warnings,
@@ -146,6 +142,7 @@ impl Edits {
         let volumes = volumes.all.iter().zip(1..);
         let fat = volumes.map(|((start, contents), number)| FatVolume {
             start: *start,
+            size: contents.size,
             number,
             foreign: foreign(tree, *start, contents.size),
             edits: Vec::new(),
@@ -192,14 +189,14 @@ fn foreign(tree: &ImageTree, start: u64, size: u64) -> Vec<Range> {
 }
 
 /// Boot images and FAT volumes. Firmware finds them without their names, so they stay when a name goes.
-fn in_use(image: &dyn ReadAt) -> Result<Vec<Range>, inspect::InspectError> {
-    let structures = inspect::boot_structures(image)?;
+fn in_use(volumes: &Volumes<'_>) -> Result<Vec<Range>, inspect::InspectError> {
+    let structures = inspect::boot_structures(volumes.image)?;
     let entries = structures.el_torito.iter().map(|entry| Range {
         offset: entry.offset,
         length: entry.length,
     });
-    let volumes = inspect::fat_volumes(image)?.map(|(offset, contents)| Range {
-        offset,
+    let volumes = volumes.all.iter().map(|(offset, contents)| Range {
+        offset: *offset,
         length: contents.size,
     });
     Ok(entries.chain(volumes).collect())

@@ -13,7 +13,7 @@ use crate::look::contents::{Item, Tree as ImageTree};
 use crate::resolve::base::{Edits, bytes_of};
 use crate::resolve::host::SourceBytes;
 use crate::resolve::{Resolution, ResolveError};
-use crate::tree::base::FatVolume;
+use crate::tree::base::{FatChange, FatVolume};
 use crate::tree::source::Giver;
 use crate::tree::{Kind, PayloadId};
 
@@ -246,7 +246,16 @@ fn is_volume(item: &Item, volume: &FatVolume) -> bool {
 fn volume(item: &Item, image: &dyn ReadAt, fat: &[FatVolume]) -> Result<Vec<u8>, String> {
     let mut bytes = bytes_of(item, image).ok_or("it cannot be read")?;
     for volume in fat.iter().filter(|volume| is_volume(item, volume)) {
-        for piece in volume.pieces(&bytes).map_err(|error| error.to_string())? {
+        let changed = volume.changed(&bytes).map_err(|error| error.to_string())?;
+        let (anew, pieces) = match changed {
+            FatChange::Within(pieces) => (None, pieces),
+            FatChange::Anew(enlarged, pieces) => {
+                let all = enlarged.read_vec_at(0, enlarged.size());
+                (Some(all.map_err(|error| error.to_string())?), pieces)
+            }
+        };
+        bytes = anew.unwrap_or(bytes);
+        for piece in pieces {
             let start = piece.offset as usize;
             if let Some(place) = bytes.get_mut(start..start + piece.bytes.len()) {
                 place.copy_from_slice(&piece.bytes);

@@ -2,6 +2,9 @@
 
 mod clusters;
 mod directories;
+mod enlarged;
+
+pub use enlarged::{Enlarged, enlarge};
 
 use std::collections::BTreeMap;
 
@@ -11,7 +14,7 @@ use super::directory::Stamp;
 use super::geometry::Geometry;
 use super::names::fold;
 use super::table::{Link, Table};
-use super::{Contents, FatError, What};
+use super::{Contents, FatError, FatKind, What};
 use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
 use crate::ground::time::Timestamp;
@@ -57,6 +60,14 @@ pub enum EditError {
         path: String,
         /// `file` or `directory`.
         is: &'static str,
+    },
+    /// A larger volume would be of another kind.
+    #[error("the FAT volume would need {wanted} clusters to hold what is new, and a {kind} has not so many")]
+    Clusters {
+        /// What the volume is.
+        kind: FatKind,
+        /// Clusters.
+        wanted: u64,
     },
     /// The content does not fit.
     #[error("{path} needs {needed} clusters more, and the FAT volume has {free} free ones")]

@@ -262,3 +262,87 @@ fn a_root_directory_of_fixed_length_fills_up() {
     let error = edit(&bytes, &edits, &[]).unwrap_err().to_string();
     assert!(error.contains("FAT12 has 512"), "{error}");
 }
+
+/// The size of a volume, by bytes of content that is new, the kind of the larger volume, and whether a file has to be freed first.
+#[test]
+fn a_full_volume_is_made_anew_and_every_cluster_keeps_its_number() {
+    let scratch = tempfile::tempdir().unwrap();
+    for (size, length, kind) in [
+        (MIB, 500_000, FatKind::Fat12),
+        (MIB, 1 << 20, FatKind::Fat12),
+        // 4096 bytes a cluster, and FAT12 has 4084 at most.
+        (MIB, 17 << 20, FatKind::Fat16),
+        (17 * MIB, 20 << 20, FatKind::Fat16),
+        (600 * MIB, 601 << 20, FatKind::Fat32),
+    ] {
+        let path = scratch.path().join("volume.img");
+        fragmented(&path, size);
+        let mut wanted = contents(&path);
+        let before = FileAt::new(File::open(&path).unwrap()).unwrap();
+        let old = read(&before).unwrap();
+        let new = vec![7; length];
+        let edits = [
+            Edit {
+                path: "/EFI/BOOT/large file.bin",
+                becomes: Becomes::File(&new),
+                modified: AT,
+            },
+            Edit {
+                path: "/FILE 2.BIN",
+                becomes: Becomes::Nothing,
+                modified: AT,
+            },
+        ];
+        if length > 600_000 {
+            assert!(
+                matches!(edit(&before, &edits, &[]), Err(EditError::Full { .. })),
+                "{size}"
+            );
+        }
+        let (enlarged, pieces) = enlarge(&before, &edits).unwrap();
+        assert_eq!(enlarged.size() % 4096, 0, "{size}");
+        // Little more than what is new, its directory, and longer tables.
+        let most = size + length as u64 + length as u64 / 50 + 10 * 4096;
+        let is_small = kind != old.kind || enlarged.size() <= most;
+        assert!(is_small, "{size}: {} bytes, {most} at most", enlarged.size());
+        let larger = scratch.path().join("larger.img");
+        let file = File::create(&larger).unwrap();
+        file.set_len(enlarged.size()).unwrap();
+        file.write_all_at(&enlarged.head, 0).unwrap();
+        let data = before.read_vec_at(enlarged.data.offset, enlarged.data.length).unwrap();
+        file.write_all_at(&data, enlarged.head.len() as u64).unwrap();
+        // The same bytes as it reads them itself.
+        let written = FileAt::new(File::open(&larger).unwrap()).unwrap();
+        for at in (0..enlarged.size()).step_by(1 << 20) {
+            let here = (enlarged.size() - at).min(1 << 20);
+            assert!(written.read_vec_at(at, here).unwrap() == enlarged.read_vec_at(at, here).unwrap());
+        }
+        for piece in pieces {
+            file.write_all_at(&piece.bytes, piece.offset).unwrap();
+        }
+        let found = read(&written).unwrap();
+        assert_eq!((found.notes.as_slice(), found.kind), (&[][..], kind), "{size}");
+        assert_eq!((found.serial, &found.label), (old.serial, &old.label), "{size}");
+        agrees(&written, &found).unwrap();
+        wanted.insert("/EFI/BOOT/large file.bin".into(), new);
+        wanted.remove("/file 2.bin").unwrap();
+        assert!(contents(&larger) == wanted, "{size}");
+        // Clusters keep their numbers: what is not edited has the same distance from the begin of the data area.
+        let distance = |contents: &Contents, head: u64| -> BTreeMap<String, Vec<(u64, u64)>> {
+            let files = contents.entries.iter().filter(|entry| entry.path.starts_with("/file"));
+            let from = |extents: &[(u64, u64)]| extents.iter().map(|&(at, length)| (at - head, length)).collect();
+            files.map(|entry| (entry.path.clone(), from(&entry.extents))).collect()
+        };
+        let mut of_old = distance(&old, enlarged.data.offset);
+        of_old.remove("/file 2.bin");
+        assert_eq!(distance(&found, enlarged.head.len() as u64), of_old, "{size}");
+    }
+    // FAT16 ends at 65,524 clusters, here of 4096 bytes.
+    let path = scratch.path().join("volume.img");
+    fragmented(&path, 17 * MIB);
+    let volume = FileAt::new(File::open(&path).unwrap()).unwrap();
+    let Err(error) = Enlarged::of(&volume, 62_000) else {
+        panic!("a FAT16 of too many clusters");
+    };
+    assert!(error.to_string().contains("FAT16 has not so many"), "{error}");
+}
