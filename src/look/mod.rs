@@ -4,6 +4,7 @@ pub mod contents;
 pub mod diff;
 pub mod digests;
 pub mod extract;
+pub mod import;
 pub mod inspect;
 pub mod menu;
 pub mod open;

@@ -6,6 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::formats::el_torito::boot_info;
 use crate::formats::gpt::{Guid, version_4};
 use crate::tree::contents::{BootBytes, Contents, Esp};
 use crate::tree::{Kind, Patch, PayloadId};
@@ -38,7 +39,11 @@ impl Identity {
         sum.bytes(b"layout");
         sum.bytes(contents.tables.word.as_bytes());
         sum.bytes(b"boot_code");
-        sum.bytes(contents.boot_code.as_ref().map_or(&[], |code| code.as_slice()));
+        let mut code = contents.boot_code.map_or(Vec::new(), |code| code.to_vec());
+        if let Some(patch) = contents.boot_code_patch {
+            boot_info::clear_mbr(&mut code, patch == Patch::Grub2);
+        }
+        sum.bytes(&code);
         sum.field("boot_code_patch", patch(contents.boot_code_patch));
         sum.tree(contents);
         sum.boot(contents);

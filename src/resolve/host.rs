@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::formats::el_torito::boot_info;
 use crate::ground::input_error::InputError;
 use crate::ground::read_at::{ReadAt, Shared};
 use crate::ground::stamp;
@@ -19,7 +20,7 @@ use crate::ground::stamp::Stamp;
 use crate::ground::text::visible_path;
 use crate::resolve::ResolveError;
 use crate::tree::source::{Giver, Source};
-use crate::tree::{Payload, PayloadId, Tree};
+use crate::tree::{Patch, Patched, Payload, PayloadId, Tree};
 
 pub(crate) use same::has_same_bytes;
 pub(crate) use source_bytes::SourceBytes;
@@ -235,6 +236,15 @@ impl Host {
             }
             _ => Err(reading(path, error)),
         }
+    }
+
+    /// Asks for address fields in a payload of these bytes. Addresses that stand there do not count in the identity, so that a boot image is the
+    /// same if it comes out of a finished image.
+    pub(crate) fn patched(&self, tree: &mut Tree, id: PayloadId, patched: Patched) {
+        let mut bytes = patched.bytes.to_vec();
+        boot_info::clear(&mut bytes, patched.patch == Patch::Grub2);
+        let digest = if self.identified { whole_digest(&bytes) } else { [0; 32] };
+        tree.set_patched(id, patched, digest);
     }
 
     /// The payload of bytes that the manifest or a loader gives.

@@ -217,9 +217,11 @@ impl Tree {
         PayloadId(self.payloads.len() - 1)
     }
 
-    /// Asks for address fields in the payload `id`.
-    pub fn set_patched(&mut self, id: PayloadId, patched: Patched) {
-        self.payloads[id.0].patched = Some(patched);
+    /// Asks for address fields in the payload `id`, whose identity has a digest of what else is in it.
+    pub fn set_patched(&mut self, id: PayloadId, patched: Patched, digest: [u8; 32]) {
+        let payload = &mut self.payloads[id.0];
+        payload.patched = Some(patched);
+        payload.digest = digest;
     }
 
     /// Marks the names of a payload as links to one file.

@@ -62,6 +62,34 @@ pub fn patch_grub2(image: &mut [u8], image_offset: u64) -> Result<(), ElToritoEr
     patch_isolinux(image, image_offset)
 }
 
+/// Clears what [`patch_isolinux`] writes, and what [`patch_grub2`] does if `has_list`: an image that was patched is like one that never was.
+pub fn clear(image: &mut [u8], has_list: bool) {
+    for range in [Some(TABLE), has_list.then_some(GRUB2_BLOCK_LIST)]
+        .into_iter()
+        .flatten()
+    {
+        if let Some(place) = image.get_mut(range) {
+            place.fill(0);
+        }
+    }
+}
+
+/// Clears the address of the boot image in the boot code of an MBR: 32 bits for isolinux, 64 for GRUB.
+pub fn clear_mbr(code: &mut [u8], is_wide: bool) {
+    let length = if is_wide { 8 } else { 4 };
+    if let Some(place) = code.get_mut(MBR_ADDRESS..MBR_ADDRESS + length) {
+        place.fill(0);
+    }
+}
+
+/// Whether an image that lies at `image_offset` has GRUB's block list, too.
+pub fn has_block_list(image: &dyn ReadAt, image_offset: u64) -> bool {
+    let mut list = [0; 8];
+    let read = image.read_exact_at(&mut list, GRUB2_BLOCK_LIST.start as u64);
+    let block = sector_number("boot image", image_offset);
+    read.is_ok() && block.is_ok_and(|block| u64::from_le_bytes(list) == u64::from(block) * 4 + 5)
+}
+
 /// The checksum of a whole boot image: the 32-bit words from byte 64 on, summed modulo 2^32. A last word that is cut
 /// counts as if zeros followed.
 pub fn checksum(image: &[u8]) -> u32 {

@@ -143,6 +143,18 @@ impl Item {
         self.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
     }
 
+    /// All of the content, if it can be read and is not longer than that.
+    pub fn bytes(&self, image: &dyn ReadAt, longest: u64) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let copied = (self.length <= longest).then(|| {
+            self.copy(image, &mut |piece| {
+                bytes.extend_from_slice(piece);
+                Ok(())
+            })
+        });
+        copied.is_some_and(|copied| copied.is_ok()).then_some(bytes)
+    }
+
     /// By path, so that what is in a directory stands together behind it.
     pub fn order(&self, other: &Self) -> Ordering {
         order(&self.path, &other.path)

@@ -38,7 +38,7 @@ impl Areas {
     /// Reads the list. An image without one, or with one in another form, has no areas.
     pub(super) fn read(image: &dyn ReadAt, tree: &ImageTree) -> Self {
         let item = tree.get(PATH).filter(|item| item.length <= LONGEST);
-        let bytes = item.and_then(|item| super::bytes_of(item, image));
+        let bytes = item.and_then(|item| item.bytes(image, u64::MAX));
         let areas = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         areas.unwrap_or_default()
     }

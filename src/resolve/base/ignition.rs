@@ -43,7 +43,7 @@ pub(super) fn is_fcos(tree: &ImageTree) -> bool {
 pub(super) fn area(image: &dyn ReadAt, tree: &ImageTree, config: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
     check(config)?;
     let described = tree.get(INFO).filter(|item| item.length <= LONGEST);
-    let described = described.and_then(|item| super::bytes_of(item, image));
+    let described = described.and_then(|item| item.bytes(image, u64::MAX));
     let info = match described {
         Some(bytes) => {
             serde_json::from_slice(&bytes).map_err(|error| format!("/coreos/igninfo.json of the base: {error}"))?
@@ -56,7 +56,7 @@ pub(super) fn area(image: &dyn ReadAt, tree: &ImageTree, config: &[u8]) -> Resul
     };
     let path = [b"/", info.file.trim_start_matches('/').as_bytes()].concat();
     let item = tree.get(&path).filter(|item| item.length <= LARGEST);
-    let bytes = item.and_then(|item| super::bytes_of(item, image));
+    let bytes = item.and_then(|item| item.bytes(image, u64::MAX));
     let mut bytes = bytes.ok_or_else(|| format!("the base has no {} that can be read", info.file))?;
     let start = info.offset.unwrap_or(0);
     let end = info

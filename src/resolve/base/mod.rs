@@ -366,13 +366,3 @@ fn attributes(item: &Item) -> Attributes {
         mtime: item.modified,
     }
 }
-
-/// All bytes of a small file of the base, if they can be read.
-fn bytes_of(item: &Item, image: &dyn ReadAt) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let copied = item.copy(image, &mut |piece| {
-        bytes.extend_from_slice(piece);
-        Ok(())
-    });
-    copied.is_ok().then_some(bytes)
-}

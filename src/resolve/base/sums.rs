@@ -10,7 +10,7 @@ use crate::formats::iso9660::EntryKind;
 use crate::ground::read_at::ReadAt;
 use crate::ground::text;
 use crate::look::contents::{Item, Tree as ImageTree};
-use crate::resolve::base::{Edits, bytes_of};
+use crate::resolve::base::Edits;
 use crate::resolve::host::SourceBytes;
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::base::{FatChange, FatVolume};
@@ -69,7 +69,7 @@ impl Resolution<'_> {
             {
                 continue;
             }
-            let Some(old) = bytes_of(item, image) else {
+            let Some(old) = item.bytes(image, LONGEST) else {
                 continue;
             };
             let new = match is_treeinfo {
@@ -244,7 +244,7 @@ fn is_volume(item: &Item, volume: &FatVolume) -> bool {
 
 /// The bytes of a FAT volume with its edits.
 fn volume(item: &Item, image: &dyn ReadAt, fat: &[FatVolume]) -> Result<Vec<u8>, String> {
-    let mut bytes = bytes_of(item, image).ok_or("it cannot be read")?;
+    let mut bytes = item.bytes(image, u64::MAX).ok_or("it cannot be read")?;
     for volume in fat.iter().filter(|volume| is_volume(item, volume)) {
         let changed = volume.changed(&bytes).map_err(|error| error.to_string())?;
         let (anew, pieces) = match changed {

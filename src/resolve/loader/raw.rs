@@ -139,7 +139,7 @@ impl Resolution<'_> {
                 self.error(keys.image, message, "has another `info_table` already");
                 return Ok(None);
             }
-            self.tree.set_patched(id, Patched { patch, bytes });
+            self.host.patched(&mut self.tree, id, Patched { patch, bytes });
         }
         let sectors = keys.load_sectors.unwrap_or(match uefi {
             true => el_torito::uefi_sectors(length),

@@ -123,13 +123,11 @@ impl Resolution<'_> {
     fn bios_loader(&mut self, parts: &mut Parts) {
         let image = self.host.inline(&mut self.tree, super::BIOS_IMAGE, Giver::Loader);
         let patch = Patch::Isolinux;
-        self.tree.set_patched(
-            image,
-            Patched {
-                patch,
-                bytes: super::BIOS_IMAGE.into(),
-            },
-        );
+        let patched = Patched {
+            patch,
+            bytes: super::BIOS_IMAGE.into(),
+        };
+        self.host.patched(&mut self.tree, image, patched);
         self.tree.set_image_id(image, super::ID_IN_BIOS_IMAGE);
         self.place_own(super::BIOS_PATH, image);
         parts.images.push(BootImage {
