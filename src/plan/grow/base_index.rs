@@ -2,6 +2,7 @@
 
 use super::GrowError;
 use super::draft::Draft;
+use super::gone::Gone;
 use super::hierarchy::Hierarchy;
 use super::listing::{Listing, Place};
 use super::udf::UdfVolume;
@@ -66,11 +67,22 @@ impl BaseIndex {
         }
     }
 
-    /// Gives a file another content. What is said of it stays as it is otherwise.
-    pub(super) fn set_content(&mut self, draft: &mut Draft, entry: usize, place: Place) -> Result<(), GrowError> {
+    /// Gives a file another content. What is said of it stays as it is otherwise. The result are the places that it had.
+    pub(super) fn set_content(
+        &mut self,
+        draft: &mut Draft,
+        entry: usize,
+        place: Place,
+    ) -> Result<Vec<Place>, GrowError> {
         match self {
-            Self::Iso(hierarchy) => hierarchy.set_content(draft, entry, place),
-            Self::Udf(volume) => volume.set_content(draft, entry, place),
+            Self::Iso(hierarchy) => {
+                hierarchy.set_content(draft, entry, place)?;
+                Ok(hierarchy.listing.forget(entry))
+            }
+            Self::Udf(volume) => {
+                volume.set_content(draft, entry, place)?;
+                Ok(volume.listing.forget(entry))
+            }
         }
     }
 
@@ -129,10 +141,10 @@ impl BaseIndex {
     }
 
     /// Writes every changed directory.
-    pub(super) fn finish(&mut self, draft: &mut Draft) -> Result<(), GrowError> {
+    pub(super) fn finish(&mut self, draft: &mut Draft, gone: &mut Gone) -> Result<(), GrowError> {
         match self {
-            Self::Iso(hierarchy) => hierarchy.finish(draft),
-            Self::Udf(volume) => volume.finish(draft),
+            Self::Iso(hierarchy) => hierarchy.finish(draft, gone),
+            Self::Udf(volume) => volume.finish(draft, gone),
         }
     }
 

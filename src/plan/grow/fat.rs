@@ -83,6 +83,7 @@ impl Change<'_> {
                 let kind = index.listing().get(entry).map(|entry| &entry.kind);
                 if kind == Some(&EntryKind::File) {
                     anew.is_named = true;
+                    // The old volume is erased as a whole.
                     index.set_content(draft, entry, (place, anew.size))?;
                 }
             }

@@ -105,6 +105,14 @@ impl Listing {
         removed
     }
 
+    /// An entry gets another content. The result are the places that it had.
+    pub(super) fn forget(&mut self, entry: usize) -> Vec<Place> {
+        let entry = self.entries.get_mut(entry);
+        entry
+            .map(|entry| std::mem::take(&mut entry.extents))
+            .unwrap_or_default()
+    }
+
     /// The places of all names that are left.
     pub(super) fn used(&self) -> impl Iterator<Item = Place> + '_ {
         self.entries.iter().flat_map(|entry| entry.extents.iter().copied())

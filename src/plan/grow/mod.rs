@@ -9,6 +9,7 @@
 mod base_index;
 mod draft;
 mod fat;
+mod gone;
 mod hierarchy;
 mod listing;
 mod names;
@@ -36,6 +37,7 @@ use crate::tree::base::Growth;
 use crate::tree::source::Source;
 
 use draft::{Draft, Stretch};
+use gone::Gone;
 use volumes::Volumes;
 
 /// Why an image cannot be changed in place.
@@ -167,7 +169,8 @@ impl<'g> Laid<'g> {
         let mut volumes = Volumes::read(base)?;
         let mut draft = Draft::new(base.clone(), volumes.cut);
         fill(&mut draft, growth);
-        let mut warnings = names::change(growth, &mut volumes.indexes, &mut draft)?;
+        let mut gone = Gone::default();
+        let mut warnings = names::change(growth, &mut volumes.indexes, &mut draft, &mut gone)?;
         if draft.end() > volumes.cut.next_multiple_of(SECTOR) || !growth.remove.is_empty() {
             let kept = volumes.hfs.iter().map(|start| {
                 format!(
@@ -185,7 +188,7 @@ impl<'g> Laid<'g> {
             change.name(&mut volumes.indexes, &mut draft, place)?;
         }
         for index in &mut volumes.indexes {
-            index.finish(&mut draft)?;
+            index.finish(&mut draft, &mut gone)?;
         }
         let filled = draft.end();
         // HFS+ has the files of the base where they were.
@@ -193,7 +196,9 @@ impl<'g> Laid<'g> {
             offset,
             length: base.size() - offset,
         });
-        let in_use: Vec<Range> = growth.in_use.iter().copied().chain(of_hfs).collect();
+        let own = growth.in_use.iter().chain(&volumes.structures).copied();
+        let in_use: Vec<Range> = own.chain(of_hfs).collect();
+        gone.erase(&volumes.indexes, &in_use, &mut draft);
         if in_fat.iter().any(fat::Change::is_anew) {
             draft.take(from.saturating_sub(draft.end()));
         }

@@ -5,19 +5,24 @@ use std::collections::HashMap;
 use super::GrowError;
 use super::base_index::BaseIndex;
 use super::draft::Draft;
+use super::gone::Gone;
 use super::listing::Listing;
 use super::pairs::partner;
 use crate::facts::FileSystem;
 use crate::formats::iso9660::edit::NewName;
 use crate::formats::iso9660::{self, EntryKind, IsoNode};
-use crate::ground::range::Range;
 use crate::ground::text;
 use crate::plan::iso_tree::IsoTree;
 use crate::tree::base::Growth;
 use crate::tree::{Kind, NodeId, PayloadId, ROOT};
 
 /// Takes away, changes and adds. The result is what a person should know.
-pub(super) fn change(growth: &Growth, indexes: &mut [BaseIndex], draft: &mut Draft) -> Result<Vec<String>, GrowError> {
+pub(super) fn change(
+    growth: &Growth,
+    indexes: &mut [BaseIndex],
+    draft: &mut Draft,
+    gone: &mut Gone,
+) -> Result<Vec<String>, GrowError> {
     let best = best(indexes, growth.names_of)?;
     let has_udf = growth.names_of == FileSystem::Udf;
     let mut names = Names {
@@ -30,6 +35,7 @@ pub(super) fn change(growth: &Growth, indexes: &mut [BaseIndex], draft: &mut Dra
         places: HashMap::new(),
         left_out: Vec::new(),
         mapped: Vec::new(),
+        gone,
     };
     names.remove()?;
     for (path, payload) in &growth.edits {
@@ -77,6 +83,8 @@ struct Names<'n> {
     left_out: Vec<(String, String)>,
     /// Names that an index shows in another form, and what it is called.
     mapped: Vec<(String, String)>,
+    /// What the names had that go or get another content.
+    gone: &'n mut Gone,
 }
 
 impl Names<'_> {
@@ -108,55 +116,16 @@ impl Names<'_> {
     }
 
     fn remove(&mut self) -> Result<(), GrowError> {
-        let mut gone: Vec<Vec<(u64, u64)>> = vec![Vec::new(); self.indexes.len()];
-        let mut paths = Vec::new();
         for path in &self.growth.remove {
             let Some(entry) = self.of_best().find(path) else {
                 continue;
             };
-            paths.push(path.clone());
             for (number, partner) in self.partners(entry, path) {
-                let removed = self.indexes[number].remove(self.draft, partner)?;
-                gone[number].extend(removed);
+                let places = self.indexes[number].remove(self.draft, partner)?;
+                self.gone.add(places, path);
             }
         }
-        let shown: Vec<String> = paths
-            .iter()
-            .map(|path| format!("iso:{}", text::lossless(path)))
-            .collect();
-        let gone: Vec<(u64, u64)> = gone.into_iter().flatten().collect();
-        for range in self.unused(gone) {
-            self.draft.erase(range, shown.clone());
-        }
         Ok(())
-    }
-
-    /// The ranges of removed names that no other name and no boot image uses.
-    fn unused(&self, gone: Vec<(u64, u64)>) -> Vec<Range> {
-        let mut used: Vec<(u64, u64)> = self.indexes.iter().flat_map(BaseIndex::used).collect();
-        used.extend(self.growth.in_use.iter().map(|range| (range.offset, range.length)));
-        used.sort_unstable();
-        // Of those that begin before a place, the furthest end.
-        let mut furthest = 0;
-        let ends: Vec<u64> = used
-            .iter()
-            .map(|(start, length)| {
-                furthest = furthest.max(start + length);
-                furthest
-            })
-            .collect();
-        let mut gone = gone;
-        gone.sort_unstable();
-        gone.dedup();
-        let is_used = |&(offset, length): &(u64, u64)| {
-            let before = used.partition_point(|&(start, _)| start < offset + length);
-            before > 0 && ends[before - 1] > offset
-        };
-        let cut = self.draft.cut();
-        let unused = gone
-            .into_iter()
-            .filter(|range| range.1 > 0 && range.0 + range.1 <= cut && !is_used(range));
-        unused.map(|(offset, length)| Range { offset, length }).collect()
     }
 
     /// Offset and length of the payload. The first call for a payload reserves the place.
@@ -178,7 +147,8 @@ impl Names<'_> {
         let entry = entry.ok_or_else(|| GrowError::Bug(format!("{} is not in the base", text::visible(path))))?;
         let place = self.place(payload, path);
         for (number, partner) in self.partners(entry, path) {
-            self.indexes[number].set_content(self.draft, partner, place)?;
+            let places = self.indexes[number].set_content(self.draft, partner, place)?;
+            self.gone.add(places, path);
         }
         Ok(())
     }
@@ -277,7 +247,7 @@ impl Names<'_> {
             let identifier = match partners.get(&number) {
                 Some(&partner) => {
                     let identifier = index.identifier(self.draft, partner)?;
-                    index.remove(self.draft, partner)?;
+                    self.gone.add(index.remove(self.draft, partner)?, path);
                     Some(identifier)
                 }
                 None => None,

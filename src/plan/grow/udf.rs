@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::GrowError;
 use super::draft::Draft;
+use super::gone::Gone;
 use super::listing::{Listed, Listing, Place};
 use crate::facts::What;
 use crate::formats::iso9660::edit::NewName;
@@ -346,13 +347,13 @@ impl UdfVolume {
 
     /// Writes every changed directory, that of the root behind all others: 7-Zip looks for the last anchor behind the last block that
     /// belongs to a file or a directory, over zeros.
-    pub(super) fn finish(&mut self, draft: &mut Draft) -> Result<(), GrowError> {
+    pub(super) fn finish(&mut self, draft: &mut Draft, gone: &mut Gone) -> Result<(), GrowError> {
         let is_longer = draft.end() > draft.cut().next_multiple_of(SECTOR);
         let root = self.listing.find(b"/").and_then(|root| self.file_entry(root));
         let open = std::mem::take(&mut self.open);
         let (of_root, others): (Vec<_>, Vec<_>) = open.into_iter().partition(|(own, _)| Some(*own) == root);
         let is_longer = others.into_iter().try_fold(is_longer, |is_longer, (own, open)| {
-            Ok::<_, GrowError>(self.write_directory(draft, own, open)? || is_longer)
+            Ok::<_, GrowError>(self.write_directory(draft, own, open, gone)? || is_longer)
         })?;
         self.open.extend(of_root);
         if let Some(root) = root
@@ -361,14 +362,20 @@ impl UdfVolume {
             self.opened(draft, root)?;
             if let Some(mut open) = self.open.remove(&root) {
                 open.room = open.room.filter(|_| !is_longer);
-                self.write_directory(draft, root, open)?;
+                self.write_directory(draft, root, open, gone)?;
             }
         }
         Ok(())
     }
 
     /// Writes a directory: where it is, if it has room there. Whether it took new room.
-    fn write_directory(&self, draft: &mut Draft, own: u64, mut open: Open) -> Result<bool, GrowError> {
+    fn write_directory(
+        &mut self,
+        draft: &mut Draft,
+        own: u64,
+        mut open: Open,
+        gone: &mut Gone,
+    ) -> Result<bool, GrowError> {
         let partition = self.partition.offset;
         let shown = [self.shown(&open.path)];
         let length = edit::directory_length(&open.names);
@@ -377,6 +384,12 @@ impl UdfVolume {
             None => (draft.take(length), length.next_multiple_of(SECTOR)),
         };
         let is_new = open.room.is_none_or(|(old, _)| old != place);
+        if is_new && let Some(&(entry, _)) = self.names_of.get(&own) {
+            // What was in the file entry is no place of its own.
+            let mut places = self.listing.forget(entry);
+            places.retain(|(offset, _)| offset.is_multiple_of(SECTOR));
+            gone.add(places, &open.path);
+        }
         let mut bytes = edit::directory(&open.names, place, partition)?;
         bytes.resize(room as usize, 0);
         draft.write(place, &bytes, What::UdfDirectory, &shown)?;

@@ -30,6 +30,8 @@ pub(super) struct Volumes {
     pub(super) behind: u64,
     /// By what multiple the image grows.
     pub(super) unit: u64,
+    /// Volume descriptors, and what is before them; path tables.
+    pub(super) structures: Vec<Range>,
     /// Where HFS and HFS+ volumes begin, which stay as they are.
     pub(super) hfs: Vec<u64>,
 }
@@ -82,6 +84,7 @@ impl Volumes {
             behind: behind(base, cut),
             unit: unit(base, &partitions),
             hfs: hfs(base, &partitions),
+            structures: structures(base, &hierarchies)?,
             ends,
             primary,
             indexes: hierarchies
@@ -132,6 +135,26 @@ fn hfs(base: &dyn ReadAt, partitions: &[Range]) -> Vec<u64> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// What every volume has beside directories and files.
+fn structures(base: &dyn ReadAt, hierarchies: &[Hierarchy]) -> Result<Vec<Range>, GrowError> {
+    let mut found = Vec::new();
+    for hierarchy in hierarchies {
+        let origin = hierarchy.origin;
+        let window = Window::new(base, origin, base.size().saturating_sub(origin));
+        let descriptors = iso9660::read_descriptors(&window)?;
+        let last = descriptors.iter().map(|(offset, _)| offset + SECTOR).max().unwrap_or(0);
+        found.push(Range {
+            offset: origin,
+            length: last,
+        });
+        found.push(Range {
+            offset: origin + hierarchy.volume.path_table_l,
+            length: hierarchy.volume.path_table_length,
+        });
+    }
+    Ok(found)
 }
 
 fn has_volume(base: &dyn ReadAt, origin: u64) -> bool {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{BOOT, Host};
-use crate::facts::{Description, Extent};
+use crate::facts::{Description, Extent, What};
 use crate::formats::iso9660::EntryKind;
 use crate::ground::read_at::ReadAt;
 use crate::look::contents::{Place, Tree};
@@ -186,7 +186,21 @@ fn every_index_of_every_layout_says_the_same_afterwards() {
             !bytes.windows(100).any(|window| window == [7; 100]),
             "{layout}: what was removed is still there"
         );
+        nothing_is_left(&after, &bytes, layout);
     }
+}
+
+/// What nothing names any more is zeros: the old content of a file, and the old place of a directory that moved.
+pub(super) fn nothing_is_left(after: &Description, bytes: &[u8], case: &str) {
+    let unknown: Vec<&Extent> = after
+        .facts
+        .extents
+        .iter()
+        .filter(|extent| extent.what == What::Unknown)
+        .collect();
+    assert!(unknown.is_empty(), "{case}: {unknown:?}");
+    let old = b"of the base";
+    assert!(!bytes.windows(old.len()).any(|window| window == old), "{case}");
 }
 
 #[test]
@@ -207,6 +221,7 @@ fn a_directory_that_is_full_moves_with_all_that_names_it() {
         // What is below the directory that moved.
         assert!(found.contains(&("/b/d/e".into(), "deep".into())));
     }
+    assert!(after.facts.extents.iter().all(|extent| extent.what != What::Unknown));
     // Again, onto what was made: the directory moves once more.
     host.put("base.iso", &bytes);
     let more: String = (0..200)

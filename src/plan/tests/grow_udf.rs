@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::grow::{CHANGES, LAYOUTS, changed, host_with, listing};
+use super::grow::{CHANGES, LAYOUTS, changed, host_with, listing, nothing_is_left};
 use super::udf::{UDF, block_of};
 use crate::facts::{Description, What};
 use crate::formats::udf::{self, Kind};
@@ -73,6 +73,7 @@ fn udf_says_the_same_as_the_other_indexes_in_every_layout() {
         wanted.retain(|(_, content)| !content.starts_with("->"));
         assert_eq!(listing(&bytes, "udf:/"), wanted, "{layout}");
         totals_hold(&after, &bytes, layout);
+        nothing_is_left(&after, &bytes, layout);
         // 7-Zip looks for the last anchor behind the last block of a file or directory, over zeros.
         let volume = volume(&bytes);
         let root = volume.entries[0].extents[0].0.unwrap() as usize;

@@ -4,7 +4,7 @@
 use super::{Hierarchy, Open, Place};
 use crate::facts::What;
 use crate::formats::iso9660::edit::{self, PathEntry, descriptor as field};
-use crate::formats::iso9660::{SECTOR, VolumeDescriptor, VolumeKind};
+use crate::formats::iso9660::{EntryKind, SECTOR, VolumeDescriptor, VolumeKind};
 use crate::ground::block::Block;
 use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
@@ -12,10 +12,11 @@ use crate::ground::shift::Shift;
 use crate::ground::text;
 use crate::plan::grow::GrowError;
 use crate::plan::grow::draft::Draft;
+use crate::plan::grow::gone::Gone;
 
 impl Hierarchy {
     /// Writes every changed directory. A directory that has outgrown its extent moves, and every reference to it is updated.
-    pub(in crate::plan::grow) fn finish(&mut self, draft: &mut Draft) -> Result<(), GrowError> {
+    pub(in crate::plan::grow) fn finish(&mut self, draft: &mut Draft, gone: &mut Gone) -> Result<(), GrowError> {
         // A directory that moves changes its parent, which then may not be written yet: the deepest come first.
         let depth = |path: &[u8]| path.iter().filter(|&&byte| byte == b'/').count() + usize::from(path.len() > 1);
         while let Some(offset) = self
@@ -26,6 +27,19 @@ impl Hierarchy {
             && let Some(open) = self.open.remove(&offset)
         {
             self.write_directory(draft, offset, open)?;
+        }
+        for &(before, _) in &self.moved {
+            let directories: Vec<usize> = self.listing.at_place(before).collect();
+            for entry in directories {
+                let is_directory = self
+                    .listing
+                    .get(entry)
+                    .is_some_and(|entry| entry.kind == EntryKind::Directory);
+                if is_directory {
+                    let path = self.listing.path(entry).to_vec();
+                    gone.add(self.listing.forget(entry), &path);
+                }
+            }
         }
         self.write_path_tables(draft)
     }
