@@ -68,7 +68,16 @@ fn described(image: &Path) -> Result<Value, String> {
 }
 
 /// The keys that only one of them can know.
-const ONE_SIDED: [&str; 5] = ["source", "sha256", "warnings", "name_map", "menu"];
+const ONE_SIDED: [&str; 8] = [
+    "source",
+    "sha256",
+    "warnings",
+    "name_map",
+    "menu",
+    "changes",
+    "grows",
+    "moved_from",
+];
 
 /// Both ways, over every other key; and every byte of ours is part of something with a name.
 fn agree(manifest: &Path, image: &Path) -> Result<(), String> {

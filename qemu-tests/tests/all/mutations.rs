@@ -24,7 +24,8 @@ pub(crate) fn tests() -> suite::Tests {
         .filter(|example| example.missing().is_empty())
     {
         let name = format!("damaged {}", example.name);
-        let is_long = example.name == "debian-installer";
+        // The longest, and those with the same structures.
+        let is_long = ["debian-installer", "remaster-debian", "remaster-ubuntu"].contains(&example.name.as_str());
         trials.push(suite::trial(name, Vec::new(), move || damage(example.image()?)).long_if(is_long));
     }
     for (name, more) in [
