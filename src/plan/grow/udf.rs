@@ -1,21 +1,21 @@
 //! The UDF volume of the base. Names lead to file entries, which keep their places; so a directory that moves changes nothing but its own
 //! file entry.
 
+mod write;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::GrowError;
 use super::draft::Draft;
-use super::gone::Gone;
 use super::listing::{Listed, Listing, Place};
 use crate::facts::What;
 use crate::formats::iso9660::edit::NewName;
 use crate::formats::iso9660::{self, EntryKind, Posix, SECTOR};
 use crate::formats::udf::edit::{self, RawEntry, RawName, Totals};
-use crate::formats::udf::write::{self, Content, FileEntry, Name, UnrecordableFile};
+use crate::formats::udf::write::{Content, FILE_ENTRY_LENGTH, FileEntry, Name, UnrecordableFile, assign_beside};
 use crate::formats::udf::{self, Volume};
 use crate::ground::range::Range;
 use crate::ground::read_at::{Pieces, ReadAt};
-use crate::ground::shift::Shift;
 use crate::ground::text;
 
 /// A directory whose names change.
@@ -133,7 +133,7 @@ impl UdfVolume {
 
     /// The places of all file entries that have a name.
     pub(super) fn file_entries(&self) -> impl Iterator<Item = Place> + '_ {
-        self.names_of.keys().map(|&entry| (entry, write::FILE_ENTRY_LENGTH))
+        self.names_of.keys().map(|&entry| (entry, FILE_ENTRY_LENGTH))
     }
 
     pub(super) fn identifier(&self, entry: usize) -> Vec<u8> {
@@ -207,7 +207,7 @@ impl UdfVolume {
             let unique_id = self.next_unique_id();
             raw.become_another(unique_id);
             let (directory, at) = self.name(draft, entry)?;
-            let new = draft.take(write::FILE_ENTRY_LENGTH);
+            let new = draft.take(FILE_ENTRY_LENGTH);
             self.opened(draft, directory)?.names[at].set_entry(new, unique_id, partition)?;
             self.totals.files += 1;
             self.entry_of[entry] = new;
@@ -258,7 +258,7 @@ impl UdfVolume {
             }
             self.open.remove(&own);
             places.extend(extents);
-            places.push((own, write::FILE_ENTRY_LENGTH));
+            places.push((own, FILE_ENTRY_LENGTH));
         }
         Ok(places)
     }
@@ -272,7 +272,7 @@ impl UdfVolume {
         posix: &Posix,
     ) -> Result<Place, GrowError> {
         let partition = self.partition.offset;
-        let own = draft.take(write::FILE_ENTRY_LENGTH);
+        let own = draft.take(FILE_ENTRY_LENGTH);
         let entry = FileEntry {
             content: Content::Directory,
             ..described(posix, self.next_unique_id())
@@ -287,7 +287,7 @@ impl UdfVolume {
         };
         self.open.insert(own, open);
         self.totals.directories += 1;
-        Ok((own, write::FILE_ENTRY_LENGTH))
+        Ok((own, FILE_ENTRY_LENGTH))
     }
 
     /// Adds a name to the directory at `parent`, that of another or one of its own. Whether readers see another name.
@@ -310,7 +310,7 @@ impl UdfVolume {
         let known: Vec<String> = open.names.iter().filter_map(RawName::name).collect();
         let identifier = match identifier {
             Some(same) => String::from_utf8_lossy(&same).into_owned(),
-            None => write::assign_beside(name.name, &known),
+            None => assign_beside(name.name, &known),
         };
         let is_mapped = identifier.as_bytes() != name.name;
         let name = Name {
@@ -331,7 +331,7 @@ impl UdfVolume {
         let (partition, (start, length)) = (self.partition.offset, place);
         let path = text::visible(name.name);
         UnrecordableFile::refuse(1, length).map_err(|error| GrowError::Unsupported(format!("{path}: {error}")))?;
-        let own = draft.take(write::FILE_ENTRY_LENGTH);
+        let own = draft.take(FILE_ENTRY_LENGTH);
         let unique_id = self.next_unique_id();
         let entry = FileEntry {
             content: Content::File,
@@ -343,85 +343,6 @@ impl UdfVolume {
         draft.write(own, &bytes, What::UdfFileEntry, &[])?;
         self.totals.files += 1;
         Ok((own, unique_id))
-    }
-
-    /// Writes every changed directory, that of the root behind all others: 7-Zip looks for the last anchor behind the last block that
-    /// belongs to a file or a directory, over zeros.
-    pub(super) fn finish(&mut self, draft: &mut Draft, gone: &mut Gone) -> Result<(), GrowError> {
-        let is_longer = draft.end() > draft.cut().next_multiple_of(SECTOR);
-        let root = self.listing.find(b"/").and_then(|root| self.file_entry(root));
-        let open = std::mem::take(&mut self.open);
-        let (of_root, others): (Vec<_>, Vec<_>) = open.into_iter().partition(|(own, _)| Some(*own) == root);
-        let is_longer = others.into_iter().try_fold(is_longer, |is_longer, (own, open)| {
-            Ok::<_, GrowError>(self.write_directory(draft, own, open, gone)? || is_longer)
-        })?;
-        self.open.extend(of_root);
-        if let Some(root) = root
-            && (is_longer || self.open.contains_key(&root))
-        {
-            self.opened(draft, root)?;
-            if let Some(mut open) = self.open.remove(&root) {
-                open.room = open.room.filter(|_| !is_longer);
-                self.write_directory(draft, root, open, gone)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a directory: where it is, if it has room there. Whether it took new room.
-    fn write_directory(
-        &mut self,
-        draft: &mut Draft,
-        own: u64,
-        mut open: Open,
-        gone: &mut Gone,
-    ) -> Result<bool, GrowError> {
-        let partition = self.partition.offset;
-        let shown = [self.shown(&open.path)];
-        let length = edit::directory_length(&open.names);
-        let (place, room) = match open.room.filter(|&(_, room)| room >= length) {
-            Some(place) => place,
-            None => (draft.take(length), length.next_multiple_of(SECTOR)),
-        };
-        let is_new = open.room.is_none_or(|(old, _)| old != place);
-        if is_new && let Some(&(entry, _)) = self.names_of.get(&own) {
-            // What was in the file entry is no place of its own.
-            let mut places = self.listing.forget(entry);
-            places.retain(|(offset, _)| offset.is_multiple_of(SECTOR));
-            gone.add(places, &open.path);
-        }
-        let mut bytes = edit::directory(&open.names, place, partition)?;
-        bytes.resize(room as usize, 0);
-        draft.write(place, &bytes, What::UdfDirectory, &shown)?;
-        open.entry.set_content(place, length, partition)?;
-        let entry = open.entry.encode(own, partition)?;
-        draft.write(own, &entry, What::UdfFileEntry, &shown)?;
-        Ok(is_new)
-    }
-
-    /// Writes the end of the partition and the totals into the descriptors, and anchors that have moved with their new places.
-    pub(super) fn set_end(&self, draft: &mut Draft, shift: &Shift) -> Result<(), GrowError> {
-        let is_longer = shift.by > 0;
-        let totals = Totals {
-            end: match is_longer {
-                true => shift.end(self.partition.end()).max(shift.filled),
-                false => self.partition.end(),
-            },
-            ..self.totals
-        };
-        for (offset, what, bytes) in edit::descriptors_with(draft, &self.volume, &totals)? {
-            let what = match what {
-                udf::What::Integrity => What::UdfIntegrity,
-                _ => What::UdfVolumeDescriptors,
-            };
-            draft.write(offset, &bytes, what, &[])?;
-        }
-        for &anchor in self.anchors.iter().filter(|_| is_longer) {
-            let offset = shift.start(anchor);
-            let bytes = edit::moved_anchor(draft.read_vec_at(offset, SECTOR)?, offset)?;
-            draft.write(offset, &bytes, What::UdfAnchor, &[])?;
-        }
-        Ok(())
     }
 
     fn shown(&self, path: &[u8]) -> String {
