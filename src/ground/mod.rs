@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod decompress;
+pub(crate) mod fields;
 pub mod input_error;
 pub(crate) mod limits;
 pub(crate) mod naming;

@@ -81,6 +81,17 @@ impl Shift {
     }
 }
 
+/// Whether pieces of one file can move inside of it, the last first: each towards the end, and none onto what moves after it. They come by their
+/// new places, each with the old one.
+pub fn move_in_order(moves: impl IntoIterator<Item = (Range, u64)>) -> bool {
+    let mut furthest = 0;
+    moves.into_iter().all(|(to, from)| {
+        let is_free = to.offset >= from && furthest <= to.offset;
+        furthest = furthest.max(from + to.length);
+        is_free
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,5 +137,22 @@ mod tests {
             let moved = shift.range(range);
             assert_eq!((moved.offset, moved.end()), wanted, "{start} to {end}");
         }
+    }
+
+    #[test]
+    fn pieces_move_towards_the_end_and_not_onto_another() {
+        let moves = |all: &[(u64, u64, u64)]| {
+            let moves = all
+                .iter()
+                .map(|&(offset, length, from)| (Range { offset, length }, from));
+            move_in_order(moves)
+        };
+        assert!(moves(&[]));
+        // By 10 each; the first overlaps itself.
+        assert!(moves(&[(10, 50, 0), (60, 5, 50)]));
+        // Towards the begin.
+        assert!(!moves(&[(10, 5, 20)]));
+        // The second goes first, onto the bytes of the first.
+        assert!(!moves(&[(10, 50, 0), (40, 5, 30)]));
     }
 }

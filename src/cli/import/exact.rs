@@ -9,12 +9,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cli::progress::Progress;
 use crate::cli::{Failure, print};
+use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
 use crate::ground::text::{self, visible_path};
 use crate::look::parts::{Part, Skeleton, parts};
 use crate::output::{self, Interrupt};
 
-use super::{Differing, Import, MANIFEST, PIECE, check, made, make, output_name, take_out};
+use super::{Differing, Import, MANIFEST, PIECE, check, each_piece, made, make, output_name, take_out};
 
 const SKELETON: &str = "skeleton.iso.gz";
 const FILES: &str = "files";
@@ -75,21 +76,20 @@ fn pack(
         .mtime(0)
         .write(io::BufWriter::new(file), Compression::new(6));
     let mut sum = Sha256::new();
-    let (mut whole, mut buffer) = (vec![0; PIECE], vec![0; PIECE]);
-    let mut at = 0;
-    while at < image.size() {
-        let step = (image.size() - at).min(PIECE as u64) as usize;
-        image
-            .read_exact_at(&mut whole[..step], at)
-            .map_err(|error| Failure::io("the image", "reading", error))?;
-        sum.update(&whole[..step]);
+    let mut buffer = vec![0; PIECE];
+    let all = Range {
+        offset: 0,
+        length: image.size(),
+    };
+    each_piece(image, all, |at, bytes| {
+        sum.update(bytes);
+        let left = &mut buffer[..bytes.len()];
         skeleton
-            .read_exact_at(&mut buffer[..step], at)
+            .read_exact_at(left, at)
             .map_err(|error| Failure::io("the image", "reading", error))?;
-        packed.write_all(&buffer[..step]).map_err(failed)?;
-        at += step as u64;
-        progress(at)?;
-    }
+        packed.write_all(left).map_err(failed)?;
+        progress(at + bytes.len() as u64)
+    })?;
     let written = packed.finish().map_err(failed)?;
     let file = written.into_inner().map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)?;

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::Image;
 use crate::cli::progress::Progress;
 use crate::cli::{Failure, environment, print};
+use crate::ground::range::Range;
 use crate::ground::read_at::{FileAt, ReadAt};
 use crate::ground::text::{self, visible_path};
 use crate::look::contents::Item;
@@ -20,7 +21,7 @@ use crate::look::import::{self, Choice};
 use crate::manifest;
 use crate::output::{self, Interrupt, OutputError};
 
-use super::{Differing, Import, MANIFEST, PIECE, check, made, output_name, take_out};
+use super::{Differing, Import, MANIFEST, check, each_piece, made, output_name, take_out};
 
 pub(super) fn run(arguments: &Import, image: &dyn ReadAt, interrupt: &Interrupt) -> Result<Vec<Differing>, Failure> {
     let directory = &arguments.directory;
@@ -150,18 +151,14 @@ fn root_like(root: &Item, directory: &File, privileged: bool) -> io::Result<()> 
 /// The SHA-256 of the image.
 fn digest(image: &dyn ReadAt, progress: &mut dyn FnMut(u64) -> Result<(), Failure>) -> Result<String, Failure> {
     let mut sum = Sha256::new();
-    let mut buffer = vec![0; PIECE];
-    let mut at = 0;
-    while at < image.size() {
-        let step = (image.size() - at).min(PIECE as u64);
-        let bytes = &mut buffer[..step as usize];
-        image
-            .read_exact_at(bytes, at)
-            .map_err(|error| Failure::io("the image", "reading", error))?;
+    let all = Range {
+        offset: 0,
+        length: image.size(),
+    };
+    each_piece(image, all, |at, bytes| {
         sum.update(bytes);
-        at += step;
-        progress(at)?;
-    }
+        progress(at + bytes.len() as u64)
+    })?;
     Ok(text::hex(&sum.finalize()))
 }
 

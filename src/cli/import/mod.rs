@@ -109,20 +109,32 @@ fn take_out(
     let path = directory.join(std::ffi::OsStr::from_bytes(relative));
     make(path.parent().unwrap_or(directory))?;
     let mut file = File::create_new(&path).map_err(|error| Failure::io(&path, "making", error))?;
-    let mut buffer = vec![0; PIECE];
-    for range in ranges {
-        let mut at = range.offset;
-        while at < range.end() {
-            let step = (range.end() - at).min(PIECE as u64) as usize;
-            let bytes = &mut buffer[..step];
-            image
-                .read_exact_at(bytes, at)
-                .map_err(|error| Failure::io("the image", "reading", error))?;
+    for &range in ranges {
+        each_piece(image, range, |_, bytes| {
             file.write_all(bytes)
                 .map_err(|error| Failure::io(&path, "writing", error))?;
-            at += step as u64;
-            progress(step as u64)?;
-        }
+            progress(bytes.len() as u64)
+        })?;
+    }
+    Ok(())
+}
+
+/// Bytes of the image, piece by piece, each with its offset.
+fn each_piece(
+    image: &dyn ReadAt,
+    range: Range,
+    mut each: impl FnMut(u64, &[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut buffer = vec![0; PIECE];
+    let mut at = range.offset;
+    while at < range.end() {
+        let step = (range.end() - at).min(PIECE as u64);
+        let bytes = &mut buffer[..step as usize];
+        image
+            .read_exact_at(bytes, at)
+            .map_err(|error| Failure::io("the image", "reading", error))?;
+        each(at, bytes)?;
+        at += step;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::place::Place;
 use super::{PIECE, interrupted};
 use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt as _;
+use crate::ground::shift::move_in_order;
 use crate::ground::stamp::{self, Stamp};
 use crate::output::{BoxedError, Interrupt, Piece, PieceSource};
 
@@ -48,21 +49,10 @@ impl<'p> Steps<'p> {
             }
         }
         steps.gap(at, size);
-        match steps.moves_in_order() {
+        match move_in_order(steps.moved.iter().copied()) {
             true => Ok(steps),
             false => Err("the image's parts cannot be moved one after the other, which is a fault of isobuild".into()),
         }
-    }
-
-    /// Whether each piece moves towards the end, and none onto what moves after it, if the last is the first.
-    fn moves_in_order(&self) -> bool {
-        // Of what moves after a piece, the furthest end.
-        let mut furthest = 0;
-        self.moved.iter().all(|(range, from)| {
-            let is_free = range.offset >= *from && furthest <= range.offset;
-            furthest = furthest.max(from + range.length);
-            is_free
-        })
     }
 
     /// What lies between pieces is zeros.

@@ -1,8 +1,9 @@
 //! Moving the backup table of an image to the end of a larger disk (UEFI 5.3.2: it belongs in the last sector), and a partition into the
 //! room between. Every byte that does not have to change stays, whoever made the table.
 
-use super::fields::{at, is_sealed, number, put, seal};
+use super::fields::{at, is_sealed, number, seal};
 use super::{Guid, NAME_UNITS, Partition, SIGNATURE};
+use crate::ground::fields::put;
 
 /// What a table becomes on a larger disk.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! The fields of a header in place, for tables of which the rest stays as it is.
 
+use crate::ground::fields::put;
+
 /// Fields of the header, as byte offsets (UEFI 5.3.2, Table 5.5).
 pub(super) mod at {
     pub(in crate::formats::gpt) const HEADER_SIZE: usize = 12;
@@ -17,12 +19,6 @@ pub(super) mod at {
 pub(super) fn number(bytes: &[u8], offset: usize, length: usize) -> u64 {
     let bytes = bytes.get(offset..offset + length).unwrap_or_default();
     bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte))
-}
-
-pub(super) fn put(bytes: &mut [u8], offset: usize, value: &[u8]) {
-    if let Some(place) = bytes.get_mut(offset..offset + value.len()) {
-        place.copy_from_slice(value);
-    }
 }
 
 /// The CRC of a header, in which its own field counts as zero.

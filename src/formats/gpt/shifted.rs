@@ -2,7 +2,8 @@
 //! as it was.
 
 use super::SIGNATURE;
-use super::fields::{at, is_sealed, number, put, seal};
+use super::fields::{at, is_sealed, number, seal};
+use crate::ground::fields::put;
 use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
 use crate::ground::shift::Shift;

@@ -11,6 +11,7 @@ use super::text::compressed_unicode;
 use super::write::{self, EXTENT, FileEntry, Name};
 use super::{UdfError, Volume, What, u16_at, u32_at, u64_at};
 use crate::ground::block::{BLOCK, Block, NotABlock};
+use crate::ground::fields::put;
 use crate::ground::read_at::ReadAt;
 
 /// Where fields are: ECMA-167 4/14.9, and 4/14.17 where that differs.
@@ -40,12 +41,6 @@ fn retag(bytes: &mut [u8], location: u32) {
     tag[4] = tag.iter().fold(0, |sum: u8, &byte| sum.wrapping_add(byte));
 }
 
-fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
-    if let Some(place) = bytes.get_mut(at..at + value.len()) {
-        place.copy_from_slice(value);
-    }
-}
-
 /// The number of a block in the partition that begins at byte `partition`.
 fn block(offset: u64, partition: u64) -> Result<u32, NotABlock> {
     let relative = offset.checked_sub(partition).ok_or(NotABlock(offset))?;
@@ -66,7 +61,7 @@ impl RawEntry {
     /// The one that begins at a byte of the image.
     ///
     /// # Errors
-    /// It cannot be read, or there is none.
+    /// The block cannot be read, or what it holds is not a file entry.
     pub fn read(image: &dyn ReadAt, offset: u64) -> Result<Self, UdfError> {
         let bytes = image.read_vec_at(offset, BLOCK)?;
         let tag = Tag::parse(&bytes).map(|tag| tag.identifier);
@@ -117,7 +112,7 @@ impl RawEntry {
         let blocks = length.div_ceil(BLOCK).to_le_bytes();
         match is_extended {
             true => {
-                // 4/14.17.11: the size of the object, all streams together; there are none.
+                // 4/14.17.11: the size of the object is that of all its streams. This one has its content alone.
                 put(&mut self.0, BLOCKS, &length.to_le_bytes());
                 put(&mut self.0, EXTENDED_BLOCKS, &blocks);
             }

@@ -97,12 +97,7 @@ impl Importing<'_> {
 
     /// What names bytes of the image: a file of the tree, or a part beside it.
     fn part(&mut self, offset: u64, length: u64, name: &str) -> String {
-        let mut items = self.tree.items().iter();
-        let named = items.find(|item| {
-            item.kind == EntryKind::File
-                && item.length > 0
-                && item.extents.first().is_some_and(|first| first.0 == Some(offset))
-        });
+        let named = self.files_at.get(&offset);
         if let Some(path) = named.and_then(|item| str::from_utf8(&item.path).ok()) {
             return format!("iso:{path}");
         }
@@ -129,18 +124,10 @@ impl Importing<'_> {
             .filter(|item| item.kind == EntryKind::File)
             .collect();
         let twin = |file: &Item| {
-            let place = file.extents.first()?.0?;
-            let mut items = self.tree.items().iter();
-            let same = items.find(|item| {
-                item.kind == EntryKind::File && item.extents.first().is_some_and(|first| first.0 == Some(place))
-            });
-            same.and_then(|item| String::from_utf8(item.path.clone()).ok())
+            let same = self.files_at.get(&file.extents.first()?.0?)?;
+            String::from_utf8(same.path.clone()).ok()
         };
-        let is_named = self
-            .tree
-            .items()
-            .iter()
-            .any(|item| item.extents.first().is_some_and(|first| first.0 == Some(volume.offset)));
+        let is_named = self.files_at.contains_key(&volume.offset);
         let is_of_files = is_ours || (!is_named && files.iter().any(|file| twin(file).is_some()));
         if !is_of_files {
             words.table("boot.uefi");

@@ -7,7 +7,7 @@ mod boot;
 mod menu;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::facts::{Common, Description, FileSystem};
 use crate::formats::iso9660::EntryKind;
@@ -48,6 +48,8 @@ struct Importing<'i> {
     image: &'i dyn ReadAt,
     facts: &'i Common,
     tree: &'i Tree,
+    /// The first file of the tree at each byte of the image, in the order of paths.
+    files_at: HashMap<u64, &'i Item>,
     words: Words,
     /// Paths of the tree that the manifest's other keys bring.
     brought: BTreeSet<Vec<u8>>,
@@ -76,6 +78,7 @@ pub fn import(image: &dyn ReadAt, output: &str, choice: Choice) -> Result<Import
         image,
         facts: &described.facts,
         tree: &tree,
+        files_at: files_at(&tree),
         words: Words::default(),
         brought: BTreeSet::new(),
         esp: Vec::new(),
@@ -106,6 +109,14 @@ pub fn import(image: &dyn ReadAt, output: &str, choice: Choice) -> Result<Import
         boot,
         left_out,
     })
+}
+
+fn files_at(tree: &Tree) -> HashMap<u64, &Item> {
+    let files = tree.items().iter().rev();
+    let files = files.filter(|item| item.kind == EntryKind::File && item.length > 0);
+    files
+        .filter_map(|item| Some((item.extents.first()?.0?, item)))
+        .collect()
 }
 
 impl Importing<'_> {
@@ -177,11 +188,7 @@ impl Importing<'_> {
         let Some(catalog) = &self.facts.boot_catalog else {
             return;
         };
-        let items = self.tree.items().iter();
-        let named = items.filter(|item| {
-            let first = item.extents.first();
-            item.kind == EntryKind::File && first.is_some_and(|first| first.0 == Some(catalog.offset))
-        });
+        let named = self.files_at.get(&catalog.offset);
         self.brought.extend(named.map(|item| item.path.clone()));
     }
 

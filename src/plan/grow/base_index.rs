@@ -107,7 +107,10 @@ impl BaseIndex {
         let of_listing = self.listing().used();
         match self {
             Self::Iso(_) => of_listing.collect(),
-            Self::Udf(volume) => of_listing.chain(volume.file_entries()).collect(),
+            Self::Udf(volume) => of_listing
+                .chain(volume.file_entries())
+                .chain(volume.structures())
+                .collect(),
         }
     }
 

@@ -106,10 +106,8 @@ impl Draft {
     }
 
     /// Bytes of the base that come to another place as well: where they go, and where they are.
-    pub(super) fn copies(&self) -> impl Iterator<Item = (Range, Range)> + '_ {
-        self.copies
-            .iter()
-            .map(|&(range, offset)| (range, Range { offset, ..range }))
+    pub(super) fn copies(&self) -> impl Iterator<Item = (Range, u64)> + '_ {
+        self.copies.iter().copied()
     }
 
     /// Of the base, in bytes.

@@ -28,6 +28,7 @@ use crate::formats::udf::UdfError;
 use crate::ground::block::NotABlock;
 use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
+use crate::ground::shift::move_in_order;
 use crate::ground::stamp::Stamp;
 use crate::ground::text;
 use crate::output::{Piece, PieceSource};
@@ -214,27 +215,16 @@ impl<'g> Laid<'g> {
         })
     }
 
-    /// Whether the larger FAT volumes, and what is behind the cut, can move one after the other, the last first: each towards the end, and none
-    /// onto what moves after it.
+    /// Whether the larger FAT volumes, and what is behind the cut, can move inside of the base's file.
     fn moves_in_order(&self) -> bool {
-        let size = self.draft.base_size();
-        let tail = Range {
-            offset: self.draft.cut(),
-            length: size - self.draft.cut(),
-        };
+        let cut = self.draft.cut();
         let behind = Range {
             offset: self.draft.end(),
-            length: tail.length,
+            length: self.draft.base_size() - cut,
         };
-        let mut moves: Vec<(Range, Range)> = self.draft.copies().chain([(behind, tail)]).collect();
+        let mut moves: Vec<(Range, u64)> = self.draft.copies().chain([(behind, cut)]).collect();
         moves.sort_by_key(|(to, _)| to.offset);
-        // Of what moves after a piece, the furthest end.
-        let mut furthest = 0;
-        moves.iter().all(|(to, from)| {
-            let is_free = to.offset >= from.offset && furthest <= to.offset;
-            furthest = furthest.max(from.end());
-            is_free
-        })
+        move_in_order(moves)
     }
 
     /// Those of the larger FAT volumes, and whether they are files of the tree.

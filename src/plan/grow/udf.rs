@@ -136,6 +136,16 @@ impl UdfVolume {
         self.names_of.keys().map(|&entry| (entry, FILE_ENTRY_LENGTH))
     }
 
+    /// The volume's own structures: neither file entries nor directories.
+    pub(super) fn structures(&self) -> impl Iterator<Item = Place> + '_ {
+        let structures = self.volume.structures.iter();
+        let own = structures.filter(|structure| {
+            use udf::What::{Allocation, Directory, FileEntry};
+            !matches!(structure.what, Allocation | Directory(_) | FileEntry)
+        });
+        own.map(|structure| (structure.offset, structure.length))
+    }
+
     pub(super) fn identifier(&self, entry: usize) -> Vec<u8> {
         name_of(self.listing.path(entry)).to_vec()
     }

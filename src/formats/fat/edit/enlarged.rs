@@ -8,6 +8,7 @@ use crate::formats::fat::FatKind;
 use crate::formats::fat::boot_sector::{self, BootSector};
 use crate::formats::fat::geometry::Geometry;
 use crate::formats::fat::table::Table;
+use crate::ground::fields::put;
 use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
 
@@ -105,12 +106,6 @@ fn larger(old: &Geometry, more: u64) -> Option<Geometry> {
     let is_narrow = kind == FatKind::Fat32 || new.table_sectors <= u32::from(u16::MAX);
     let is_bounded = new.data_offset() <= LONGEST_HEAD;
     (FatKind::from_clusters(new.clusters) == kind && is_narrow && is_bounded).then_some(new)
-}
-
-fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
-    if let Some(place) = bytes.get_mut(at..at + value.len()) {
-        place.copy_from_slice(value);
-    }
 }
 
 /// Writes the new lengths into the boot sector at `start`.
