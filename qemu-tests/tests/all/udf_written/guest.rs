@@ -11,6 +11,7 @@ use qemu_tests::{hash, linux, preserved, workspace};
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Modules of the kernel's, in the order in which they need each other, behind those of [`linux`].
 const MODULES: [&str; 4] = ["virtio_blk", "cdrom", "crc-itu-t", "udf"];
@@ -25,6 +26,9 @@ const BEHIND: u64 = 37 * 512 + (91 << 20);
 const LARGE: &str = "large";
 const LARGE_LENGTH: u64 = 4_700_000_001;
 const MARKED: [u64; 5] = [0, 0x3fff_f800 - 3, 0xffff_f800 - 3, 0xffff_ffff - 3, LARGE_LENGTH - 7];
+
+/// A translated processor takes four minutes for the digest of the large file.
+const DEADLINE: Duration = Duration::from_secs(900);
 
 /// What Linux reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,7 +107,7 @@ fn guest(dir: &Path, image: &Path, inputs: &Inputs, devices: &[&str]) -> Result<
         .join("qemu-tests/logs")
         .join(format!("udf-written-{}", devices.len()));
     let disk = Scratch::new(image, Medium::Disk, dir)?;
-    let mut machine = Machine::new(Firmware::Bios).scratch(&disk);
+    let mut machine = Machine::new(Firmware::Bios).deadline(DEADLINE).scratch(&disk);
     if devices.len() > 1 {
         machine = linux::disc(machine.medium(&larger(dir, image)?, Medium::Disk), image);
     }
