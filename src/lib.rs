@@ -45,7 +45,7 @@
 //! | `device` | disks: which there are, which of them an image may be written to; write, verify, burn, read |
 //! | `plan` | contents to places to bytes. It knows `output` (the pieces), `tree`, `facts`, `formats` and `ground` alone |
 //! | `resolve` | manifest to contents: the host's files, what they become in the image, a menu that every family of boot loaders can show |
-//! | `look` | a finished image: its facts, its names, its contents, its boot menus, its digests; two images side by side |
+//! | `look` | a finished image: its facts, its names, its contents, its boot menus, its digests; two images side by side; the manifest that makes an image again |
 //! | `manifest` | TOML or code to checked values, each with its place. Nothing else knows TOML |
 //! | `output` | the file that is written: at any instant absent, old or complete |
 //! | `tree` | all that goes into an image: nodes, payloads, boot images, settings. No addresses, no host |
