@@ -277,6 +277,7 @@ fn manifest(arguments: &Edit, image: &Path) -> Result<Manifest, Failure> {
         image: text(image)?.into(),
         sha256: None,
         fill: None,
+        compact: false,
         remove: list(&arguments.remove),
         kernel_args: (has_args || !arguments.entry.is_empty()).then(|| args.into()),
         answers: (!arguments.answers.is_empty()).then(|| answers.into()),

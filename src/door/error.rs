@@ -47,9 +47,7 @@ pub enum Error {
 impl Error {
     /// A base that cannot be changed as it is wanted.
     pub(super) fn grown(error: GrowError, document: &Document) -> Self {
-        let base = document.manifest.base.as_ref().map(|base| base.get_ref());
-        let directory = document.path.parent().unwrap_or(Path::new(""));
-        let path = base.map_or_else(|| document.path.clone(), |base| directory.join(base.image.get_ref()));
+        let path = base_path(document);
         match error {
             GrowError::Read(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 InputError::unusable(&path, "the image is damaged: a structure of it lies behind its end").into()
@@ -98,6 +96,15 @@ impl Error {
             OpenError::Hold(source) => InputError::io(std::env::temp_dir(), "decompressing to", source),
             error => InputError::unusable(path, error.to_string()),
         })
+    }
+}
+
+/// Where the base is.
+pub(super) fn base_path(document: &Document) -> PathBuf {
+    let directory = document.path.parent().unwrap_or(Path::new(""));
+    match &document.manifest.base {
+        Some(base) => directory.join(base.get_ref().image.get_ref()),
+        None => document.path.clone(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use super::compact::compact;
 use super::planned::Planned;
 use super::{Error, Facts};
 use crate::facts::Description;
@@ -81,7 +82,11 @@ impl Image {
             Goal::Grown(resolved) => {
                 let grown = grow::grow(resolved.contents);
                 let grown = grown.map_err(|error| Error::grown(error, &document))?;
-                (Planned::Grown(Box::new(grown)), resolved.output, resolved.report)
+                let plan = match document.manifest.is_compact() {
+                    true => compact(grown, &document, environment)?,
+                    false => Planned::Grown(Box::new(grown)),
+                };
+                (plan, resolved.output, resolved.report)
             }
         };
         Ok(Self {
@@ -221,7 +226,7 @@ impl Image {
     /// The file or the disk that an image is read from which this one changes, and what it was then.
     pub(crate) fn base(&self) -> Option<(&Path, &Stamp)> {
         match &self.plan {
-            Planned::New(_) => None,
+            Planned::New(_) | Planned::Compact { .. } => None,
             Planned::Grown(grown) => grown.base(),
         }
     }

@@ -1,6 +1,7 @@
 //! What other programs see of this crate. Every name is re-exported at the crate's root, where it is documented.
 
 mod builder;
+mod compact;
 mod error;
 mod facts;
 mod image;

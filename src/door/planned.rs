@@ -1,7 +1,9 @@
 //! What is planned: an image that is made, or one that is changed.
 
 use std::io;
+use std::ops::Deref;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Error;
 use crate::facts::Description;
@@ -12,7 +14,7 @@ use crate::manifest::Document;
 use crate::output::{BoxedError, Piece};
 use crate::plan::grow::Grown;
 use crate::plan::sums::Digests;
-use crate::plan::{Late, Plan};
+use crate::plan::{Late, Plan, PlanError};
 use crate::resolve::{ResolveError, SourceBytes};
 use crate::tree::source::Source;
 
@@ -22,13 +24,19 @@ pub(super) enum Planned {
     New(Box<Plan>),
     /// An existing one with changes.
     Grown(Box<Grown>),
+    /// An existing one with changes, laid out anew. What was decompressed for it is there while it is.
+    Compact {
+        plan: Box<Plan>,
+        warnings: Vec<String>,
+        _grown: Arc<Grown>,
+    },
 }
 
 impl Planned {
     /// Of the image, in bytes.
     pub(super) fn size(&self) -> u64 {
         match self {
-            Self::New(plan) => plan.size(),
+            Self::New(plan) | Self::Compact { plan, .. } => plan.size(),
             Self::Grown(grown) => grown.size(),
         }
     }
@@ -36,7 +44,7 @@ impl Planned {
     /// The bytes of the volume that a sum of its own bytes covers.
     pub(super) fn volume_size(&self) -> u64 {
         match self {
-            Self::New(plan) => plan.size(),
+            Self::New(plan) | Self::Compact { plan, .. } => plan.size(),
             Self::Grown(grown) => grown.volume_size(),
         }
     }
@@ -44,27 +52,28 @@ impl Planned {
     pub(super) fn warnings(&self) -> Vec<String> {
         match self {
             Self::New(plan) => plan.warnings(),
+            Self::Compact { warnings, .. } => warnings.clone(),
             Self::Grown(grown) => grown.warnings(),
         }
     }
 
     pub(super) fn sources(&self) -> Box<dyn Iterator<Item = &Source> + '_> {
         match self {
-            Self::New(plan) => Box::new(plan.sources()),
+            Self::New(plan) | Self::Compact { plan, .. } => Box::new(plan.sources()),
             Self::Grown(grown) => Box::new(grown.sources()),
         }
     }
 
     pub(super) fn digests(&self) -> Option<Digests> {
         match self {
-            Self::New(plan) => plan.digests(),
+            Self::New(plan) | Self::Compact { plan, .. } => plan.digests(),
             Self::Grown(_) => None,
         }
     }
 
     pub(super) fn wants_media_md5(&self) -> bool {
         match self {
-            Self::New(plan) => plan.wants_media_md5(),
+            Self::New(plan) | Self::Compact { plan, .. } => plan.wants_media_md5(),
             Self::Grown(grown) => grown.wants_media_md5(),
         }
     }
@@ -75,7 +84,9 @@ impl Planned {
         late: &'p Late,
     ) -> Box<dyn Iterator<Item = Result<Piece<'p>, BoxedError>> + Send + 'p> {
         match self {
-            Self::New(plan) => Box::new(plan.pieces(late).map(|piece| piece.map_err(Into::into))),
+            Self::New(plan) | Self::Compact { plan, .. } => {
+                Box::new(plan.pieces(late).map(|piece| piece.map_err(Into::into)))
+            }
             Self::Grown(grown) => Box::new(grown.pieces(late).map(|piece| piece.map_err(Into::into))),
         }
     }
@@ -83,7 +94,7 @@ impl Planned {
     /// All but what grows with the tree.
     pub(super) fn brief(&self, late: &Late, document: &Document) -> Result<Description, Error> {
         match self {
-            Self::New(plan) => plan.brief(late).map_err(|error| Error::planned(error, document)),
+            Self::New(plan) | Self::Compact { plan, .. } => self.said(plan.brief(late), document),
             Self::Grown(grown) => described(grown),
         }
     }
@@ -91,9 +102,15 @@ impl Planned {
     /// Everything.
     pub(super) fn describe(&self, late: &Late, document: &Document) -> Result<Description, Error> {
         match self {
-            Self::New(plan) => plan.describe(late).map_err(|error| Error::planned(error, document)),
+            Self::New(plan) | Self::Compact { plan, .. } => self.said(plan.describe(late), document),
             Self::Grown(grown) => described(grown),
         }
+    }
+
+    fn said(&self, described: Result<Description, PlanError>, document: &Document) -> Result<Description, Error> {
+        let mut described = described.map_err(|error| Error::planned(error, document))?;
+        described.planned.warnings = self.warnings();
+        Ok(described)
     }
 }
 
@@ -110,24 +127,23 @@ fn described(grown: &Grown) -> Result<Description, Error> {
 }
 
 /// The bytes of an image that is changed, those of new files from where they are.
-struct Bytes<'g> {
-    grown: &'g Grown,
-    contents: Vec<(Range, SourceBytes<'g>)>,
+pub(super) struct Bytes<G> {
+    grown: G,
+    contents: Vec<(Range, SourceBytes)>,
 }
 
-impl<'g> Bytes<'g> {
-    fn of(grown: &'g Grown) -> Result<Self, Error> {
+impl<G: Deref<Target = Grown>> Bytes<G> {
+    /// Opens the new files.
+    pub(super) fn of(grown: G) -> Result<Self, Error> {
         let contents = grown
             .contents()
             .map(|(range, source)| Ok((range, SourceBytes::open(source)?)));
-        Ok(Self {
-            grown,
-            contents: contents.collect::<Result<_, ResolveError>>()?,
-        })
+        let contents = contents.collect::<Result<_, ResolveError>>()?;
+        Ok(Self { grown, contents })
     }
 }
 
-impl ReadAt for Bytes<'_> {
+impl<G: Deref<Target = Grown>> ReadAt for Bytes<G> {
     fn size(&self) -> u64 {
         self.grown.size()
     }

@@ -1,5 +1,7 @@
 //! The library as another program uses it.
 
+mod compact;
+
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;

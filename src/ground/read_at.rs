@@ -6,6 +6,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use super::range::Range;
+
 /// Bytes of a known length that can be read at any offset, by many readers at once.
 ///
 /// ```
@@ -70,6 +72,32 @@ impl Shared {
     /// Shares these bytes.
     pub fn new(bytes: impl ReadAt + Send + Sync + 'static) -> Self {
         Self(Arc::new(bytes))
+    }
+
+    /// A part of them, cut where they end.
+    pub(crate) fn part(&self, range: Range) -> Self {
+        Self::new(Part {
+            whole: self.clone(),
+            start: range.offset,
+            size: range.length.min(self.size().saturating_sub(range.offset)),
+        })
+    }
+}
+
+/// What [`Shared::part`] gives.
+struct Part {
+    whole: Shared,
+    start: u64,
+    size: u64,
+}
+
+impl ReadAt for Part {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        Window::new(&self.whole, self.start, self.size).read_exact_at(buffer, offset)
     }
 }
 

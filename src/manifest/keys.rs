@@ -33,8 +33,17 @@ const TABLES: [Table; 16] = [
     },
     Table {
         path: "base",
-        keys: &["image", "sha256", "fill", "remove", "kernel_args", "answers", "boot"],
-        later: &["compact"],
+        keys: &[
+            "image",
+            "sha256",
+            "fill",
+            "remove",
+            "compact",
+            "kernel_args",
+            "answers",
+            "boot",
+        ],
+        later: &[],
     },
     Table {
         path: "base.boot",

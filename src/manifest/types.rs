@@ -47,6 +47,11 @@ impl Manifest {
         let boot = &self.boot;
         boot.bios.is_some() || boot.uefi.is_some() || !boot.entry.is_empty() || !self.menu.is_empty()
     }
+
+    /// Whether a base is laid out anew.
+    pub fn is_compact(&self) -> bool {
+        self.base.as_ref().is_some_and(|base| base.get_ref().compact)
+    }
 }
 
 /// `[iso]`: identifiers and indexes of the volume.

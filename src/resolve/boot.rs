@@ -88,7 +88,7 @@ impl Resolution<'_> {
         })
     }
 
-    /// The payload of a host path or of `iso:/...`.
+    /// The payload of a host path, for which a part of an image may stand, or of `iso:/...`.
     pub(super) fn reference(&mut self, named: &At<Reference>) -> Result<Option<PayloadId>, ResolveError> {
         let path = match named.get_ref() {
             Reference::Host(path) => path,
@@ -100,6 +100,9 @@ impl Resolution<'_> {
                 }));
             }
         };
+        if let Some(&part) = self.parts.get(path) {
+            return Ok(Some(part));
+        }
         let host = self.host_path(path);
         match host.metadata() {
             Ok(data) if data.is_file() => self.host.named(&mut self.tree, &host),

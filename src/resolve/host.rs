@@ -206,6 +206,18 @@ impl Host {
         self.shared(tree, Source::Given(bytes.clone()), bytes.size(), digest)
     }
 
+    /// The payload of bytes that are known by where they come from.
+    pub(crate) fn sourced(&mut self, tree: &mut Tree, source: Source, length: u64) -> Result<PayloadId, ResolveError> {
+        let digest = match self.identified {
+            true => {
+                let bytes = SourceBytes::open(&source)?;
+                digest_of(length, None, |offset, length| bytes.read(offset, length as usize))?
+            }
+            false => [0; 32],
+        };
+        self.shared(tree, source, length, digest)
+    }
+
     fn shared(
         &mut self,
         tree: &mut Tree,

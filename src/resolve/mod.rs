@@ -11,6 +11,7 @@ mod esp;
 mod host;
 pub mod loader;
 mod menu;
+mod parts;
 mod place;
 mod rules;
 mod sign;
@@ -19,6 +20,7 @@ mod stale;
 mod unpack;
 mod walk;
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +37,7 @@ use crate::tree::{Attributes, NodeId, PayloadId, Tree};
 
 pub use error::ResolveError;
 pub(crate) use host::{Host, SourceBytes};
+pub use parts::{Parts, anew};
 
 /// What a run takes from its surroundings; nothing else of them can change a byte.
 #[derive(Debug, Default)]
@@ -75,6 +78,8 @@ struct Resolution<'d> {
     lists: Vec<stale::List>,
     /// Firmware under which an entry does not start that would otherwise, and why.
     lacks: Vec<(manifest::Firmware, String)>,
+    /// Parts of an image, by the paths that the manifest has for them as if they were files of the host.
+    parts: HashMap<String, PayloadId>,
 }
 
 /// What a manifest asks for: an image that is made, or one that is changed.
@@ -110,43 +115,7 @@ pub fn contents(document: &Document, environment: &Environment) -> Result<Resolv
     for (index, entry) in manifest.files.iter().enumerate() {
         resolution.add_files(index as u32, entry)?;
     }
-    resolution.check_unreadable()?;
-    let parts = resolution.boot()?;
-    resolution.check_unreadable()?;
-    resolution.warn_of_lists();
-    let list = manifest.iso.sha256sums.as_ref();
-    let checksums = list.and_then(|path| resolution.checksums(path));
-    let readme = manifest.iso.is_stub().then(|| resolution.readme());
-    let identifiers = identifiers(document, &resolution.output);
-    let timestamp = resolution.timestamp;
-    let layout = resolution.layout;
-    let (resolution, report) = resolution.end()?;
-    Ok(Resolved {
-        contents: Contents {
-            tree: resolution.tree,
-            base: resolution.base,
-            identifiers,
-            timestamp,
-            rock_ridge: manifest.iso.has_rock_ridge(),
-            joliet: manifest.iso.has_joliet(),
-            udf: manifest.iso.has_udf(),
-            readme,
-            implant_md5: manifest.iso.implant_md5,
-            checksums,
-            boot: parts.images,
-            esp: parts.esp,
-            boot_code: parts.boot_code,
-            boot_code_patch: parts.boot_code_patch,
-            menu: parts.menu,
-            menu_programs: parts.menu_programs,
-            owner: parts.owner,
-            tables: tables(layout),
-            warnings: report.warnings(),
-            _decompressed: resolution.decompressed,
-        },
-        output: resolution.output,
-        report,
-    })
+    resolution.contents()
 }
 
 /// What a profile means.
@@ -262,6 +231,7 @@ impl<'d> Resolution<'d> {
             decompressed: Vec::new(),
             lists: Vec::new(),
             lacks: Vec::new(),
+            parts: HashMap::new(),
         };
         resolution.host.set_output(&resolution.output);
         if let Some(help) = manifest::of_a_shell(&resolution.output.to_string_lossy())
@@ -282,6 +252,49 @@ impl<'d> Resolution<'d> {
             ));
         }
         Ok(resolution)
+    }
+
+    /// What goes into a new image, once its tree is there.
+    fn contents(mut self) -> Result<Resolved<Contents>, ResolveError> {
+        let document = self.document;
+        let manifest = &document.manifest;
+        self.check_unreadable()?;
+        let parts = self.boot()?;
+        self.check_unreadable()?;
+        self.warn_of_lists();
+        let list = manifest.iso.sha256sums.as_ref();
+        let checksums = list.and_then(|path| self.checksums(path));
+        let readme = manifest.iso.is_stub().then(|| self.readme());
+        let identifiers = identifiers(document, &self.output);
+        let timestamp = self.timestamp;
+        let layout = self.layout;
+        let (resolution, report) = self.end()?;
+        Ok(Resolved {
+            contents: Contents {
+                tree: resolution.tree,
+                base: resolution.base,
+                identifiers,
+                timestamp,
+                rock_ridge: manifest.iso.has_rock_ridge(),
+                joliet: manifest.iso.has_joliet(),
+                udf: manifest.iso.has_udf(),
+                readme,
+                implant_md5: manifest.iso.implant_md5,
+                checksums,
+                boot: parts.images,
+                esp: parts.esp,
+                boot_code: parts.boot_code,
+                boot_code_patch: parts.boot_code_patch,
+                menu: parts.menu,
+                menu_programs: parts.menu_programs,
+                owner: parts.owner,
+                tables: tables(layout),
+                warnings: report.warnings(),
+                _decompressed: resolution.decompressed,
+            },
+            output: resolution.output,
+            report,
+        })
     }
 
     /// Gives every fault of the values at once, if there is one.

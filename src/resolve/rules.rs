@@ -47,6 +47,22 @@ impl Rules {
         }
     }
 
+    /// Everything stays as it is given.
+    pub(super) fn kept(origin: u32, timestamp: Timestamp) -> Self {
+        Self {
+            origin,
+            mode: None,
+            uid: None,
+            gid: None,
+            preserve_mode: true,
+            preserve_owner: true,
+            preserve_mtime: true,
+            preserve_links: true,
+            ignore_mode: false,
+            timestamp,
+        }
+    }
+
     /// Attributes of what the manifest itself gives.
     pub(super) fn inline(&self, default_mode: u32) -> Attributes {
         Attributes {

@@ -82,7 +82,10 @@ impl Resolution<'_> {
                     Kind::File(here) => Some(here),
                     _ => None,
                 });
-                payload.is_none() || here != *payload
+                let is_empty = |id: &PayloadId| self.tree.payload(*id).length == 0;
+                // Files without bytes are all alike, wherever they were.
+                let are_empty = here.as_ref().is_some_and(is_empty) && payload.as_ref().is_some_and(is_empty);
+                payload.is_none() || (here != *payload && !are_empty)
             };
             let mut wrong_ones = list.files.iter().filter(wrong);
             let Some((first, _)) = wrong_ones.next() else {

@@ -9,25 +9,27 @@ use std::sync::Arc;
 
 use super::sources::{self, Content};
 use crate::formats::archive::{self, ArchiveEntry};
+use crate::ground::range::Range;
 use crate::ground::read_at::{FileAt, ReadAt};
 use crate::ground::spool::{Place, Spool};
 use crate::ground::stamp::Stamp;
 use crate::ground::text;
 use crate::manifest::{At, Files};
 use crate::resolve::ResolveError;
-use crate::tree::source::{Member, Source};
+use crate::tree::source::{Composed, Member, Source};
 use crate::tree::{Attributes, Kind, NodeId, PayloadId};
 
 use super::Resolution;
-use super::host::check_digest;
+use super::host::{SourceBytes, check_digest};
 use super::rules::{Given, Rules};
 use super::walk::Exclude;
 
-/// A file whose bytes entries have.
-struct Holder {
-    file: File,
-    path: Arc<Path>,
-    stamp: Stamp,
+/// What has the bytes of entries.
+pub(super) enum Holder {
+    /// A file of the host.
+    File { file: File, path: Arc<Path>, stamp: Stamp },
+    /// An image that is not written.
+    Image(Composed),
 }
 
 impl Holder {
@@ -35,7 +37,7 @@ impl Holder {
         let data = file
             .metadata()
             .map_err(|source| ResolveError::io(path, "reading", source))?;
-        Ok(Self {
+        Ok(Self::File {
             file,
             path: Arc::from(path),
             stamp: Stamp::of(&data),
@@ -118,7 +120,7 @@ impl Resolution<'_> {
         }
     }
 
-    fn add_entries(
+    pub(super) fn add_entries(
         &mut self,
         entry: &Files,
         from: &At<String>,
@@ -167,9 +169,9 @@ impl Resolution<'_> {
             let path = path.to_path_buf();
             move |source| ResolveError::io(path, action, source)
         };
+        let bytes = file.try_clone().and_then(FileAt::new);
         // As it was before anything was read of it.
         let archive = Holder::new(file, path)?;
-        let bytes = archive.file.try_clone().and_then(FileAt::new);
         let bytes = bytes.map_err(failed(path, "reading"))?;
         let spool = Spool::new(bytes.size());
         let content = match sources::read(&bytes, &spool) {
@@ -189,24 +191,30 @@ impl Resolution<'_> {
                 return Err(failed(&std::env::temp_dir(), "decompressing to")(source));
             }
         };
+        let unpacking = self.unpacking(archive, spool)?;
+        Ok(Some((content, unpacking)))
+    }
+
+    /// What is unpacked, and what of it was decompressed.
+    pub(super) fn unpacking(&mut self, archive: Holder, spool: Spool) -> Result<Unpacking, ResolveError> {
         let spool = match spool.into_file() {
             Some(decompressed) => {
-                let failed = failed(decompressed.path(), "reading");
-                let file = decompressed.file().try_clone().map_err(failed)?;
-                let holder = Holder::new(file, decompressed.path())?;
+                let path = decompressed.path();
+                let file = decompressed.file().try_clone();
+                let file = file.map_err(|source| ResolveError::io(path, "reading", source))?;
+                let holder = Holder::new(file, path)?;
                 self.decompressed.push(decompressed);
                 Some(holder)
             }
             None => None,
         };
-        let unpacking = Unpacking {
+        Ok(Unpacking {
             archive,
             spool,
             files: HashMap::new(),
             payloads: HashMap::new(),
             left_out: HashMap::new(),
-        };
-        Ok(Some((content, unpacking)))
+        })
     }
 
     /// What an entry other than a directory becomes in the tree. `None` if it is left out. `place` is where its bytes are.
@@ -240,7 +248,7 @@ impl Resolution<'_> {
     }
 
     /// The file whose bytes are at `place`.
-    fn payload_of(
+    pub(super) fn payload_of(
         &mut self,
         unpacking: &mut Unpacking,
         place: Place,
@@ -256,20 +264,11 @@ impl Resolution<'_> {
             self.tree.set_linked(known);
             return Ok(Kind::File(known));
         }
-        let holder = unpacking.holder(place);
-        let source = Source::File {
-            path: holder.path.clone(),
-            stamp: holder.stamp,
-            offset: place.offset,
-            member: Some(Arc::new(Member {
-                archive: unpacking.archive.path.clone(),
-                stamp: unpacking.archive.stamp,
-                path: path.into(),
-            })),
-        };
-        let payload = self
-            .host
-            .part(&mut self.tree, &holder.file, source, place.length, None)?;
+        let source = unpacking.source(place, path);
+        let payload = match unpacking.holder(place) {
+            Holder::File { file, .. } => self.host.part(&mut self.tree, file, source, place.length, None),
+            Holder::Image(_) => self.host.sourced(&mut self.tree, source, place.length),
+        }?;
         unpacking.payloads.insert(key, payload);
         Ok(Kind::File(payload))
     }
@@ -320,6 +319,32 @@ impl Unpacking {
         }
     }
 
+    /// Where the bytes of the entry with this path come from.
+    fn source(&self, place: Place, path: &[u8]) -> Source {
+        let member = match &self.archive {
+            Holder::File {
+                path: archive, stamp, ..
+            } => Some(Arc::new(Member {
+                archive: archive.clone(),
+                stamp: *stamp,
+                path: path.into(),
+            })),
+            Holder::Image(_) => None,
+        };
+        match self.holder(place) {
+            Holder::File { path, stamp, .. } => Source::File {
+                path: path.clone(),
+                stamp: *stamp,
+                offset: place.offset,
+                member,
+            },
+            Holder::Image(image) => image.part(Range {
+                offset: place.offset,
+                length: place.length,
+            }),
+        }
+    }
+
     /// The payload of a file of the archive. `None` if the archive has no such file, `Some(None)` if it was left out.
     pub(super) fn unpacked(&self, path: &[u8]) -> Option<Option<PayloadId>> {
         let place = self.files.get(path)?;
@@ -331,8 +356,8 @@ impl Unpacking {
     pub(super) fn bytes_of(&self, path: &[u8], most: u64) -> Option<Vec<u8>> {
         self.unpacked(path)??;
         let place = self.files.get(path).filter(|place| place.length <= most)?;
-        let file = self.holder(*place).file.try_clone().and_then(FileAt::new).ok()?;
-        file.read_vec_at(place.offset, place.length).ok()
+        let bytes = SourceBytes::open(&self.source(*place, path)).ok()?;
+        bytes.read(0, place.length as usize).ok()
     }
 
     /// Whether the patterns leave an entry out, or a directory that it is in.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::ground::range::Range;
 use crate::ground::read_at::Shared;
 use crate::ground::stamp::Stamp;
 
@@ -24,6 +25,53 @@ pub enum Source {
         /// The entry that it is, if it is one.
         member: Option<Arc<Member>>,
     },
+}
+
+impl Source {
+    /// A part of the bytes.
+    pub(crate) fn part(&self, range: Range) -> Self {
+        match self {
+            Self::Bytes(bytes, giver) => {
+                let part = bytes.get(range.offset as usize..range.end() as usize);
+                Self::Bytes(part.unwrap_or_default().into(), *giver)
+            }
+            Self::Given(bytes) => Self::Given(bytes.part(range)),
+            Self::File {
+                path,
+                stamp,
+                offset,
+                member,
+            } => Self::File {
+                path: path.clone(),
+                stamp: *stamp,
+                offset: offset + range.offset,
+                member: member.clone(),
+            },
+        }
+    }
+}
+
+/// An image that is not written, as the sources that it consists of.
+#[derive(Debug)]
+pub struct Composed {
+    /// Its bytes.
+    pub image: Shared,
+    /// Where they come from, by offset. What is between the ranges is known to `image` alone.
+    pub stretches: Vec<(Range, Source)>,
+}
+
+impl Composed {
+    /// Where bytes of the image come from.
+    pub fn part(&self, range: Range) -> Source {
+        let first = self.stretches.partition_point(|(here, _)| here.end() < range.end());
+        match self.stretches.get(first) {
+            Some((here, source)) if here.offset <= range.offset => source.part(Range {
+                offset: range.offset - here.offset,
+                length: range.length,
+            }),
+            _ => Source::Given(self.image.part(range)),
+        }
+    }
 }
 
 /// An entry of an archive, as people name it. The file with its bytes may be another one, to which it was decompressed.

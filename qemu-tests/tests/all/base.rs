@@ -40,8 +40,8 @@ type Make = fn(&Bench) -> Result<(), String>;
 
 /// An installer, and the answer file that it takes.
 #[derive(Clone, Copy)]
-struct Family {
-    name: &'static str,
+pub(super) struct Family {
+    pub(super) name: &'static str,
     make: Make,
     /// A key of `[base.answers]`.
     answers: &'static str,
@@ -57,7 +57,7 @@ struct Family {
 const LARGE: &str = "[[files]]\nfrom = \"large\"\nto = \"esp:/large\"\n";
 const LARGE_LENGTH: usize = 3_000_000;
 
-const FAMILIES: [Family; 2] = [
+pub(super) const FAMILIES: [Family; 2] = [
     Family {
         name: "ubuntu",
         make: installers::ubuntu,
@@ -77,7 +77,7 @@ const FAMILIES: [Family; 2] = [
 ];
 
 /// Cells that are booted: those of the first pass, and those behind `--full`.
-const CELLS: [(&str, &str, bool); 8] = [
+pub(super) const CELLS: [(&str, &str, bool); 8] = [
     ("ubuntu", "uefi-disk", false),
     ("debian", "bios-disk", false),
     ("ubuntu", "bios-disk", true),
@@ -116,7 +116,8 @@ pub(crate) fn tests() -> suite::Tests {
         let test = suite::trial(format!("{name} starts in {cell}"), missing, move || {
             let family = family.ok_or("no such family")?;
             let bench = changed(family)?;
-            starts(&bench, family, cell)
+            // The disk itself, and its first partition: a volume of its own, or one that begins where the disk does.
+            starts(&bench, family, "changed.iso", cell, 2)
         });
         trials.push(test.long_if(is_long));
     }
@@ -124,7 +125,7 @@ pub(crate) fn tests() -> suite::Tests {
 }
 
 /// A base of the family, and what became of it: `changed.iso`.
-fn changed(family: Family) -> Result<Bench, String> {
+pub(super) fn changed(family: Family) -> Result<Bench, String> {
     let large = if family.fills_esp { LARGE } else { "" };
     let bench = Bench::new(&format!(
         "{MANIFEST}{large}[base.answers]\n{} = \"answer\"\n",
@@ -155,7 +156,7 @@ fn part(bench: &Bench, image: &str, start: u64, length: u64, to: &str) {
     fs::write(bench.path(to), &bytes[start as usize..end as usize]).unwrap();
 }
 
-fn json(bench: &Bench, line: &str) -> Value {
+pub(super) fn json(bench: &Bench, line: &str) -> Value {
     serde_json::from_str(&bench.ends(line, 0).out).unwrap()
 }
 
@@ -319,10 +320,10 @@ fn sums() {
     }
 }
 
-/// The kernel's command line is what `menu` says, and Linux finds the new files in each volume.
-fn starts(bench: &Bench, family: Family, cell: &str) -> Result<(), String> {
+/// The kernel's command line is what `menu` says, and Linux finds the new files on a disk in so many volumes.
+pub(super) fn starts(bench: &Bench, family: Family, image: &str, cell: &str, volumes: usize) -> Result<(), String> {
     let firmware = cell.split('-').next().unwrap_or_default();
-    let menu = json(bench, "menu changed.iso --json");
+    let menu = json(bench, &format!("menu {image} --json"));
     let entries = menu["entries"].as_array().ok_or("no entries")?;
     let of_firmware = entries
         .iter()
@@ -339,7 +340,7 @@ fn starts(bench: &Bench, family: Family, cell: &str) -> Result<(), String> {
     }
     bench.ends(
         &format!(
-            "test changed.iso --cell {cell} --timeout 120 --expect {} -C logs",
+            "test {image} --cell {cell} --timeout 120 --expect {} -C logs",
             linux::MARK.to_owned() + ".end"
         ),
         0,
@@ -364,8 +365,7 @@ fn starts(bench: &Bench, family: Family, cell: &str) -> Result<(), String> {
             .iter()
             .filter(|line| line.contains(&digest) && line.contains("number 7"))
             .collect();
-        // The disk itself, and its first partition: a volume of its own, or one that begins where the disk does.
-        assert_eq!(found.len(), 2, "{said:?}");
+        assert_eq!(found.len(), volumes, "{said:?}");
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ mod agreement;
 mod archives;
 mod attributes;
 mod base;
+mod base_compact;
 mod base_of_others;
 mod bochs;
 mod boot;
@@ -62,6 +63,7 @@ const GROUPS: &[Group] = &[
     Group::new("archives", archives::tests),
     Group::new("attributes", attributes::tests),
     Group::new("base", base::tests),
+    Group::new("base_compact", base_compact::tests),
     Group::new("base_of_others", base_of_others::tests),
     Group::new("bochs", bochs::tests),
     Group::new("boot", boot::tests),

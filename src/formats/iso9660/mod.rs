@@ -20,6 +20,7 @@
 
 mod descriptor;
 pub mod edit;
+mod further;
 mod hierarchy;
 mod identifier;
 mod media_md5;
@@ -40,6 +41,7 @@ use crate::ground::time::Timestamp;
 pub use descriptor::{
     Descriptor, Identifiers, Root, VolumeDescriptor, VolumeKind, descriptor_faults, read_descriptors, terminator,
 };
+pub use further::FurtherFields;
 pub use hierarchy::{Hierarchy, Locate};
 pub use media_md5::{FIELD, FIELD_LENGTH, MediaMd5, Summing};
 pub use path_table::{Endian, path_tables};

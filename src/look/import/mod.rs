@@ -4,6 +4,7 @@
 //! are kept; `diff` tells what is not the same.
 
 mod boot;
+mod descriptor;
 mod menu;
 mod words;
 
@@ -41,6 +42,8 @@ pub struct Import {
     pub boot: Vec<(String, Range)>,
     /// What cannot be said in a manifest.
     pub left_out: Vec<String>,
+    /// Names of what is made anew, of which the manifest brings some again.
+    pub unnamed: BTreeSet<Vec<u8>>,
 }
 
 /// What is known of the image, and what is said so far.
@@ -56,6 +59,8 @@ struct Importing<'i> {
     esp: Vec<Item>,
     boot: Vec<(String, Range)>,
     left_out: Vec<String>,
+    /// That of the volume.
+    timestamp: String,
 }
 
 /// What a manifest may say in more than one way, of which one makes the same image.
@@ -84,6 +89,7 @@ pub fn import(image: &dyn ReadAt, output: &str, choice: Choice) -> Result<Import
         esp: Vec::new(),
         boot: Vec::new(),
         left_out: Vec::new(),
+        timestamp: String::new(),
     };
     importing.words.text("output", output);
     importing.catalog();
@@ -102,12 +108,14 @@ pub fn import(image: &dyn ReadAt, output: &str, choice: Choice) -> Result<Import
         ..
     } = importing;
     let items = tree.items().iter().filter(|item| !brought.contains(&item.path));
+    let items = items.cloned().collect();
     Ok(Import {
         manifest: words.finish(),
-        items: items.cloned().collect(),
+        items,
         esp,
         boot,
         left_out,
+        unnamed: brought,
     })
 }
 
@@ -138,7 +146,8 @@ impl Importing<'_> {
                 self.words.text(key, value);
             }
         }
-        self.words.bare("timestamp", &identifiers.created);
+        self.timestamp = self.timestamp();
+        self.words.bare("timestamp", &self.timestamp);
         match index == Some(FileSystem::Udf) && has(FileSystem::Iso9660) {
             true => self.words.text("iso9660", "stub"),
             false => {
@@ -199,7 +208,6 @@ impl Importing<'_> {
         if items.is_empty() {
             return;
         }
-        let created = &self.facts.identifiers.created;
         let mode = |item: &Item| item.posix.map(|posix| posix.mode & 0o7777);
         let is_odd = |item: &&Item| match item.kind {
             EntryKind::File => mode(item).is_some_and(|mode| !FILE.contains(&mode)),
@@ -211,7 +219,7 @@ impl Importing<'_> {
             item.posix
                 .is_some_and(|posix| is_owned(posix.uid) || is_owned(posix.gid))
         };
-        let dated = |item: &&Item| item.modified.to_string() != *created;
+        let dated = |item: &&Item| item.modified.to_string() != self.timestamp;
         let linked = |item: &&Item| {
             item.kind == EntryKind::File && item.posix.is_some_and(|posix| posix.links > 1 && posix.serial > 0)
         };

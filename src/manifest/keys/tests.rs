@@ -85,7 +85,7 @@ const TEXTS: [(&str, &[&str]); 14] = [
 ];
 
 /// The other keys: table, key, a value, and how `Debug` shows that value.
-const VALUES: [(&str, &str, &str, &str); 45] = [
+const VALUES: [(&str, &str, &str, &str); 46] = [
     ("iso", "timestamp", "1999-12-31T00:00:00Z", "Instant("),
     ("iso", "rock_ridge", "false", "false"),
     ("iso", "joliet", "false", "false"),
@@ -95,6 +95,7 @@ const VALUES: [(&str, &str, &str, &str); 45] = [
     ("base", "remove", r#"["m-remove"]"#, r#""m-remove""#),
     ("base.kernel_args", "append", r#"["m-append"]"#, r#""m-append""#),
     ("base.kernel_args", "remove", r#"["m-gone"]"#, r#""m-gone""#),
+    ("base", "compact", "true", "true"),
     ("base.kernel_args", "replace", r#"{ m = "m-value" }"#, r#""m-value""#),
     ("base.kernel_args", "entries", r#"["m-entry"]"#, r#""m-entry""#),
     ("base.boot", "initrd_append", r#"["m-more"]"#, r#""m-more""#),

@@ -308,6 +308,17 @@ impl Grown {
         payloads.map(|&(range, id)| (range, &self.growth.tree.payload(id).source))
     }
 
+    /// The stretches of the image that are those of a source, by offset.
+    pub fn stretches(&self) -> Vec<(Range, Source)> {
+        let stretches = self.draft.stretches().into_iter();
+        let of_sources = stretches.filter_map(|(range, stretch)| match stretch {
+            Stretch::Own(_) => None,
+            Stretch::Base(offset) => Some((range, self.growth.base.source.part(Range { offset, ..range }))),
+            Stretch::Payload(id) => Some((range, self.growth.tree.payload(id).source.clone())),
+        });
+        of_sources.collect()
+    }
+
     /// Where the bytes come from.
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
         let payloads = self.growth.tree.payloads().iter().map(|payload| &payload.source);

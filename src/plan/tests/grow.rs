@@ -278,7 +278,6 @@ fn what_cannot_be_changed_is_said() {
             "`[[menu]]` beside `[base]` is not supported yet",
         ),
         ("[disk]\nlayout = \"gpt\"\n", "`disk.layout` beside `[base]`"),
-        ("compact = true\n", "not supported yet"),
     ] {
         let error = changed(&host, keys).unwrap_err();
         assert!(error.contains(wanted), "{keys}: {error}");

@@ -93,6 +93,7 @@ pub(super) fn resolve(
     resolution.sums(&image.image, &tree, &remove, &mut edits)?;
     let is_changed = !remove.is_empty()
         || base.fill.is_some()
+        || base.compact
         || !document.manifest.files.is_empty()
         || base.kernel_args.is_some()
         || base.answers.is_some()

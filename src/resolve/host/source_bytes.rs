@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{changed, giving, reading};
 use crate::ground::read_at::{ReadAt, Shared};
@@ -12,23 +13,23 @@ use crate::resolve::ResolveError;
 use crate::tree::source::Source;
 
 /// What a source gives, to be read while the manifest is resolved or planned.
-pub(crate) enum SourceBytes<'s> {
+pub(crate) enum SourceBytes {
     /// Bytes in memory.
-    Bytes(&'s [u8]),
+    Bytes(Arc<[u8]>),
     /// Bytes that code gives.
-    Given(&'s Shared),
+    Given(Shared),
     /// Part of a file of the host, from a byte of it on.
-    File { path: &'s Path, file: File, start: u64 },
+    File { path: Arc<Path>, file: File, start: u64 },
 }
 
-impl<'s> SourceBytes<'s> {
+impl SourceBytes {
     /// Opens it; nothing is read so far.
-    pub(crate) fn open(source: &'s Source) -> Result<Self, ResolveError> {
+    pub(crate) fn open(source: &Source) -> Result<Self, ResolveError> {
         match source {
-            Source::Bytes(bytes, _) => Ok(Self::Bytes(bytes)),
-            Source::Given(bytes) => Ok(Self::Given(bytes)),
+            Source::Bytes(bytes, _) => Ok(Self::Bytes(bytes.clone())),
+            Source::Given(bytes) => Ok(Self::Given(bytes.clone())),
             Source::File { path, offset, .. } => Ok(Self::File {
-                path,
+                path: path.clone(),
                 file: stamp::open(path).map_err(|source| reading(path, source))?,
                 start: *offset,
             }),

@@ -49,7 +49,8 @@ fn beside_the_tree(image: &dyn ReadAt) -> Image {
     }
 }
 
-fn entry(input: &Input, item: &Item) -> Result<ArchiveEntry, ArchiveError> {
+/// A name of the image as an entry. What is in several pieces or compressed goes to the spool.
+pub(in crate::resolve) fn entry(input: &Input, item: &Item) -> Result<ArchiveEntry, ArchiveError> {
     const FORMAT: u32 = 0o170_000;
     let directory = item.kind == EntryKind::Directory;
     let mode = match item.posix {

@@ -1,6 +1,6 @@
 //! Files of the host that stand for what is in them: archives and images, compressed as a whole or not.
 
-mod image;
+pub(super) mod image;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,69 @@
+//! Fields of a primary volume descriptor beside those of [`VolumeDescriptor`](super::VolumeDescriptor).
+
+use super::record::read_volume_date;
+use crate::ground::text;
+use crate::ground::time::Timestamp;
+
+/// Those fields, as far as they say something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FurtherFields {
+    /// §9.4.27.
+    pub created: Option<Timestamp>,
+    /// §9.4.28. It is what GRUB and Linux take for the UUID of the volume.
+    pub modified: Option<Timestamp>,
+    /// §9.4.29.
+    pub expires: Option<Timestamp>,
+    /// §9.4.30.
+    pub effective: Option<Timestamp>,
+    /// §9.4.24 to §9.4.26: the names of files, by what they hold.
+    pub files: Vec<(&'static str, String)>,
+}
+
+impl FurtherFields {
+    /// Of a primary volume descriptor.
+    pub fn read(descriptor: &[u8; 2048]) -> Self {
+        let date = |at: usize| descriptor[at..].first_chunk::<17>().and_then(read_volume_date);
+        let named = [
+            ("copyright", &descriptor[702..739]),
+            ("abstract", &descriptor[739..776]),
+            ("bibliography", &descriptor[776..813]),
+        ];
+        let files = named.into_iter().filter_map(|(what, field)| {
+            let name = text::lossless(field);
+            let name = name.trim_end_matches([' ', '\0']);
+            (!name.is_empty()).then(|| (what, name.to_owned()))
+        });
+        Self {
+            created: date(813),
+            modified: date(830),
+            expires: date(847),
+            effective: date(864),
+            files: files.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The field positions are those of ECMA-119 §9.4, table 9: 703 to 881, counted from 1 there.
+    #[test]
+    fn fields_are_where_the_standard_has_them() {
+        let mut descriptor = [b' '; 2048];
+        assert_eq!(FurtherFields::read(&descriptor), FurtherFields::default());
+        descriptor[702..711].copy_from_slice(b"COPYING.;");
+        descriptor[776..779].copy_from_slice(b"BIB");
+        descriptor[830..847].copy_from_slice(b"2021013015000100\0");
+        descriptor[847..864].copy_from_slice(b"0000000000000000\0");
+        descriptor[864..881].copy_from_slice(b"1970010101000000\x04");
+        let fields = FurtherFields::read(&descriptor);
+        assert_eq!(fields.modified.unwrap().to_string(), "2021-01-30T15:00:01Z");
+        assert_eq!((fields.expires, fields.effective.unwrap().unix()), (None, 0));
+        let files = [
+            ("copyright", "COPYING.;".to_owned()),
+            ("bibliography", "BIB".to_owned()),
+        ];
+        assert_eq!(fields.files, files);
+    }
+}
