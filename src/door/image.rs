@@ -275,6 +275,10 @@ impl Image {
             self.pass(name, &late, &mut |bytes| summing.update(bytes), progress, interrupt)?;
             late.media_md5 = Some(summing.finish());
         }
+        if let Some(mut summing) = self.plan.tag_summing() {
+            self.pass(name, &late, &mut |bytes| summing.update(bytes), progress, interrupt)?;
+            late.media_tag = Some(summing.finish());
+        }
         Ok(late)
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Error;
 use crate::facts::Description;
+use crate::formats::iso9660::TagSumming;
 use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
 use crate::look::inspect;
@@ -68,6 +69,13 @@ impl Planned {
         match self {
             Self::New(plan) | Self::Compact { plan, .. } => plan.digests(),
             Self::Grown(_) => None,
+        }
+    }
+
+    pub(super) fn tag_summing(&self) -> Option<TagSumming> {
+        match self {
+            Self::New(_) | Self::Compact { .. } => None,
+            Self::Grown(grown) => grown.tag_summing(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The library as another program uses it.
 
 mod compact;
+mod tag;
 
 use std::ffi::OsStr;
 use std::io;

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::Plan;
-use crate::formats::iso9660::MediaMd5;
+use crate::formats::iso9660::{FIELD_LENGTH, MediaMd5};
 use crate::plan::layout::Content;
 use crate::tree::PayloadId;
 
@@ -25,6 +25,8 @@ pub struct Late {
     pub digests: Option<Vec<[u8; 32]>>,
     /// The MD5 of the whole.
     pub media_md5: Option<MediaMd5>,
+    /// The application use field with the digest that tagmedia makes.
+    pub media_tag: Option<[u8; FIELD_LENGTH]>,
 }
 
 impl Plan {

@@ -24,6 +24,7 @@ mod further;
 mod hierarchy;
 mod identifier;
 mod media_md5;
+mod media_tag;
 mod path_table;
 mod record;
 mod rock_ridge;
@@ -44,6 +45,7 @@ pub use descriptor::{
 pub use further::FurtherFields;
 pub use hierarchy::{Hierarchy, Locate};
 pub use media_md5::{FIELD, FIELD_LENGTH, MediaMd5, Summing};
+pub use media_tag::{MediaTag, TagSumming};
 pub use path_table::{Endian, path_tables};
 pub use walk::{EntryKind, IsoEntry, Session, Walk, is_stub, sessions, walk};
 pub use zisofs::Zisofs;

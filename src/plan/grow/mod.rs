@@ -23,12 +23,14 @@ use std::io;
 use std::path::Path;
 
 use crate::facts::{Changed, What};
-use crate::formats::iso9660::{self, FIELD, FIELD_LENGTH, Iso9660Error, MediaMd5, SECTOR};
+use crate::formats::iso9660::{
+    self, FIELD, FIELD_LENGTH, Iso9660Error, MediaMd5, MediaTag, SECTOR, TagSumming, VolumeDescriptor,
+};
 use crate::formats::udf::UdfError;
 use crate::ground::block::NotABlock;
 use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
-use crate::ground::shift::move_in_order;
+use crate::ground::shift::{Shift, move_in_order};
 use crate::ground::stamp::Stamp;
 use crate::ground::text;
 use crate::output::{Piece, PieceSource};
@@ -79,6 +81,8 @@ pub struct Grown {
     warnings: Vec<String>,
     volume_size: u64,
     has_media_md5: bool,
+    /// The digest of tagmedia's that it carries.
+    media_tag: Option<MediaTag>,
 }
 
 /// Decides where everything goes.
@@ -132,14 +136,15 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
     let is_changed = !draft.changes().is_empty();
     let has_sum = MediaMd5::decode(&volume.application_use).is_some();
     let has_media_md5 = growth.implant_md5 || (is_changed && has_sum);
-    if is_changed && has_tag(&volume.application_use) {
-        warnings.push("the digest in the volume descriptor (tagmedia) no longer holds, and is not renewed yet".into());
-    }
+    let media_tag = match is_changed && !has_media_md5 && MediaTag::is_in(&volume.application_use) {
+        true => tag(volume, &shift, &mut warnings),
+        false => None,
+    };
     let is_blank = volume.application_use.iter().all(|byte| [0, b' '].contains(byte));
     if has_media_md5 && !has_sum && !is_blank {
         warnings.push("the implanted MD5 replaces other data in the volume descriptor (application use)".into());
     }
-    if has_media_md5 {
+    if has_media_md5 || media_tag.is_some() {
         // The sum is made over spaces, and written when all bytes are known.
         let field = iso9660::SYSTEM_AREA + FIELD as u64;
         draft.write(field, &MediaMd5::absent(), What::PrimaryDescriptor, &[])?;
@@ -150,6 +155,7 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
         warnings,
         volume_size: hierarchy::new_end(0, volume, &shift),
         has_media_md5,
+        media_tag,
     })
 }
 
@@ -245,6 +251,7 @@ fn filled(growth: Growth) -> Grown {
         warnings: Vec::new(),
         volume_size: size,
         has_media_md5: false,
+        media_tag: None,
     }
 }
 
@@ -254,14 +261,24 @@ fn fill(draft: &mut Draft, growth: &Growth) {
     }
 }
 
-/// SUSE's tagmedia writes assignments into the application use field, a digest of the medium among them.
-fn has_tag(application_use: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(application_use);
-    text.split(';').any(|part| {
-        ["md5sum=", "sha1sum=", "sha256sum="]
-            .iter()
-            .any(|key| part.trim().starts_with(key))
-    })
+/// The digest of tagmedia's, and what of it does not hold.
+fn tag(volume: &VolumeDescriptor, shift: &Shift, warnings: &mut Vec<String>) -> Option<MediaTag> {
+    let tag = MediaTag::decode(&volume.application_use).map(|tag| match tag.partition() {
+        Some(partition) => tag.with_partition(shift.range(partition)),
+        None => tag,
+    });
+    let Some(tag) = tag.filter(MediaTag::fits) else {
+        warnings.push(
+            "the digest in the volume descriptor (tagmedia) no longer holds: it is one that is not made here".into(),
+        );
+        return None;
+    };
+    if let Some(signature) = tag.signature() {
+        warnings.push(format!(
+            "the signature at byte {signature} over the digest in the volume descriptor (tagmedia) no longer holds"
+        ));
+    }
+    Some(tag)
 }
 
 impl Grown {
@@ -290,6 +307,12 @@ impl Grown {
     /// The bytes of the volume, as its descriptor says.
     pub fn volume_size(&self) -> u64 {
         self.volume_size
+    }
+
+    /// What has to see all bytes of the image, if it carries a digest of tagmedia's.
+    pub fn tag_summing(&self) -> Option<TagSumming> {
+        let tag = self.media_tag.clone()?;
+        Some(TagSumming::new(tag, self.volume_size))
     }
 
     /// Whether the image carries the sum of its own bytes.
@@ -341,15 +364,16 @@ impl Grown {
         })
     }
 
-    /// The bytes of a sector that the draft holds. The primary volume descriptor gets the image's MD5 once it is known.
+    /// The bytes of a sector that the draft holds. The primary volume descriptor gets the digest of the image once it is known.
     fn own<'g>(&'g self, number: u64, length: usize, late: &Late) -> Cow<'g, [u8]> {
         let bytes = self.draft.own(number);
         let bytes = &bytes[..length.min(bytes.len())];
-        match &late.media_md5 {
-            Some(sum) if number * SECTOR == iso9660::SYSTEM_AREA => {
+        let sum = late.media_md5.as_ref().map(MediaMd5::encode);
+        match sum.or(late.media_tag) {
+            Some(field) if number * SECTOR == iso9660::SYSTEM_AREA => {
                 let mut bytes = bytes.to_vec();
                 if let Some(place) = bytes.get_mut(FIELD..FIELD + FIELD_LENGTH) {
-                    place.copy_from_slice(&sum.encode());
+                    place.copy_from_slice(&field);
                 }
                 Cow::Owned(bytes)
             }
