@@ -198,7 +198,7 @@ fn slots(image: &mut [u8], slots: &[(u8, u64, u64)]) {
 }
 
 /// UEFI 5.3.2: the CRC of Ethernet.
-fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| {
             if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 }

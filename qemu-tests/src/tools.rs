@@ -44,6 +44,8 @@ pub const GRUB_PC: &str = "/usr/lib/grub/i386-pc/cdboot.img";
 pub const GRUB_EFI: &str = "/usr/lib/grub/x86_64-efi/kernel.img";
 /// ISOLINUX, beside which its boot code for sticks is.
 pub const ISOLINUX: &str = "/usr/lib/ISOLINUX/isolinux.bin";
+/// systemd-boot for UEFI on a 64-bit PC.
+pub const SYSTEMD_BOOT: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 /// What ISOLINUX loads first.
 pub const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
 
@@ -116,10 +118,14 @@ pub const TOOLS: [Tool; 63] = [
 ];
 
 /// What only the tests of `cargo xtask ci --full` run besides.
-pub const FULL_TOOLS: [Tool; 3] = [
+pub const FULL_TOOLS: [Tool; 7] = [
     tool("bochs-bin", "bochs"),
     tool(BOCHS_BIOS, "bochsbios"),
     tool(BOCHS_VGA_BIOS, "vgabios"),
+    tool("isohybrid", "syslinux-utils"),
+    tool("makefs", "makefs"),
+    tool("grub-mkrescue", "grub-common"),
+    tool(SYSTEMD_BOOT, "systemd-boot-efi"),
 ];
 
 /// The release of pycdlib that judges, and of what puts a key into UEFI's variables: they come from PyPI into a virtual

@@ -1,7 +1,7 @@
 //! The library as another program uses it.
 
+mod base_digests;
 mod compact;
-mod tag;
 
 use std::ffi::OsStr;
 use std::io;

@@ -9,6 +9,7 @@ mod boot;
 mod damaged;
 mod grow;
 mod grow_esp;
+mod grow_odd;
 mod grow_udf;
 mod identity;
 mod inputs;

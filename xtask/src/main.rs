@@ -66,7 +66,7 @@ enum Task {
     },
     /// isobuild beside xorriso and genisoimage, or the built-in loader beside isolinux and GRUB.
     Bench {
-        /// `loader`, for the loaders.
+        /// The loaders, or another verb.
         what: Option<Bench>,
         /// How often each program builds each tree.
         #[arg(long, default_value_t = 5)]
@@ -81,6 +81,8 @@ enum Bench {
     Loader,
     /// `isobuild write`.
     Write,
+    /// `isobuild edit`.
+    Edit,
 }
 
 fn main() -> ExitCode {
@@ -102,6 +104,10 @@ fn main() -> ExitCode {
             what: Some(Bench::Write),
             rounds,
         } => bench::write::run(rounds),
+        Task::Bench {
+            what: Some(Bench::Edit),
+            rounds,
+        } => bench::edit::run(rounds),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

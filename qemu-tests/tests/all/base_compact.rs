@@ -1,7 +1,8 @@
 //! `base.compact`: the installers of two families, changed and laid out anew. Other readers find the same files in them as in those that are
 //! changed where they are, and the same systems start with the same arguments.
 
-use super::base::{CELLS, FAMILIES, Family, changed, json, starts};
+use super::base::{SHORT, changed, json, starts};
+use super::base_families::{FAMILIES, Family};
 use qemu_tests::installers::TOOLS;
 use qemu_tests::suite;
 use qemu_tests::verbs::Bench;
@@ -20,16 +21,16 @@ pub(crate) fn tests() -> suite::Tests {
         trials.push(suite::trial(name, missing, move || readers(&compacted(family)?)));
     }
     let qemu = suite::missing(&["qemu-system-x86_64", qemu_tests::tools::OVMF_CODE]);
-    for (name, cell, is_long) in CELLS {
-        let missing = [needs.clone(), qemu.clone(), suite::missing(&["bsdtar"])].concat();
-        let family = FAMILIES.into_iter().find(|family| family.name == name);
-        let test = suite::trial(format!("{name} starts in {cell}"), missing, move || {
-            let family = family.ok_or("no such family")?;
-            // With layout "isohybrid" partition 1 begins where the disk does.
-            let volumes = if family.name == "debian" { 2 } else { 1 };
-            starts(&compacted(family)?, family, "compact.iso", cell, volumes)
-        });
-        trials.push(test.long_if(is_long));
+    for family in FAMILIES {
+        // With layout "isohybrid" partition 1 begins where the disk does.
+        let volumes = if family.name == "debian" { 2 } else { 1 };
+        for cell in family.cells {
+            let missing = [needs.clone(), qemu.clone(), suite::missing(&["bsdtar"])].concat();
+            let test = suite::trial(format!("{} starts in {cell}", family.name), missing, move || {
+                starts(&compacted(family)?, family, "compact.iso", cell, volumes)
+            });
+            trials.push(test.long_if(!SHORT.contains(&(family.name, cell))));
+        }
     }
     Ok(trials)
 }

@@ -6,6 +6,8 @@ mod archives;
 mod attributes;
 mod base;
 mod base_compact;
+mod base_families;
+mod base_hostile;
 mod base_of_others;
 mod bochs;
 mod boot;
@@ -64,6 +66,7 @@ const GROUPS: &[Group] = &[
     Group::new("attributes", attributes::tests),
     Group::new("base", base::tests),
     Group::new("base_compact", base_compact::tests),
+    Group::new("base_hostile", base_hostile::tests),
     Group::new("base_of_others", base_of_others::tests),
     Group::new("bochs", bochs::tests),
     Group::new("boot", boot::tests),

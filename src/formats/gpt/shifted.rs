@@ -8,14 +8,30 @@ use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
 use crate::ground::shift::Shift;
 
+/// A header, and its array.
+type Half = (Vec<u8>, Vec<u8>);
+
+/// A table that cannot be relied upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the checksums of the GPT whose header is at byte {place} do not hold (UEFI 5.3.2), so it cannot be brought up to date"
+)]
+pub struct Damaged {
+    /// The first byte of the header.
+    pub place: u64,
+}
+
 /// The longest array that is read.
 const LONGEST: u64 = 1 << 20;
 
 /// Computes the new headers and arrays, each with its byte offset, the primary's first. The result is empty if the disk has no valid table.
 /// On `disk` the bytes have moved already, and the table still has the old addresses; `size` is the old size of the disk.
-pub fn shift(disk: &dyn ReadAt, sector_size: u64, size: u64, shift: &Shift) -> Vec<(u64, Vec<u8>)> {
-    let Some((header, entries)) = half(disk, sector_size, sector_size, &|offset| shift.start(offset)) else {
-        return Vec::new();
+///
+/// # Errors
+/// A table whose checksums do not hold: what it would lead to is anybody's guess.
+pub fn shift(disk: &dyn ReadAt, sector_size: u64, size: u64, shift: &Shift) -> Result<Vec<(u64, Vec<u8>)>, Damaged> {
+    let Some((header, entries)) = half(disk, sector_size, sector_size, &|offset| shift.start(offset))? else {
+        return Ok(Vec::new());
     };
     let alternate = number(&header, at::ALTERNATE, 8);
     let mut written = Vec::new();
@@ -23,7 +39,7 @@ pub fn shift(disk: &dyn ReadAt, sector_size: u64, size: u64, shift: &Shift) -> V
     let backup = alternate.saturating_mul(sector_size);
     if backup < size && backup > sector_size {
         let place = shift.start(backup);
-        if let Some((header, entries)) = half(disk, sector_size, place, &|offset| shift.start(offset)) {
+        if let Some((header, entries)) = half(disk, sector_size, place, &|offset| shift.start(offset))? {
             halves.push((place, header, entries));
         }
     }
@@ -54,23 +70,36 @@ pub fn shift(disk: &dyn ReadAt, sector_size: u64, size: u64, shift: &Shift) -> V
         written.push((array * sector_size, entries));
         written.push((place, header));
     }
-    written
+    Ok(written)
 }
 
-/// A header and its array, if both are right. `moved` says where the array is.
-fn half(disk: &dyn ReadAt, sector_size: u64, place: u64, moved: &dyn Fn(u64) -> u64) -> Option<(Vec<u8>, Vec<u8>)> {
-    let header = disk.read_vec_at(place, sector_size).ok()?;
-    if !header.starts_with(SIGNATURE) || !is_sealed(&header) {
-        return None;
+/// A header at this byte, and its array. `None` if there is none. `moved` says where the array is.
+fn half(disk: &dyn ReadAt, sector_size: u64, place: u64, moved: &dyn Fn(u64) -> u64) -> Result<Option<Half>, Damaged> {
+    let Ok(header) = disk.read_vec_at(place, sector_size) else {
+        return Ok(None);
+    };
+    if !header.starts_with(SIGNATURE) {
+        return Ok(None);
     }
-    let length = number(&header, at::COUNT, 4).saturating_mul(number(&header, at::SIZE, 4));
-    let array = moved(number(&header, at::ENTRIES, 8).saturating_mul(sector_size));
-    if length > LONGEST || number(&header, at::SIZE, 4) < 128 {
+    match is_sealed(&header)
+        .then(|| array(disk, sector_size, &header, moved))
+        .flatten()
+    {
+        Some(entries) => Ok(Some((header, entries))),
+        None => Err(Damaged { place }),
+    }
+}
+
+/// The array of a header, if it is right.
+fn array(disk: &dyn ReadAt, sector_size: u64, header: &[u8], moved: &dyn Fn(u64) -> u64) -> Option<Vec<u8>> {
+    let length = number(header, at::COUNT, 4).saturating_mul(number(header, at::SIZE, 4));
+    let array = moved(number(header, at::ENTRIES, 8).saturating_mul(sector_size));
+    if length > LONGEST || number(header, at::SIZE, 4) < 128 {
         return None;
     }
     let entries = disk.read_vec_at(array, length).ok()?;
-    let is_right = u64::from(crc32fast::hash(&entries)) == number(&header, at::ENTRIES_CRC, 4);
-    is_right.then_some((header, entries))
+    let is_right = u64::from(crc32fast::hash(&entries)) == number(header, at::ENTRIES_CRC, 4);
+    is_right.then_some(entries)
 }
 
 /// UEFI 5.3.3, Table 5.6: StartingLBA and EndingLBA, which is the last.
@@ -138,7 +167,7 @@ mod tests {
                 volumes: vec![(MIB, 4 * MIB)],
                 known: Vec::new(),
             };
-            let written = shift(&new, sector_size, 8 * MIB, &put);
+            let written = shift(&new, sector_size, 8 * MIB, &put).unwrap();
             assert_eq!(written.len(), if has_backup { 4 } else { 2 });
             for (at, bytes) in written {
                 new[at as usize..][..bytes.len()].copy_from_slice(&bytes);
@@ -159,20 +188,30 @@ mod tests {
             }
             assert_eq!(after.table.usable_end, before.table.usable_end + 2 * MIB);
         }
-        assert_eq!(
-            shift(
-                &vec![0; 8192],
-                512,
-                8192,
-                &Shift {
-                    cut: 0,
-                    by: 1,
-                    filled: 0,
-                    volumes: Vec::new(),
-                    known: Vec::new(),
-                }
-            ),
-            []
-        );
+        let put = Shift {
+            cut: 0,
+            by: 1,
+            filled: 0,
+            volumes: Vec::new(),
+            known: Vec::new(),
+        };
+        assert_eq!(shift(&vec![0; 8192], 512, 8192, &put), Ok(Vec::new()));
+        // The entry of a partition, in the primary array and in the backup.
+        for (at, place) in [(1024 + 40, 512), ((8 << 20) - 33 * 512 + 40, (8 << 20) - 512)] {
+            let mut disk = disk(512, true);
+            disk[at] ^= 1;
+            assert_eq!(
+                shift(
+                    &disk,
+                    512,
+                    8 * MIB,
+                    &Shift {
+                        cut: 8 * MIB,
+                        ..put.clone()
+                    }
+                ),
+                Err(Damaged { place })
+            );
+        }
     }
 }

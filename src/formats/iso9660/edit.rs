@@ -103,6 +103,22 @@ pub fn records(extent: &[u8]) -> Vec<(usize, RawRecord)> {
     found
 }
 
+/// Where a directory's extent has bytes that are not a record where one should be (§10.1).
+pub fn damage(extent: &[u8]) -> Option<usize> {
+    extent.chunks(SECTOR as usize).enumerate().find_map(|(number, sector)| {
+        let mut at = 0;
+        while let Some(&length) = sector.get(at).filter(|&&length| length > 0) {
+            let record = sector.get(at..at + usize::from(length));
+            let identifier = record.and_then(|record| record.get(32));
+            if identifier.is_none_or(|&identifier| FIXED + usize::from(identifier) > usize::from(length)) {
+                return Some(number * SECTOR as usize + at);
+            }
+            at += usize::from(length);
+        }
+        None
+    })
+}
+
 /// The extent of a directory with these records: §7.8.1, none crosses the end of a logical sector.
 pub fn directory(records: &[RawRecord]) -> Vec<u8> {
     let mut bytes: Vec<u8> = Vec::new();

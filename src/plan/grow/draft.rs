@@ -143,18 +143,34 @@ impl Draft {
         while !rest.is_empty() {
             let (number, within) = (at / SECTOR, (at % SECTOR) as usize);
             let here = rest.len().min(SECTOR as usize - within);
-            if !self.sectors.contains_key(&number) {
-                let mut sector = vec![0; SECTOR as usize];
-                let known = SECTOR.min(self.size().saturating_sub(number * SECTOR));
-                self.read_exact_at(&mut sector[..known as usize], number * SECTOR)?;
-                self.sectors.insert(number, sector.into());
-            }
+            self.hold(number)?;
             if let Some(sector) = self.sectors.get_mut(&number) {
                 sector[within..within + here].copy_from_slice(&rest[..here]);
             }
             (at, rest) = (at + here as u64, &rest[here..]);
         }
         Ok(())
+    }
+
+    /// Makes a sector the draft's own.
+    fn hold(&mut self, number: u64) -> io::Result<()> {
+        if !self.sectors.contains_key(&number) {
+            let mut sector = vec![0; SECTOR as usize];
+            let known = SECTOR.min(self.size().saturating_sub(number * SECTOR));
+            self.read_exact_at(&mut sector[..known as usize], number * SECTOR)?;
+            self.sectors.insert(number, sector.into());
+        }
+        Ok(())
+    }
+
+    /// Writes bytes inside of one sector that become others once all bytes are known: a change also where they are the same.
+    pub(super) fn write_for_now(&mut self, offset: u64, bytes: &[u8], what: What) -> io::Result<()> {
+        self.hold(offset / SECTOR)?;
+        if self.read_vec_at(offset, bytes.len() as u64)? == bytes {
+            let length = bytes.len() as u64;
+            self.say(Range { offset, length }, what, Vec::new());
+        }
+        self.write(offset, bytes, what, &[])
     }
 
     /// Bytes of the base, all before the cut or all behind it, that nothing names any more.

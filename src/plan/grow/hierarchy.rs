@@ -30,6 +30,14 @@ struct Open {
     is_new: bool,
 }
 
+impl Open {
+    /// Whether it names itself as its parent: the root, and others as well where xorriso writes Joliet.
+    fn is_own_parent(&self) -> bool {
+        let blocks = [0, 1].map(|at| self.records.get(at).map(RawRecord::block));
+        blocks[0] == blocks[1]
+    }
+}
+
 /// What a hierarchy says of a name.
 #[derive(Debug)]
 struct Detail {
@@ -194,11 +202,24 @@ impl Hierarchy {
     fn opened(&mut self, draft: &Draft, directory: u64) -> Result<&mut Open, GrowError> {
         if !self.open.contains_key(&directory) {
             let extent = self.extent(draft, directory)?;
+            if let Some(at) = edit::damage(&extent) {
+                let (name, at) = (self.name(), directory + at as u64);
+                return Err(GrowError::Conflict(format!(
+                    "the record at byte {at} in {name} is cut short, and a directory with such a record is not changed"
+                )));
+            }
             let records: Vec<RawRecord> = edit::records(&extent).into_iter().map(|(_, record)| record).collect();
-            let parent = records
+            let mut parent = records
                 .get(1)
                 .map_or(0, |parent| self.origin + u64::from(parent.block()) * SECTOR);
             let entry = self.listing.at_place(directory).next();
+            // In Joliet as xorriso writes it, every directory names itself as its parent. A damaged one may name anything.
+            if (parent == directory || self.listing.at_place(parent).next().is_none())
+                && let Some(entry) = entry
+                && let Some(above) = self.listing.parent(entry)
+            {
+                parent = self.listing.place_of(above).unwrap_or(parent);
+            }
             let open = Open {
                 path: entry.map_or(&[][..], |entry| self.listing.path(entry)).to_vec(),
                 parent,
@@ -389,7 +410,9 @@ fn is_whole(entries: &[IsoEntry], volume: &VolumeDescriptor) -> Result<(), GrowE
 
 /// How many records in a row name one file.
 fn sections_at(records: &[RawRecord], at: usize) -> usize {
-    1 + records.iter().skip(at).take_while(|record| record.goes_on()).count()
+    let is_next = |pair: &&[RawRecord]| pair[0].goes_on() && pair[1].identifier() == pair[0].identifier();
+    let pairs = records.get(at..).unwrap_or_default().windows(2);
+    1 + pairs.take_while(is_next).count()
 }
 
 impl From<io::Error> for GrowError {

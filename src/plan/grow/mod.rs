@@ -15,6 +15,7 @@ mod listing;
 mod names;
 mod pairs;
 mod tables;
+mod tag;
 mod udf;
 mod volumes;
 
@@ -23,14 +24,12 @@ use std::io;
 use std::path::Path;
 
 use crate::facts::{Changed, What};
-use crate::formats::iso9660::{
-    self, FIELD, FIELD_LENGTH, Iso9660Error, MediaMd5, MediaTag, SECTOR, TagSumming, VolumeDescriptor,
-};
+use crate::formats::iso9660::{self, FIELD, FIELD_LENGTH, Iso9660Error, MediaMd5, MediaTag, SECTOR, TagSumming};
 use crate::formats::udf::UdfError;
 use crate::ground::block::NotABlock;
 use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
-use crate::ground::shift::{Shift, move_in_order};
+use crate::ground::shift::move_in_order;
 use crate::ground::stamp::Stamp;
 use crate::ground::text;
 use crate::output::{Piece, PieceSource};
@@ -137,7 +136,7 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
     let has_sum = MediaMd5::decode(&volume.application_use).is_some();
     let has_media_md5 = growth.implant_md5 || (is_changed && has_sum);
     let media_tag = match is_changed && !has_media_md5 && MediaTag::is_in(&volume.application_use) {
-        true => tag(volume, &shift, &mut warnings),
+        true => tag::tag(volume, &shift, &mut warnings),
         false => None,
     };
     let is_blank = volume.application_use.iter().all(|byte| [0, b' '].contains(byte));
@@ -147,7 +146,7 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
     if has_media_md5 || media_tag.is_some() {
         // The sum is made over spaces, and written when all bytes are known.
         let field = iso9660::SYSTEM_AREA + FIELD as u64;
-        draft.write(field, &MediaMd5::absent(), What::PrimaryDescriptor, &[])?;
+        draft.write_for_now(field, &MediaMd5::absent(), What::PrimaryDescriptor)?;
     }
     Ok(Grown {
         growth,
@@ -259,26 +258,6 @@ fn fill(draft: &mut Draft, growth: &Growth) {
     for (range, payload, path) in growth.fills.iter().flatten() {
         draft.fill(*range, *payload, vec![format!("iso:{}", text::lossless(path))]);
     }
-}
-
-/// The digest of tagmedia's, and what of it does not hold.
-fn tag(volume: &VolumeDescriptor, shift: &Shift, warnings: &mut Vec<String>) -> Option<MediaTag> {
-    let tag = MediaTag::decode(&volume.application_use).map(|tag| match tag.partition() {
-        Some(partition) => tag.with_partition(shift.range(partition)),
-        None => tag,
-    });
-    let Some(tag) = tag.filter(MediaTag::fits) else {
-        warnings.push(
-            "the digest in the volume descriptor (tagmedia) no longer holds: it is one that is not made here".into(),
-        );
-        return None;
-    };
-    if let Some(signature) = tag.signature() {
-        warnings.push(format!(
-            "the signature at byte {signature} over the digest in the volume descriptor (tagmedia) no longer holds"
-        ));
-    }
-    Some(tag)
 }
 
 impl Grown {

@@ -26,8 +26,13 @@ pub(super) fn shift(draft: &mut Draft, size: u64, shift: &Shift, indexes: &[Base
         mbr::shift(&mut sector, shift);
         draft.write(0, &sector, What::MasterBootRecord, &[])?;
     }
-    for sector_size in SECTOR_SIZES {
+    // What moves nothing leaves also a damaged table as it is.
+    let sizes = SECTOR_SIZES
+        .into_iter()
+        .filter(|_| shift.by > 0 || !shift.known.is_empty());
+    for sector_size in sizes {
         let written = gpt::shift(draft, sector_size, size, shift);
+        let written = written.map_err(|damaged| GrowError::Conflict(damaged.to_string()))?;
         for (offset, bytes) in written {
             let what = match (offset < shift.cut, bytes.len() as u64 == sector_size) {
                 (true, true) => What::GptHeader,

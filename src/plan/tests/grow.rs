@@ -17,7 +17,7 @@ use crate::resolve::{Environment, Goal, resolve};
 pub(super) const LAYOUTS: [&str; 6] = ["universal", "multi-sector", "gpt", "mbr", "isohybrid", "none"];
 
 /// A base that boots, with a tree.
-fn host(layout: &str) -> Host {
+pub(super) fn host(layout: &str) -> Host {
     host_with(layout, "")
 }
 

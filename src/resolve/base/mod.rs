@@ -83,6 +83,8 @@ pub(super) fn resolve(
                 resolution.base_boot(boot, &entries, &original, &volumes, &mut edits, &mut texts)?;
             }
             resolution.texts(texts, &mut edits);
+            // What goes is not changed before.
+            edits.tree.retain(|(path, _)| !is_below(path, &remove));
         }
     }
     let fills = match &base.fill {
@@ -351,6 +353,12 @@ impl ReadAt for Beginning {
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
+}
+
+/// Whether a path is one of these, or in a directory that is.
+fn is_below(path: &[u8], all: &[Vec<u8>]) -> bool {
+    let mut tops = all.iter().filter_map(|top| path.strip_prefix(top.as_slice()));
+    tops.any(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 fn path_of(bytes: &[u8]) -> &Path {

@@ -55,10 +55,11 @@ impl Hierarchy {
         let changed = place != offset || open.is_new;
         let is_root = open.path == b"/";
         if changed {
+            let is_own_parent = is_root || (!open.is_new && open.is_own_parent());
             if let Some(own) = open.records.first_mut() {
                 own.set(block, length_32);
             }
-            if is_root && let Some(parent) = open.records.get_mut(1) {
+            if is_own_parent && let Some(parent) = open.records.get_mut(1) {
                 parent.set(block, length_32);
             }
         }
@@ -84,6 +85,10 @@ impl Hierarchy {
             .collect();
         for child in children {
             if let Some(child) = self.open.get_mut(&child) {
+                if !child.is_new && child.is_own_parent() {
+                    child.parent = place;
+                    continue;
+                }
                 if let Some(parent) = child.records.get_mut(1) {
                     parent.set(block, length_32);
                 }
@@ -91,7 +96,9 @@ impl Hierarchy {
                 continue;
             }
             let sector = draft.read_vec_at(child, SECTOR)?;
-            if let Some((at, mut parent)) = edit::records(&sector).into_iter().nth(1) {
+            let parent = edit::records(&sector).into_iter().nth(1);
+            let old = self.block(offset)?.number();
+            if let Some((at, mut parent)) = parent.filter(|(_, parent)| open.is_new || parent.block() == old) {
                 parent.set(block, length_32);
                 draft.write(child + at as u64, parent.bytes(), self.what(), &[])?;
             }
@@ -147,7 +154,8 @@ impl Hierarchy {
             return Ok(());
         }
         let old = draft.read_vec_at(self.origin + self.volume.path_table_l, self.volume.path_table_length)?;
-        let mut entries = edit::path_entries(&old);
+        let known = edit::path_entries(&old);
+        let mut entries = known.clone();
         for &(before, place) in &self.moved {
             let (before, now) = (self.block(before)?.number(), self.block(place)?.number());
             for entry in entries.iter_mut().filter(|entry| entry.block == before) {
@@ -167,13 +175,20 @@ impl Hierarchy {
             })?;
         }
         for &descriptor in &self.descriptors {
-            self.tables_of(draft, descriptor, &entries)?;
+            self.tables_of(draft, descriptor, &known, &entries)?;
         }
         Ok(())
     }
 
-    /// Writes the path tables of a descriptor: in their old place if they fit, else behind the data.
-    fn tables_of(&self, draft: &mut Draft, descriptor: u64, entries: &[PathEntry]) -> Result<(), GrowError> {
+    /// Writes the path tables of a descriptor: in their old place if they fit and the place has a table with the `known` entries, else behind
+    /// the data. A damaged field may name the place of something else.
+    fn tables_of(
+        &self,
+        draft: &mut Draft,
+        descriptor: u64,
+        known: &[PathEntry],
+        entries: &[PathEntry],
+    ) -> Result<(), GrowError> {
         let what = self.what_descriptor();
         let tables = [(field::PATH_TABLES_L, true), (field::PATH_TABLES_M, false)];
         for (at, is_little) in tables
@@ -187,9 +202,12 @@ impl Hierarchy {
             }
             let bytes = edit::path_table(entries, is_little);
             let room = self.volume.path_table_length.next_multiple_of(SECTOR);
-            let place = match bytes.len() as u64 > room {
-                true => draft.take(bytes.len() as u64),
-                false => self.origin + u64::from(number) * SECTOR,
+            let place = self.origin + u64::from(number) * SECTOR;
+            let there = draft.read_vec_at(place, self.volume.path_table_length);
+            let is_table = there.is_ok_and(|there| there == edit::path_table(known, is_little));
+            let place = match is_table && bytes.len() as u64 <= room {
+                true => place,
+                false => draft.take(bytes.len() as u64),
             };
             let table = match (self.volume.kind, is_little) {
                 (VolumeKind::Joliet, true) => What::JolietPathTableL,

@@ -1,4 +1,4 @@
-//! A base with a digest as SUSE's tagmedia makes it.
+//! Digests of a changed image in its volume descriptor.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::ground::text::hex;
 /// The application use field of the primary volume descriptor.
 const FIELD: std::ops::Range<usize> = 0x8373..0x8573;
 
-/// The digest is that of the whole volume with the boot record and the last three sectors as zeros and the field as spaces.
+/// As SUSE's tagmedia makes it. The digest is that of the whole volume with the boot record and the last three sectors as zeros and the field as spaces.
 #[test]
 fn the_digest_of_a_changed_image_is_true() {
     let directory = tempfile::tempdir().unwrap();
@@ -52,4 +52,17 @@ fn the_digest_of_a_changed_image_is_true() {
         warnings[0].contains("no longer holds: it is one that is not made here"),
         "{warnings:?}"
     );
+}
+
+/// The field is blank before, and nothing else of its sector changes.
+#[test]
+fn a_sum_alone_is_implanted() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = bytes(&Builder::new("BASE").bytes("a", "/a").build().unwrap());
+    fs::write(directory.path().join("base.iso"), &base).unwrap();
+    let manifest = directory.path().join("m.toml");
+    fs::write(&manifest, "iso.implant_md5 = true\n[base]\nimage = \"base.iso\"\n").unwrap();
+    let image = bytes(&Image::from_manifest(&manifest).unwrap());
+    assert!(image[FIELD].starts_with(b"ISO MD5SUM = "));
+    assert!(image[..FIELD.start] == base[..FIELD.start] && image[FIELD.end..] == base[FIELD.end..]);
 }

@@ -1,0 +1,158 @@
+//! The installers that `base` changes, and what is particular to each.
+
+use qemu_tests::installers;
+use qemu_tests::verbs::Bench;
+
+type Make = fn(&Bench) -> Result<(), String>;
+
+/// An installer, and the answer file that it takes.
+#[derive(Clone, Copy)]
+pub(super) struct Family {
+    pub(super) name: &'static str,
+    pub(super) make: Make,
+    /// A key of `[base.answers]`; empty if it takes none, or none that becomes a file.
+    pub(super) answers: &'static str,
+    /// Where the file goes.
+    pub(super) to: &'static str,
+    /// The arguments that it needs.
+    pub(super) arguments: &'static str,
+    /// Whether its ESP has to become larger.
+    pub(super) fills_esp: bool,
+    /// Whether entries can load more initrds: CoreOS' configurations are not to be changed.
+    pub(super) appends: bool,
+    /// Whether Joliet has the names too.
+    pub(super) has_joliet: bool,
+    /// Where it starts; from a disk, in how many volumes of it Linux finds the files.
+    pub(super) cells: &'static [&'static str],
+    pub(super) volumes: usize,
+}
+
+const FOUR: &[&str] = &["bios-disk", "uefi-disk", "bios-cd", "uefi-cd"];
+
+const UBUNTU: Family = Family {
+    name: "ubuntu",
+    make: installers::ubuntu,
+    answers: "autoinstall",
+    to: "nocloud/user-data",
+    arguments: "autoinstall ds=nocloud;s=/cdrom/nocloud/",
+    fills_esp: true,
+    appends: true,
+    has_joliet: true,
+    cells: FOUR,
+    volumes: 2,
+};
+
+const DEBIAN: Family = Family {
+    name: "debian",
+    make: installers::debian,
+    answers: "preseed",
+    to: "preseed.cfg",
+    arguments: "auto=true priority=critical preseed/file=/cdrom/preseed.cfg",
+    fills_esp: false,
+    ..UBUNTU
+};
+
+/// Families that the tests always see.
+pub(super) const FAMILIES: [Family; 2] = [UBUNTU, DEBIAN];
+
+/// Those behind `--full`.
+const MORE: [Family; 10] = [
+    Family {
+        name: "debian-live",
+        make: installers::debian_live,
+        answers: "nocloud",
+        to: "nocloud/user-data",
+        arguments: "ds=nocloud;s=/run/live/medium/nocloud/",
+        ..UBUNTU
+    },
+    Family {
+        name: "fedora",
+        make: installers::fedora,
+        answers: "kickstart",
+        to: "ks.cfg",
+        arguments: "inst.ks=hd:LABEL=Fedora-S-dvd-x86_64-39:/ks.cfg",
+        ..UBUNTU
+    },
+    Family {
+        name: "opensuse",
+        make: installers::opensuse,
+        answers: "autoyast",
+        to: "autoinst.xml",
+        arguments: "autoyast=label://openSUSE-Leap-15.5/autoinst.xml",
+        ..UBUNTU
+    },
+    Family {
+        name: "arch",
+        make: installers::arch,
+        answers: "nocloud",
+        to: "nocloud/user-data",
+        arguments: "ds=nocloud;s=/run/archiso/bootmnt/nocloud/",
+        fills_esp: false,
+        ..UBUNTU
+    },
+    Family {
+        name: "alpine",
+        make: installers::alpine,
+        answers: "apkovl",
+        to: "localhost.apkovl.tar.gz",
+        arguments: "",
+        ..UBUNTU
+    },
+    Family {
+        name: "nixos",
+        make: installers::nixos,
+        answers: "",
+        to: "",
+        arguments: "",
+        ..UBUNTU
+    },
+    Family {
+        name: "proxmox",
+        make: installers::proxmox,
+        answers: "proxmox",
+        to: "answer.toml",
+        arguments: "",
+        has_joliet: false,
+        volumes: 1,
+        ..UBUNTU
+    },
+    Family {
+        name: "coreos",
+        make: installers::coreos,
+        answers: "",
+        to: "",
+        arguments: "",
+        appends: false,
+        fills_esp: false,
+        ..UBUNTU
+    },
+    Family {
+        name: "freebsd",
+        make: installers::freebsd,
+        answers: "",
+        to: "",
+        arguments: "",
+        fills_esp: false,
+        has_joliet: false,
+        // From a disk, EDK2 writes the backup GPT that the original lacks: the medium does not stay as it was.
+        cells: &["bios-cd", "uefi-cd"],
+        volumes: 1,
+        ..UBUNTU
+    },
+    Family {
+        name: "windows",
+        make: installers::windows,
+        answers: "unattend",
+        to: "autounattend.xml",
+        arguments: "",
+        has_joliet: false,
+        cells: &["bios-cd", "uefi-cd"],
+        ..UBUNTU
+    },
+];
+
+/// Each with whether it is behind `--full`.
+pub(super) fn families() -> impl Iterator<Item = (Family, bool)> {
+    let more = MORE.into_iter().map(|family| (family, true));
+    FAMILIES.into_iter().map(|family| (family, false)).chain(more)
+}
