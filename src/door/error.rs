@@ -99,7 +99,7 @@ impl Error {
     }
 }
 
-/// Where the base is.
+/// The path of the base, or of the manifest if it has none.
 pub(super) fn base_path(document: &Document) -> PathBuf {
     let directory = document.path.parent().unwrap_or(Path::new(""));
     match &document.manifest.base {

@@ -25,7 +25,7 @@ pub(super) enum Planned {
     New(Box<Plan>),
     /// An existing one with changes.
     Grown(Box<Grown>),
-    /// An existing one with changes, laid out anew. What was decompressed for it is there while it is.
+    /// An existing one with changes, laid out anew. `_grown` keeps the files that were decompressed for it.
     Compact {
         plan: Box<Plan>,
         warnings: Vec<String>,
@@ -141,7 +141,7 @@ pub(super) struct Bytes<G> {
 }
 
 impl<G: Deref<Target = Grown>> Bytes<G> {
-    /// Opens the new files.
+    /// Opens the files that are new in the image.
     pub(super) fn of(grown: G) -> Result<Self, Error> {
         let contents = grown
             .contents()

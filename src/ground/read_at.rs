@@ -74,7 +74,7 @@ impl Shared {
         Self(Arc::new(bytes))
     }
 
-    /// A part of them, cut where they end.
+    /// The bytes of a range, cut where these end.
     pub(crate) fn part(&self, range: Range) -> Self {
         Self::new(Part {
             whole: self.clone(),
@@ -84,7 +84,7 @@ impl Shared {
     }
 }
 
-/// What [`Shared::part`] gives.
+/// A [`Window`] that owns what it is a window onto.
 struct Part {
     whole: Shared,
     start: u64,

@@ -25,7 +25,7 @@ pub struct Late {
     pub digests: Option<Vec<[u8; 32]>>,
     /// The MD5 of the whole.
     pub media_md5: Option<MediaMd5>,
-    /// The application use field with the digest that tagmedia makes.
+    /// The application use field (ECMA-119 §9.4.33) with a digest as tagmedia makes it.
     pub media_tag: Option<[u8; FIELD_LENGTH]>,
 }
 

@@ -88,7 +88,7 @@ impl Resolution<'_> {
         })
     }
 
-    /// The payload of a host path, for which a part of an image may stand, or of `iso:/...`.
+    /// The payload of a host path, of a part of an image, or of `iso:/...`.
     pub(super) fn reference(&mut self, named: &At<Reference>) -> Result<Option<PayloadId>, ResolveError> {
         let path = match named.get_ref() {
             Reference::Host(path) => path,

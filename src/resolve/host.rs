@@ -206,7 +206,7 @@ impl Host {
         self.shared(tree, Source::Given(bytes.clone()), bytes.size(), digest)
     }
 
-    /// The payload of bytes that are known by where they come from.
+    /// The payload of the bytes of a source. A file is opened for that.
     pub(crate) fn sourced(&mut self, tree: &mut Tree, source: Source, length: u64) -> Result<PayloadId, ResolveError> {
         let digest = match self.identified {
             true => {

@@ -78,7 +78,7 @@ struct Resolution<'d> {
     lists: Vec<stale::List>,
     /// Firmware under which an entry does not start that would otherwise, and why.
     lacks: Vec<(manifest::Firmware, String)>,
-    /// Parts of an image, by the paths that the manifest has for them as if they were files of the host.
+    /// Parts of an image, by their paths in the manifest. Without them, paths are those of the host.
     parts: HashMap<String, PayloadId>,
 }
 
@@ -254,7 +254,7 @@ impl<'d> Resolution<'d> {
         Ok(resolution)
     }
 
-    /// What goes into a new image, once its tree is there.
+    /// Adds everything but the tree, which is there already.
     fn contents(mut self) -> Result<Resolved<Contents>, ResolveError> {
         let document = self.document;
         let manifest = &document.manifest;

@@ -1,4 +1,5 @@
-//! Parts of an image in place of files of the host: a manifest that was read off an image names them.
+//! An image that is made of parts of another. Its manifest comes from `look::import`; the files that it names are not on the host but in the other
+//! image.
 
 use std::path::Path;
 
@@ -17,20 +18,20 @@ use crate::tree::source::Composed;
 use super::rules::Rules;
 use super::{Environment, Resolution, ResolveError, Resolved};
 
-/// Parts of an image.
+/// The parts, and the image that they are in.
 #[derive(Debug)]
 pub struct Parts {
-    /// The image.
+    /// The image that they are in.
     pub image: Composed,
-    /// What the manifest's `[[files]]` entry stands for, parents before children.
+    /// The names of the manifest's one `[[files]]` entry, parents before children.
     pub tree: Vec<Item>,
-    /// Files by the names that other keys have for them.
+    /// Files, each with its path in the manifest.
     pub files: Vec<(String, Item)>,
-    /// Bytes that are not a file, likewise.
+    /// Boot images and boot code that have no name in the image, likewise.
     pub bytes: Vec<(String, Range)>,
 }
 
-/// Reads what goes into a new image that is made of the parts of another. Errors name the other by `path`.
+/// Reads what goes into the new image. `path` names the other one in errors.
 pub fn anew(
     document: &Document,
     environment: &Environment,
@@ -43,7 +44,7 @@ pub fn anew(
 }
 
 impl Resolution<'_> {
-    /// Puts the tree into the image's, and notes what the names of other keys stand for.
+    /// Puts the names into the tree, and keeps the other parts for the keys that name them.
     fn add_parts(&mut self, parts: Parts, path: &Path) -> Result<(), ResolveError> {
         let failed = |error| match error {
             ArchiveError::Read(source) => ResolveError::io(path, "reading", source),

@@ -47,7 +47,7 @@ impl Rules {
         }
     }
 
-    /// Everything stays as it is given.
+    /// Keeps all attributes as an entry has them.
     pub(super) fn kept(origin: u32, timestamp: Timestamp) -> Self {
         Self {
             origin,

@@ -83,7 +83,7 @@ impl Resolution<'_> {
                     _ => None,
                 });
                 let is_empty = |id: &PayloadId| self.tree.payload(*id).length == 0;
-                // Files without bytes are all alike, wherever they were.
+                // Two empty files are two payloads with the same content.
                 let are_empty = here.as_ref().is_some_and(is_empty) && payload.as_ref().is_some_and(is_empty);
                 payload.is_none() || (here != *payload && !are_empty)
             };

@@ -24,11 +24,11 @@ use super::host::{SourceBytes, check_digest};
 use super::rules::{Given, Rules};
 use super::walk::Exclude;
 
-/// What has the bytes of entries.
+/// Where the bytes of entries are.
 pub(super) enum Holder {
     /// A file of the host.
     File { file: File, path: Arc<Path>, stamp: Stamp },
-    /// An image that is not written.
+    /// An image that is planned and not written.
     Image(Composed),
 }
 
@@ -195,7 +195,7 @@ impl Resolution<'_> {
         Ok(Some((content, unpacking)))
     }
 
-    /// What is unpacked, and what of it was decompressed.
+    /// Begins to unpack. What was decompressed is kept until the image is written.
     pub(super) fn unpacking(&mut self, archive: Holder, spool: Spool) -> Result<Unpacking, ResolveError> {
         let spool = match spool.into_file() {
             Some(decompressed) => {

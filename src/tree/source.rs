@@ -28,7 +28,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// A part of the bytes.
+    /// The source of a range of these bytes.
     pub(crate) fn part(&self, range: Range) -> Self {
         match self {
             Self::Bytes(bytes, giver) => {
@@ -51,17 +51,17 @@ impl Source {
     }
 }
 
-/// An image that is not written, as the sources that it consists of.
+/// An image that is planned and not written, and where its bytes come from.
 #[derive(Debug)]
 pub struct Composed {
-    /// Its bytes.
+    /// All bytes.
     pub image: Shared,
-    /// Where they come from, by offset. What is between the ranges is known to `image` alone.
+    /// Ranges that are the bytes of a source, by offset. `image` alone has the other bytes.
     pub stretches: Vec<(Range, Source)>,
 }
 
 impl Composed {
-    /// Where bytes of the image come from.
+    /// The source of a range: part of one of the sources, or of the image if no source has all of it.
     pub fn part(&self, range: Range) -> Source {
         let first = self.stretches.partition_point(|(here, _)| here.end() < range.end());
         match self.stretches.get(first) {

@@ -95,19 +95,12 @@ fn main() -> ExitCode {
         Task::Bless { name } => bless::run(name.as_deref()),
         Task::Loader => loader::build(),
         Task::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
-        Task::Bench { what: None, rounds } => bench::run(rounds),
-        Task::Bench {
-            what: Some(Bench::Loader),
-            rounds,
-        } => bench::loader::run(rounds),
-        Task::Bench {
-            what: Some(Bench::Write),
-            rounds,
-        } => bench::write::run(rounds),
-        Task::Bench {
-            what: Some(Bench::Edit),
-            rounds,
-        } => bench::edit::run(rounds),
+        Task::Bench { what, rounds } => match what {
+            None => bench::run(rounds),
+            Some(Bench::Loader) => bench::loader::run(rounds),
+            Some(Bench::Write) => bench::write::run(rounds),
+            Some(Bench::Edit) => bench::edit::run(rounds),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! Installers that genisoimage makes, with tables and addresses that other programs put in.
+//! Installers that genisoimage makes. Other programs add the tables.
 
 use super::{ARGUMENTS, Installer};
 use crate::tools::{ISOLINUX, LDLINUX};
@@ -6,10 +6,10 @@ use crate::verbs::Bench;
 use std::fs;
 use std::path::Path;
 
-/// What openSUSE's programs look for in place of the second volume.
+/// The words by which mkmedia finds the place of the second volume.
 const MAGIC: &[u8] = b"7984fc91-a43f-4e45-bf27-6d3aa08b24cd";
 
-/// The first place of bytes in others, from a byte on.
+/// The offset at which `wanted` first occurs, from byte `from` on.
 fn find(bytes: &[u8], wanted: &[u8], from: usize) -> Result<usize, String> {
     let mut places = bytes.get(from..).unwrap_or_default().windows(wanted.len());
     let at = places.position(|window| window == wanted);
@@ -17,8 +17,8 @@ fn find(bytes: &[u8], wanted: &[u8], from: usize) -> Result<usize, String> {
         .ok_or_else(|| "the bytes are not there".to_owned())
 }
 
-/// As openSUSE's (mkmedia): genisoimage runs twice. In the second run a file without a name holds the descriptors and directories of the first, so
-/// that partition 2 begins with a volume of its own over the same files; partition 1 is the ESP.
+/// Like openSUSE's, which mkmedia makes. genisoimage runs twice. In the second run, a file without a name contains the descriptors and directories
+/// of the first run, so that partition 2 is a volume of its own with the same files. Partition 1 is the ESP.
 pub fn opensuse(bench: &Bench) -> Result<(), String> {
     let loader = "boot/x86_64/loader";
     let installer = Installer::new(bench, &format!("{loader}/linux"), &format!("{loader}/initrd"))?;
@@ -42,8 +42,7 @@ pub fn opensuse(bench: &Bench) -> Result<(), String> {
         ("EFI/BOOT/bootx64.efi", "bootx64.efi"),
         ("EFI/BOOT/grub.cfg", "esp.cfg"),
     ];
-    installer.esp(2880, &files);
-    installer.copy("boot/x86_64/efi", &bench.path("esp.img").to_string_lossy());
+    installer.esp_file("boot/x86_64/efi", 2880, &files);
     installer.put("glump", &[MAGIC, &vec![0; 2048 - MAGIC.len()]].concat());
     installer.text(
         "sort",
@@ -95,7 +94,7 @@ pub fn opensuse(bench: &Bench) -> Result<(), String> {
     fs::write(bench.path("base.iso"), image).map_err(|e| e.to_string())
 }
 
-/// As Fedora CoreOS': room for kernel arguments is reserved in configurations, and a file says where; isohybrid puts in the tables.
+/// Like Fedora CoreOS'. The configurations reserve space for kernel arguments, and a file says where. isohybrid adds the tables.
 pub fn coreos(bench: &Bench) -> Result<(), String> {
     const ROOM: usize = 1139;
     let installer = Installer::new(bench, "images/pxeboot/vmlinuz", "images/pxeboot/initrd.img")?;
@@ -125,8 +124,7 @@ pub fn coreos(bench: &Bench) -> Result<(), String> {
         "/EFI/fedora",
         &format!("search --label \"{label}\" --set root --no-floppy\nconfigfile ($root)/EFI/fedora/grub.cfg\n"),
     );
-    installer.esp(4096, &[("EFI/BOOT/BOOTX64.EFI", "bootx64.efi")]);
-    installer.copy("images/efiboot.img", &bench.path("esp.img").to_string_lossy());
+    installer.esp_file("images/efiboot.img", 4096, &[("EFI/BOOT/BOOTX64.EFI", "bootx64.efi")]);
     installer.run(&format!(
         "genisoimage -quiet -V {label} -rational-rock -J -joliet-long -eltorito-boot isolinux/isolinux.bin -eltorito-catalog isolinux/boot.cat \
          -no-emul-boot -boot-load-size 4 -boot-info-table -eltorito-alt-boot -efi-boot images/efiboot.img -no-emul-boot -o base.iso tree"
@@ -135,7 +133,7 @@ pub fn coreos(bench: &Bench) -> Result<(), String> {
     Ok(())
 }
 
-/// As Windows': everything is in UDF, and ISO 9660 has a text alone; there is no partition table. GRUB stands in for Microsoft's loaders.
+/// Like Windows'. UDF has all files, ISO 9660 has only a text, and there is no partition table. GRUB replaces Microsoft's loaders.
 pub fn windows(bench: &Bench) -> Result<(), String> {
     let installer = Installer::new(bench, "sources/boot.wim", "sources/install.wim")?;
     installer.put("README.TXT", b"This disc contains a \"UDF\" file system.\r\n");
@@ -155,10 +153,10 @@ pub fn windows(bench: &Bench) -> Result<(), String> {
         "grub-mkimage -O i386-pc-eltorito -o tree/boot/etfsboot.com -c early.cfg -p /boot/grub udf biosdisk normal linux configfile search \
          search_fs_file echo test",
     );
-    installer.esp(2880, &[("EFI/BOOT/BOOTX64.EFI", "bootx64.efi")]);
-    installer.copy(
+    installer.esp_file(
         "efi/microsoft/boot/efisys.bin",
-        &bench.path("esp.img").to_string_lossy(),
+        2880,
+        &[("EFI/BOOT/BOOTX64.EFI", "bootx64.efi")],
     );
     installer.copy("efi/boot/bootx64.efi", &bench.path("bootx64.efi").to_string_lossy());
     let hidden = ["boot", "efi", "sources", "bootmgr", "marker.txt", "boot.cat", "full"];

@@ -4,8 +4,8 @@ use super::{ARGUMENTS, Installer};
 use crate::verbs::Bench;
 use std::fs;
 
-/// As Ubuntu's: an ESP that is appended, and a volume of its own in partition 1. The ESP's configuration leads to the tree, and one more is for
-/// systems that start the image as a file.
+/// Like Ubuntu's. The ESP is appended, and partition 1 is a volume of its own. GRUB in the ESP reads the configuration in the tree. Another
+/// configuration is for systems that start the image as a file.
 pub fn ubuntu(bench: &Bench) -> Result<(), String> {
     let installer = Installer::new(bench, "casper/vmlinuz", "casper/initrd")?;
     let entry = format!(
@@ -34,8 +34,8 @@ pub fn ubuntu(bench: &Bench) -> Result<(), String> {
     Ok(())
 }
 
-/// As Fedora's (lorax): the same, with a configuration in the tree and another in the ESP and again in the tree, a catalog without a name, an
-/// implanted MD5, and a label that boot configurations and the installer search for.
+/// Like Fedora's, which lorax makes. The ESP has its own configuration, and the tree has a copy of it. The catalog has no name, the MD5 is
+/// implanted, and GRUB and the installer search for the volume id.
 pub fn fedora(bench: &Bench) -> Result<(), String> {
     let installer = Installer::new(bench, "images/pxeboot/vmlinuz", "images/pxeboot/initrd.img")?;
     let label = "Fedora-S-dvd-x86_64-39";
@@ -72,7 +72,7 @@ pub fn fedora(bench: &Bench) -> Result<(), String> {
     Ok(())
 }
 
-/// As Proxmox' (grub-mkrescue): MBR, GPT, Apple's map and HFS+ over one another, and an entry that is there only beside an answer file.
+/// Like Proxmox', which grub-mkrescue makes. MBR, GPT, Apple's map and HFS+ overlap. One entry is shown only if there is an answer file.
 pub fn proxmox(bench: &Bench) -> Result<(), String> {
     let installer = Installer::new(bench, "boot/linux26", "boot/initrd.img")?;
     let entry = format!("    linux /boot/linux26 ro {ARGUMENTS} quiet");

@@ -4,8 +4,8 @@ use super::{ARGUMENTS, Installer};
 use crate::tools::SYSTEMD_BOOT;
 use crate::verbs::Bench;
 
-/// As Debian's: configurations of ISOLINUX that include one another, GRUB in an ESP that is a file of the tree, and MBR, GPT and Apple's map
-/// over the same places (isohybrid).
+/// Like Debian's. ISOLINUX' configurations include one another, the ESP with GRUB is a file of the tree, and MBR, GPT and Apple's map overlap
+/// (isohybrid).
 pub fn debian(bench: &Bench) -> Result<(), String> {
     let installer = Installer::new(bench, "install.amd/vmlinuz", "install.amd/initrd")?;
     installer.put(".disk/base_installable", b"");
@@ -32,8 +32,7 @@ pub fn debian(bench: &Bench) -> Result<(), String> {
         ("EFI/BOOT/BOOTX64.EFI", "bootx64.efi"),
         ("EFI/BOOT/grub.cfg", "esp.cfg"),
     ];
-    installer.esp(2880, &files);
-    installer.copy("boot/grub/efi.img", &bench.path("esp.img").to_string_lossy());
+    installer.esp_file("boot/grub/efi.img", 2880, &files);
     installer.run(&format!(
         "xorriso -no_rc -as mkisofs -quiet -r -V Debian-Base -J -joliet-long -isohybrid-mbr {} -b isolinux/isolinux.bin -c isolinux/boot.cat \
          -boot-load-size 4 -boot-info-table -no-emul-boot -eltorito-alt-boot -e boot/grub/efi.img -no-emul-boot -isohybrid-gpt-basdat \
@@ -43,7 +42,8 @@ pub fn debian(bench: &Bench) -> Result<(), String> {
     Ok(())
 }
 
-/// As live-build's: the ESP is a file of the tree, and appended once more for sticks; a volume of its own is in partition 1; there is no GPT.
+/// Like Debian's live images, which live-build makes. The ESP is a file of the tree, and a copy of it is appended for sticks. Partition 1 is a
+/// volume of its own. There is no GPT.
 pub fn debian_live(bench: &Bench) -> Result<(), String> {
     let installer = Installer::new(bench, "live/vmlinuz", "live/initrd.img")?;
     let entry = format!("boot=live components {ARGUMENTS} quiet splash");
@@ -66,8 +66,7 @@ pub fn debian_live(bench: &Bench) -> Result<(), String> {
     installer.put("boot/grub/loopback.cfg", b"source /boot/grub/grub.cfg\n");
     let early = "search --set=root --file /.disk/info\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n";
     installer.grub_efi("/boot/grub", early);
-    installer.esp(2880, &[("EFI/BOOT/BOOTX64.EFI", "bootx64.efi")]);
-    installer.copy("boot/grub/efi.img", &bench.path("esp.img").to_string_lossy());
+    installer.esp_file("boot/grub/efi.img", 2880, &[("EFI/BOOT/BOOTX64.EFI", "bootx64.efi")]);
     installer.run(&format!(
         "xorriso -no_rc -as mkisofs -quiet -R -r -J -joliet-long -l -iso-level 3 -isohybrid-mbr {} -partition_offset 16 -V d-live \
          --modification-date=2023111422132000 -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table \
@@ -77,7 +76,7 @@ pub fn debian_live(bench: &Bench) -> Result<(), String> {
     Ok(())
 }
 
-/// As Arch Linux': systemd-boot, with kernel and initrd once more in an appended ESP, and a UUID that is the volume's date.
+/// Like Arch Linux'. The appended ESP has systemd-boot and copies of kernel and initrd. The system searches for the volume by its date.
 pub fn arch(bench: &Bench) -> Result<(), String> {
     let installer = Installer::new(
         bench,
@@ -127,7 +126,7 @@ pub fn arch(bench: &Bench) -> Result<(), String> {
     Ok(())
 }
 
-/// As Alpine's: GRUB in a FAT volume of 1440 KiB in the tree, which finds the medium by its label.
+/// Like Alpine's. The ESP has 1440 KiB and is a file of the tree. GRUB finds the medium by its volume id.
 pub fn alpine(bench: &Bench) -> Result<(), String> {
     let installer = Installer::new(bench, "boot/vmlinuz-lts", "boot/initramfs-lts")?;
     let (label, entry) = (
@@ -150,8 +149,7 @@ pub fn alpine(bench: &Bench) -> Result<(), String> {
         "search --no-floppy --set=root --label \"{label}\"\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
     );
     installer.grub_efi("/boot/grub", &early);
-    installer.esp(1440, &[("efi/boot/bootx64.efi", "bootx64.efi")]);
-    installer.copy("boot/grub/efi.img", &bench.path("esp.img").to_string_lossy());
+    installer.esp_file("boot/grub/efi.img", 1440, &[("efi/boot/bootx64.efi", "bootx64.efi")]);
     installer.run(&format!(
         "xorriso -no_rc -as mkisofs -quiet -full-iso9660-filenames -joliet -joliet-long -rational-rock -sysid LINUX -volid {label} \
          -isohybrid-mbr {} -eltorito-boot boot/syslinux/isolinux.bin -eltorito-catalog boot/syslinux/boot.cat -no-emul-boot -boot-load-size 4 \
@@ -161,7 +159,7 @@ pub fn alpine(bench: &Bench) -> Result<(), String> {
     Ok(())
 }
 
-/// As NixOS': GRUB's configuration is in the FAT volume and again in the tree.
+/// Like NixOS'. The ESP has GRUB's configuration, and the tree has a copy of it.
 pub fn nixos(bench: &Bench) -> Result<(), String> {
     let installer = Installer::new(bench, "boot/bzImage", "boot/initrd")?;
     let entry = format!("init=/nix/store/0123456789-nixos/init root=LABEL=nixos-minimal {ARGUMENTS} quiet");
@@ -184,8 +182,7 @@ pub fn nixos(bench: &Bench) -> Result<(), String> {
         ("EFI/boot/bootx64.efi", "bootx64.efi"),
         ("EFI/boot/grub.cfg", "esp.cfg"),
     ];
-    installer.esp(4096, &files);
-    installer.copy("boot/efi.img", &bench.path("esp.img").to_string_lossy());
+    installer.esp_file("boot/efi.img", 4096, &files);
     installer.run(&format!(
         "xorriso -no_rc -as mkisofs -quiet -iso-level 3 -volid nixos-minimal -full-iso9660-filenames -joliet -joliet-long \
          -eltorito-boot isolinux/isolinux.bin -eltorito-catalog .boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table \

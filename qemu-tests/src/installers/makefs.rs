@@ -1,4 +1,4 @@
-//! An installer as FreeBSD's own build makes it.
+//! An installer that makefs makes.
 
 use super::{ARGUMENTS, Installer};
 use crate::verbs::Bench;
@@ -6,8 +6,8 @@ use std::fs;
 
 const LABEL: &str = "14_0_RELEASE_AMD64_BO";
 
-/// By makefs. The ESP is in no tree, a GPT with room for four entries is in the system area, and there is no backup of it. GRUB stands in for
-/// FreeBSD's loaders, which start no Linux.
+/// Like FreeBSD's. The ESP is not in the tree. The GPT has room for four entries and no backup. GRUB replaces FreeBSD's loaders, because those
+/// cannot start Linux.
 pub fn freebsd(bench: &Bench) -> Result<(), String> {
     let installer = Installer::new(bench, "boot/kernel/kernel", "boot/initrd")?;
     installer.put("boot/loader.conf", b"kernels_autodetect=\"NO\"\n");

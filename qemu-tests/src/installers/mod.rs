@@ -1,5 +1,5 @@
-//! Small installers with the structure of distributions' own: boot configurations, catalogs and tables as their build scripts make them. Their
-//! system is the tests' own guest, which says what it was started with.
+//! Small installers that have the boot configurations, catalogs and tables of distributions' installers, as their build scripts make them. They
+//! start the tests' own guest, which prints its kernel arguments.
 
 mod genisoimage;
 mod grub;
@@ -32,7 +32,7 @@ pub const TOOLS: [&str; 9] = [
     LDLINUX,
 ];
 
-/// What makes the others besides.
+/// What makes the other families, too.
 pub const MORE_TOOLS: [&str; 6] = [
     "genisoimage",
     "implantisomd5",
@@ -42,7 +42,7 @@ pub const MORE_TOOLS: [&str; 6] = [
     SYSTEMD_BOOT,
 ];
 
-/// What every kernel is told.
+/// Arguments of every kernel.
 const ARGUMENTS: &str = "console=ttyS0 panic=-1";
 
 /// GRUB's modules for UEFI.
@@ -55,7 +55,7 @@ pub struct Installer<'b> {
 }
 
 impl<'b> Installer<'b> {
-    /// A tree with this kernel and initrd, a file that tells the tree, and a directory with little room.
+    /// Makes a tree with a kernel and an initrd at these paths, a file that identifies the tree, and a directory whose sector is nearly full.
     pub fn new(bench: &'b Bench, kernel: &str, initrd: &str) -> Result<Self, String> {
         let installer = Self { bench };
         let inputs = pins::load("qemu-tests")?;
@@ -93,19 +93,19 @@ impl<'b> Installer<'b> {
         assert!(is_content, "{line}: {said}");
     }
 
-    /// A text beside the tree.
+    /// Writes a text file beside the tree.
     fn text(&self, name: &str, text: &str) {
         fs::write(self.bench.path(name), text).unwrap();
     }
 
-    /// GRUB for UEFI as `bootx64.efi`, with a configuration built in.
+    /// Makes GRUB for UEFI as `bootx64.efi`, with a built-in configuration.
     fn grub_efi(&self, prefix: &str, early: &str) {
         self.text("early.cfg", early);
         let options = "-O x86_64-efi -o bootx64.efi -c early.cfg";
         self.run(&format!("grub-mkimage {options} -p {prefix} {MODULES}"));
     }
 
-    /// GRUB for a disc and a BIOS, at this path of the tree, with the same configuration.
+    /// Makes GRUB's El Torito image for a BIOS at this path of the tree, with the same configuration.
     fn grub_pc(&self, path: &str, prefix: &str) {
         let to = self.tree().join(path);
         fs::create_dir_all(to.parent().unwrap_or(&to)).unwrap();
@@ -115,7 +115,7 @@ impl<'b> Installer<'b> {
         ));
     }
 
-    /// A FAT volume of some KiB with these files, as `esp.img`: their paths, and where they are.
+    /// Makes a FAT volume of so many KiB as `esp.img`. Each file has a path in the volume and one beside the tree.
     fn esp(&self, kib: u32, files: &[(&str, &str)]) {
         let _ = fs::remove_file(self.bench.path("esp.img"));
         self.run(&format!("mformat -C -i esp.img -T {} -N 12345678 ::", kib * 2));
@@ -131,20 +131,26 @@ impl<'b> Installer<'b> {
         }
     }
 
-    /// ISOLINUX in a directory of the tree, with a first configuration.
+    /// Makes the FAT volume, and copies it to this path of the tree.
+    fn esp_file(&self, path: &str, kib: u32, files: &[(&str, &str)]) {
+        self.esp(kib, files);
+        self.copy(path, &self.bench.path("esp.img").to_string_lossy());
+    }
+
+    /// Puts ISOLINUX and its first configuration into a directory of the tree.
     fn isolinux(&self, directory: &str, configuration: &str) {
         self.copy(&format!("{directory}/isolinux.bin"), ISOLINUX);
         self.copy(&format!("{directory}/ldlinux.c32"), LDLINUX);
         self.put(&format!("{directory}/isolinux.cfg"), configuration.as_bytes());
     }
 
-    /// Boot code of ISOLINUX's for sticks.
+    /// The path of ISOLINUX's MBR code.
     fn isohdpfx() -> String {
         let path = Path::new(ISOLINUX).with_file_name("isohdpfx.bin");
         path.display().to_string()
     }
 
-    /// Boot code of GRUB's for sticks.
+    /// The path of GRUB's MBR code.
     fn boot_hybrid() -> String {
         let path = Path::new(GRUB_PC).with_file_name("boot_hybrid.img");
         path.display().to_string()
@@ -158,7 +164,7 @@ fn guest(inputs: &pins::Inputs) -> Result<Vec<u8>, String> {
         &["virtio_blk", "cdrom", "nls_utf8", "isofs", "crc-itu-t", "udf"],
     ]
     .concat();
-    // What the kernel says later would stand in the middle of a line.
+    // Kernel messages would break the guest's lines.
     let look = "echo 1 >/proc/sys/kernel/printk\n\
                 say \"args $(cat /proc/cmdline)\"\n\
                 [ -f /appended ] && say \"appended $(cat /appended)\"\n\

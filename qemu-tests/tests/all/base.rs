@@ -32,7 +32,7 @@ text = "in the partition\n"
 to = "esp:/a new directory/a new file.txt"
 "#;
 
-/// One initrd more.
+/// Every entry loads one more initrd.
 const INITRD: &str = "[base.boot]\ninitrd_append = [\"appended.cpio\"]\n";
 
 /// Of the answer file.
@@ -45,7 +45,7 @@ const ARGUMENTS: [&str; 3] = ["isobuild.test=1", "semi=a;b", "odd=\"a b\""];
 const LARGE: &str = "[[files]]\nfrom = \"large\"\nto = \"esp:/large\"\n";
 const LARGE_LENGTH: usize = 3_000_000;
 
-/// Cells that are booted in the first pass: one of each firmware.
+/// Cells that are booted without `--full`: one of each firmware.
 pub(super) const SHORT: [(&str, &str); 2] = [("ubuntu", "uefi-disk"), ("debian", "bios-disk")];
 
 pub(crate) fn tests() -> suite::Tests {
@@ -129,7 +129,7 @@ pub(super) fn json(bench: &Bench, line: &str) -> Value {
     serde_json::from_str(&bench.ends(line, 0).out).unwrap()
 }
 
-/// The names and the contents in a volume.
+/// Reads a volume with other programs, and looks for the new names and contents.
 fn in_volume(bench: &Bench, family: Family, volume: &str) -> Result<(), String> {
     let out = bench.path("out");
     let _ = fs::remove_dir_all(&out);
@@ -221,7 +221,7 @@ fn readers(bench: &Bench, family: Family) -> Result<(), String> {
         assert!(image[now] == *byte || is_named(now), "byte {at} is not as it was");
     }
     tables(bench)?;
-    // The files that are new, what takes the place of an ESP that has no room, and what sectors and the family's cylinders round up.
+    // New files take whole sectors, each ESP without room is written again, and an isohybrid image ends at a full MiB.
     let copies = facts["esp"].as_array().map_or(0, Vec::len);
     let of_esp = if family.fills_esp {
         2 * LARGE_LENGTH + (2880 << 10)
@@ -281,7 +281,7 @@ fn sums() {
                 b1304b81a2e029bff466f2c245f1dbfd  ./gone.txt\n";
     fs::write(bench.path("tree/md5sum.txt"), list).unwrap();
     bench.ends("m.toml", 0);
-    // A sum alone, in a descriptor that changes in nothing else.
+    // Only the sum changes in the volume descriptor.
     let alone = "iso.implant_md5 = true\n[base]\nimage = \"base.iso\"\n";
     fs::write(bench.path("alone.toml"), alone).unwrap();
     bench.ends("alone.toml", 0);

@@ -1,5 +1,5 @@
-//! `base.compact`: the installers of two families, changed and laid out anew. Other readers find the same files in them as in those that are
-//! changed where they are, and the same systems start with the same arguments.
+//! `base.compact`: the installers of two families are changed and written in a new layout. Other readers find the same files in them as in those
+//! that are changed in place, and the same systems start with the same arguments.
 
 use super::base::{SHORT, changed, json, starts};
 use super::base_families::{FAMILIES, Family};
@@ -35,7 +35,7 @@ pub(crate) fn tests() -> suite::Tests {
     Ok(trials)
 }
 
-/// The changed image of a family, in place and anew: `changed.iso` and `compact.iso`.
+/// Makes both images of a family: `changed.iso` in place, `compact.iso` in a new layout.
 fn compacted(family: Family) -> Result<Bench, String> {
     let bench = changed(family)?;
     let manifest = fs::read_to_string(bench.path("m.toml")).map_err(|e| e.to_string())?;
@@ -44,11 +44,11 @@ fn compacted(family: Family) -> Result<Bench, String> {
         .replace("image = \"base.iso\"\n", "image = \"base.iso\"\ncompact = true\n");
     fs::write(bench.path("compact.toml"), anew).map_err(|e| e.to_string())?;
     let said = bench.ends("compact.toml", 0);
-    said.has(&["the image no longer has the name"]);
+    said.has(&["no longer has the name"]);
     Ok(bench)
 }
 
-/// Every file by its path, as another program takes it out.
+/// Every file by its path. bsdtar reads them.
 fn files(bench: &Bench, image: &str) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let name = format!("{image}.out");
     fs::create_dir(bench.path(&name)).map_err(|e| e.to_string())?;
@@ -73,7 +73,7 @@ fn files(bench: &Bench, image: &str) -> Result<BTreeMap<String, Vec<u8>>, String
 
 fn readers(bench: &Bench) -> Result<(), String> {
     let (mut grown, mut anew) = (files(bench, "changed.iso")?, files(bench, "compact.iso")?);
-    // The catalog has no name in images of ours, and a BIOS boot image says where it is.
+    // Our images have no name for the catalog, and the BIOS boot image contains its own address.
     for name in ["boot.catalog", "isolinux/boot.cat"] {
         grown.remove(name);
     }

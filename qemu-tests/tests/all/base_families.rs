@@ -1,4 +1,4 @@
-//! The installers that `base` changes, and what is particular to each.
+//! The installers that `base` changes, and how they differ.
 
 use qemu_tests::installers;
 use qemu_tests::verbs::Bench;
@@ -10,7 +10,7 @@ type Make = fn(&Bench) -> Result<(), String>;
 pub(super) struct Family {
     pub(super) name: &'static str,
     pub(super) make: Make,
-    /// A key of `[base.answers]`; empty if it takes none, or none that becomes a file.
+    /// A key of `[base.answers]`; empty if the installer takes no answer file, or does not keep it as a file.
     pub(super) answers: &'static str,
     /// Where the file goes.
     pub(super) to: &'static str,
@@ -18,12 +18,13 @@ pub(super) struct Family {
     pub(super) arguments: &'static str,
     /// Whether its ESP has to become larger.
     pub(super) fills_esp: bool,
-    /// Whether entries can load more initrds: CoreOS' configurations are not to be changed.
+    /// Whether its entries can load one more initrd. CoreOS' configurations may not be changed.
     pub(super) appends: bool,
     /// Whether Joliet has the names too.
     pub(super) has_joliet: bool,
-    /// Where it starts; from a disk, in how many volumes of it Linux finds the files.
+    /// The cells that it starts in.
     pub(super) cells: &'static [&'static str],
+    /// In how many volumes of a disk Linux finds the files.
     pub(super) volumes: usize,
 }
 
@@ -55,7 +56,7 @@ const DEBIAN: Family = Family {
 /// Families that the tests always see.
 pub(super) const FAMILIES: [Family; 2] = [UBUNTU, DEBIAN];
 
-/// Those behind `--full`.
+/// Families that the tests see with `--full`.
 const MORE: [Family; 10] = [
     Family {
         name: "debian-live",
@@ -151,7 +152,7 @@ const MORE: [Family; 10] = [
     },
 ];
 
-/// Each with whether it is behind `--full`.
+/// All families, each with whether the tests see it only with `--full`.
 pub(super) fn families() -> impl Iterator<Item = (Family, bool)> {
     let more = MORE.into_iter().map(|family| (family, true));
     FAMILIES.into_iter().map(|family| (family, false)).chain(more)

@@ -1,6 +1,5 @@
-//! Bases with other bytes in their structures, or without their end: a change is refused, or the image is right. Every name that the damaged base
-//! has leads to the same bytes afterwards, unless it is one that changes; new names are in every index that could be read; and there is no fault
-//! that there was not before.
+//! Bases whose structures are damaged, or that are cut short. isobuild refuses to change them, or makes a right image of them: every name that
+//! does not change leads to the same bytes as before, the new names are in every index that can be read, and there are no more faults than before.
 
 use isobuild::inside::facts::{Changed, Extent, What};
 use isobuild::inside::formats::iso9660::EntryKind;
@@ -18,15 +17,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::panic::AssertUnwindSafe;
 
-/// Damaged bases that are made of each.
+/// How many damaged copies are made of each base.
 const VARIANTS: u64 = 170;
-/// The indexes that have names.
+/// The trees that are compared.
 const INDEXES: [&str; 3] = ["iso:/", "joliet:/", "udf:/"];
-/// What is asked of each, in names that every index can hold: a directory outgrows its sector, and one is new.
+/// The change. A directory outgrows its sector, and another is new. Every index can hold the names.
 const CHANGE: &str = "[base]\nimage = \"variant.iso\"\nremove = [\"/gone\"]\n[base.kernel_args]\nappend = [\"added=1\"]\n\
     [[files]]\ntext = \"new\"\nto = \"/a.txt\"\n[[files]]\nfrom = \"many\"\nto = \"/b\"\n[[files]]\nfrom = \"many\"\nto = \"/new\"\n\
     [[files]]\ntext = \"esp\"\nto = \"esp:/new.txt\"\n";
-/// Files of `many`.
+/// How many files are in `many`.
 const MANY: usize = 40;
 
 type Make = fn(&Bench) -> Result<(), String>;
@@ -52,7 +51,7 @@ pub(crate) fn tests() -> suite::Tests {
     Ok(trials.collect())
 }
 
-/// A directory with the tree of a base.
+/// Makes a directory with the tree of a base.
 fn bench() -> Bench {
     let bench = Bench::new("");
     let grub = "menuentry \"Install\" {\n\tlinux /a.txt quiet ---\n\tinitrd /b/c.txt\n}\n";
@@ -113,7 +112,7 @@ fn genisoimage(bench: &Bench) -> Result<(), String> {
     )
 }
 
-/// Makes a FAT volume, beside the tree and in it, and runs what takes it.
+/// Makes a FAT volume beside the tree and a copy in it, and runs the program that makes the base.
 fn runs(bench: &Bench, last: &str) -> Result<(), String> {
     for line in [
         "mformat -C -i esp.img -T 360 -N 12345678 ::",
@@ -128,7 +127,7 @@ fn runs(bench: &Bench, last: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A sequence that is the same everywhere.
+/// Pseudorandom numbers, the same on every machine.
 struct Noise(u64);
 
 impl Noise {
@@ -189,12 +188,12 @@ fn variants(make: Make) -> Result<(), String> {
         }
     }
     println!("{refused} of {VARIANTS} refused");
-    // The bytes that are changed matter, and not so much that nothing is left to be changed.
+    // The damage does harm, and does not make every base unusable.
     assert!((1..VARIANTS * 9 / 10).contains(&refused), "{refused}");
     Ok(())
 }
 
-/// Why a variant is refused, or nothing once its image was looked at.
+/// Changes a variant and looks at the image. The result is why it was refused, if it was.
 fn changed(bench: &Bench, variant: &dyn ReadAt) -> Option<String> {
     let output = bench.path("changed.iso");
     let environment = Environment {
@@ -248,7 +247,7 @@ fn is_right(before: &dyn ReadAt, after: &dyn ReadAt, changes: &Changed) {
             let lower = path.to_ascii_lowercase();
             let changes_by_name =
                 [&b"/a.txt"[..], b"/boot/grub/grub.cfg"].contains(&lower.as_slice()) || lower.starts_with(b"/gone");
-            // What shares bytes with a structure has them changed with it.
+            // A damaged extent can share bytes with a structure that changes.
             let is_shared = item.extents.iter().any(|&(offset, length)| {
                 let Some(start) = offset else { return false };
                 let touches = |change: &Extent| change.offset < start + length && start < change.offset + change.length;
@@ -267,7 +266,7 @@ fn is_right(before: &dyn ReadAt, after: &dyn ReadAt, changes: &Changed) {
                 );
             }
         }
-        // An index without the files of the others stays so, with a warning; so does one with other names.
+        // isobuild warns and adds nothing to an index that does not have the files of the others, or has them by other names.
         let names = |tree: &Tree| -> BTreeSet<Vec<u8>> {
             tree.items().iter().map(|item| item.path.to_ascii_lowercase()).collect()
         };

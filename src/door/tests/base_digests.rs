@@ -10,7 +10,7 @@ use crate::ground::text::hex;
 /// The application use field of the primary volume descriptor.
 const FIELD: std::ops::Range<usize> = 0x8373..0x8573;
 
-/// As SUSE's tagmedia makes it. The digest is that of the whole volume with the boot record and the last three sectors as zeros and the field as spaces.
+/// SUSE's tagmedia computes the digest of the whole volume. The boot record and the last three sectors count as zeros, and the field as spaces.
 #[test]
 fn the_digest_of_a_changed_image_is_true() {
     let directory = tempfile::tempdir().unwrap();
@@ -42,19 +42,19 @@ fn the_digest_of_a_changed_image_is_true() {
         hex(&Sha256::digest(&covered))
     );
     assert_eq!(String::from_utf8_lossy(&image[FIELD]).trim_end(), wanted);
-    // One that is not made here.
+    // A digest that isobuild does not make.
     let text = format!("sha1sum={}", "0".repeat(40));
     base[FIELD].fill(b' ');
     base[FIELD][..text.len()].copy_from_slice(text.as_bytes());
     fs::write(directory.path().join("base.iso"), &base).unwrap();
     let warnings = Image::from_manifest(&manifest).unwrap().warnings();
     assert!(
-        warnings[0].contains("no longer holds: it is one that is not made here"),
+        warnings[0].contains("no longer holds: isobuild cannot make one of its kind"),
         "{warnings:?}"
     );
 }
 
-/// The field is blank before, and nothing else of its sector changes.
+/// The field of the base is blank, and nothing else in its sector changes.
 #[test]
 fn a_sum_alone_is_implanted() {
     let directory = tempfile::tempdir().unwrap();

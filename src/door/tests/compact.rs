@@ -1,4 +1,4 @@
-//! `base.compact`: what comes out of a changed image is what a manifest of the same files makes.
+//! `base.compact`: the image equals the one that a manifest of the same files makes.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -8,7 +8,7 @@ use super::{Error, Image, bytes, inspect_bytes};
 
 const BOOT: &str = "[boot.bios]\nimage = \"bios.bin\"\n[boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"loader\"\n";
 
-/// Inputs of a base, and of one that never had `gone`.
+/// The inputs of the base: `tree`, and `gone`, which is removed later.
 fn inputs() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
@@ -32,7 +32,7 @@ fn inputs() -> tempfile::TempDir {
     directory
 }
 
-/// A manifest of these trees, written beside them.
+/// Writes a manifest of these trees.
 fn manifest(directory: &Path, name: &str, trees: &[&str], keys: &str) -> PathBuf {
     let files = trees
         .iter()
@@ -47,7 +47,7 @@ fn made(path: &Path) -> Image {
     Image::from_manifest(path).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The image of a base that is changed, and what there is to say of it.
+/// Plans the image of a base with these changes.
 fn compacted(directory: &Path, keys: &str) -> Result<Image, Error> {
     let path = directory.join("compact.toml");
     fs::write(&path, format!("[base]\nimage = \"base.iso\"\ncompact = true\n{keys}")).unwrap();
@@ -70,7 +70,7 @@ fn an_image_without_what_was_removed_is_as_if_it_had_never_been() {
         "[iso]\niso9660 = \"stub\"\n",
     ] {
         if keys.contains("stub") {
-            // UDF as we write it has no links, and what is left out counts in the identity of the image that leaves it out.
+            // Our UDF has no links. The base leaves the link out, but its identity depends on it.
             fs::remove_file(directory.join("tree/link")).unwrap();
         }
         let base = made(&manifest(directory, "base.toml", &["tree", "gone"], keys));
@@ -89,7 +89,7 @@ fn an_image_without_what_was_removed_is_as_if_it_had_never_been() {
         assert!(bytes(&without) == bytes(&never), "{keys}");
         assert!(without.size() + (3 << 20) <= base.size(), "{keys}");
         assert_eq!(inspect_bytes(&bytes(&without)).unwrap().faults(), [""; 0], "{keys}");
-        // What `plan` says before there is an image.
+        // The plan knows the size before the image is written.
         assert_eq!(without.facts().unwrap().size(), without.size());
     }
 }
@@ -107,7 +107,7 @@ fn a_base_that_changes_while_it_is_read_is_refused() {
     fs::write(&path, other).unwrap();
     let error = image.write_to(std::io::sink()).unwrap_err();
     assert!(error.to_string().contains("base.iso"), "{error}");
-    // A file in the tree that no image of ours has room for is said with the image's name, not with lines of a manifest that nobody wrote.
+    // A base that is not an image.
     fs::write(&path, vec![0; 100_000]).unwrap();
     let error = compacted(directory, "").unwrap_err();
     assert!(error.to_string().contains("base.iso"), "{error}");

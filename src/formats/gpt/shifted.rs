@@ -8,10 +8,10 @@ use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
 use crate::ground::shift::Shift;
 
-/// A header, and its array.
+/// The sector of a header, and its array.
 type Half = (Vec<u8>, Vec<u8>);
 
-/// A table that cannot be relied upon.
+/// The checksums of a table do not match its bytes, so nobody knows which of its entries are right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the checksums of the GPT whose header is at byte {place} do not hold (UEFI 5.3.2), so it cannot be brought up to date"
@@ -28,7 +28,7 @@ const LONGEST: u64 = 1 << 20;
 /// On `disk` the bytes have moved already, and the table still has the old addresses; `size` is the old size of the disk.
 ///
 /// # Errors
-/// A table whose checksums do not hold: what it would lead to is anybody's guess.
+/// The checksums of a table do not match its bytes.
 pub fn shift(disk: &dyn ReadAt, sector_size: u64, size: u64, shift: &Shift) -> Result<Vec<(u64, Vec<u8>)>, Damaged> {
     let Some((header, entries)) = half(disk, sector_size, sector_size, &|offset| shift.start(offset))? else {
         return Ok(Vec::new());
@@ -73,7 +73,7 @@ pub fn shift(disk: &dyn ReadAt, sector_size: u64, size: u64, shift: &Shift) -> R
     Ok(written)
 }
 
-/// A header at this byte, and its array. `None` if there is none. `moved` says where the array is.
+/// Reads the header at byte `place` and its array. The result is `None` if there is no header. `moved` gives the new offset of the array.
 fn half(disk: &dyn ReadAt, sector_size: u64, place: u64, moved: &dyn Fn(u64) -> u64) -> Result<Option<Half>, Damaged> {
     let Ok(header) = disk.read_vec_at(place, sector_size) else {
         return Ok(None);
@@ -90,7 +90,7 @@ fn half(disk: &dyn ReadAt, sector_size: u64, place: u64, moved: &dyn Fn(u64) -> 
     }
 }
 
-/// The array of a header, if it is right.
+/// Reads the array of a header. The result is `None` if its checksum does not match.
 fn array(disk: &dyn ReadAt, sector_size: u64, header: &[u8], moved: &dyn Fn(u64) -> u64) -> Option<Vec<u8>> {
     let length = number(header, at::COUNT, 4).saturating_mul(number(header, at::SIZE, 4));
     let array = moved(number(header, at::ENTRIES, 8).saturating_mul(sector_size));

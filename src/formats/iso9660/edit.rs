@@ -103,7 +103,7 @@ pub fn records(extent: &[u8]) -> Vec<(usize, RawRecord)> {
     found
 }
 
-/// Where a directory's extent has bytes that are not a record where one should be (§10.1).
+/// The offset of the first directory record (§10.1) that does not fit into its sector, or whose identifier does not fit into the record.
 pub fn damage(extent: &[u8]) -> Option<usize> {
     extent.chunks(SECTOR as usize).enumerate().find_map(|(number, sector)| {
         let mut at = 0;

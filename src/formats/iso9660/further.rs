@@ -1,26 +1,26 @@
-//! Fields of a primary volume descriptor beside those of [`VolumeDescriptor`](super::VolumeDescriptor).
+//! Fields of a primary volume descriptor that [`VolumeDescriptor`](super::VolumeDescriptor) does not have, because images of ours leave them blank.
 
 use super::record::read_volume_date;
 use crate::ground::text;
 use crate::ground::time::Timestamp;
 
-/// Those fields, as far as they say something.
+/// The fields that are not blank.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FurtherFields {
-    /// §9.4.27.
+    /// §9.4.27: when the volume was made.
     pub created: Option<Timestamp>,
-    /// §9.4.28. It is what GRUB and Linux take for the UUID of the volume.
+    /// §9.4.28: when the volume was changed last. GRUB and Linux use it as the UUID of the volume.
     pub modified: Option<Timestamp>,
-    /// §9.4.29.
+    /// §9.4.29: from when on the volume is out of date.
     pub expires: Option<Timestamp>,
-    /// §9.4.30.
+    /// §9.4.30: from when on the volume may be used.
     pub effective: Option<Timestamp>,
-    /// §9.4.24 to §9.4.26: the names of files, by what they hold.
+    /// §9.4.24 to §9.4.26: what a file holds (copyright, abstract, bibliography), and its name.
     pub files: Vec<(&'static str, String)>,
 }
 
 impl FurtherFields {
-    /// Of a primary volume descriptor.
+    /// Reads them from a primary volume descriptor.
     pub fn read(descriptor: &[u8; 2048]) -> Self {
         let date = |at: usize| descriptor[at..].first_chunk::<17>().and_then(read_volume_date);
         let named = [

@@ -22,7 +22,7 @@ const FRAGMENTS: u64 = 20;
 /// Hexadecimal digits of each.
 const DIGITS: usize = 3;
 /// What isomd5sum reads at once. The sum of the beginning up to a part goes to the end of the first piece that begins in that part.
-const PIECE: u64 = 32 * 1024;
+pub(super) const PIECE: u64 = 32 * 1024;
 const SPACES: [u8; FIELD_LENGTH] = [b' '; FIELD_LENGTH];
 
 /// What the field says.
@@ -102,6 +102,15 @@ impl MediaMd5 {
     }
 }
 
+/// The first hexadecimal digit of so many bytes, as C's `%x` writes them: without a 0 in front.
+pub(super) fn first_digits(digest: &[u8], count: usize) -> String {
+    let digits = digest
+        .iter()
+        .take(count)
+        .map(|&byte| if byte < 16 { byte } else { byte >> 4 });
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
 /// The sum of a volume whose bytes come by.
 pub struct Summing {
     md5: Md5,
@@ -157,15 +166,11 @@ impl Summing {
             return;
         }
         self.part = part;
-        let sum = self.md5.clone().finalize();
-        let digits = sum.iter().take(DIGITS).filter_map(|&byte| {
-            // The first digit of each byte; a byte below 16 has but one.
-            char::from_digit(u32::from(if byte < 16 { byte } else { byte >> 4 }), 16)
-        });
+        let digits = first_digits(&self.md5.clone().finalize(), DIGITS);
         // In a small volume a piece can take in a whole part, whose sum nobody looks at. Each is looked for at its place.
         let place = (part as usize - 1) * DIGITS;
         let skipped = std::iter::repeat_n('0', place.saturating_sub(self.fragments.len()));
-        self.fragments.extend(skipped.chain(digits));
+        self.fragments.extend(skipped.chain(digits.chars()));
     }
 
     /// What to implant.

@@ -1,33 +1,31 @@
 //! The digest that SUSE's tagmedia puts into a volume, and that checkmedia and its installers check a medium by.
 //!
-//! It is a text of assignments in the primary volume descriptor's application use field (§9.4.33), as in `check=1;pad=150;sha256sum=...`. The
+//! It is a list of assignments in the primary volume descriptor's application use field (§9.4.33), as in `check=1;pad=150;sha256sum=...`. The
 //! field counts as spaces while the digest is made, and the first 512 bytes of the image as zeros, since partition tables are written there later.
 //! So do `pad` logical sectors at the end, which some drives do not read. A second digest can be that of a partition, and a signature over the
-//! field can stand in a sector that is named. What checkmedia makes of an image is in its description of the format and was tried with it.
+//! field can stand in a sector that is named. Source: the README of checkmedia, which accepted images that were changed here.
 
 use md5::Md5;
 use sha2::digest::DynDigest;
 use sha2::{Sha224, Sha256, Sha384, Sha512};
 
-use super::media_md5::{FIELD, FIELD_LENGTH};
+use super::media_md5::{FIELD, FIELD_LENGTH, PIECE, first_digits};
 use super::{SECTOR, SYSTEM_AREA};
 use crate::ground::range::Range;
 use crate::ground::text::hex;
 
-/// Bytes that places in the text count in.
+/// The unit of the addresses in the text, in bytes.
 const BLOCK: u64 = 512;
 /// The MBR, which counts as zeros.
 const MBR: Range = Range { offset: 0, length: 512 };
-/// The field in an image.
+/// Where the field is in an image.
 const PLACE: Range = Range {
     offset: SYSTEM_AREA + FIELD as u64,
     length: FIELD_LENGTH as u64,
 };
-/// The part of the sector of a signature that counts as zeros lies behind what marks it.
+/// The sector of a signature begins with a mark of so many bytes. The rest counts as zeros.
 const MARK: u64 = 64;
-/// What is read at once. The digest of the beginning up to a part goes to the end of the first piece that begins in that part.
-const PIECE: u64 = 32 * 1024;
-/// Hexadecimal digits of all digests of the beginning together.
+/// The hexadecimal digits of all fragments together.
 const DIGITS: u64 = 60;
 
 type Hasher = Box<dyn DynDigest + Send>;
@@ -40,14 +38,14 @@ pub struct MediaTag {
     padding: u64,
     /// What the second digest is of.
     partition: Option<Range>,
-    /// The first byte of the sector with a signature.
+    /// The offset of the sector with a signature.
     signature: Option<u64>,
-    /// How many digests of the beginning there are.
+    /// How many fragments there are: digests of the volume's beginning, each up to another place.
     fragments: u64,
     field: [u8; FIELD_LENGTH],
 }
 
-/// By the length of the digest in hexadecimal digits.
+/// An algorithm; the number is the length of its digest in hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Algorithm {
     Md5 = 32,
@@ -75,26 +73,26 @@ impl Algorithm {
     }
 }
 
-/// Whether a key is that of the digest of the volume. Keys of isomd5sum begin with another word.
+/// Whether the value of a key is the digest of the volume. isomd5sum's key is `ISO MD5SUM`.
 fn is_sum(key: &str) -> bool {
     ["md5sum", "sha1sum", "sha224sum", "sha256sum", "sha384sum", "sha512sum"].contains(&key)
 }
 
-/// An assignment: the key as it is compared, and the value.
+/// Splits an assignment into its key in lower case and its value.
 fn assignment(part: &str) -> Option<(String, &str)> {
     let (key, value) = part.split_once('=')?;
     Some((key.trim().to_ascii_lowercase(), value.trim()))
 }
 
 impl MediaTag {
-    /// Whether a field has such a digest, of an algorithm that is known here or not.
+    /// Whether a field has such a digest, even if this program does not know the algorithm.
     pub fn is_in(field: &[u8]) -> bool {
         let text = String::from_utf8_lossy(field);
         let mut keys = text.split(';').filter_map(assignment);
         keys.any(|(key, _)| is_sum(&key))
     }
 
-    /// What a field says. `None` if there is no digest in it, one of another algorithm, or digests of two.
+    /// Reads a field. The result is `None` if it has no digest, a digest of an unknown algorithm, or digests of two algorithms.
     pub fn decode(field: &[u8; FIELD_LENGTH]) -> Option<Self> {
         let text = str::from_utf8(field).ok()?.trim_end_matches([' ', '\0']);
         let all: Vec<(String, &str)> = text.split(';').filter_map(assignment).collect();
@@ -126,24 +124,24 @@ impl MediaTag {
         })
     }
 
-    /// The partition that has a digest of its own.
+    /// The partition that the second digest is of.
     pub fn partition(&self) -> Option<Range> {
         self.partition
     }
 
-    /// The first byte of the sector with a signature over the field.
+    /// The offset of the sector with a signature over the field.
     pub fn signature(&self) -> Option<u64> {
         self.signature
     }
 
-    /// The same for a partition that is elsewhere now.
+    /// The same tag with another place of its partition.
     #[must_use]
     pub fn with_partition(self, partition: Range) -> Self {
         let partition = self.partition.map(|_| partition);
         Self { partition, ..self }
     }
 
-    /// The field with other values. `None` if they are too long for it.
+    /// The field with these digests. The result is `None` if they do not fit into it.
     fn field(&self, volume: &str, partition: &str, fragments: &str) -> Option<[u8; FIELD_LENGTH]> {
         let text = str::from_utf8(&self.field).ok()?.trim_end_matches([' ', '\0']);
         let parts = text.split(';').map(|part| {
@@ -169,7 +167,7 @@ impl MediaTag {
         Some(field)
     }
 
-    /// Whether its values fit into the field, wherever the partition is now.
+    /// Whether the values fit into the field: the place of a partition can get more digits.
     pub fn fits(&self) -> bool {
         let digits = "0".repeat(self.algorithm as usize);
         self.field(&digits, &digits, &"0".repeat(DIGITS as usize)).is_some()
@@ -182,9 +180,9 @@ pub struct TagSumming {
     volume: Hasher,
     partition: Hasher,
     at: u64,
-    /// Of the volume, without its padding.
+    /// The length of the volume without its padding, in bytes.
     length: u64,
-    /// Of the padding.
+    /// The length of the padding, in bytes.
     padding: u64,
     piece: Vec<u8>,
     part: u64,
@@ -250,7 +248,7 @@ impl TagSumming {
         self.piece.clear();
     }
 
-    /// The digest of the beginning, where a part of the volume ends in a piece.
+    /// Adds a fragment if a new part of the volume begins in this piece.
     fn end_part(&mut self, here: Range) {
         if self.tag.fragments == 0 || here.offset >= self.length {
             return;
@@ -261,11 +259,7 @@ impl TagSumming {
         }
         self.part = part;
         let digest = self.volume.box_clone().finalize();
-        let digits = digest.iter().take((DIGITS / self.tag.fragments) as usize);
-        // The first digit of each byte; a byte below 16 has but one.
-        let digits = digits.map(|&byte| if byte < 16 { byte } else { byte >> 4 });
-        self.fragments
-            .extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+        self.fragments += &first_digits(&digest, (DIGITS / self.tag.fragments) as usize);
     }
 
     /// The field with its new values.
@@ -279,12 +273,12 @@ impl TagSumming {
         }
         let (volume, partition) = (hex(&self.volume.finalize()), hex(&self.partition.finalize()));
         let field = self.tag.field(&volume, &partition, &self.fragments);
-        // Whether they fit is asked before.
+        // `fits` was asked before.
         field.unwrap_or(self.tag.field)
     }
 }
 
-/// Where a range lies in a piece.
+/// The bytes of a piece that are in a range, counted from the piece's first.
 fn within(range: Range, piece: Range) -> Option<(usize, usize)> {
     let (start, end) = (range.offset.max(piece.offset), range.end().min(piece.end()));
     (start < end).then(|| ((start - piece.offset) as usize, (end - piece.offset) as usize))

@@ -1,4 +1,4 @@
-//! What the primary volume descriptor says beside its identifiers.
+//! Fields of the primary volume descriptor other than its identifiers.
 
 use super::Importing;
 use crate::formats::iso9660::{FIELD, FIELD_LENGTH, FurtherFields, MediaMd5, SYSTEM_AREA};
@@ -6,7 +6,8 @@ use crate::ground::text::visible;
 use crate::ground::time::Timestamp;
 
 impl Importing<'_> {
-    /// The time that every date of the volume gets. That of the last change is its UUID, by which boot configurations search for it.
+    /// The date for `iso.timestamp`: that of the last change, because it is the volume's UUID, and boot configurations search for that. What has no
+    /// key is left out.
     pub(super) fn timestamp(&mut self) -> String {
         let created = self.facts.identifiers.created.clone();
         let descriptor = self.image.read_vec_at(SYSTEM_AREA, 2048).unwrap_or_default();
@@ -21,12 +22,12 @@ impl Importing<'_> {
         let modified = fields.modified.map_or(created, |date| date.to_string());
         let other = |date: Option<Timestamp>| date.map(|date| date.to_string()).filter(|date| *date != modified);
         let dates = [
-            ("creation", other(fields.created)),
-            ("expiration", other(fields.expires)),
-            ("effect", other(fields.effective)),
+            ("creation date", other(fields.created)),
+            ("expiration date", other(fields.expires)),
+            ("effective date", other(fields.effective)),
         ];
         let dates = dates.into_iter();
-        let dates = dates.filter_map(|(what, date)| Some(format!("a date of {what} of its own, {}", date?)));
+        let dates = dates.filter_map(|(what, date)| Some(format!("its own {what}, {}", date?)));
         let files = fields
             .files
             .iter()

@@ -42,8 +42,8 @@ pub struct Import {
     pub boot: Vec<(String, Range)>,
     /// What cannot be said in a manifest.
     pub left_out: Vec<String>,
-    /// Names of what is made anew, of which the manifest brings some again.
-    pub unnamed: BTreeSet<Vec<u8>>,
+    /// The name of the boot catalog. An image of ours has none.
+    pub catalog: Option<Vec<u8>>,
 }
 
 /// What is known of the image, and what is said so far.
@@ -59,7 +59,7 @@ struct Importing<'i> {
     esp: Vec<Item>,
     boot: Vec<(String, Range)>,
     left_out: Vec<String>,
-    /// That of the volume.
+    /// The date of the volume, as the manifest gives it.
     timestamp: String,
 }
 
@@ -92,7 +92,7 @@ pub fn import(image: &dyn ReadAt, output: &str, choice: Choice) -> Result<Import
         timestamp: String::new(),
     };
     importing.words.text("output", output);
-    importing.catalog();
+    let catalog = importing.catalog();
     importing.volume(tree.index);
     let is_ours = importing.menu();
     let rest = importing.boot(is_ours, choice);
@@ -108,14 +108,13 @@ pub fn import(image: &dyn ReadAt, output: &str, choice: Choice) -> Result<Import
         ..
     } = importing;
     let items = tree.items().iter().filter(|item| !brought.contains(&item.path));
-    let items = items.cloned().collect();
     Ok(Import {
         manifest: words.finish(),
-        items,
+        items: items.cloned().collect(),
         esp,
         boot,
         left_out,
-        unnamed: brought,
+        catalog,
     })
 }
 
@@ -193,12 +192,11 @@ impl Importing<'_> {
     }
 
     /// A name of the boot catalog, which is made anew.
-    fn catalog(&mut self) {
-        let Some(catalog) = &self.facts.boot_catalog else {
-            return;
-        };
-        let named = self.files_at.get(&catalog.offset);
-        self.brought.extend(named.map(|item| item.path.clone()));
+    fn catalog(&mut self) -> Option<Vec<u8>> {
+        let catalog = self.facts.boot_catalog.as_ref()?;
+        let path = self.files_at.get(&catalog.offset)?.path.clone();
+        self.brought.insert(path.clone());
+        Some(path)
     }
 
     /// The tree: what is not brought by other keys.

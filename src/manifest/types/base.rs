@@ -20,7 +20,7 @@ pub struct Base {
     /// Patterns of paths in it that go. A directory goes with all that is in it.
     #[serde(default)]
     pub remove: Vec<Text>,
-    /// Whether everything gets another place, so that the image is no larger than it has to be. Otherwise what the image has stays where it is.
+    /// `true`: the image is laid out anew, and takes no more space than its contents need. `false`: what the base has stays where it is.
     #[serde(default)]
     pub compact: bool,
     /// Other arguments for its kernels.

@@ -152,7 +152,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Makes a sector the draft's own.
+    /// Copies a sector of the base into the draft, so that its bytes can be changed.
     fn hold(&mut self, number: u64) -> io::Result<()> {
         if !self.sectors.contains_key(&number) {
             let mut sector = vec![0; SECTOR as usize];
@@ -163,14 +163,16 @@ impl Draft {
         Ok(())
     }
 
-    /// Writes bytes inside of one sector that become others once all bytes are known: a change also where they are the same.
+    /// Writes bytes for which [`Grown`](super::Grown) puts others when it knows the whole image. They count as a change even if the base has the
+    /// same.
     pub(super) fn write_for_now(&mut self, offset: u64, bytes: &[u8], what: What) -> io::Result<()> {
-        self.hold(offset / SECTOR)?;
-        if self.read_vec_at(offset, bytes.len() as u64)? == bytes {
-            let length = bytes.len() as u64;
-            self.say(Range { offset, length }, what, Vec::new());
+        if self.read_vec_at(offset, bytes.len() as u64)? != bytes {
+            return self.write(offset, bytes, what, &[]);
         }
-        self.write(offset, bytes, what, &[])
+        self.hold(offset / SECTOR)?;
+        let length = bytes.len() as u64;
+        self.say(Range { offset, length }, what, Vec::new());
+        Ok(())
     }
 
     /// Bytes of the base, all before the cut or all behind it, that nothing names any more.

@@ -31,7 +31,7 @@ struct Open {
 }
 
 impl Open {
-    /// Whether it names itself as its parent: the root, and others as well where xorriso writes Joliet.
+    /// Whether its record `..` points at itself. The root's does, and in Joliet as xorriso writes it that of every directory.
     fn is_own_parent(&self) -> bool {
         let blocks = [0, 1].map(|at| self.records.get(at).map(RawRecord::block));
         blocks[0] == blocks[1]
@@ -213,7 +213,7 @@ impl Hierarchy {
                 .get(1)
                 .map_or(0, |parent| self.origin + u64::from(parent.block()) * SECTOR);
             let entry = self.listing.at_place(directory).next();
-            // In Joliet as xorriso writes it, every directory names itself as its parent. A damaged one may name anything.
+            // `..` does not lead to the parent in Joliet as xorriso writes it, nor in a damaged directory. The path does.
             if (parent == directory || self.listing.at_place(parent).next().is_none())
                 && let Some(entry) = entry
                 && let Some(above) = self.listing.parent(entry)

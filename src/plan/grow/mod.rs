@@ -80,7 +80,7 @@ pub struct Grown {
     warnings: Vec<String>,
     volume_size: u64,
     has_media_md5: bool,
-    /// The digest of tagmedia's that it carries.
+    /// The digest by tagmedia that the image carries, as the base has it.
     media_tag: Option<MediaTag>,
 }
 
@@ -136,7 +136,7 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
     let has_sum = MediaMd5::decode(&volume.application_use).is_some();
     let has_media_md5 = growth.implant_md5 || (is_changed && has_sum);
     let media_tag = match is_changed && !has_media_md5 && MediaTag::is_in(&volume.application_use) {
-        true => tag::tag(volume, &shift, &mut warnings),
+        true => tag::renewable(volume, &shift, &mut warnings),
         false => None,
     };
     let is_blank = volume.application_use.iter().all(|byte| [0, b' '].contains(byte));
@@ -310,7 +310,7 @@ impl Grown {
         payloads.map(|&(range, id)| (range, &self.growth.tree.payload(id).source))
     }
 
-    /// The stretches of the image that are those of a source, by offset.
+    /// Which ranges of the image are the bytes of a source, by offset.
     pub fn stretches(&self) -> Vec<(Range, Source)> {
         let stretches = self.draft.stretches().into_iter();
         let of_sources = stretches.filter_map(|(range, stretch)| match stretch {

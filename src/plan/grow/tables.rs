@@ -26,25 +26,29 @@ pub(super) fn shift(draft: &mut Draft, size: u64, shift: &Shift, indexes: &[Base
         mbr::shift(&mut sector, shift);
         draft.write(0, &sector, What::MasterBootRecord, &[])?;
     }
-    // What moves nothing leaves also a damaged table as it is.
-    let sizes = SECTOR_SIZES
-        .into_iter()
-        .filter(|_| shift.by > 0 || !shift.known.is_empty());
-    for sector_size in sizes {
-        let written = gpt::shift(draft, sector_size, size, shift);
-        let written = written.map_err(|damaged| GrowError::Conflict(damaged.to_string()))?;
-        for (offset, bytes) in written {
-            let what = match (offset < shift.cut, bytes.len() as u64 == sector_size) {
-                (true, true) => What::GptHeader,
-                (true, false) => What::GptEntries,
-                (false, true) => What::BackupGptHeader,
-                (false, false) => What::BackupGptEntries,
-            };
-            draft.write(offset, &bytes, what, &[])?;
+    // If nothing moves, a damaged table can stay as it is.
+    if shift.by > 0 || !shift.known.is_empty() {
+        for sector_size in SECTOR_SIZES {
+            gpt(draft, sector_size, size, shift)?;
         }
     }
     for (offset, bytes) in apm::shift(draft, size, shift) {
         draft.write(offset, &bytes, What::ApplePartitionMap, &[])?;
+    }
+    Ok(())
+}
+
+/// The table for logical sectors of this size, and its backup.
+fn gpt(draft: &mut Draft, sector_size: u64, size: u64, shift: &Shift) -> Result<(), GrowError> {
+    let written = gpt::shift(draft, sector_size, size, shift);
+    for (offset, bytes) in written.map_err(|damaged| GrowError::Conflict(damaged.to_string()))? {
+        let what = match (offset < shift.cut, bytes.len() as u64 == sector_size) {
+            (true, true) => What::GptHeader,
+            (true, false) => What::GptEntries,
+            (false, true) => What::BackupGptHeader,
+            (false, false) => What::BackupGptEntries,
+        };
+        draft.write(offset, &bytes, what, &[])?;
     }
     Ok(())
 }

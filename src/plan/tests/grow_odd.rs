@@ -7,7 +7,7 @@ use super::grow::{changed, contents, host, listing};
 use crate::formats::iso9660::EntryKind;
 use crate::look::contents::{Place, Tree};
 
-/// xorriso writes Joliet so. The new place is in the parent's record all the same, and the name of the old one nowhere.
+/// In Joliet as xorriso writes it, `..` points at the directory itself. The parent's record gets the new place, and `..` points at it again.
 #[test]
 fn a_directory_that_names_itself_as_its_parent_moves_too() {
     let host = host("universal");
@@ -65,7 +65,7 @@ fn damaged_records_are_not_taken_for_others() {
     let added = changed(&host, "[[files]]\ntext = \"x\"\nto = \"/gone/new\"\n");
     let error = added.map(drop).unwrap_err();
     assert!(error.contains("is cut short"), "{error}");
-    // The record of a file that says it goes on, with that of another name behind it.
+    // A file's record says that more records follow, but the next record has another name.
     let mut base = whole.clone();
     base[third + 25] |= 0x80;
     host.put("base.iso", &base);
@@ -75,7 +75,7 @@ fn damaged_records_are_not_taken_for_others() {
     }
 }
 
-/// What a removed directory has of boot configurations is not edited.
+/// `kernel_args` leaves a configuration alone if `remove` takes it away.
 #[test]
 fn configurations_may_go() {
     let grub = b"menuentry \"A\" {\n\tlinux /a quiet\n}\n";

@@ -83,7 +83,7 @@ pub(super) fn resolve(
                 resolution.base_boot(boot, &entries, &original, &volumes, &mut edits, &mut texts)?;
             }
             resolution.texts(texts, &mut edits);
-            // What goes is not changed before.
+            // A configuration that is removed needs no arguments.
             edits.tree.retain(|(path, _)| !is_below(path, &remove));
         }
     }
@@ -355,7 +355,7 @@ impl ReadAt for Beginning {
     }
 }
 
-/// Whether a path is one of these, or in a directory that is.
+/// Whether a path is one of these or in one of them.
 fn is_below(path: &[u8], all: &[Vec<u8>]) -> bool {
     let mut tops = all.iter().filter_map(|top| path.strip_prefix(top.as_slice()));
     tops.any(|rest| rest.is_empty() || rest.starts_with(b"/"))

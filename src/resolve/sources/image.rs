@@ -49,7 +49,7 @@ fn beside_the_tree(image: &dyn ReadAt) -> Image {
     }
 }
 
-/// A name of the image as an entry. What is in several pieces or compressed goes to the spool.
+/// Makes an entry of a name of the image. A content in several extents or compressed by zisofs is copied to the spool.
 pub(in crate::resolve) fn entry(input: &Input, item: &Item) -> Result<ArchiveEntry, ArchiveError> {
     const FORMAT: u32 = 0o170_000;
     let directory = item.kind == EntryKind::Directory;

@@ -1,8 +1,8 @@
-//! `cargo xtask bench edit`: one kernel argument more in an installer of 4 GiB, by `isobuild edit` in the image itself, beside `cp` of it and
-//! xorriso, which writes another image.
+//! `cargo xtask bench edit`: an installer of 4 GiB gets one more kernel argument. `isobuild edit` changes the image itself, xorriso writes another
+//! image, and `cp` only copies it.
 //!
-//! The image is on a file system in memory, so that the programs are measured and not a disk; `isobuild edit` calls fsync all the same. It is
-//! made like Ubuntu's. A second one has its MD5 implanted, which takes a pass over all of it.
+//! The image has the structure of Ubuntu's. It is on a file system in memory, so that the disk does not matter; `isobuild edit` calls fsync
+//! there, too. A second image has its MD5 implanted, so `isobuild edit` reads all of it.
 
 use super::{make, median, ratios};
 use crate::shell;
@@ -16,7 +16,7 @@ use std::time::Instant;
 
 /// A file system in memory.
 const MEMORY: &str = "/dev/shm";
-/// Of the file that makes the image as large as it is, in MiB.
+/// The length of the one large file, in MiB.
 const LARGE: usize = 4090;
 /// The configuration with the arguments.
 const CONFIGURATION: &str = "boot/grub/grub.cfg";
@@ -55,7 +55,7 @@ fn row(name: &str, image: &Path, dir: &Path, rounds: usize) -> Result<(), String
         let text = configuration(image)?.replace(" ---", &format!(" other.round={round} ---"));
         fs::write(&file, text).map_err(|e| e.to_string())?;
         let mut xorriso = Command::new(tools::find("xorriso")?);
-        // It takes what is below /dev for a drive, unless it is told otherwise.
+        // xorriso takes files below /dev for drives, unless it is told otherwise.
         let stdio = |path: &Path| format!("stdio:{}", path.display());
         xorriso.args([
             "-no_rc",
@@ -79,7 +79,7 @@ fn row(name: &str, image: &Path, dir: &Path, rounds: usize) -> Result<(), String
     Ok(())
 }
 
-/// The seconds of one run, after which the image's configuration has the argument.
+/// The seconds of one run. The image's configuration must have the argument afterwards.
 fn time(command: &mut Command, image: &Path, argument: &str) -> Result<f64, String> {
     let started = Instant::now();
     shell::output(command)?;
@@ -97,7 +97,7 @@ fn configuration(image: &Path) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&read.stdout).into_owned())
 }
 
-/// An installer as Ubuntu's, with one large file more.
+/// Makes an installer with the structure of Ubuntu's and one large file.
 fn installer(dir: &Path) -> Result<PathBuf, String> {
     let bench = Bench::new("");
     make(&bench.path("tree/casper"))?;

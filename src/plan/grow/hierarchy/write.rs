@@ -180,8 +180,8 @@ impl Hierarchy {
         Ok(())
     }
 
-    /// Writes the path tables of a descriptor: in their old place if they fit and the place has a table with the `known` entries, else behind
-    /// the data. A damaged field may name the place of something else.
+    /// Writes the path tables of a descriptor. A table keeps its place if it fits and if the table of the `known` entries is there: a damaged field
+    /// may point at something else. Otherwise it goes behind the data.
     fn tables_of(
         &self,
         draft: &mut Draft,
