@@ -1,7 +1,9 @@
 //! `[base]`: installers of two families are changed where they are. Other readers find the names in every index, and the changed images start
 //! with the arguments that were asked for.
 
-use super::base_families::{Family, families};
+pub(crate) mod families;
+
+use families::{Family, families};
 use qemu_tests::installers::{self, TOOLS};
 use qemu_tests::verbs::Bench;
 use qemu_tests::{hash, linux, suite};

@@ -1,8 +1,8 @@
 //! `base.compact`: the installers of two families are changed and written in a new layout. Other readers find the same files in them as in those
 //! that are changed in place, and the same systems start with the same arguments.
 
+use super::base::families::{FAMILIES, Family};
 use super::base::{SHORT, changed, json, starts};
-use super::base_families::{FAMILIES, Family};
 use qemu_tests::installers::TOOLS;
 use qemu_tests::suite;
 use qemu_tests::verbs::Bench;

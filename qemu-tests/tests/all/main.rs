@@ -6,7 +6,6 @@ mod archives;
 mod attributes;
 mod base;
 mod base_compact;
-mod base_families;
 mod base_hostile;
 mod base_of_others;
 mod bochs;

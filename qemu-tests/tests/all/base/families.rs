@@ -7,25 +7,25 @@ type Make = fn(&Bench) -> Result<(), String>;
 
 /// An installer, and the answer file that it takes.
 #[derive(Clone, Copy)]
-pub(super) struct Family {
-    pub(super) name: &'static str,
-    pub(super) make: Make,
+pub(crate) struct Family {
+    pub(crate) name: &'static str,
+    pub(crate) make: Make,
     /// A key of `[base.answers]`; empty if the installer takes no answer file, or does not keep it as a file.
-    pub(super) answers: &'static str,
+    pub(crate) answers: &'static str,
     /// Where the file goes.
-    pub(super) to: &'static str,
+    pub(crate) to: &'static str,
     /// The arguments that it needs.
-    pub(super) arguments: &'static str,
+    pub(crate) arguments: &'static str,
     /// Whether its ESP has to become larger.
-    pub(super) fills_esp: bool,
+    pub(crate) fills_esp: bool,
     /// Whether its entries can load one more initrd. CoreOS' configurations may not be changed.
-    pub(super) appends: bool,
+    pub(crate) appends: bool,
     /// Whether Joliet has the names too.
-    pub(super) has_joliet: bool,
+    pub(crate) has_joliet: bool,
     /// The cells that it starts in.
-    pub(super) cells: &'static [&'static str],
+    pub(crate) cells: &'static [&'static str],
     /// In how many volumes of a disk Linux finds the files.
-    pub(super) volumes: usize,
+    pub(crate) volumes: usize,
 }
 
 const FOUR: &[&str] = &["bios-disk", "uefi-disk", "bios-cd", "uefi-cd"];
@@ -54,7 +54,7 @@ const DEBIAN: Family = Family {
 };
 
 /// Families that the tests always see.
-pub(super) const FAMILIES: [Family; 2] = [UBUNTU, DEBIAN];
+pub(crate) const FAMILIES: [Family; 2] = [UBUNTU, DEBIAN];
 
 /// Families that the tests see with `--full`.
 const MORE: [Family; 10] = [
@@ -153,7 +153,7 @@ const MORE: [Family; 10] = [
 ];
 
 /// All families, each with whether the tests see it only with `--full`.
-pub(super) fn families() -> impl Iterator<Item = (Family, bool)> {
+pub(crate) fn families() -> impl Iterator<Item = (Family, bool)> {
     let more = MORE.into_iter().map(|family| (family, true));
     FAMILIES.into_iter().map(|family| (family, false)).chain(more)
 }
