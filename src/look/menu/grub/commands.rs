@@ -49,8 +49,10 @@ impl Shell<'_, '_> {
             b"true" => Some(true),
             b"false" => Some(false),
             b"[" | b"test" => {
-                let end = arguments.iter().rposition(|(word, _)| word == b"]");
-                let asked = &arguments[..end.unwrap_or(arguments.len())];
+                let asked = match arguments {
+                    [asked @ .., (end, _)] if end == b"]" => asked,
+                    asked => asked,
+                };
                 condition::test(asked, &mut |path, asked| self.is_there(path, &asked))
             }
             b"source" | b"." | b"configfile" | b"normal" => {
@@ -102,7 +104,8 @@ impl Shell<'_, '_> {
         };
         match (asked, self.find(path)) {
             (_, Found::Elsewhere) => None,
-            (Asked::There, Found::File(_)) => Some(true),
+            (Asked::File | Asked::There, Found::File(_)) => Some(true),
+            (Asked::File, Found::Missing) => Some(false),
             (Asked::There, Found::Missing) => Some(is_directory(&place).is_some()),
             (Asked::Directory, _) => Some(is_directory(&place) == Some(true)),
         }
