@@ -118,7 +118,7 @@ pub const TOOLS: [Tool; 63] = [
 ];
 
 /// What only the tests of `cargo xtask ci --full` run besides.
-pub const FULL_TOOLS: [Tool; 7] = [
+pub const FULL_TOOLS: [Tool; 11] = [
     tool("bochs-bin", "bochs"),
     tool(BOCHS_BIOS, "bochsbios"),
     tool(BOCHS_VGA_BIOS, "vgabios"),
@@ -126,6 +126,11 @@ pub const FULL_TOOLS: [Tool; 7] = [
     tool("makefs", "makefs"),
     tool("grub-mkrescue", "grub-common"),
     tool(SYSTEMD_BOOT, "systemd-boot-efi"),
+    // `FROM_CRATES` is built with these.
+    tool("pkg-config", "pkg-config"),
+    tool("/usr/include/openssl/ssl.h", "libssl-dev"),
+    tool("/usr/include/lzma.h", "liblzma-dev"),
+    tool("/usr/include/zstd.h", "libzstd-dev"),
 ];
 
 /// The release of pycdlib that judges, and of what puts a key into UEFI's variables: they come from PyPI into a virtual
@@ -171,6 +176,27 @@ pub fn from_pypi(program: &str) -> Result<PathBuf, String> {
         path.parent().unwrap_or(&path).display(),
         FROM_PYPI.join(", ")
     ))
+}
+
+/// A judge of `cargo xtask ci --full` that comes from crates.io, into the target directory.
+pub const FROM_CRATES: &str = "coreos-installer@0.27.0";
+
+/// Where it is kept.
+pub fn crates_root() -> PathBuf {
+    workspace::target().join("judges")
+}
+
+/// The program of [`FROM_CRATES`], or the sentence that names what is missing.
+pub fn from_crates() -> Result<PathBuf, String> {
+    let (name, _) = FROM_CRATES.split_once('@').unwrap_or((FROM_CRATES, ""));
+    let path = crates_root().join("bin").join(name);
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(format!(
+            "{} is missing ({FROM_CRATES} of crates.io; cargo xtask setup --full)",
+            path.display()
+        )),
+    }
 }
 
 /// Is a missing tool a failure? Continuous integration sets `CI`, and there nothing may be skipped.

@@ -46,7 +46,7 @@ pub(super) fn compact(grown: Grown, document: &Document, environment: &Environme
     let mut resolved = resolved.map_err(|error| refused(&path, error))?;
     // `Planned` has them all.
     resolved.contents.warnings = Vec::new();
-    let mut warnings = grown.warnings();
+    let mut warnings = grown.warnings_of_changes();
     warnings.extend(resolved.report.warnings());
     let plan = plan::plan(resolved.contents).map_err(|error| failed(&path, error))?;
     let after = plan.brief(&Late::default()).map_err(|error| failed(&path, error))?;

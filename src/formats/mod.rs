@@ -12,3 +12,4 @@ pub mod mbr;
 pub mod pe;
 pub mod recognise;
 pub mod udf;
+pub mod xz;

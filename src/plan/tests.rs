@@ -4,6 +4,7 @@
 
 mod answers;
 mod archives;
+mod areas;
 mod base_boot;
 mod boot;
 mod damaged;

@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: QEMU, firmware and the judges, with apt where it may.
 
 use crate::shell;
-use qemu_tests::tools::{self, FROM_PYPI, FULL_TOOLS, TOOLS, Tool};
+use qemu_tests::tools::{self, FROM_CRATES, FROM_PYPI, FULL_TOOLS, TOOLS, Tool};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -25,6 +25,9 @@ pub(crate) fn run(full: bool) -> Result<(), String> {
         .collect();
     if let Err(reason) = from_pypi() {
         absent.push(format!("  {} (PyPI): {reason}", FROM_PYPI.join(", ")));
+    }
+    if full && let Err(reason) = from_crates() {
+        absent.push(format!("  {FROM_CRATES} (crates.io): {reason}"));
     }
     if absent.is_empty() {
         return Ok(());
@@ -79,6 +82,23 @@ fn from_pypi() -> Result<(), String> {
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
         .args(FROM_PYPI);
     shell::output(&mut pip).map(drop)
+}
+
+/// Builds the judge of crates.io, unless it is there.
+fn from_crates() -> Result<(), String> {
+    let (_, version) = FROM_CRATES.split_once('@').unwrap_or_default();
+    if let Ok(program) = tools::from_crates()
+        && let Ok(said) = shell::output(Command::new(program).arg("--version"))
+        && String::from_utf8_lossy(&said).trim_end().ends_with(version)
+    {
+        return Ok(());
+    }
+    let root = tools::crates_root();
+    println!("setup: installing {FROM_CRATES} in {}", root.display());
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["install", "--quiet", "--locked", "--force", "--root"]);
+    cargo.arg(root).arg(FROM_CRATES);
+    shell::output(&mut cargo).map(drop)
 }
 
 /// apt-get with the rights to install.

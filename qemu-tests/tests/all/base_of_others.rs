@@ -13,6 +13,16 @@ const OTHERS: [&str; 3] = ["grub-rescue.iso", "memtest.iso", "ipxe.iso"];
 /// How genisoimage makes a base.
 const GENISOIMAGE: [&str; 4] = ["-R -J", "-R", "-J", "-R -J -D -udf"];
 
+/// How xorriso makes a first session, and how many older ones there are after two more: the second form leaves no room for a copy of the first
+/// session's descriptors, and the next one writes over them.
+const XORRISO: [(&str, usize); 2] = [
+    (
+        "xorriso -outdev base.iso -volid GROWN -joliet on -map tree / -commit",
+        2,
+    ),
+    ("xorriso -as mkisofs -quiet -J -V GROWN -o base.iso tree", 1),
+];
+
 /// Files in `/dir` of a base.
 const NAMES: [&str; 4] = ["goes.txt", "stays.txt", "another.txt", "is-replaced.txt"];
 
@@ -45,6 +55,12 @@ pub(crate) fn tests() -> suite::Tests {
             },
         ));
     }
+    for (first, older) in XORRISO {
+        let missing = suite::missing(&["xorriso", "bsdtar"]);
+        trials.push(suite::trial(format!("sessions behind {first}"), missing, move || {
+            sessions(first, older)
+        }));
+    }
     let mut missing = suite::missing(&["bsdtar", "7z"]);
     missing.extend(tools::from_pypi("python").err());
     trials.push(suite::trial("pycdlib's takes files".to_owned(), missing, || {
@@ -59,6 +75,68 @@ pub(crate) fn tests() -> suite::Tests {
         takes_files(&bench, &NAMES)
     }));
     Ok(trials)
+}
+
+/// An image to which xorriso has added two sessions. The newest takes files; the older ones keep what they have, and xorriso can add another.
+fn sessions(first: &str, count: usize) -> Result<(), String> {
+    let bench = Bench::new("");
+    fs::create_dir_all(bench.path("tree/dir")).map_err(|e| e.to_string())?;
+    for name in NAMES {
+        fs::write(bench.path(&format!("tree/dir/{name}")), name).map_err(|e| e.to_string())?;
+    }
+    let prints = |line: &str| {
+        let (is_content, said) = bench.program(line);
+        assert!(is_content, "{line}: {said}");
+        said
+    };
+    prints(first);
+    prints("xorriso -dev base.iso -map tree/dir /second -commit");
+    prints("xorriso -dev base.iso -map tree/dir /third -commit");
+    takes_files(&bench, &NAMES)?;
+    let older = |image: &str| {
+        let from = prints(&format!("xorriso -indev {image} -toc"));
+        let lines = from.lines().filter(|line| line.starts_with("ISO session"));
+        lines
+            .map(|line| line[..line.find("s ,").unwrap_or(0)].to_owned())
+            .collect::<Vec<_>>()
+    };
+    let (before, after) = (older("base.iso"), older("changed.iso"));
+    assert!(!before.is_empty());
+    assert_eq!(before[..before.len() - 1], after[..after.len() - 1]);
+    let found = prints("xorriso -indev changed.iso -find / -type f");
+    assert!(
+        found.contains("a file with a name of some length 49.txt") && !found.contains("/dir/goes.txt"),
+        "{found}"
+    );
+    for number in 1..=count {
+        let of = |image: &str| json(&bench, &format!("ls {image} --recursive --session {number} --json"));
+        assert_eq!(of("changed.iso"), of("base.iso"));
+        for name in NAMES {
+            let read = bench.ends(&format!("cat changed.iso --session {number} iso:/dir/{name}"), 0);
+            assert_eq!(read.out, name);
+        }
+    }
+    let manifest = fs::read_to_string(bench.path("m.toml")).map_err(|e| e.to_string())?;
+    let manifest = manifest
+        .replace("[base]", "[base]\ncompact = true")
+        .replace("changed", "compact");
+    fs::write(bench.path("compact.toml"), manifest).map_err(|e| e.to_string())?;
+    let said = bench.ends("compact.toml", 0);
+    assert!(
+        said.error.contains("no longer has") && said.error.contains("older session"),
+        "{}",
+        said.error
+    );
+    assert!(!said.error.contains("stay"), "{}", said.error);
+    fs::create_dir(bench.path("anew")).map_err(|e| e.to_string())?;
+    prints("bsdtar -xf compact.iso -C anew");
+    prints("diff -r out anew");
+    prints("xorriso -dev changed.iso -map tree/dir /fourth -commit");
+    for name in ["dir/stays.txt", "third/goes.txt", "fourth/goes.txt"] {
+        let read = bench.ends(&format!("cat changed.iso iso:/{name}"), 0);
+        assert_eq!(read.out, name.rsplit('/').next().unwrap_or_default());
+    }
+    Ok(())
 }
 
 fn json(bench: &Bench, line: &str) -> Value {

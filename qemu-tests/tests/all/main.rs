@@ -16,6 +16,7 @@ mod copied_files;
 mod diff;
 mod digests;
 mod edit;
+mod edit_coreos;
 mod examples;
 mod extract;
 mod fat_volumes;
@@ -75,6 +76,7 @@ const GROUPS: &[Group] = &[
     Group::new("diff", diff::tests),
     Group::new("digests", digests::tests),
     Group::new("edit", edit::tests),
+    Group::new("edit_coreos", edit_coreos::tests),
     Group::new("examples", examples::tests),
     Group::new("extract", extract::tests),
     Group::new("fat_volumes", fat_volumes::tests),

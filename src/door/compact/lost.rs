@@ -4,13 +4,18 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::facts::{Description, Partition, PartitionKind, PartitionTable, Verdict};
-use crate::formats::iso9660::{SECTOR, SYSTEM_AREA};
+use crate::formats::iso9660::{self, SECTOR, SYSTEM_AREA};
 use crate::ground::read_at::ReadAt;
 
-/// Structures outside of the tree that the new image does not have: partition tables, partitions and FAT volumes.
+/// Structures outside of the tree that the new image does not have: older sessions, partition tables, partitions and FAT volumes.
 pub(super) fn structures(image: &dyn ReadAt, before: &Description, after: &Description) -> io::Result<Vec<String>> {
     let (before, after) = (&before.facts, &after.facts);
     let mut gone = Vec::new();
+    match iso9660::sessions(image).map_or(0, |sessions| sessions.len()) {
+        0 | 1 => {}
+        2 => gone.push("an older session".to_owned()),
+        count => gone.push(format!("{} older sessions", count - 1)),
+    }
     let is_apple = |partition: &Partition| partition.table == PartitionTable::Apm;
     if before.partitions.iter().any(is_apple) && !after.partitions.iter().any(is_apple) {
         gone.push("an Apple partition map".to_owned());

@@ -132,22 +132,28 @@ struct Links {
     content: Option<Vec<u8>>,
 }
 
-/// An archive of one regular file, in the portable ASCII format of SVR4 (`newc`), which Linux takes as an initramfs.
-pub fn of_file(name: &[u8], mode: u32, content: &[u8]) -> Vec<u8> {
-    let mut archive = Vec::new();
-    for (name, mode, content) in [(name, 0o100_000 | mode, content), (TRAILER, 0, &[])] {
-        archive.extend(b"070701");
-        // Inode, mode, uid, gid, links, mtime, length, two pairs of device numbers, length of the name with its zero, sum.
-        let name_length = name.len() as u32 + 1;
-        for field in [1, mode, 0, 0, 1, 0, content.len() as u32, 0, 0, 0, 0, name_length, 0] {
-            archive.extend(format!("{field:08X}").bytes());
-        }
-        for part in [[name, &[0]].concat().as_slice(), content] {
-            archive.extend(part);
-            archive.resize(archive.len().next_multiple_of(4), 0);
-        }
+/// A regular file in the portable ASCII format of SVR4 (`newc`), which Linux takes as an initramfs. [`trailer`] ends the archive.
+pub fn file(name: &[u8], mode: u32, content: &[u8]) -> Vec<u8> {
+    entry(name, 0o100_000 | mode, content)
+}
+
+/// What stands behind the last file of an archive.
+pub fn trailer() -> Vec<u8> {
+    entry(TRAILER, 0, &[])
+}
+
+fn entry(name: &[u8], mode: u32, content: &[u8]) -> Vec<u8> {
+    let mut entry = b"070701".to_vec();
+    // Inode, mode, uid, gid, links, mtime, length, two pairs of device numbers, length of the name with its zero, sum.
+    let name_length = name.len() as u32 + 1;
+    for field in [0, mode, 0, 0, 1, 0, content.len() as u32, 0, 0, 0, 0, name_length, 0] {
+        entry.extend(format!("{field:08x}").bytes());
     }
-    archive
+    for part in [[name, &[0]].concat().as_slice(), content] {
+        entry.extend(part);
+        entry.resize(entry.len().next_multiple_of(4), 0);
+    }
+    entry
 }
 
 pub(super) fn entries(input: &Input) -> Result<Vec<ArchiveEntry>, ArchiveError> {

@@ -68,6 +68,11 @@ impl Draft {
         self.end
     }
 
+    /// Whether nothing new stands behind the data.
+    pub(super) fn is_as_long(&self) -> bool {
+        self.end == self.cut.next_multiple_of(SECTOR)
+    }
+
     /// Room for new bytes: whole sectors.
     pub(super) fn take(&mut self, length: u64) -> u64 {
         let offset = self.end;

@@ -14,6 +14,7 @@ mod hierarchy;
 mod listing;
 mod names;
 mod pairs;
+mod sessions;
 mod tables;
 mod tag;
 mod udf;
@@ -78,6 +79,8 @@ pub struct Grown {
     growth: Growth,
     draft: Draft,
     warnings: Vec<String>,
+    /// Warnings of what stays as it is.
+    stays: Vec<String>,
     volume_size: u64,
     has_media_md5: bool,
     /// The digest by tagmedia that the image carries, as the base has it.
@@ -113,6 +116,7 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
         volumes,
         mut draft,
         mut warnings,
+        stays,
         in_fat,
         filled,
     } = laid;
@@ -120,6 +124,8 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
         // A GPT keeps some space behind all partitions, also where it has no backup.
         draft.take(volumes.behind);
     }
+    // If nothing is new behind the data, no volume and no partition becomes longer.
+    let filled = if draft.is_as_long() { 0 } else { filled };
     let mut shift = volumes.shift(filled, draft.end());
     shift.known = fat::ranges(&growth.fat, &in_fat, &shift);
     let size = growth.base.image.size();
@@ -152,6 +158,7 @@ pub fn grow(growth: Growth) -> Result<Grown, GrowError> {
         growth,
         draft,
         warnings,
+        stays,
         volume_size: hierarchy::new_end(0, volume, &shift),
         has_media_md5,
         media_tag,
@@ -163,6 +170,7 @@ struct Laid<'g> {
     volumes: Volumes,
     draft: Draft,
     warnings: Vec<String>,
+    stays: Vec<String>,
     in_fat: Vec<fat::Change<'g>>,
     /// The end of what is new, larger FAT volumes left out.
     filled: u64,
@@ -176,14 +184,14 @@ impl<'g> Laid<'g> {
         let mut draft = Draft::new(base.clone(), volumes.cut);
         fill(&mut draft, growth);
         let mut gone = Gone::default();
-        let mut warnings = names::change(growth, &mut volumes.indexes, &mut draft, &mut gone)?;
-        if draft.end() > volumes.cut.next_multiple_of(SECTOR) || !growth.remove.is_empty() {
-            let kept = volumes.hfs.iter().map(|start| {
+        let warnings = names::change(growth, &mut volumes.indexes, &mut draft, &mut gone)?;
+        let mut stays: Vec<String> = sessions::warning(volumes.older_count).into_iter().collect();
+        if !draft.is_as_long() || !growth.remove.is_empty() {
+            stays.extend(volumes.hfs.iter().map(|start| {
                 format!(
                     "the HFS+ volume at byte {start} stays as it is: a system that reads it sees the files of the base"
                 )
-            });
-            warnings.extend(kept);
+            }));
         }
         let mut in_fat = fat::changes(&growth.fat, base)?;
         let mut places = places.iter();
@@ -202,7 +210,8 @@ impl<'g> Laid<'g> {
             offset,
             length: base.size() - offset,
         });
-        let own = growth.in_use.iter().chain(&volumes.structures).copied();
+        let own = growth.in_use.iter().chain(&volumes.structures).chain(&volumes.older);
+        let own = own.copied();
         let in_use: Vec<Range> = own.chain(of_hfs).collect();
         gone.erase(&volumes.indexes, &in_use, &mut draft);
         if in_fat.iter().any(fat::Change::is_anew) {
@@ -215,6 +224,7 @@ impl<'g> Laid<'g> {
             volumes,
             draft,
             warnings,
+            stays,
             in_fat,
             filled,
         })
@@ -248,6 +258,7 @@ fn filled(growth: Growth) -> Grown {
         growth,
         draft,
         warnings: Vec::new(),
+        stays: Vec::new(),
         volume_size: size,
         has_media_md5: false,
         media_tag: None,
@@ -255,7 +266,9 @@ fn filled(growth: Growth) -> Grown {
 }
 
 fn fill(draft: &mut Draft, growth: &Growth) {
-    for (range, payload, path) in growth.fills.iter().flatten() {
+    let mut fills: Vec<_> = growth.fills.iter().flatten().chain(&growth.in_place).collect();
+    fills.sort_by_key(|(range, ..)| range.offset);
+    for (range, payload, path) in fills {
         draft.fill(*range, *payload, vec![format!("iso:{}", text::lossless(path))]);
     }
 }
@@ -301,6 +314,11 @@ impl Grown {
 
     /// What a person should know.
     pub fn warnings(&self) -> Vec<String> {
+        [self.warnings_of_changes(), self.stays.clone()].concat()
+    }
+
+    /// Of these, what is also true if the image is laid out anew.
+    pub fn warnings_of_changes(&self) -> Vec<String> {
         self.growth.warnings.iter().chain(&self.warnings).cloned().collect()
     }
 

@@ -27,7 +27,7 @@ pub(super) fn shift(draft: &mut Draft, size: u64, shift: &Shift, indexes: &[Base
         draft.write(0, &sector, What::MasterBootRecord, &[])?;
     }
     // If nothing moves, a damaged table can stay as it is.
-    if shift.by > 0 || !shift.known.is_empty() {
+    if shift.by > 0 || shift.known.iter().any(|(before, now)| before != now) {
         for sector_size in SECTOR_SIZES {
             gpt(draft, sector_size, size, shift)?;
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::GrowError;
 use super::base_index::BaseIndex;
 use super::hierarchy::Hierarchy;
+use super::sessions::{Sessions, add_copies};
 use super::udf::UdfVolume;
 use crate::formats::iso9660::{self, Descriptor, SECTOR, VolumeDescriptor, VolumeKind};
 use crate::formats::{apm, gpt, mbr, udf};
@@ -32,13 +33,16 @@ pub(super) struct Volumes {
     pub(super) unit: u64,
     /// Volume descriptors, and what is before them; path tables.
     pub(super) structures: Vec<Range>,
+    /// What the older sessions have, all of which stays.
+    pub(super) older: Vec<Range>,
+    pub(super) older_count: usize,
     /// Where HFS and HFS+ volumes begin, which stay as they are.
     pub(super) hfs: Vec<u64>,
 }
 
 impl Volumes {
     pub(super) fn read(base: &dyn ReadAt) -> Result<Self, GrowError> {
-        refuse(base)?;
+        let sessions = Sessions::read(base)?;
         let partitions = partitions(base);
         let begins = partitions.iter().map(|range| range.offset);
         let mut origins: Vec<u64> = begins.filter(|&origin| has_volume(base, origin)).chain([0]).collect();
@@ -48,6 +52,7 @@ impl Volumes {
         for &origin in &origins {
             of_volume(base, origin, &mut hierarchies)?;
         }
+        add_copies(&sessions.copies, &mut hierarchies);
         let primary = match hierarchies.first() {
             Some(first) if first.volume.kind == VolumeKind::Primary => first.volume.clone(),
             _ => return Err(GrowError::Unsupported("the image has no ISO 9660 volume".into())),
@@ -64,7 +69,8 @@ impl Volumes {
                 .map(|(at, length)| (hierarchy.origin, at + length))
         });
         let mut ends: BTreeMap<u64, u64> = origins.iter().map(|&origin| (origin, 0)).collect();
-        for (origin, end) in of_hierarchies.chain(of_udf) {
+        let of_older = sessions.older.iter().map(|range| (0, range.end()));
+        for (origin, end) in of_hierarchies.chain(of_udf).chain(of_older) {
             let known = ends.entry(origin).or_insert(0);
             *known = end.max(*known);
         }
@@ -85,6 +91,8 @@ impl Volumes {
             unit: unit(base, &partitions),
             hfs: hfs(base, &partitions),
             structures: structures(base, &hierarchies)?,
+            older: sessions.older,
+            older_count: sessions.older_count,
             ends,
             primary,
             indexes: hierarchies
@@ -106,18 +114,6 @@ impl Volumes {
             known: Vec::new(),
         }
     }
-}
-
-/// Refuses images that cannot be changed in place.
-fn refuse(base: &dyn ReadAt) -> Result<(), GrowError> {
-    let sessions = iso9660::sessions(base)?;
-    if sessions.len() > 1 {
-        return Err(GrowError::Unsupported(format!(
-            "the image has {} sessions, and is not changed in place",
-            sessions.len()
-        )));
-    }
-    Ok(())
 }
 
 /// Apple's Technical Note TN1150, "Volume Header": the signature is 1024 bytes into the volume.

@@ -7,9 +7,8 @@ use super::areas::Areas;
 use super::kernel_args::{Entries, Texts, named as named_entries};
 use super::original::Original;
 use super::{Edits, Volumes};
-use crate::ground::text;
 use crate::look::menu::initrds::with_more;
-use crate::look::menu::{Entry, File, TREE};
+use crate::look::menu::{Configuration, Entry, File, TREE};
 use crate::manifest::{At, BaseBoot, Files};
 use crate::resolve::host::read_whole;
 use crate::resolve::menu::{is_initrd, kernel};
@@ -59,6 +58,20 @@ impl Resolution<'_> {
         if added.is_empty() {
             return Ok(());
         }
+        let is_meant = |titles: &[String]| match titles {
+            [] => entries.are_all(),
+            titles => entries.is_meant(titles),
+        };
+        let areas = Areas::read(original.image, original.tree);
+        let would_move = |configuration: &Configuration| {
+            let file = &configuration.file;
+            let (_, first) = with_more(configuration.loader, &configuration.text, &[], &is_meant);
+            file.volume == TREE && first.is_some_and(|first| areas.is_behind(&file.path, first))
+        };
+        if original.menu.configurations.iter().any(would_move) {
+            let added: Vec<PayloadId> = added.into_iter().map(|(_, payload)| payload).collect();
+            return self.concatenate(at, original, entries, &added, edits);
+        }
         // Beside the last initrd of each entry.
         let directories: BTreeSet<(usize, Vec<u8>)> = meant
             .iter()
@@ -87,7 +100,8 @@ impl Resolution<'_> {
             }
             names.push(name);
         }
-        self.append_initrds(at, original, entries, &names, edits, texts);
+        self.append_initrds(original, &is_meant, &names, edits, texts);
+        self.warn_of_unchanged(at, original, entries, &names, texts);
         Ok(())
     }
 
@@ -155,15 +169,13 @@ impl Resolution<'_> {
     }
 
     fn append_initrds(
-        &mut self,
-        at: &At<BaseBoot>,
+        &self,
         original: &Original<'_>,
-        entries: &Entries,
+        is_meant: &dyn Fn(&[String]) -> bool,
         names: &[String],
         edits: &Edits,
         texts: &mut Texts,
     ) {
-        let areas = Areas::read(original.image, original.tree);
         let mut seen: HashSet<&File> = HashSet::new();
         for configuration in &original.menu.configurations {
             let file = &configuration.file;
@@ -171,26 +183,11 @@ impl Resolution<'_> {
                 continue;
             }
             let old = texts.get(file).map_or(&*configuration.text, Vec::as_slice);
-            let is_meant = |titles: &[String]| match titles {
-                [] => entries.are_all(),
-                titles => entries.is_meant(titles),
-            };
-            let (new, first) = with_more(configuration.loader, old, names, &is_meant);
-            let moves_area = first.is_some_and(|first| file.volume == TREE && areas.is_behind(&file.path, first));
-            if moves_area {
-                let config = text::visible(configuration.config.as_bytes());
-                let message = format!("{config} names its initrds before the area that /coreos/kargs.json describes");
-                self.error_with(
-                    at,
-                    message,
-                    "would move it",
-                    "`answers.ignition` has an area of its own",
-                );
-            } else if new != old {
+            let (new, _) = with_more(configuration.loader, old, names, is_meant);
+            if new != old {
                 texts.insert(file.clone(), new);
             }
         }
-        self.warn_of_unchanged(at, original, entries, names, texts);
     }
 
     /// Reads the changed menus again, and warns of entries that do not load the new initrds.

@@ -1,12 +1,10 @@
 //! Fedora CoreOS reserves an area for Ignition's configuration: an initrd that every entry of its menus loads. coreos-installer fills it with
 //! a cpio archive of one file, compressed by xz, and with zeros up to its end.
 
-use std::io::Write as _;
-
-use lzma_rust2::{XzOptions, XzWriter};
 use serde::Deserialize;
 
 use crate::formats::archive::cpio;
+use crate::formats::xz;
 use crate::ground::read_at::ReadAt;
 use crate::look::contents::Tree as ImageTree;
 
@@ -16,6 +14,8 @@ const INFO: &[u8] = b"/coreos/igninfo.json";
 const FILE: &str = "images/ignition.img";
 /// The name of the configuration in the archive.
 const NAME: &[u8] = b"config.ign";
+/// Of xz.
+const PRESET: u32 = 9;
 /// A longer description is not read.
 const LONGEST: u64 = 64 << 10;
 /// A longer area is not one. Fedora's has 256 KiB.
@@ -31,6 +31,31 @@ struct Info {
     length: Option<usize>,
 }
 
+impl Info {
+    fn read(image: &dyn ReadAt, tree: &ImageTree) -> Result<Self, String> {
+        let described = tree.get(INFO).filter(|item| item.length <= LONGEST);
+        match described.and_then(|item| item.bytes(image, u64::MAX)) {
+            Some(bytes) => {
+                serde_json::from_slice(&bytes).map_err(|error| format!("/coreos/igninfo.json of the base: {error}"))
+            }
+            None => Ok(Self {
+                file: FILE.into(),
+                offset: None,
+                length: None,
+            }),
+        }
+    }
+
+    fn path(&self) -> Vec<u8> {
+        [b"/", self.file.trim_start_matches('/').as_bytes()].concat()
+    }
+}
+
+/// The file of the tree that holds the area.
+pub(super) fn path(image: &dyn ReadAt, tree: &ImageTree) -> Option<Vec<u8>> {
+    Info::read(image, tree).ok().map(|info| info.path())
+}
+
 /// Whether the image has such an area.
 pub(super) fn is_fcos(tree: &ImageTree) -> bool {
     tree.get(INFO).is_some() || tree.get(format!("/{FILE}").as_bytes()).is_some()
@@ -42,19 +67,8 @@ pub(super) fn is_fcos(tree: &ImageTree) -> bool {
 /// Why that is not possible, as a sentence.
 pub(super) fn area(image: &dyn ReadAt, tree: &ImageTree, config: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
     check(config)?;
-    let described = tree.get(INFO).filter(|item| item.length <= LONGEST);
-    let described = described.and_then(|item| item.bytes(image, u64::MAX));
-    let info = match described {
-        Some(bytes) => {
-            serde_json::from_slice(&bytes).map_err(|error| format!("/coreos/igninfo.json of the base: {error}"))?
-        }
-        None => Info {
-            file: FILE.into(),
-            offset: None,
-            length: None,
-        },
-    };
-    let path = [b"/", info.file.trim_start_matches('/').as_bytes()].concat();
+    let info = Info::read(image, tree)?;
+    let path = info.path();
     let item = tree.get(&path).filter(|item| item.length <= LARGEST);
     let bytes = item.and_then(|item| item.bytes(image, u64::MAX));
     let mut bytes = bytes.ok_or_else(|| format!("the base has no {} that can be read", info.file))?;
@@ -89,11 +103,12 @@ fn check(config: &[u8]) -> Result<(), String> {
     }
 }
 
-/// The archive. Linux knows no sum of xz but CRC-32.
+/// The archive as coreos-installer writes it, which begins a new block of xz behind a file that needs padding. The bytes are
+/// the same too for texts of up to some 3 KB; in longer ones the encoder here finds other matches than liblzma's, which unpack to the same bytes.
 fn packed(config: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut options = XzOptions::with_preset(6);
-    options.set_check_sum_type(lzma_rust2::CheckType::Crc32);
-    let mut writer = XzWriter::new(Vec::new(), options)?;
-    writer.write_all(&cpio::of_file(NAME, 0o400, config))?;
-    writer.finish()
+    let (file, trailer) = (cpio::file(NAME, 0o600, config), cpio::trailer());
+    match config.len() % 4 {
+        0 => xz::blocks(&[&[file, trailer].concat()], PRESET),
+        _ => xz::blocks(&[&file, &trailer], PRESET),
+    }
 }

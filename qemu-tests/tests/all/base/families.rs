@@ -2,6 +2,7 @@
 
 use qemu_tests::installers;
 use qemu_tests::verbs::Bench;
+use std::fs;
 
 type Make = fn(&Bench) -> Result<(), String>;
 
@@ -18,14 +19,23 @@ pub(crate) struct Family {
     pub(crate) arguments: &'static str,
     /// Whether its ESP has to become larger.
     pub(crate) fills_esp: bool,
-    /// Whether its entries can load one more initrd. CoreOS' configurations may not be changed.
-    pub(crate) appends: bool,
     /// Whether Joliet has the names too.
     pub(crate) has_joliet: bool,
     /// The cells that it starts in.
     pub(crate) cells: &'static [&'static str],
     /// In how many volumes of a disk Linux finds the files.
     pub(crate) volumes: usize,
+}
+
+impl Family {
+    /// Bytes of an initrd that gets another one behind it in the same file, which goes behind the data then.
+    pub(crate) fn moves_initrd(&self, bench: &Bench) -> Result<usize, String> {
+        if self.name != "coreos" {
+            return Ok(0);
+        }
+        let initrd = fs::metadata(bench.path("tree/images/pxeboot/initrd.img")).map_err(|e| e.to_string())?;
+        Ok(initrd.len() as usize)
+    }
 }
 
 const FOUR: &[&str] = &["bios-disk", "uefi-disk", "bios-cd", "uefi-cd"];
@@ -37,7 +47,6 @@ const UBUNTU: Family = Family {
     to: "nocloud/user-data",
     arguments: "autoinstall ds=nocloud;s=/cdrom/nocloud/",
     fills_esp: true,
-    appends: true,
     has_joliet: true,
     cells: FOUR,
     volumes: 2,
@@ -123,7 +132,6 @@ const MORE: [Family; 10] = [
         answers: "",
         to: "",
         arguments: "",
-        appends: false,
         fills_esp: false,
         ..UBUNTU
     },
@@ -138,7 +146,6 @@ const MORE: [Family; 10] = [
         // From a disk, EDK2 writes the backup GPT that the original lacks: the medium does not stay as it was.
         cells: &["bios-cd", "uefi-cd"],
         volumes: 1,
-        ..UBUNTU
     },
     Family {
         name: "windows",

@@ -28,12 +28,18 @@ pub struct Session {
     pub start: u64,
     /// With the byte offset of each.
     pub descriptors: Vec<(u64, Descriptor)>,
+    /// Those of another set with the same root directory, likewise: xorriso leaves a session its own set when it copies that to sector 16.
+    pub copies: Vec<(u64, Descriptor)>,
 }
 
 impl Session {
     fn at(image: &dyn ReadAt, start: u64) -> Result<Self, Iso9660Error> {
         let descriptors = read_descriptors_at(image, start + SYSTEM_AREA)?;
-        Ok(Self { start, descriptors })
+        Ok(Self {
+            start,
+            descriptors,
+            copies: Vec::new(),
+        })
     }
 
     /// §7.7.2: the first of its kind.
@@ -72,8 +78,15 @@ pub fn sessions(image: &dyn ReadAt) -> Result<Vec<Session>, Iso9660Error> {
     let mut sessions = vec![first];
     earlier(image, root, &mut sessions);
     later(image, end, &mut sessions);
-    sessions.sort_by_key(Session::root);
-    sessions.dedup_by_key(|session| session.root());
+    sessions.sort_by_key(|session| (session.root(), session.start));
+    sessions.dedup_by_key(|session| session.start);
+    sessions.dedup_by(|other, session| {
+        let is_same = other.root() == session.root();
+        if is_same {
+            session.copies.append(&mut other.descriptors);
+        }
+        is_same
+    });
     Ok(sessions)
 }
 

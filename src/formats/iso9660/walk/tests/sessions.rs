@@ -52,6 +52,10 @@ fn the_newest_session_may_have_its_descriptors_in_sector_16() {
     let descriptors = image[newest..newest + 2 * SECTOR as usize].to_vec();
     image[SYSTEM_AREA as usize..][..descriptors.len()].copy_from_slice(&descriptors);
     assert_eq!(read(&image), [["/", "/first"], ["/", "/second"], ["/", "/third"]]);
+    let sessions = sessions(&image).unwrap();
+    let copies = sessions.iter().flat_map(|session| &session.copies);
+    let copies: Vec<u64> = copies.map(|(offset, _)| *offset).collect();
+    assert_eq!(copies, [newest as u64, newest as u64 + SECTOR]);
 }
 
 /// The second volume of an image whose first partition can be mounted counts from that partition; a whole image inside a file from

@@ -1,0 +1,66 @@
+//! Fedora CoreOS: what has an area that coreos-installer fills keeps its place.
+
+use std::fs;
+
+use super::Host;
+use super::grow::{changed, read};
+use crate::look::contents::{Place, Tree};
+
+/// A base with a configuration that has an area of 40 bytes, `padding` bytes of a comment behind it, and an area for Ignition.
+fn base(padding: usize) -> (Host, Vec<u8>) {
+    let start = "menuentry A {\nlinux /k ";
+    let area = format!("quiet\n{}", "#".repeat(34));
+    let config = format!("{start}{area} AREA\ninitrd /i\n}}\n{}", "#\n".repeat(padding / 2));
+    let list = format!(
+        r##"{{"files": [{{"end": "\n", "offset": {}, "pad": "#", "path": "boot/grub/grub.cfg"}}], "size": 40}}"##,
+        start.len()
+    );
+    let host = Host::new(&[
+        ("tree/k", b"kernel"),
+        ("tree/i", b"070701"),
+        ("tree/boot/grub/grub.cfg", config.as_bytes()),
+        ("tree/coreos/kargs.json", list.as_bytes()),
+        ("tree/images/ignition.img", &[0; 5000]),
+        ("config.ign", br#"{"ignition": {"version": "3.4.0"}}"#),
+    ]);
+    if padding > 64 << 10 {
+        host.put("tree/boot/copy.cfg", config.as_bytes());
+    }
+    let (_, base) = host.build("[[files]]\nfrom = \"tree\"\nto = \"/\"\n");
+    host.put("base.iso", &base);
+    (host, base)
+}
+
+const KEYS: &str = "[base.kernel_args]\nappend = [\"a=1\"]\n[base.answers]\nignition = \"config.ign\"\n";
+
+#[test]
+fn areas_change_where_they_are_and_nothing_else_does() {
+    let (host, base) = base(0);
+    let (after, bytes, warnings) = changed(&host, KEYS).unwrap();
+    assert_eq!((warnings, &after.facts.faults[..]), (Vec::new(), &[][..]));
+    assert!(read(&bytes, "iso:/boot/grub/grub.cfg").contains("linux /k quiet a=1\n##############################"));
+    assert_eq!(bytes.len(), base.len());
+    let (tree, _) = Tree::of(&base, Place::parse(b"iso:/").unwrap()).unwrap();
+    let extent = |path: &[u8]| {
+        let (offset, length) = tree.find(path, true).unwrap().extents[0];
+        let start = offset.unwrap() as usize;
+        start..start + length as usize
+    };
+    let changed = [extent(b"/boot/grub/grub.cfg"), extent(b"/images/ignition.img")];
+    for at in (0..base.len()).filter(|&at| base[at] != bytes[at]) {
+        assert!(changed.iter().any(|range| range.contains(&at)), "{at}");
+    }
+}
+
+/// Files of 64 KiB are stored once. The other name keeps its content.
+#[test]
+fn an_area_whose_bytes_are_another_file_s_too_is_left_alone() {
+    let (host, base) = base(80 << 10);
+    let (after, bytes, _) = changed(&host, KEYS).unwrap();
+    assert_eq!(after.facts.faults, [""; 0]);
+    assert!(read(&bytes, "iso:/boot/grub/grub.cfg").contains("quiet a=1\n"));
+    assert!(read(&bytes, "iso:/boot/copy.cfg").contains("quiet\n"));
+    assert!(bytes.len() > base.len());
+    let copy = fs::read(host.at("tree/boot/copy.cfg")).unwrap();
+    assert_eq!(read(&bytes, "iso:/boot/copy.cfg").as_bytes(), copy);
+}
