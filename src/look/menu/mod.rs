@@ -41,6 +41,9 @@ pub struct Menu {
     pub configurations: Vec<Configuration>,
     /// Faults in the configurations, and parts of them that were not read.
     pub notes: Vec<String>,
+    /// Those of them that tell of files that are not among the configurations, or are not read to their end.
+    #[serde(skip)]
+    pub unread: Vec<String>,
     /// The volume identifier of the tree, by which arguments name the medium.
     #[serde(skip)]
     pub label: String,

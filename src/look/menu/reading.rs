@@ -28,6 +28,7 @@ pub(super) struct Reading<'i> {
     entries: Vec<Entry>,
     configurations: Vec<Configuration>,
     notes: Notes,
+    unread: Notes,
     noted: BTreeSet<String>,
     reached: BTreeSet<(&'static str, File)>,
     steps: usize,
@@ -44,6 +45,7 @@ impl<'i> Reading<'i> {
             entries: Vec::new(),
             configurations: Vec::new(),
             notes: Notes::default(),
+            unread: Notes::default(),
             noted: BTreeSet::new(),
             reached: BTreeSet::new(),
             steps: 0,
@@ -57,14 +59,27 @@ impl<'i> Reading<'i> {
             entries: self.entries,
             configurations: self.configurations,
             notes: self.notes.finish(),
+            unread: self.unread.finish(),
             label: self.volumes.label().to_owned(),
         }
     }
 
     /// Says something of a configuration, once.
     pub(super) fn note(&mut self, file: &File, what: &str) {
+        self.say(file, what, false);
+    }
+
+    /// Says why a configuration, or its end, is not read.
+    pub(super) fn note_unread(&mut self, file: &File, why: &str) {
+        self.say(file, why, true);
+    }
+
+    fn say(&mut self, file: &File, what: &str, is_unread: bool) {
         let note = format!("{}: {what}", self.volumes.place(file));
         if self.noted.len() < ENTRIES && self.noted.insert(note.clone()) {
+            if is_unread {
+                self.unread.add(note.clone());
+            }
             self.notes.add(note);
         }
     }
@@ -74,7 +89,7 @@ impl<'i> Reading<'i> {
         self.steps += 1;
         let goes_on = self.steps <= STEPS && self.expanded <= EXPANDED;
         if !goes_on {
-            self.note(file, "is not read to its end: the image's configurations never end");
+            self.note_unread(file, "is not read to its end: the image's configurations never end");
         }
         goes_on
     }
@@ -95,17 +110,16 @@ impl<'i> Reading<'i> {
             return None;
         }
         if self.open.contains(file) || self.open.len() >= DEPTH {
-            let why = match self.open.contains(file) {
-                true => "leads to itself",
-                false => "is not read: 16 configurations lead to it, one to the next",
-            };
-            self.note(file, why);
+            match self.open.contains(file) {
+                true => self.note(file, "leads to itself"),
+                false => self.note_unread(file, "is not read: 16 configurations lead to it, one to the next"),
+            }
             return None;
         }
         let text = match self.volumes.text(file) {
             Ok(text) => text,
             Err(why) => {
-                self.note(file, &why);
+                self.note_unread(file, &why);
                 return None;
             }
         };

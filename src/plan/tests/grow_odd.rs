@@ -95,3 +95,50 @@ fn configurations_may_go() {
             .all(|(path, _)| !path.starts_with("/boot"))
     );
 }
+
+/// Two menus, one of which is not read as a whole: the other changes, and a warning names the first. Lines keep their ends.
+#[test]
+fn configurations_that_are_not_read_are_named() {
+    let entry = "menuentry A {\r\nlinux /a quiet\r\n}\r\n";
+    let utf_16: Vec<u8> = std::iter::once('\u{feff}')
+        .chain(entry.chars())
+        .flat_map(|letter| (letter as u16).to_le_bytes())
+        .collect();
+    for (grub, warns, wanted) in [
+        (entry.as_bytes().to_vec(), "", "menuentry A {\r\nlinux /a x=1\r\n}\r\n"),
+        (utf_16.clone(), "is in UTF-16", str::from_utf8(&utf_16[2..4]).unwrap()),
+        (
+            [entry.as_bytes(), &[b'#'; 1 << 20]].concat(),
+            "no configuration has more than 1 MiB",
+            "linux /a quiet",
+        ),
+        (
+            format!("{entry}source /boot/grub/grub.cfg\r\n").into_bytes(),
+            "",
+            "linux /a x=1\r\n}\r\nsource /boot/grub/grub.cfg\r\n",
+        ),
+    ] {
+        let host = Host::new(&[
+            ("tree/a", b"a"),
+            (
+                "tree/isolinux/isolinux.cfg",
+                b"label a\r\n  kernel /a\r\n  append quiet\r\n",
+            ),
+            ("tree/boot/grub/grub.cfg", &grub),
+        ]);
+        let (_, base) = host.build("[[files]]\nfrom = \"tree\"\nto = \"/\"\n");
+        host.put("base.iso", &base);
+        let keys = "[base.kernel_args]\nappend = [\"x=1\"]\nremove = [\"quiet\"]\n";
+        let (_, bytes, warnings) = changed(&host, keys).unwrap();
+        assert_eq!(
+            contents(&bytes, "iso:/isolinux/isolinux.cfg"),
+            b"label a\r\n  kernel /a\r\n  append x=1\r\n"
+        );
+        let is_told = warnings
+            .iter()
+            .any(|warning| warning.contains(warns) && warning.contains("grub.cfg"));
+        assert!(is_told != warns.is_empty(), "{warns}: {warnings:?}");
+        let now = contents(&bytes, "iso:/boot/grub/grub.cfg");
+        assert!(String::from_utf8_lossy(&now).contains(wanted), "{warns}");
+    }
+}

@@ -75,7 +75,7 @@ impl Resolution<'_> {
         self.say_what_was_done(args, &done);
         let after = original.reader.read_with(texts);
         self.say_what_was_not(&place, &change, entries, &after.entries);
-        for note in original.menu.notes.iter().filter(|note| note.contains("is not read")) {
+        for note in &original.menu.unread {
             self.warn(
                 &place,
                 format!("{note}: arguments in it stay as they are"),

@@ -116,7 +116,9 @@ impl Shell<'_, '_> {
     pub(super) fn menu(&mut self, make: &mut dyn FnMut(&mut Self)) {
         if self.depth >= DEPTH {
             let file = self.file.clone();
-            return self.reading.note(&file, "has menus in menus, of which 16 are read");
+            return self
+                .reading
+                .note_unread(&file, "has menus in menus, of which 16 are read");
         }
         self.depth += 1;
         let outer = std::mem::take(&mut self.waiting);
