@@ -237,9 +237,11 @@ impl Resolution<'_> {
             other => ResolveError::input(&path, other.to_string()),
         })?;
         let stored = opened.path().to_owned();
-        let metadata = stored
-            .metadata()
-            .map_err(|error| ResolveError::io(&stored, "reading", error))?;
+        // What the file was before its first byte was read.
+        let before = stamp.filter(|_| stored == path).map(Ok);
+        let now = || stored.metadata().map(|data| Stamp::of(&data));
+        let stored_stamp = before.unwrap_or_else(now);
+        let stored_stamp = stored_stamp.map_err(|error| ResolveError::io(&stored, "reading", error))?;
         let member = stamp.filter(|_| stored != path).map(|stamp| {
             Arc::new(Member {
                 archive: Arc::from(path.as_path()),
@@ -256,7 +258,7 @@ impl Resolution<'_> {
             image,
             source: Source::File {
                 path: Arc::from(stored.as_path()),
-                stamp: Stamp::of(&metadata),
+                stamp: stored_stamp,
                 offset: 0,
                 member,
             },
