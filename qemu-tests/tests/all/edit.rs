@@ -13,10 +13,10 @@ const MENU: &str =
     "menuentry \"Install\" {\n\tlinux /k quiet ---\n\tinitrd /i\n}\nmenuentry \"Rescue\" {\n\tlinux /k rescue\n}\n";
 
 /// What is asked of the image, as a manifest and as options.
-const KEYS: &str = "[base]\nimage = \"base.iso\"\nremove = [\"/gone\"]\n[base.kernel_args]\nappend = [\"console=ttyS0\"]\n\
+pub(super) const KEYS: &str = "[base]\nimage = \"base.iso\"\nremove = [\"/gone\"]\n[base.kernel_args]\nappend = [\"console=ttyS0\"]\n\
     remove = [\"quiet\"]\nentries = [\"Inst*\"]\n[base.boot]\ninitrd_append = [\"more.cpio\"]\n\
     [[files]]\nfrom = \"answers.cfg\"\nto = \"/answers.cfg\"\n[[files]]\nfrom = \"answers.cfg\"\nto = \"esp:/EFI/answers.cfg\"\n";
-const OPTIONS: &str = "--kernel-arg console=ttyS0 --remove-arg quiet --entry Inst* --remove /gone --initrd-append more.cpio \
+pub(super) const OPTIONS: &str = "--kernel-arg console=ttyS0 --remove-arg quiet --entry Inst* --remove /gone --initrd-append more.cpio \
     --add answers.cfg=/answers.cfg --add answers.cfg=esp:/EFI/answers.cfg";
 
 pub(crate) fn tests() -> suite::Tests {
@@ -44,7 +44,7 @@ pub(crate) fn tests() -> suite::Tests {
 }
 
 /// An image of ours with a menu of GRUB's and an ESP, as `base.iso` and `image.iso`.
-fn bench(keys: &str) -> (Bench, Vec<u8>) {
+pub(super) fn bench(keys: &str) -> (Bench, Vec<u8>) {
     let bench = Bench::new(&format!(
         "output = \"base.iso\"\n{keys}[[files]]\nfrom = \"tree\"\nto = \"/\"\n[boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"loader\"\n"
     ));
@@ -67,7 +67,7 @@ fn bench(keys: &str) -> (Bench, Vec<u8>) {
     (bench, bytes)
 }
 
-fn image(bench: &Bench) -> Vec<u8> {
+pub(super) fn image(bench: &Bench) -> Vec<u8> {
     fs::read(bench.path("image.iso")).unwrap()
 }
 

@@ -17,6 +17,7 @@ mod diff;
 mod digests;
 mod edit;
 mod edit_coreos;
+mod edit_faults;
 mod examples;
 mod extract;
 mod fat_volumes;
@@ -77,6 +78,7 @@ const GROUPS: &[Group] = &[
     Group::new("digests", digests::tests),
     Group::new("edit", edit::tests),
     Group::new("edit_coreos", edit_coreos::tests),
+    Group::new("edit_faults", edit_faults::tests),
     Group::new("examples", examples::tests),
     Group::new("extract", extract::tests),
     Group::new("fat_volumes", fat_volumes::tests),

@@ -209,10 +209,14 @@ impl Journal {
             return Ok(());
         };
         file.set_len(self.end).map_err(self.failed("shorten"))?;
-        file.write_all_at(bytes, self.end).map_err(self.failed("write"))?;
-        file.sync_all().map_err(self.failed("flush the writes to"))?;
-        self.end += bytes.len() as u64;
-        Ok(())
+        let written = file.write_all_at(bytes, self.end).map_err(self.failed("write"));
+        let written = written.and_then(|()| file.sync_all().map_err(self.failed("flush the writes to")));
+        match written {
+            Ok(()) => self.end += bytes.len() as u64,
+            // It may not be on the disk: the journal says what it said before.
+            Err(_) => file.set_len(self.end).unwrap_or_default(),
+        }
+        written
     }
 
     /// Old bytes, a piece at a time: where they belong, and what they are.
