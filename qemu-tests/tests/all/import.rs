@@ -3,11 +3,12 @@
 
 use qemu_tests::installers::{self, TOOLS};
 use qemu_tests::listing::{of_directory, same};
-use qemu_tests::verbs::Bench;
-use qemu_tests::{pins, suite};
+use qemu_tests::verbs::{Bench, said};
+use qemu_tests::{pins, suite, workspace};
 use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 type Make = fn(&Bench) -> Result<(), String>;
 
@@ -94,6 +95,7 @@ pub(crate) fn tests() -> suite::Tests {
         ("our own images come back", &[], own),
         ("a file is exchanged for one of the same length", &[], exchanged),
         ("what cannot be filled is refused", &[], refused),
+        ("an import that fails leaves nothing", &["strace"], failed),
     ]);
     let inputs = suite::missing_inputs()?;
     for name in OTHERS {
@@ -132,6 +134,44 @@ pub(crate) fn tests() -> suite::Tests {
         }));
     }
     Ok(trials)
+}
+
+/// A disk that is full, and a signal, in each phase.
+fn failed() {
+    let bench = Bench::with_noise("output = \"image.iso\"\n", 3);
+    let run = |exact: &str, inject: &str| {
+        let mut strace = Command::new("strace");
+        strace
+            .args(["-f", "-o", "strace.log", "-e", "signal=none", "-e", inject])
+            .arg(workspace::isobuild().unwrap())
+            .args(format!("import image.iso -C parts {exact} -q").split_whitespace())
+            .current_dir(bench.directory.path());
+        said(strace)
+    };
+    for exact in ["", "--exact"] {
+        for (call, number, inject, code) in [
+            ("mkdir", "1", "error=ENOSPC", 3),
+            ("write", "1", "error=ENOSPC", 3),
+            ("write", "2", "error=ENOSPC", 3),
+            ("write", "1", "signal=INT", 130),
+            ("write", "2", "signal=TERM", 143),
+            ("fsync", "1", "error=EIO", 3),
+        ] {
+            let when = format!("inject={call}:{inject}:when={number}");
+            for was_there in [false, true] {
+                if was_there {
+                    fs::create_dir(bench.path("parts")).unwrap();
+                }
+                let failed = run(exact, &when);
+                assert_eq!(failed.code, Some(code), "{exact} {when}: {failed:?}");
+                assert_eq!(bench.path("parts").exists(), was_there, "{exact} {when}");
+                if was_there {
+                    fs::remove_dir(bench.path("parts")).expect("nothing is left in it");
+                }
+            }
+        }
+    }
+    bench.ends("import image.iso -C parts -q", 0);
 }
 
 /// Takes `image.iso` apart, and makes it again.

@@ -66,6 +66,7 @@ struct Differing {
 
 pub(super) fn run(arguments: &Import) -> Result<(), Failure> {
     let directory = &arguments.directory;
+    let was_there = directory.exists();
     if fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Failure::Refused(format!("{} is not empty", visible_path(directory))));
     }
@@ -73,9 +74,10 @@ pub(super) fn run(arguments: &Import) -> Result<(), Failure> {
     let image = open::opened(&arguments.image, Name::Needless, &interrupt)?;
     inspect::refuse(&image).map_err(|error| Failure::input(&arguments.image, error.to_string()))?;
     let differs = match arguments.exact {
-        true => exact::run(arguments, &image, &interrupt)?,
-        false => keys::run(arguments, &image, &interrupt)?,
+        true => exact::run(arguments, &image, &interrupt),
+        false => keys::run(arguments, &image, &interrupt),
     };
+    let differs = differs.inspect_err(|_| clear(directory, was_there))?;
     match arguments.json {
         true => print_json(&Imported {
             manifest: directory.join(MANIFEST).to_string_lossy().into_owned(),
@@ -83,6 +85,21 @@ pub(super) fn run(arguments: &Import) -> Result<(), Failure> {
             differs,
         }),
         false => Ok(()),
+    }
+}
+
+/// Removes what was made in a directory that was empty, as far as that is possible, and the directory if it was new.
+fn clear(directory: &Path, was_there: bool) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        // The error that has ended the import is the one to be told.
+        let _ = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            true => fs::remove_dir_all(path),
+            false => fs::remove_file(path),
+        };
+    }
+    if !was_there {
+        let _ = fs::remove_dir(directory);
     }
 }
 
