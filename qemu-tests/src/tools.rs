@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub struct Tool {
     /// The name of a program on the path, or the absolute path of a file.
     pub name: &'static str,
-    /// The Debian package that holds it.
+    /// The Debian package that holds it, or the crate with its version.
     pub package: &'static str,
 }
 
@@ -178,23 +178,27 @@ pub fn from_pypi(program: &str) -> Result<PathBuf, String> {
     ))
 }
 
-/// A judge of `cargo xtask ci --full` that comes from crates.io, into the target directory.
-pub const FROM_CRATES: &str = "coreos-installer@0.27.0";
+/// What the tests of `cargo xtask ci --full` have from crates.io, in the target directory: a program, and its crate.
+pub const FROM_CRATES: [Tool; 2] = [
+    tool("coreos-installer", "coreos-installer@0.27.0"),
+    tool("hadris", "hadris-cli@3.0.0-rc.2"),
+];
 
-/// Where it is kept.
+/// Where they are kept.
 pub fn crates_root() -> PathBuf {
     workspace::target().join("judges")
 }
 
-/// The program of [`FROM_CRATES`], or the sentence that names what is missing.
-pub fn from_crates() -> Result<PathBuf, String> {
-    let (name, _) = FROM_CRATES.split_once('@').unwrap_or((FROM_CRATES, ""));
-    let path = crates_root().join("bin").join(name);
+/// A program of [`FROM_CRATES`], or the sentence that names what is missing.
+pub fn from_crates(program: &str) -> Result<PathBuf, String> {
+    let path = crates_root().join("bin").join(program);
+    let wanted = FROM_CRATES.iter().find(|tool| tool.name == program);
     match path.is_file() {
         true => Ok(path),
         false => Err(format!(
-            "{} is missing ({FROM_CRATES} of crates.io; cargo xtask setup --full)",
-            path.display()
+            "{} is missing ({} of crates.io; cargo xtask setup --full)",
+            path.display(),
+            wanted.map_or(program, |tool| tool.package)
         )),
     }
 }

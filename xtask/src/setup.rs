@@ -26,8 +26,10 @@ pub(crate) fn run(full: bool) -> Result<(), String> {
     if let Err(reason) = from_pypi() {
         absent.push(format!("  {} (PyPI): {reason}", FROM_PYPI.join(", ")));
     }
-    if full && let Err(reason) = from_crates() {
-        absent.push(format!("  {FROM_CRATES} (crates.io): {reason}"));
+    for tool in FROM_CRATES.iter().filter(|_| full) {
+        if let Err(reason) = from_crates(*tool) {
+            absent.push(format!("  {} (crates.io): {reason}", tool.package));
+        }
     }
     if absent.is_empty() {
         return Ok(());
@@ -84,20 +86,20 @@ fn from_pypi() -> Result<(), String> {
     shell::output(&mut pip).map(drop)
 }
 
-/// Builds the judge of crates.io, unless it is there.
-fn from_crates() -> Result<(), String> {
-    let (_, version) = FROM_CRATES.split_once('@').unwrap_or_default();
-    if let Ok(program) = tools::from_crates()
+/// Builds a program of crates.io, unless it is there.
+fn from_crates(tool: Tool) -> Result<(), String> {
+    let (_, version) = tool.package.split_once('@').unwrap_or_default();
+    if let Ok(program) = tools::from_crates(tool.name)
         && let Ok(said) = shell::output(Command::new(program).arg("--version"))
         && String::from_utf8_lossy(&said).trim_end().ends_with(version)
     {
         return Ok(());
     }
     let root = tools::crates_root();
-    println!("setup: installing {FROM_CRATES} in {}", root.display());
+    println!("setup: installing {} in {}", tool.package, root.display());
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["install", "--quiet", "--locked", "--force", "--root"]);
-    cargo.arg(root).arg(FROM_CRATES);
+    cargo.arg(root).arg(tool.package);
     shell::output(&mut cargo).map(drop)
 }
 

@@ -205,6 +205,9 @@ fn readers(bench: &Bench, family: Family) -> Result<(), String> {
     }
     // What the base has keeps its place, outside of what the plan names.
     let plan = json(bench, "plan m.toml --json");
+    // What the plan says of each cell, and why, is what the image will say.
+    let check: Value = serde_json::from_str(&bench.run("check changed.iso --json").out).map_err(|e| e.to_string())?;
+    assert_eq!(plan["cells"], check["cells"]);
     let named: BTreeMap<u64, u64> = plan["changes"]
         .as_array()
         .ok_or("no changes")?
@@ -337,13 +340,15 @@ pub(super) fn starts(bench: &Bench, family: Family, image: &str, cell: &str, vol
             "{argument} is not in {wanted}"
         );
     }
-    bench.ends(
-        &format!(
-            "test {image} --cell {cell} --timeout 120 --expect {} -C logs",
-            linux::MARK.to_owned() + ".end"
-        ),
-        0,
+    let test = format!(
+        "test {image} --cell {cell} --timeout 120 --expect {} -C logs",
+        linux::MARK.to_owned() + ".end"
     );
+    match family.lacks_backup && cell == "uefi-disk" {
+        // EDK2 writes the backup GPT that the base lacks. `test` takes no medium that changes.
+        true => bench.ends(&test, 5).has(&["the machine has written to its medium"]),
+        false => drop(bench.ends(&test, 0)),
+    }
     let serial = fs::read(bench.path("logs").join(cell).join("serial.log")).map_err(|e| e.to_string())?;
     let serial = String::from_utf8_lossy(&serial).into_owned();
     let said = linux::said(&serial)?;

@@ -23,6 +23,15 @@ const XORRISO: [(&str, usize); 2] = [
     ("xorriso -as mkisofs -quiet -J -V GROWN -o base.iso tree", 1),
 ];
 
+/// How hadris makes one.
+const HADRIS: [&str; 5] = [
+    "-R",
+    "-J",
+    "-J -R -b /isolinux.bin --boot-info-table --efi-boot /esp.img",
+    "-J -R -b /isolinux.bin --efi-boot /esp.img --hybrid-mbr",
+    "-J -R -b /isolinux.bin --efi-boot /esp.img --hybrid-gpt",
+];
+
 /// Files in `/dir` of a base.
 const NAMES: [&str; 4] = ["goes.txt", "stays.txt", "another.txt", "is-replaced.txt"];
 
@@ -44,16 +53,20 @@ pub(crate) fn tests() -> suite::Tests {
             format!("genisoimage's {options} takes files"),
             missing,
             move || {
-                let bench = Bench::new("");
-                fs::create_dir_all(bench.path("tree/dir")).map_err(|e| e.to_string())?;
-                for name in NAMES {
-                    fs::write(bench.path(&format!("tree/dir/{name}")), name).map_err(|e| e.to_string())?;
-                }
+                let bench = with_names()?;
                 let (is_content, said) = bench.program(&format!("genisoimage -quiet {options} -o base.iso tree"));
                 assert!(is_content, "{said}");
                 takes_files(&bench, &NAMES)
             },
         ));
+    }
+    for options in HADRIS {
+        let mut missing = suite::missing(&["bsdtar", "mkfs.vfat", tools::ISOLINUX]);
+        missing.extend(tools::from_crates("hadris").err());
+        let test = suite::trial(format!("hadris' {options} takes files"), missing, move || {
+            hadris(options)
+        });
+        trials.push(test.long());
     }
     for (first, older) in XORRISO {
         let missing = suite::missing(&["xorriso", "bsdtar"]);
@@ -77,13 +90,34 @@ pub(crate) fn tests() -> suite::Tests {
     Ok(trials)
 }
 
-/// An image to which xorriso has added two sessions. The newest takes files; the older ones keep what they have, and xorriso can add another.
-fn sessions(first: &str, count: usize) -> Result<(), String> {
+/// A directory with the names in `tree`.
+fn with_names() -> Result<Bench, String> {
     let bench = Bench::new("");
     fs::create_dir_all(bench.path("tree/dir")).map_err(|e| e.to_string())?;
     for name in NAMES {
         fs::write(bench.path(&format!("tree/dir/{name}")), name).map_err(|e| e.to_string())?;
     }
+    Ok(bench)
+}
+
+fn hadris(options: &str) -> Result<(), String> {
+    let bench = with_names()?;
+    fs::copy(tools::ISOLINUX, bench.path("tree/isolinux.bin")).map_err(|e| e.to_string())?;
+    let (is_content, said) = bench.program("mkfs.vfat -C tree/esp.img 1440");
+    assert!(is_content, "{said}");
+    let mut create = Command::new(tools::from_crates("hadris")?);
+    create
+        .current_dir(bench.directory.path())
+        .args(["iso", "create", "-l", "2"]);
+    create.args(options.split(' ')).args(["-o", "base.iso", "tree"]);
+    let made = create.output().map_err(|e| e.to_string())?;
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    takes_files(&bench, &NAMES)
+}
+
+/// An image to which xorriso has added two sessions. The newest takes files; the older ones keep what they have, and xorriso can add another.
+fn sessions(first: &str, count: usize) -> Result<(), String> {
+    let bench = with_names()?;
     let prints = |line: &str| {
         let (is_content, said) = bench.program(line);
         assert!(is_content, "{line}: {said}");

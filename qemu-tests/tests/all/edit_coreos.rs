@@ -56,14 +56,14 @@ pub(crate) fn tests() -> suite::Tests {
     let mut missing = suite::missing(&installers::TOOLS);
     missing.extend(suite::missing(&["isohybrid"]));
     missing.extend(suite::missing_inputs()?);
-    missing.extend(tools::from_crates().err());
+    missing.extend(tools::from_crates("coreos-installer").err());
     let test = suite::trial("every byte is coreos-installer's".to_owned(), missing, every_byte);
     Ok(vec![test.long()])
 }
 
 /// What coreos-installer prints.
 fn theirs_of(bench: &Bench, words: &[&str]) -> Result<String, String> {
-    let mut program = Command::new(tools::from_crates()?);
+    let mut program = Command::new(tools::from_crates("coreos-installer")?);
     program.current_dir(bench.directory.path()).arg("iso").args(words);
     let said = program.output().map_err(|error| error.to_string())?;
     assert!(

@@ -21,6 +21,8 @@ pub(crate) struct Family {
     pub(crate) fills_esp: bool,
     /// Whether Joliet has the names too.
     pub(crate) has_joliet: bool,
+    /// Whether its GPT has no backup.
+    pub(crate) lacks_backup: bool,
     /// The cells that it starts in.
     pub(crate) cells: &'static [&'static str],
     /// In how many volumes of a disk Linux finds the files.
@@ -48,6 +50,7 @@ const UBUNTU: Family = Family {
     arguments: "autoinstall ds=nocloud;s=/cdrom/nocloud/",
     fills_esp: true,
     has_joliet: true,
+    lacks_backup: false,
     cells: FOUR,
     volumes: 2,
 };
@@ -143,8 +146,8 @@ const MORE: [Family; 10] = [
         arguments: "",
         fills_esp: false,
         has_joliet: false,
-        // From a disk, EDK2 writes the backup GPT that the original lacks: the medium does not stay as it was.
-        cells: &["bios-cd", "uefi-cd"],
+        lacks_backup: true,
+        cells: &["bios-cd", "uefi-cd", "uefi-disk"],
         volumes: 1,
     },
     Family {
