@@ -137,7 +137,7 @@ impl Host {
             offset: 0,
             member: None,
         };
-        let id = self.part(tree, &file, source, data.len(), sha256)?;
+        let id = self.part(tree, &file, source, data.len())?;
         if let Some(key) = key(&data) {
             tree.set_linked(id);
             self.links.insert(key, id);
@@ -187,10 +187,9 @@ impl Host {
         file: &File,
         source: Source,
         length: u64,
-        sha256: Option<[u8; 32]>,
     ) -> Result<PayloadId, ResolveError> {
         let digest = match &source {
-            Source::File { path, offset, .. } if self.identified => digest(file, path, (*offset, length), sha256)?,
+            Source::File { path, offset, .. } if self.identified => digest(file, path, (*offset, length))?,
             _ => [0; 32],
         };
         self.shared(tree, source, length, digest)
@@ -199,7 +198,7 @@ impl Host {
     /// The payload of what code gives. The `name` is for errors.
     pub(crate) fn given(&mut self, tree: &mut Tree, bytes: &Shared, name: &Path) -> Result<PayloadId, ResolveError> {
         let digest = match self.identified {
-            true => digest_of(bytes.size(), None, |offset, length| bytes.read_vec_at(offset, length)),
+            true => digest_of(bytes.size(), |offset, length| bytes.read_vec_at(offset, length)),
             false => Ok([0; 32]),
         };
         let digest = digest.map_err(|source| reading(name, source))?;
@@ -211,7 +210,7 @@ impl Host {
         let digest = match self.identified {
             true => {
                 let bytes = SourceBytes::open(&source)?;
-                digest_of(length, None, |offset, length| bytes.read(offset, length as usize))?
+                digest_of(length, |offset, length| bytes.read(offset, length as usize))?
             }
             false => [0; 32],
         };
@@ -337,9 +336,9 @@ fn whole_digest(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// What stands for the content of a file in the identity of the image. `part` is where it begins and how long it is.
-fn digest(file: &File, path: &Path, part: (u64, u64), sha256: Option<[u8; 32]>) -> Result<[u8; 32], ResolveError> {
+fn digest(file: &File, path: &Path, part: (u64, u64)) -> Result<[u8; 32], ResolveError> {
     let (start, length) = part;
-    digest_of(length, sha256, |offset, length| {
+    digest_of(length, |offset, length| {
         let mut bytes = vec![0; length as usize];
         match file.read_exact_at(&mut bytes, start + offset) {
             Ok(()) => Ok(bytes),
@@ -349,12 +348,8 @@ fn digest(file: &File, path: &Path, part: (u64, u64), sha256: Option<[u8; 32]>) 
     })
 }
 
-/// The same of anything of `length` bytes that can be read: of a large one the ends, and its digest where the manifest gives it.
-fn digest_of<E>(
-    length: u64,
-    sha256: Option<[u8; 32]>,
-    read: impl Fn(u64, u64) -> Result<Vec<u8>, E>,
-) -> Result<[u8; 32], E> {
+/// The same of anything of `length` bytes that can be read: of a large one the ends.
+fn digest_of<E>(length: u64, read: impl Fn(u64, u64) -> Result<Vec<u8>, E>) -> Result<[u8; 32], E> {
     if length < WHOLE {
         return Ok(whole_digest(&read(0, length)?));
     }
@@ -362,9 +357,6 @@ fn digest_of<E>(
     hash.update(length.to_le_bytes());
     hash.update(read(0, EDGE)?);
     hash.update(read(length - EDGE, EDGE)?);
-    if let Some(sha256) = sha256 {
-        hash.update(sha256);
-    }
     Ok(hash.finalize().into())
 }
 

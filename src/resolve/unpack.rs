@@ -266,7 +266,7 @@ impl Resolution<'_> {
         }
         let source = unpacking.source(place, path);
         let payload = match unpacking.holder(place) {
-            Holder::File { file, .. } => self.host.part(&mut self.tree, file, source, place.length, None),
+            Holder::File { file, .. } => self.host.part(&mut self.tree, file, source, place.length),
             Holder::Image(_) => self.host.sourced(&mut self.tree, source, place.length),
         }?;
         unpacking.payloads.insert(key, payload);

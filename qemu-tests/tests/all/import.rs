@@ -33,7 +33,7 @@ const OWN: [(&str, &str); 5] = [
 ];
 
 /// Ours, by what their manifests say beside the output. Every key that changes an image has to be read off it.
-const KEYS: [(&str, &str); 16] = [
+const KEYS: [(&str, &str); 17] = [
     ("a tree", ""),
     (
         "attributes",
@@ -44,6 +44,12 @@ const KEYS: [(&str, &str); 16] = [
         "volume_id = \"a b\"\n[iso]\ntimestamp = 2024-05-06T07:08:09Z\nsystem_id = \"SYS\"\npublisher_id = \"P\"\njoliet = false\n",
     ),
     ("sums", "[iso]\nsha256sums = \"/SHA256SUMS\"\nimplant_md5 = true\n"),
+    (
+        "a digest that was given",
+        "[[files]]\nfrom = \"tree/large\"\nto = \"/given\"\n\
+         sha256 = \"1e933ec8bbaddca88ef351fb4b77ed81a84cf5b86dbc6f6b418b41a8f2c82c71\"\n\
+         [boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"loader\"\n",
+    ),
     ("UDF beside", "[iso]\nudf = true\n"),
     ("UDF alone", "[iso]\niso9660 = \"stub\"\n"),
     (

@@ -1,6 +1,9 @@
 //! Boot catalogs with everything that El Torito has, tables at the limits of their formats, and an ESP that is there already.
 
+use sha2::{Digest as _, Sha256};
+
 use super::*;
+use crate::ground::text;
 
 #[test]
 fn every_emulation_and_platform_is_recorded_as_the_manifest_says() {
@@ -85,6 +88,14 @@ fn an_input_of_another_digest_is_refused() {
         "[[files]]\nfrom = \"tree\"\nto = \"/\"\nsha256 = \"{right}\"\n"
     ));
     assert!(directory.contains("`sha256` is for a single file"), "{directory}");
+    // The right one changes no byte, though it is known of more than the ends of a large file.
+    let bytes = vec![7; 3 << 20];
+    host.put("large", &bytes);
+    let boot = "[boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"loader\"\n";
+    let large = "[[files]]\nfrom = \"large\"\nto = \"/\"\n";
+    let digest = text::hex(&Sha256::digest(&bytes));
+    let (_, given) = host.build(&format!("{large}sha256 = \"{digest}\"\n{boot}"));
+    assert!(given == host.build(&format!("{large}{boot}")).1);
 }
 
 #[test]

@@ -391,6 +391,11 @@ fn lists_of_sums_stay_true() {
             b"0000000000000000000000000000000000000000000000000000000000000000 *c.txt\n",
         ),
         ("tree/dir/a.sha256.asc", b"signed"),
+        // As Arch Linux has it.
+        (
+            "tree/dir/airootfs.sha512",
+            format!("{}  c.txt\n", "0".repeat(128)).as_bytes(),
+        ),
         (
             "tree/.treeinfo",
             b"[checksums]\na.txt = sha256:0000000000000000000000000000000000000000000000000000000000000000\n",
@@ -411,6 +416,9 @@ fn lists_of_sums_stay_true() {
         format!("# a comment\n{md5}  ./a.txt\n{md5}  ./added.txt\n3b5d5c3712955042212316173ccf37be  ./b.txt\n")
     );
     assert_eq!(read(&bytes, "iso:/dir/a.sha256"), format!("{sha256} *c.txt\n"));
+    let sha512 = "89a7486a4b6ae7142af0e6643ae428f8fa8395516a488c03c134c5b3fbc0d26f\
+                  4bb40e757a41894a4171a2afa5eb418bbf2db1c67a04b07f205007cb9d829dfe";
+    assert_eq!(read(&bytes, "iso:/dir/airootfs.sha512"), format!("{sha512}  c.txt\n"));
     assert_eq!(
         read(&bytes, "iso:/.treeinfo"),
         format!("[checksums]\na.txt = sha256:{sha256}\n")

@@ -55,7 +55,7 @@ impl Resolution<'_> {
                     offset,
                     member: None,
                 };
-                let payload = self.host.part(&mut self.tree, &file, source, range.length, None)?;
+                let payload = self.host.part(&mut self.tree, &file, source, range.length)?;
                 fills.push((range, payload, part.path.clone()));
                 offset += range.length;
             }
