@@ -11,6 +11,7 @@ mod damaged;
 mod grow;
 mod grow_esp;
 mod grow_odd;
+mod grow_texts;
 mod grow_udf;
 mod identity;
 mod inputs;
