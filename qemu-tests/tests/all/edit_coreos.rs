@@ -114,5 +114,13 @@ fn every_byte() -> Result<(), String> {
     assert!(theirs_of(&bench, &["kargs", "show", "ours.iso"])?.contains(" a=1"));
     theirs_of(&bench, &["reset", "ours.iso"])?;
     assert!(bytes("ours.iso")? == base, "reset");
+    // More than fits into the areas: they become larger, and coreos-installer goes on with them.
+    let long = "x".repeat(1600);
+    bench.ends(&format!("edit ours.iso --kernel-arg long={long} -q --undo other"), 0);
+    theirs_of(&bench, &["kargs", "modify", "--append", "last", "ours.iso"])?;
+    let shown = theirs_of(&bench, &["kargs", "show", "ours.iso"])?;
+    assert!(shown.trim_end().ends_with(&format!("long={long} last")), "{shown}");
+    let menu = bench.ends("menu ours.iso", 0).out;
+    assert_eq!(menu.matches(&format!("long={long} last")).count(), 2, "{menu}");
     Ok(())
 }

@@ -64,3 +64,35 @@ fn an_area_whose_bytes_are_another_file_s_too_is_left_alone() {
     let copy = fs::read(host.at("tree/boot/copy.cfg")).unwrap();
     assert_eq!(read(&bytes, "iso:/boot/copy.cfg").as_bytes(), copy);
 }
+
+/// What needs more room gets it, and the list says so: coreos-installer reads both.
+#[test]
+fn areas_become_larger_if_the_arguments_need_it() {
+    let (host, base) = base(0);
+    let long = "a".repeat(50);
+    let keys = format!("[base.kernel_args]\nappend = [\"{long}\"]\n");
+    let (after, bytes, warnings) = changed(&host, &keys).unwrap();
+    assert_eq!((warnings, &after.facts.faults[..]), (Vec::new(), &[][..]));
+    // "quiet", a blank, 50 letters and the end of the line are 57 of 2,048 bytes.
+    let wanted = format!(
+        "menuentry A {{\nlinux /k quiet {long}\n{} AREA\ninitrd /i\n}}\n",
+        "#".repeat(1991)
+    );
+    assert_eq!(read(&bytes, "iso:/boot/grub/grub.cfg"), wanted);
+    assert!(read(&bytes, "iso:/coreos/kargs.json").contains("\"size\": 2048\n"));
+    assert!(bytes.len() > base.len());
+    let keys = format!("{keys}[[files]]\ntext = \"\"\nto = \"/boot/grub/grub.cfg\"\n");
+    let (.., warnings) = changed(&host, &keys).unwrap();
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.contains("is replaced by [[files]]")),
+        "{warnings:?}"
+    );
+    let longest = format!("[base.kernel_args]\nappend = [\"{}\"]\n", "a".repeat(2043));
+    let error = changed(&host, &longest).unwrap_err();
+    assert!(
+        error.contains("need 2050 bytes") && error.contains("2048 at most"),
+        "{error}"
+    );
+}

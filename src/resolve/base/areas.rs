@@ -8,6 +8,8 @@ use crate::look::contents::Tree as ImageTree;
 
 /// Where the list is.
 const PATH: &[u8] = b"/coreos/kargs.json";
+/// coreos-installer takes no larger areas.
+pub(super) const MOST: usize = 2048;
 /// A longer list is not read.
 const LONGEST: u64 = 64 << 10;
 
@@ -43,29 +45,63 @@ impl Areas {
         areas.unwrap_or_default()
     }
 
-    /// The `new` text of a file with its area as large as in the `old` one.
+    /// How many bytes each area gets so that these texts fit: as many as now, or the most.
     ///
     /// # Errors
-    /// How many bytes the area has, if the arguments do not fit it.
-    pub(super) fn fitted(&self, path: &[u8], old: &[u8], new: Vec<u8>) -> Result<Vec<u8>, usize> {
+    /// How many are needed, if those are more.
+    pub(super) fn size_for<'t>(&self, texts: impl Iterator<Item = (&'t [u8], &'t [u8])>) -> Result<usize, usize> {
+        let used = texts.filter_map(|(path, text)| {
+            let area = self.files.iter().find(|area| area.is_of(path))?;
+            self.used(area, text)
+        });
+        match used.max().unwrap_or(0) {
+            needed if needed <= self.size => Ok(self.size),
+            needed if needed <= MOST => Ok(MOST),
+            needed => Err(needed),
+        }
+    }
+
+    /// The `new` text of a file with an area of `size` bytes in place of that of the `old` text.
+    pub(super) fn fitted(&self, path: &[u8], old: &[u8], new: Vec<u8>, size: usize) -> Vec<u8> {
         let area = self.files.iter().find(|area| area.is_of(path));
-        let Some(area) = area.filter(|_| old != new) else {
-            return Ok(new);
+        let Some(area) = area.filter(|_| old != new || size != self.size) else {
+            return new;
         };
         let (Some(before), Some(after)) = (self.used(area, old), self.used(area, &new)) else {
-            return Ok(new);
+            return new;
         };
-        let (Some(padding), Some(wanted)) = (self.size.checked_sub(before), self.size.checked_sub(after)) else {
-            return Err(self.size);
+        let (Some(padding), Some(wanted)) = (self.size.checked_sub(before), size.checked_sub(after)) else {
+            return new;
         };
         let end = area.offset + after;
         let pad = area.pad.as_bytes().first().copied().unwrap_or(b'#');
-        Ok([
+        [
             &new[..end],
             &vec![pad; wanted],
             new.get(end + padding..).unwrap_or_default(),
         ]
-        .concat())
+        .concat()
+    }
+
+    /// The files that have an area.
+    pub(super) fn paths(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let files = self.files.iter();
+        files.map(|area| [b"/", area.path.trim_start_matches('/').as_bytes()].concat())
+    }
+
+    /// How many bytes each area has.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The list with areas of another size.
+    pub(super) fn list(image: &dyn ReadAt, tree: &ImageTree, size: usize) -> Option<(Vec<u8>, Vec<u8>)> {
+        let bytes = tree.get(PATH)?.bytes(image, LONGEST)?;
+        let mut list: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+        *list.get_mut("size")? = size.into();
+        let mut bytes = serde_json::to_vec_pretty(&list).ok()?;
+        bytes.push(b'\n');
+        Some((PATH.to_vec(), bytes))
     }
 
     /// Whether a file has an area, and it begins behind a byte.
@@ -122,11 +158,20 @@ mod tests {
                 "linux /k 1234567890123456789\n AREA\n",
             ),
         ] {
-            let fitted = areas().fitted(path, old, new.into()).unwrap();
+            let fitted = areas().fitted(path, old, new.into(), 20);
             assert_eq!(String::from_utf8(fitted).unwrap(), wanted);
+            assert_eq!(areas().size_for([(&path[..], new.as_bytes())].into_iter()), Ok(20));
         }
+        // One byte more than fits. A text that is as it was gets a larger area too.
         let long = b"linux /k 12345678901234567890\n################ AREA\n".to_vec();
-        assert_eq!(areas().fitted(path, old, long.clone()), Err(20));
-        assert_eq!(areas().fitted(b"/other", old, long.clone()), Ok(long));
+        let texts = |long| [(&path[..], long), (b"/other", &old[..])].into_iter();
+        assert_eq!(areas().size_for(texts(&long)), Ok(2048));
+        let longest = [b"linux /k ".as_slice(), &[b'x'; 2048], b"\n"].concat();
+        assert_eq!(areas().size_for(texts(&longest)), Err(2049));
+        let wanted = b"linux /k 12345678901234567890\n################### AREA\n";
+        assert_eq!(areas().fitted(path, old, long.clone(), 40), wanted);
+        let wanted = b"linux /k a b\n#################################### AREA\ninitrd /i\n";
+        assert_eq!(areas().fitted(path, old, old.to_vec(), 40), wanted);
+        assert_eq!(areas().fitted(b"/other", old, long.clone(), 40), long);
     }
 }

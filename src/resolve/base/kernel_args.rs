@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::Edits;
-use super::areas::Areas;
+use super::areas::{self, Areas};
 use super::original::Original;
 use crate::ground::text;
 use crate::look::menu::arguments::Arguments;
@@ -19,6 +19,8 @@ use crate::tree::source::Giver;
 /// The new texts of configurations.
 pub(super) type Texts = HashMap<File, Vec<u8>>;
 
+/// A longer configuration is not read.
+const LONGEST: u64 = 1 << 20;
 /// How many entries a warning names.
 const NAMED: usize = 5;
 
@@ -40,10 +42,11 @@ impl Resolution<'_> {
             _ => return Ok(()),
         };
         let change = change(args, answers);
-        let areas = Areas::read(original.image, original.tree);
         let mut done = Done::default();
+        let mut new_texts = Texts::new();
         for configuration in &original.menu.configurations {
-            if self.is_replaced(&configuration.file, edits) {
+            let file = &configuration.file;
+            if self.is_replaced(file, edits) {
                 let config = text::visible(configuration.config.as_bytes());
                 let message = format!("{config} is replaced by [[files]], and has the arguments that are there");
                 self.warn(&place, message, "not in this configuration");
@@ -51,27 +54,14 @@ impl Resolution<'_> {
             }
             let is_meant =
                 |arguments: &Arguments| entries.is_meant(&arguments.titles) && !is_memory_test(&arguments.kernel);
-            let old = texts
-                .get(&configuration.file)
-                .map_or(&*configuration.text, Vec::as_slice);
+            let old = new_texts.get(file).map_or(&*configuration.text, Vec::as_slice);
             let new = changed(configuration.loader, old, &change, &is_meant, &mut done);
-            let fitted = match configuration.file.volume {
-                TREE => areas.fitted(&configuration.file.path, old, new),
-                _ => Ok(new),
-            };
-            let new = match fitted {
-                Ok(new) => new,
-                Err(size) => {
-                    let config = text::visible(configuration.config.as_bytes());
-                    let message = format!("{config} reserves {size} bytes for kernel arguments (/coreos/kargs.json)");
-                    self.error(&place, message, "more than fits there");
-                    continue;
-                }
-            };
             if new != *old {
-                texts.insert(configuration.file.clone(), new);
+                new_texts.insert(file.clone(), new);
             }
         }
+        self.fit_areas(&place, original, edits, &mut new_texts);
+        texts.extend(new_texts);
         self.say_what_was_done(args, &done);
         let after = original.reader.read_with(texts);
         self.say_what_was_not(&place, &change, entries, &after.entries);
@@ -83,6 +73,49 @@ impl Resolution<'_> {
             );
         }
         Ok(())
+    }
+
+    /// Gives the areas of Fedora CoreOS' configurations their size again, or all of them a larger one, which `/coreos/kargs.json` then has too.
+    fn fit_areas(&mut self, place: &At<()>, original: &Original<'_>, edits: &Edits, texts: &mut Texts) {
+        let areas = Areas::read(original.image, original.tree);
+        let in_tree = texts.iter().filter(|(file, _)| file.volume == TREE);
+        let size = match areas.size_for(in_tree.map(|(file, text)| (&*file.path, &**text))) {
+            Ok(size) => size,
+            Err(needed) => {
+                let message = format!(
+                    "the arguments need {needed} bytes of the areas of /coreos/kargs.json, and coreos-installer takes areas of {} at most",
+                    areas::MOST
+                );
+                return self.error(place, message, "more than fits");
+            }
+        };
+        let is_larger = size != areas.size();
+        for path in areas.paths() {
+            let file = File { volume: TREE, path };
+            let item = original.tree.get(&file.path);
+            let Some(old) = item.and_then(|item| item.bytes(original.image, LONGEST)) else {
+                continue;
+            };
+            let new = match texts.get(&file) {
+                Some(new) => new.clone(),
+                None if is_larger => old.clone(),
+                None => continue,
+            };
+            if is_larger && self.is_replaced(&file, edits) {
+                let path = text::visible(&file.path);
+                let message = format!(
+                    "the arguments need more than the {} bytes that /coreos/kargs.json reserves, and {path} is replaced by [[files]]",
+                    areas.size()
+                );
+                return self.error(place, message, "more than fits");
+            }
+            let fitted = areas.fitted(&file.path, &old, new, size);
+            texts.insert(file, fitted);
+        }
+        let list = Areas::list(original.image, original.tree, size).filter(|_| is_larger);
+        if let Some((path, list)) = list {
+            texts.insert(File { volume: TREE, path }, list);
+        }
     }
 
     /// Whether the manifest gives a file of the base another content.
