@@ -8,6 +8,7 @@ use crate::facts::{Description, Verdict};
 use crate::ground::read_at::ReadAt;
 use crate::ground::text::visible_path;
 use crate::look::digests;
+use crate::look::menu::{self, Menu};
 use serde::Serialize;
 
 use super::inspect::described;
@@ -24,9 +25,44 @@ struct Verdicts<'a> {
     /// Why no cell boots, if none does.
     #[serde(skip_serializing_if = "Option::is_none")]
     nothing_boots: Option<String>,
+    /// Files that entries of the boot menus need, and that are not in the image.
+    missing: &'a [Missing],
     /// With `--digests`: what is as the image says.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<&'a [String]>,
+}
+
+/// A file that an entry of a boot menu needs.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Missing {
+    config: String,
+    title: String,
+    path: String,
+}
+
+impl Missing {
+    /// Of the entries that every machine shows, each file once.
+    fn of(menu: &Menu) -> Vec<Self> {
+        let mut found: Vec<Self> = Vec::new();
+        for entry in menu.entries.iter().filter(|entry| entry.condition.is_none()) {
+            for path in &entry.missing {
+                let missing = Self {
+                    config: entry.config.clone(),
+                    title: entry.title.clone(),
+                    path: path.clone(),
+                };
+                if !found.contains(&missing) {
+                    found.push(missing);
+                }
+            }
+        }
+        found
+    }
+
+    fn shown(&self) -> String {
+        let Self { config, title, path } = self;
+        format!("{config}: \"{title}\" needs {path}, which is missing")
+    }
 }
 
 pub(super) fn run(arguments: &Check) -> Result<(), Failure> {
@@ -42,8 +78,12 @@ pub(super) fn run(arguments: &Check) -> Result<(), Failure> {
         described.facts.faults.extend(found.faults);
         verified = found.right;
     }
+    // Without a volume there is no menu, and the verdicts say so.
+    let menu = menu::read(&image).unwrap_or_default();
+    let missing = Missing::of(&menu);
     match arguments.json {
         true => print_json(&Verdicts {
+            missing: &missing,
             cells: &described.cells,
             faults: &described.facts.faults,
             nothing_boots: verdicts::why_nothing(&described),
@@ -51,6 +91,8 @@ pub(super) fn run(arguments: &Check) -> Result<(), Failure> {
         })?,
         false => {
             show::notes(described.warnings());
+            show::notes(&menu.notes);
+            show::notes(&missing.iter().map(Missing::shown).collect::<Vec<_>>());
             print(&show::verdicts(&described, &verified, &arguments.require))?;
         }
     }

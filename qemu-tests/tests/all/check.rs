@@ -1,6 +1,7 @@
 //! The verdicts of `check`, and the exit codes by which a script learns of them.
 
 use qemu_tests::example::Example;
+use qemu_tests::verbs::Bench;
 use qemu_tests::{odd, pins, suite, workspace};
 use serde_json::Value;
 use std::fs;
@@ -26,6 +27,7 @@ const TESTS: &[suite::ProgramTest] = &[
     ("what boots passes and what does not is 5", &[], what_boots_passes),
     ("a fault is 5", &[], a_fault_is_5),
     ("a fault of UDF is 5", &[], a_fault_of_udf_is_5),
+    ("a menu without its kernel is told", &[], a_menu_without_its_kernel),
 ];
 
 /// The exit code, and what stands on standard output and standard error.
@@ -141,4 +143,25 @@ fn a_fault_of_udf_is_5() {
         let (code, said, _) = check(&image, &[]);
         assert!(code == Some(5) && said.contains(words), "{words}: {said}");
     }
+}
+
+/// A warning, not a fault: installers of distributions have entries for what some of their images leave out.
+fn a_menu_without_its_kernel() {
+    let bench = Bench::new("output = \"image.iso\"\n[[files]]\nfrom = \"tree\"\nto = \"/\"\n");
+    let grub = "menuentry \"One\" {\nlinux /there\n}\nmenuentry \"Two\" {\nlinux /gone\ninitrd /there /gone.img\n}\n\
+                if [ -f /gone ]; then\nmenuentry \"Three\" {\nlinux /gone\n}\nfi\nconfigfile /none.cfg\n";
+    fs::create_dir_all(bench.path("tree/boot/grub")).unwrap();
+    fs::write(bench.path("tree/there"), "a kernel").unwrap();
+    fs::write(bench.path("tree/boot/grub/grub.cfg"), grub).unwrap();
+    bench.ends("m.toml -q", 0);
+    let said = bench.ends("check image.iso", 0);
+    assert_eq!(
+        said.error,
+        "warning: iso:/boot/grub/grub.cfg: leads to /none.cfg, which is missing\n\
+         warning: iso:/boot/grub/grub.cfg: \"Two\" needs /gone, which is missing\n\
+         warning: iso:/boot/grub/grub.cfg: \"Two\" needs /gone.img, which is missing\n"
+    );
+    let said: Value = serde_json::from_str(&bench.ends("check image.iso --json", 0).out).unwrap();
+    let paths: Vec<&str> = said["missing"].as_array().unwrap().iter().filter_map(|one| one["path"].as_str()).collect();
+    assert_eq!(paths, ["/gone", "/gone.img"]);
 }
