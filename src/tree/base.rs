@@ -33,8 +33,6 @@ pub struct Growth {
     /// Payloads that take the place of bytes of the base, by their first bytes, disjoint; each with the name of the file. `None` if that is
     /// not asked for.
     pub fills: Option<Vec<(Range, PayloadId, Vec<u8>)>>,
-    /// Payloads that take the place of a file's bytes because other programs look for them there: likewise.
-    pub in_place: Vec<(Range, PayloadId, Vec<u8>)>,
     /// Names that go, as that index has them; a directory goes with all that is in it.
     pub remove: Vec<Vec<u8>>,
     /// Files of the base that get another content, and keep their names and attributes.
@@ -63,7 +61,6 @@ impl Growth {
             && !has_names
             && self.remove.is_empty()
             && self.edits.is_empty()
-            && self.in_place.is_empty()
             && self.fat.iter().all(|volume| volume.edits.is_empty())
             && !self.implant_md5
     }

@@ -162,6 +162,11 @@ fn a_menu_without_its_kernel() {
          warning: iso:/boot/grub/grub.cfg: \"Two\" needs /gone.img, which is missing\n"
     );
     let said: Value = serde_json::from_str(&bench.ends("check image.iso --json", 0).out).unwrap();
-    let paths: Vec<&str> = said["missing"].as_array().unwrap().iter().filter_map(|one| one["path"].as_str()).collect();
+    let paths: Vec<&str> = said["missing"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["path"].as_str())
+        .collect();
     assert_eq!(paths, ["/gone", "/gone.img"]);
 }

@@ -104,7 +104,12 @@ impl BaseIndex {
 
     /// The places of what is left.
     pub(super) fn used(&self) -> Vec<Place> {
-        let of_listing = self.listing().used();
+        self.used_without(None)
+    }
+
+    /// The same without the content of a name.
+    pub(super) fn used_without(&self, entry: Option<usize>) -> Vec<Place> {
+        let of_listing = self.listing().used_without(entry);
         match self {
             Self::Iso(_) => of_listing.collect(),
             Self::Udf(volume) => of_listing

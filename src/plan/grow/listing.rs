@@ -115,6 +115,13 @@ impl Listing {
 
     /// The places of all names that are left.
     pub(super) fn used(&self) -> impl Iterator<Item = Place> + '_ {
-        self.entries.iter().flat_map(|entry| entry.extents.iter().copied())
+        self.used_without(None)
+    }
+
+    /// The places of all names that are left but one.
+    pub(super) fn used_without(&self, entry: Option<usize>) -> impl Iterator<Item = Place> + '_ {
+        let entries = (0..).zip(&self.entries);
+        let others = entries.filter(move |(number, _)| Some(*number) != entry);
+        others.flat_map(|(_, entry)| entry.extents.iter().copied())
     }
 }

@@ -1,4 +1,5 @@
-//! An existing image, changed where it is: what it has keeps its place, and what is new stands behind its data.
+//! An existing image, changed where it is: what it has keeps its place, and what is new stands behind its data. A file whose new content fits into
+//! the sectors that it has stays there.
 //!
 //! Where an appended partition or a backup table stands there, it moves behind the new bytes as one piece ([`Shift`]). So four kinds of
 //! bytes are written: records of directories in every hierarchy of every volume, directories and path tables that grow, sizes, and the
@@ -15,6 +16,7 @@ mod hierarchy;
 mod listing;
 mod names;
 mod pairs;
+mod room;
 mod sessions;
 mod tables;
 mod tag;
@@ -165,7 +167,16 @@ impl<'g> Laid<'g> {
         let mut draft = Draft::new(base.clone(), volumes.cut);
         fill(&mut draft, growth);
         let mut gone = Gone::default();
-        let warnings = names::change(growth, &mut volumes.indexes, &mut draft, &mut gone)?;
+        // HFS+ has the files of the base where they were.
+        let of_hfs = volumes.hfs.iter().map(|&offset| Range {
+            offset,
+            length: base.size() - offset,
+        });
+        let own = growth.in_use.iter().chain(&volumes.structures).chain(&volumes.older);
+        let filled = growth.fills.iter().flatten().map(|(range, ..)| *range);
+        let mut in_use: Vec<Range> = own.copied().chain(of_hfs).chain(filled).collect();
+        let (warnings, kept) = names::change(growth, &mut volumes.indexes, &in_use, &mut draft, &mut gone)?;
+        in_use.extend(kept);
         let mut stays: Vec<String> = sessions::warning(volumes.older_count).into_iter().collect();
         if !draft.is_as_long() || !growth.remove.is_empty() {
             stays.extend(volumes.hfs.iter().map(|start| {
@@ -186,14 +197,6 @@ impl<'g> Laid<'g> {
             index.finish(&mut draft, &mut gone)?;
         }
         let filled = draft.end();
-        // HFS+ has the files of the base where they were.
-        let of_hfs = volumes.hfs.iter().map(|&offset| Range {
-            offset,
-            length: base.size() - offset,
-        });
-        let own = growth.in_use.iter().chain(&volumes.structures).chain(&volumes.older);
-        let own = own.copied();
-        let in_use: Vec<Range> = own.chain(of_hfs).collect();
         gone.erase(&volumes.indexes, &in_use, &mut draft);
         if in_fat.iter().any(fat::Change::is_anew) {
             draft.take(from.saturating_sub(draft.end()));
@@ -247,9 +250,7 @@ fn filled(growth: Growth) -> Grown {
 }
 
 fn fill(draft: &mut Draft, growth: &Growth) {
-    let mut fills: Vec<_> = growth.fills.iter().flatten().chain(&growth.in_place).collect();
-    fills.sort_by_key(|(range, ..)| range.offset);
-    for (range, payload, path) in fills {
+    for (range, payload, path) in growth.fills.iter().flatten() {
         draft.fill(*range, *payload, vec![format!("iso:{}", text::lossless(path))]);
     }
 }

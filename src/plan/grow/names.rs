@@ -8,21 +8,25 @@ use super::draft::Draft;
 use super::gone::Gone;
 use super::listing::Listing;
 use super::pairs::partner;
+use super::room;
 use crate::facts::FileSystem;
 use crate::formats::iso9660::edit::NewName;
 use crate::formats::iso9660::{self, EntryKind, IsoNode};
+use crate::ground::range::Range;
 use crate::ground::text;
 use crate::plan::iso_tree::IsoTree;
 use crate::tree::base::Growth;
 use crate::tree::{Kind, NodeId, PayloadId, ROOT};
 
-/// Takes away, changes and adds. The result is what a person should know.
+/// Takes away, changes and adds. Bytes that are `in_use` belong to something else. The result is what a person should know, and where new
+/// content stands in the room of the old.
 pub(super) fn change(
     growth: &Growth,
     indexes: &mut [BaseIndex],
+    in_use: &[Range],
     draft: &mut Draft,
     gone: &mut Gone,
-) -> Result<Vec<String>, GrowError> {
+) -> Result<(Vec<String>, Vec<Range>), GrowError> {
     let best = best(indexes, growth.names_of)?;
     let has_udf = growth.names_of == FileSystem::Udf;
     let mut names = Names {
@@ -32,7 +36,9 @@ pub(super) fn change(
         last_serial: last_serial(indexes),
         indexes,
         draft,
+        in_use,
         places: HashMap::new(),
+        kept: Vec::new(),
         left_out: Vec::new(),
         mapped: Vec::new(),
         gone,
@@ -44,7 +50,7 @@ pub(super) fn change(
     names.add()?;
     let left_out = counted(&names.left_out, "does not show what changes at");
     let mapped = counted(&names.mapped, "has another name for");
-    Ok(left_out.into_iter().chain(mapped).collect())
+    Ok((left_out.into_iter().chain(mapped).collect(), names.kept))
 }
 
 /// The number of the index whose names are meant: of the medium's own volume.
@@ -77,8 +83,11 @@ struct Names<'n> {
     /// The greatest serial number of a file in the base (RRIP 4.1.1), if files have one there. Readers take names with one number for
     /// names of one file.
     last_serial: Option<u32>,
+    in_use: &'n [Range],
     /// Where payloads stand.
     places: HashMap<PayloadId, u64>,
+    /// Where new content stands in the room of the old.
+    kept: Vec<Range>,
     /// Names that an index does not hold, and what it is called.
     left_out: Vec<(String, String)>,
     /// Names that an index shows in another form, and what it is called.
@@ -145,12 +154,35 @@ impl Names<'_> {
     fn edit(&mut self, path: &[u8], payload: PayloadId) -> Result<(), GrowError> {
         let entry = self.of_best().find(path);
         let entry = entry.ok_or_else(|| GrowError::Bug(format!("{} is not in the base", text::visible(path))))?;
+        let partners = self.partners(entry, path);
+        let before = self.stays(payload, &partners, path);
         let place = self.place(payload, path);
-        for (number, partner) in self.partners(entry, path) {
+        for (number, partner) in partners {
             let places = self.indexes[number].set_content(self.draft, partner, place)?;
-            self.gone.add(places, path);
+            if before.is_none() {
+                self.gone.add(places, path);
+            }
+        }
+        let rest = before.and_then(|before| before.length.checked_sub(place.1));
+        if let Some(rest @ 1..) = rest {
+            self.gone.add(vec![(place.0 + place.1, rest)], path);
         }
         Ok(())
+    }
+
+    /// Puts a payload where the old content of these names stands, if it fits. The result is the place of that.
+    fn stays(&mut self, payload: PayloadId, names: &[(usize, usize)], path: &[u8]) -> Option<Range> {
+        let length = self.growth.tree.payload(payload).length;
+        let before = match self.places.contains_key(&payload) {
+            true => None,
+            false => room::own(self.indexes, names, length, self.in_use, self.draft.cut()),
+        }?;
+        let range = Range { length, ..before };
+        self.draft
+            .fill(range, payload, vec![format!("iso:{}", text::lossless(path))]);
+        self.places.insert(payload, range.offset);
+        self.kept.push(range);
+        Some(before)
     }
 
     /// Adds the nodes of the tree that are new, and replaces names of the base.

@@ -63,6 +63,11 @@ fn an_area_whose_bytes_are_another_file_s_too_is_left_alone() {
     assert!(bytes.len() > base.len());
     let copy = fs::read(host.at("tree/boot/copy.cfg")).unwrap();
     assert_eq!(read(&bytes, "iso:/boot/copy.cfg").as_bytes(), copy);
+    // If the other name goes, the bytes are the file's alone, and what is new there is not taken for what was removed.
+    let (after, bytes, _) = changed(&host, &format!("remove = [\"/boot/copy.cfg\"]\n{KEYS}")).unwrap();
+    assert_eq!(after.facts.faults, [""; 0]);
+    assert_eq!(bytes.len(), base.len());
+    assert!(read(&bytes, "iso:/boot/grub/grub.cfg").contains("quiet a=1\n"));
 }
 
 /// What needs more room gets it, and the list says so: coreos-installer reads both.

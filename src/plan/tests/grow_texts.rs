@@ -1,7 +1,7 @@
 //! Texts of the base that change with it: configurations, and lists of sums.
 
 use super::Host;
-use super::grow::{changed, read};
+use super::grow::{changed, host, read};
 
 /// A menu of GRUB's in the tree, one of systemd-boot's in the ESP, and arguments that change in both.
 #[test]
@@ -135,4 +135,47 @@ fn lists_of_sums_stay_true() {
             .any(|warning| warning.contains("/dir/a.sha256.asc no longer holds")),
         "{warnings:?}"
     );
+}
+
+/// What fits into the sectors of a file stays there, in every index; zeros follow. Nothing else moves.
+#[test]
+fn a_text_stays_where_it_is_if_it_fits() {
+    let start = "menuentry A {\n\tlinux /a quiet splash\n}\n";
+    for (text, keys, grows) in [
+        (start.to_owned(), "append = [\"x=1\"]\n", false),
+        (start.to_owned(), "remove = [\"quiet\", \"splash\"]\n", false),
+        // The last byte of a sector, and one more.
+        (
+            format!("{start}{}", "#".repeat(2044 - start.len())),
+            "append = [\"x=1\"]\n",
+            false,
+        ),
+        (
+            format!("{start}{}", "#".repeat(2045 - start.len())),
+            "append = [\"x=1\"]\n",
+            true,
+        ),
+    ] {
+        let host = host("universal");
+        host.put("tree/boot/grub/grub.cfg", text.as_bytes());
+        let boot = "[boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"loader\"\n[iso]\nudf = true\n";
+        let (_, base) = host.build(&format!("[[files]]\nfrom = \"tree\"\nto = \"/\"\n{boot}"));
+        host.put("base.iso", &base);
+        let (after, bytes, warnings) = changed(&host, &format!("[base.kernel_args]\n{keys}")).unwrap();
+        assert_eq!((warnings, &after.facts.faults[..]), (Vec::new(), &[][..]));
+        assert_eq!(bytes.len() > base.len(), grows, "{keys}: {}", text.len());
+        let wanted = match keys.starts_with("append") {
+            true => text.replace("splash", "splash x=1"),
+            false => text.replace(" quiet splash", ""),
+        };
+        for index in ["iso", "joliet", "udf"] {
+            assert_eq!(read(&bytes, &format!("{index}:/boot/grub/grub.cfg")), wanted, "{index}");
+        }
+        if !grows {
+            let place = base.windows(9).position(|window| window == b"menuentry").unwrap();
+            assert!(bytes[place..].starts_with(wanted.as_bytes()));
+            let sector = &bytes[place + wanted.len()..(place + 1).next_multiple_of(2048)];
+            assert!(sector.iter().all(|&byte| byte == 0), "{keys}");
+        }
+    }
 }

@@ -110,11 +110,6 @@ impl Areas {
         areas.any(|area| area.offset > byte)
     }
 
-    /// Whether a file has an area.
-    pub(super) fn are_in(&self, path: &[u8]) -> bool {
-        self.files.iter().any(|area| area.is_of(path))
-    }
-
     /// The bytes of the arguments and of what ends them.
     fn used(&self, area: &Area, text: &[u8]) -> Option<usize> {
         let end = area.end.as_bytes();

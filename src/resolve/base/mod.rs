@@ -7,7 +7,6 @@ mod concatenated;
 mod esp;
 mod fill;
 mod ignition;
-mod in_place;
 mod kernel_args;
 mod original;
 mod sums;
@@ -95,10 +94,6 @@ pub(super) fn resolve(
     };
     resolution.check_unreadable()?;
     resolution.sums(&image.image, &tree, &remove, &mut edits)?;
-    let in_place = match base.fill {
-        Some(_) => Vec::new(),
-        None => resolution.in_place(&image.image, &tree, &volumes, &mut edits),
-    };
     let is_changed = !remove.is_empty()
         || base.fill.is_some()
         || base.compact
@@ -123,7 +118,6 @@ pub(super) fn resolve(
             tree: resolution.tree,
             names_of: tree.index.unwrap_or(FileSystem::Iso9660),
             fills,
-            in_place,
             remove,
             edits: edits.tree,
             fat: edits.fat,
