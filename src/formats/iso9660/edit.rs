@@ -103,14 +103,16 @@ pub fn records(extent: &[u8]) -> Vec<(usize, RawRecord)> {
     found
 }
 
-/// The offset of the first directory record (§10.1) that does not fit into its sector, or whose identifier does not fit into the record.
+/// The offset of the first directory record (§10.1) that does not fit into its sector, or whose identifier does not fit into the record or has no
+/// bytes: readers go on with the next sector.
 pub fn damage(extent: &[u8]) -> Option<usize> {
     extent.chunks(SECTOR as usize).enumerate().find_map(|(number, sector)| {
         let mut at = 0;
         while let Some(&length) = sector.get(at).filter(|&&length| length > 0) {
             let record = sector.get(at..at + usize::from(length));
             let identifier = record.and_then(|record| record.get(32));
-            if identifier.is_none_or(|&identifier| FIXED + usize::from(identifier) > usize::from(length)) {
+            let fits = |identifier: u8| identifier > 0 && FIXED + usize::from(identifier) <= usize::from(length);
+            if !identifier.is_some_and(|&identifier| fits(identifier)) {
                 return Some(number * SECTOR as usize + at);
             }
             at += usize::from(length);
