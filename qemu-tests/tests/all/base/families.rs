@@ -40,7 +40,7 @@ impl Family {
     }
 }
 
-const FOUR: &[&str] = &["bios-disk", "uefi-disk", "bios-cd", "uefi-cd"];
+const ALL: &[&str] = &["bios-disk", "uefi-disk", "bios-cd", "uefi-cd", "bios-usb", "uefi-usb"];
 
 const UBUNTU: Family = Family {
     name: "ubuntu",
@@ -51,7 +51,7 @@ const UBUNTU: Family = Family {
     fills_esp: true,
     has_joliet: true,
     lacks_backup: false,
-    cells: FOUR,
+    cells: ALL,
     volumes: 2,
 };
 
@@ -147,7 +147,7 @@ const MORE: [Family; 10] = [
         fills_esp: false,
         has_joliet: false,
         lacks_backup: true,
-        cells: &["bios-cd", "uefi-cd", "uefi-disk"],
+        cells: &["bios-cd", "uefi-cd", "uefi-usb", "uefi-disk"],
         volumes: 1,
     },
     Family {
