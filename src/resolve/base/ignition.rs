@@ -14,7 +14,7 @@ const INFO: &[u8] = b"/coreos/igninfo.json";
 const FILE: &str = "images/ignition.img";
 /// The name of the configuration in the archive.
 const NAME: &[u8] = b"config.ign";
-/// Of xz.
+/// The preset of the encoder: its dictionary has 64 MiB.
 const PRESET: u32 = 9;
 /// A longer description is not read.
 const LONGEST: u64 = 64 << 10;
