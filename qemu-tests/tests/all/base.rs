@@ -47,9 +47,6 @@ const ARGUMENTS: [&str; 3] = ["isobuild.test=1", "semi=a;b", "odd=\"a b\""];
 const LARGE: &str = "[[files]]\nfrom = \"large\"\nto = \"esp:/large\"\n";
 const LARGE_LENGTH: usize = 3_000_000;
 
-/// Cells that are booted without `--full`: one of each firmware.
-pub(super) const SHORT: [(&str, &str); 2] = [("ubuntu", "uefi-disk"), ("debian", "bios-disk")];
-
 pub(crate) fn tests() -> suite::Tests {
     let mut trials = Vec::new();
     let mut needs = suite::missing(&TOOLS);
@@ -84,7 +81,7 @@ pub(crate) fn tests() -> suite::Tests {
                 let bench = changed(family)?;
                 starts(&bench, family, "changed.iso", cell, family.volumes)
             });
-            trials.push(test.long_if(!SHORT.contains(&(family.name, cell))));
+            trials.push(test.long_if(is_long || cell.ends_with("-usb")));
         }
     }
     Ok(trials)

@@ -2,13 +2,16 @@
 //! that are changed in place, and the same systems start with the same arguments.
 
 use super::base::families::{FAMILIES, Family};
-use super::base::{SHORT, changed, json, starts};
+use super::base::{changed, json, starts};
 use qemu_tests::installers::TOOLS;
 use qemu_tests::suite;
 use qemu_tests::verbs::Bench;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+
+/// Cells that are booted without `--full`: one of each firmware.
+const SHORT: [(&str, &str); 2] = [("ubuntu", "uefi-disk"), ("debian", "bios-disk")];
 
 pub(crate) fn tests() -> suite::Tests {
     let mut trials = Vec::new();

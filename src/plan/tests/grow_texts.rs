@@ -63,6 +63,13 @@ fn arguments_change_in_the_tree_and_in_the_esp() {
         warnings[0].contains("no kernel of the base has the argument `none`"),
         "{warnings:?}"
     );
+    let there = "[base.kernel_args]\nappend = [\"quiet\"]\nentries = [\"Install\"]\n";
+    let (_, bytes, warnings) = changed(&host, there).unwrap();
+    assert!(
+        warnings[0].contains("every kernel that is meant has `quiet` already"),
+        "{warnings:?}"
+    );
+    assert_eq!(read(&bytes, "iso:/boot/grub/grub.cfg"), grub);
     // A variable that nobody can edit here.
     host.put(
         "tree/boot/grub/grub.cfg",
