@@ -1,5 +1,6 @@
 //! `isobuild check`
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::facts::cell::Cell;
@@ -26,14 +27,14 @@ struct Verdicts<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     nothing_boots: Option<String>,
     /// Files that entries of the boot menus need, and that are not in the image.
-    missing: &'a [Missing],
+    missing: &'a BTreeSet<Missing>,
     /// With `--digests`: what is as the image says.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<&'a [String]>,
 }
 
 /// A file that an entry of a boot menu needs.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 struct Missing {
     config: String,
     title: String,
@@ -42,21 +43,16 @@ struct Missing {
 
 impl Missing {
     /// Of the entries that every machine shows, each file once.
-    fn of(menu: &Menu) -> Vec<Self> {
-        let mut found: Vec<Self> = Vec::new();
-        for entry in menu.entries.iter().filter(|entry| entry.condition.is_none()) {
-            for path in &entry.missing {
-                let missing = Self {
-                    config: entry.config.clone(),
-                    title: entry.title.clone(),
-                    path: path.clone(),
-                };
-                if !found.contains(&missing) {
-                    found.push(missing);
-                }
-            }
-        }
-        found
+    fn of(menu: &Menu) -> BTreeSet<Self> {
+        let entries = menu.entries.iter().filter(|entry| entry.condition.is_none());
+        let missing = entries.flat_map(|entry| {
+            entry.missing.iter().map(|path| Self {
+                config: entry.config.clone(),
+                title: entry.title.clone(),
+                path: path.clone(),
+            })
+        });
+        missing.collect()
     }
 
     fn shown(&self) -> String {
@@ -78,8 +74,10 @@ pub(super) fn run(arguments: &Check) -> Result<(), Failure> {
         described.facts.faults.extend(found.faults);
         verified = found.right;
     }
-    // Without a volume there is no menu, and the verdicts say so.
-    let menu = menu::read(&image).unwrap_or_default();
+    let menu = menu::read(&image).unwrap_or_else(|error| Menu {
+        notes: vec![format!("the boot menus are not read: {error}")],
+        ..Menu::default()
+    });
     let missing = Missing::of(&menu);
     match arguments.json {
         true => print_json(&Verdicts {

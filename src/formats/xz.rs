@@ -14,7 +14,7 @@ const FOOTER: usize = 12;
 /// The stream. Its sums are CRC-32: Linux knows no other.
 ///
 /// # Errors
-/// The encoder fails.
+/// The encoder fails, or there are no parts or more than 127.
 pub fn blocks(parts: &[&[u8]], preset: u32) -> io::Result<Vec<u8>> {
     let streams: Vec<Stream> = parts
         .iter()
@@ -25,7 +25,8 @@ pub fn blocks(parts: &[&[u8]], preset: u32) -> io::Result<Vec<u8>> {
     index.extend(streams.iter().flat_map(Stream::record));
     index.resize(index.len().next_multiple_of(4), 0);
     index.extend(crc32fast::hash(&index).to_le_bytes());
-    let Some(first) = streams.first() else {
+    // §1.2: a count of more than 127 would take two bytes.
+    let Some(first) = streams.first().filter(|_| streams.len() < 0x80) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
     let mut bytes = first.bytes[..HEADER].to_vec();
@@ -96,6 +97,7 @@ mod tests {
         let index = &stream[stream.len() - 12 - (backward as usize + 1) * 4..];
         assert_eq!(index[..2], [0, 2]);
         assert_eq!((&index[3..5], index[6]), (&[0x90, 0x03][..], 7));
+        assert!(blocks(&[], 9).is_err());
         let of_one = blocks(&[&long], 6).unwrap();
         let mut whole = XzWriter::new(Vec::new(), {
             let mut options = XzOptions::with_preset(6);

@@ -2,10 +2,12 @@
 //! program on the way.
 
 use qemu_tests::loops::Loop;
-use qemu_tests::suite;
-use qemu_tests::verbs::Bench;
+use qemu_tests::verbs::{Bench, said};
+use qemu_tests::{suite, tools, workspace};
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Instant;
 
@@ -34,6 +36,7 @@ pub(crate) fn tests() -> suite::Tests {
         ),
         ("a dry run says the ranges and changes nothing", &[], dry),
         ("an implanted sum is renewed", &["checkisomd5"], summed),
+        ("a base needs neither root nor another program", &["setpriv"], nobody),
     ]);
     tests.extend(suite::loop_tests(&[(
         "a written stick is changed, and changed back",
@@ -213,6 +216,25 @@ fn summed() {
     assert!(is_content, "{said}");
     bench.ends("undo image.iso", 0);
     assert!(image(&bench) == base);
+}
+
+/// With an empty environment, no program can be found.
+fn nobody() {
+    let (bench, _) = bench("");
+    fs::write(bench.path("change.toml"), KEYS).unwrap();
+    bench.ends("change.toml -o by-root.iso -q", 0);
+    let by_root = fs::read(bench.path("by-root.iso")).unwrap();
+    fs::copy(workspace::isobuild().unwrap(), bench.path("isobuild")).unwrap();
+    fs::set_permissions(bench.path(""), Permissions::from_mode(0o777)).unwrap();
+    let mut build = Command::new(tools::find("setpriv").unwrap());
+    build
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "./isobuild"])
+        .args(["change.toml", "-o", "by-nobody.iso", "-q"])
+        .env_clear()
+        .current_dir(bench.directory.path());
+    let built = said(build);
+    assert_eq!(built.code, Some(0), "{built:?}");
+    assert!(fs::read(bench.path("by-nobody.iso")).unwrap() == by_root);
 }
 
 fn stick() {

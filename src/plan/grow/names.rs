@@ -155,7 +155,7 @@ impl Names<'_> {
         let entry = self.of_best().find(path);
         let entry = entry.ok_or_else(|| GrowError::Bug(format!("{} is not in the base", text::visible(path))))?;
         let partners = self.partners(entry, path);
-        let before = self.stays(payload, &partners, path);
+        let before = self.reuse_room(payload, &partners, path);
         let place = self.place(payload, path);
         for (number, partner) in partners {
             let places = self.indexes[number].set_content(self.draft, partner, place)?;
@@ -171,7 +171,7 @@ impl Names<'_> {
     }
 
     /// Puts a payload where the old content of these names stands, if it fits. The result is the place of that.
-    fn stays(&mut self, payload: PayloadId, names: &[(usize, usize)], path: &[u8]) -> Option<Range> {
+    fn reuse_room(&mut self, payload: PayloadId, names: &[(usize, usize)], path: &[u8]) -> Option<Range> {
         let length = self.growth.tree.payload(payload).length;
         let before = match self.places.contains_key(&payload) {
             true => None,

@@ -153,4 +153,10 @@ fn initrds_go_into_the_entries_own_where_texts_may_not_change() {
     );
     assert_eq!(contents(&bytes, "iso:/boot/i1"), joined);
     assert_eq!(contents(&bytes, "iso:/boot/i3"), b"070701");
+    let replaced = format!("{keys}[[files]]\ntext = \"other\"\nto = \"/boot/i1\"\n");
+    let error = changed(&host, &replaced).unwrap_err();
+    assert!(
+        error.contains("the initrd /boot/i1 is replaced by [[files]]"),
+        "{error}"
+    );
 }

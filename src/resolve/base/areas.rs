@@ -1,5 +1,6 @@
 //! Fedora CoreOS reserves room for kernel arguments in the texts of its configurations, and `/coreos/kargs.json` says where: coreos-installer
-//! writes there without reading the configurations. So an area keeps its offset and its size when the arguments in it change.
+//! writes there without reading the configurations. So an area keeps its offset when the arguments in it change, and all areas
+//! have one size.
 
 use serde::Deserialize;
 
@@ -31,16 +32,20 @@ struct Area {
 }
 
 impl Area {
+    /// From the root of the tree.
+    fn path(&self) -> Vec<u8> {
+        [b"/", self.path.trim_start_matches('/').as_bytes()].concat()
+    }
+
     fn is_of(&self, path: &[u8]) -> bool {
-        [b"/", self.path.trim_start_matches('/').as_bytes()].concat() == path
+        self.path() == path
     }
 }
 
 impl Areas {
     /// Reads the list. An image without one, or with one in another form, has no areas.
     pub(super) fn read(image: &dyn ReadAt, tree: &ImageTree) -> Self {
-        let item = tree.get(PATH).filter(|item| item.length <= LONGEST);
-        let bytes = item.and_then(|item| item.bytes(image, u64::MAX));
+        let bytes = tree.get(PATH).and_then(|item| item.bytes(image, LONGEST));
         let areas = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         areas.unwrap_or_default()
     }
@@ -85,8 +90,7 @@ impl Areas {
 
     /// The files that have an area.
     pub(super) fn paths(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
-        let files = self.files.iter();
-        files.map(|area| [b"/", area.path.trim_start_matches('/').as_bytes()].concat())
+        self.files.iter().map(Area::path)
     }
 
     /// How many bytes each area has.

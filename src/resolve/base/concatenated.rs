@@ -69,6 +69,10 @@ impl Resolution<'_> {
         }
         for file in files {
             match file.volume {
+                _ if self.is_replaced(&file, edits) => {
+                    let message = format!("the initrd {} is replaced by [[files]]", text::visible(&file.path));
+                    self.error_with(at, message, "would be lost", "append it to that file");
+                }
                 TREE => {
                     let payload = self.with_more(original, &file, added)?;
                     edits.tree.push((file.path, payload));
@@ -99,15 +103,12 @@ impl Resolution<'_> {
             SpoolError::Hold(error) => ResolveError::io(std::env::temp_dir(), "writing to", error),
             SpoolError::TooMuch => ResolveError::input(&base, error.to_string()),
         };
-        let Some(item) = original.tree.get(&file.path) else {
-            return Err(ResolveError::input(
-                &base,
-                format!("{} is missing", text::visible(&file.path)),
-            ));
-        };
+        let unusable = |why: &str| ResolveError::input(&base, format!("{}: {why}", text::visible(&file.path)));
+        let item = original.tree.get(&file.path).ok_or_else(|| unusable("is missing"))?;
+        // No limit: it becomes as long as its parts are.
         let spool = Spool::new(u64::MAX);
         let copied = item.copy(original.image, &mut |bytes| spool.push(bytes).map_err(io::Error::other));
-        copied.map_err(|error| ResolveError::input(&base, format!("{}: {error}", text::visible(&file.path))))?;
+        copied.map_err(|error| unusable(&error.to_string()))?;
         for &payload in added {
             let padding = spool.end().next_multiple_of(ALIGNMENT) - spool.end();
             spool.push(&vec![0; padding as usize]).map_err(held)?;
@@ -119,12 +120,7 @@ impl Resolution<'_> {
             })?;
         }
         let length = spool.end();
-        let Some(joined) = spool.into_file() else {
-            return Err(ResolveError::input(
-                &base,
-                format!("{} is empty", text::visible(&file.path)),
-            ));
-        };
+        let joined = spool.into_file().ok_or_else(|| unusable("is empty"))?;
         let data = joined.file().metadata();
         let source = Source::File {
             path: Arc::from(joined.path()),

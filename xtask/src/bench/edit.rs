@@ -76,7 +76,7 @@ fn row(name: &str, image: &Path, dir: &Path, rounds: usize) -> Result<(), String
     }
     print!("{name:24} {:9.4}", median(&ours));
     for times in [&copied, &theirs] {
-        print!(" {:11.3} {:5.0}x", median(times), median(&ratios(times, &ours)));
+        print!(" {:11.3} {:5.2}x", median(times), median(&ratios(times, &ours)));
     }
     println!();
     Ok(())
