@@ -1,18 +1,44 @@
 //! `isobuild doctor`
 
-use super::Failure;
+use clap::Args;
+use serde::Serialize;
+
+use super::{Failure, print, print_json};
+use crate::ground::installed::Installed;
+use crate::resolve::loader::assets;
 use crate::vm::doctor;
 
-use super::print;
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
 
-pub(super) fn run() -> Result<(), Failure> {
-    let mut out = String::new();
-    for finding in doctor::examine() {
-        let word = match finding.found {
-            Ok(found) => found,
-            Err(missing) => missing,
-        };
-        out += &format!("{:20} {word}\n", finding.name);
+#[derive(Serialize)]
+struct Report {
+    programs: Vec<Installed>,
+}
+
+pub(super) fn run(arguments: &Doctor) -> Result<(), Failure> {
+    let programs = [doctor::examine(), assets::installed()].concat();
+    if arguments.json {
+        return print_json(&Report { programs });
     }
-    print(&out)
+    let lines = programs.iter().map(line);
+    print(&lines.collect::<String>())
+}
+
+/// Name, place, version and signers, or what is missing.
+fn line(program: &Installed) -> String {
+    let mut words: Vec<&str> = [&program.path, &program.version, &program.missing]
+        .into_iter()
+        .filter_map(|word| word.as_deref())
+        .collect();
+    let signers = program.signed_by.join(", ");
+    let signed = format!("signed by {signers}");
+    if !signers.is_empty() {
+        words.push(&signed);
+    }
+    format!("{:24} {}\n", program.name, words.join(", "))
 }

@@ -49,6 +49,7 @@ use crate::resolve::Environment;
 use regex::Regex;
 use serde::Serialize;
 
+use doctor::Doctor;
 use error::Failure;
 use sign::Sign;
 use trust::Trust;
@@ -114,8 +115,9 @@ enum Verb {
     Loader(Loader),
     /// Sign an EFI program for Secure Boot (Authenticode). The same program, key and certificate give the same bytes.
     Sign(Sign),
-    /// Say what of QEMU and firmware is installed for `run` and `test`, and which package has what is not.
-    Doctor,
+    /// Say what of QEMU and firmware is installed for `run` and `test`, what of other people's boot loaders, and which package has what is
+    /// not.
+    Doctor(Doctor),
 }
 
 #[derive(Debug, Args)]
@@ -357,7 +359,7 @@ pub fn run() -> ExitCode {
         (Some(Verb::Read(read)), _) => read::run(&read),
         (Some(Verb::Loader(loader)), _) => loader::run(&loader),
         (Some(Verb::Sign(sign)), _) => sign::run(&sign),
-        (Some(Verb::Doctor), _) => doctor::run(),
+        (Some(Verb::Doctor(doctor)), _) => doctor::run(&doctor),
         (Some(Verb::Extract(extract)), _) => extract::run(&extract),
         // clap has shown the help.
         (None, None) => return ExitCode::from(2),

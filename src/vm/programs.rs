@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::facts::cell::Firmware;
+use crate::ground::packages::{self, Packages};
 
 /// What has to be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,22 +18,20 @@ pub enum Need {
     Uefi(Firmware),
 }
 
-/// Names of packages, by distribution.
-const DISTRIBUTIONS: [(&str, &str); 6] = [
-    ("debian", "Debian, Ubuntu"),
-    ("fedora", "Fedora"),
-    ("arch", "Arch"),
-    ("suse", "openSUSE"),
-    ("alpine", "Alpine"),
-    ("homebrew", "Homebrew"),
-];
-
 impl Need {
     /// What starts the cell's machine.
     pub fn qemu(firmware: Firmware) -> Self {
         match firmware {
             Firmware::UefiAa64 => Self::QemuAa64,
             _ => Self::QemuX64,
+        }
+    }
+
+    /// What a machine with this firmware needs beside QEMU.
+    pub fn of(firmware: Firmware) -> Self {
+        match firmware {
+            Firmware::Bios => Self::SeaBios,
+            firmware => Self::Uefi(firmware),
         }
     }
 
@@ -49,8 +48,8 @@ impl Need {
         }
     }
 
-    /// In the order of [`DISTRIBUTIONS`]; empty where there is none.
-    fn packages(self) -> [&'static str; 6] {
+    /// Which packages bring it.
+    pub fn packages(self) -> Packages {
         match self {
             Self::QemuX64 => [
                 "qemu-system-x86",
@@ -85,36 +84,9 @@ impl Need {
 
     /// The sentence that says what is missing and which package brings it: this system's, or all that are known.
     pub fn missing(self) -> String {
-        let here = distribution(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
-        format!("{} is not installed ({})", self.what(), self.package(here))
+        let package = packages::named(&self.packages());
+        format!("{} is not installed ({package})", self.what())
     }
-
-    fn package(self, here: Option<&str>) -> String {
-        let all = || DISTRIBUTIONS.iter().zip(self.packages());
-        let own = all().find(|((id, _), package)| Some(*id) == here && !package.is_empty());
-        if let Some((_, package)) = own {
-            return format!("package {package}");
-        }
-        let named = all().filter(|(_, package)| !package.is_empty());
-        let named: Vec<String> = named
-            .map(|((_, name), package)| format!("{package} on {name}"))
-            .collect();
-        format!("package {}", named.join("; "))
-    }
-}
-
-/// The distribution's family, from the text of its os-release file.
-fn distribution(os_release: &str) -> Option<&'static str> {
-    if cfg!(target_os = "macos") {
-        return Some("homebrew");
-    }
-    let value = |key: &str| {
-        let line = os_release.lines().find_map(|line| line.strip_prefix(key));
-        line.unwrap_or_default().trim_matches('"').to_owned()
-    };
-    let ids = value("ID=") + " " + &value("ID_LIKE=");
-    let known = |id: &str| DISTRIBUTIONS.iter().map(|(known, _)| *known).find(|known| id == *known);
-    ids.split_whitespace().find_map(known)
 }
 
 /// The program of that name on the path.
@@ -127,25 +99,6 @@ pub fn find(name: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_package_is_named_for_this_distribution_or_for_all() {
-        let debian = "PRETTY_NAME=\"Debian\"\nID=debian\n";
-        let rocky = "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n";
-        if cfg!(not(target_os = "macos")) {
-            assert_eq!(distribution(debian), Some("debian"));
-            assert_eq!(distribution(rocky), Some("fedora"));
-            assert_eq!(distribution("ID=nixos\n"), None);
-        }
-        assert_eq!(Need::QemuX64.package(Some("debian")), "package qemu-system-x86");
-        let all = Need::Uefi(Firmware::UefiIa32).package(None);
-        assert!(
-            all.starts_with("package ovmf-ia32 on Debian, Ubuntu; edk2-ovmf-ia32 on Fedora"),
-            "{all}"
-        );
-        // Where the distribution has none, the others' names help to find it.
-        assert_eq!(Need::Uefi(Firmware::UefiIa32).package(Some("alpine")), all);
-    }
 
     #[test]
     fn a_program_is_found_on_the_path_alone() {

@@ -52,9 +52,31 @@ fn no_qemu() {
     let doctor = run("doctor");
     assert_eq!(doctor.code, Some(0), "{doctor:#?}");
     doctor.has(&[
-        "qemu-system-x86_64   qemu-system-x86_64 is not installed (package",
-        "qemu-system-aarch64  qemu-",
+        "qemu-system-x86_64       qemu-system-x86_64 is not installed (package",
+        "qemu-system-aarch64      qemu-",
     ]);
+    let report: Value = serde_json::from_str(&run("doctor --json").out).unwrap();
+    let named = |name: &str| {
+        let programs = report["programs"].as_array().unwrap();
+        let found = programs.iter().find(|program| program["name"] == name);
+        found.unwrap().clone()
+    };
+    assert_eq!(named("qemu-system-x86_64")["path"], Value::Null);
+    let shim = named("shim for x64");
+    assert_eq!(shim["path"], "/usr/lib/shim/shimx64.efi.signed");
+    assert_eq!(shim["package"], "shim-signed");
+    let installed = Command::new("dpkg-query")
+        .args(["-W", "-f", "${Version}", "shim-signed"])
+        .output();
+    assert_eq!(shim["version"], String::from_utf8(installed.unwrap().stdout).unwrap());
+    // Its second signature, as `sbverify --list` shows it.
+    assert_eq!(shim["signed_by"][1], "Microsoft UEFI CA 2023 signer");
+    assert!(
+        named("shim for aa64")["missing"]
+            .as_str()
+            .unwrap()
+            .contains("shim-signed")
+    );
 }
 
 /// Its own last words are the reason, and the other cells are tried all the same.
@@ -124,8 +146,8 @@ fn no_firmware() {
     assert_eq!(run.code, Some(3), "{run:#?}");
     run.has(&["UEFI firmware for PCs is not installed (package"]);
     hidden("doctor").has(&[
-        "uefi                 UEFI firmware for PCs is not installed",
-        "bios                 SeaBIOS is not",
+        "uefi                     UEFI firmware for PCs is not installed",
+        "bios                     SeaBIOS is not",
     ]);
 }
 

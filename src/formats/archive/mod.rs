@@ -1,9 +1,10 @@
-//! Archives as the entries in them: tar, cpio and zip.
+//! Archives as the entries in them: tar, cpio and zip, and packages of Debian.
 //!
 //! The bytes of an entry are left where they are, as a place in the archive; only what is compressed goes to a [`Spool`] first. An
 //! archive inside an archive is a file.
 
 pub mod cpio;
+mod deb;
 mod name;
 mod repeated;
 mod tar;
@@ -158,4 +159,9 @@ pub fn tar(input: &Input) -> Result<Listing, ArchiveError> {
     listing.warnings.extend(warning);
     listing.entries = entries;
     Ok(listing)
+}
+
+/// The files of a Debian package, which is an ar archive.
+pub fn deb(input: &Input) -> Result<Listing, ArchiveError> {
+    deb::read(input)
 }

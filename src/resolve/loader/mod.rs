@@ -6,6 +6,7 @@
 //! | `builtin` | the loader of this project, embedded |
 //! | `raw` | the manifest's own boot images and boot code: `[boot.bios]`, `[boot.uefi]`, `[[boot.entry]]` |
 
+pub mod assets;
 pub mod builtin;
 pub(super) mod raw;
 

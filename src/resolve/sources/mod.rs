@@ -52,7 +52,7 @@ pub fn read(file: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Archive, Archiv
             spool,
         };
         return content(&input)?.ok_or_else(|| {
-            wrong("is nothing that can be unpacked: no tar, cpio, zip or ISO image, and not compressed by gzip, xz, zstd or bzip2")
+            wrong("is nothing that can be unpacked: no tar, cpio, zip, Debian package or ISO image, and not compressed by gzip, xz, zstd or bzip2")
         });
     };
     let behind = Behind::default();
@@ -85,6 +85,8 @@ fn content(input: &Input) -> Result<Option<Archive>, ArchiveError> {
         archive::cpio(input)?
     } else if begins(Form::Zip) {
         archive::zip(input)?
+    } else if begins(Form::Ar) {
+        archive::deb(input)?
     } else if image::is_one(input.bytes).map_err(ArchiveError::of)? {
         return image::read(input).map(Some);
     } else if archive::is_tar(&start) {
