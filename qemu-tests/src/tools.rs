@@ -42,6 +42,8 @@ pub const BOCHS_VGA_BIOS: &str = "/usr/share/vgabios/vgabios.bin";
 pub const GRUB_PC: &str = "/usr/lib/grub/i386-pc/cdboot.img";
 /// GRUB's parts for UEFI on a 64-bit PC.
 pub const GRUB_EFI: &str = "/usr/lib/grub/x86_64-efi/kernel.img";
+/// The same for a 32-bit one.
+pub const GRUB_IA32: &str = "/usr/lib/grub/i386-efi/kernel.img";
 /// ISOLINUX, beside which its boot code for sticks is.
 pub const ISOLINUX: &str = "/usr/lib/ISOLINUX/isolinux.bin";
 /// systemd-boot for UEFI on a 64-bit PC.
@@ -50,7 +52,7 @@ pub const SYSTEMD_BOOT: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 pub const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 63] = [
+pub const TOOLS: [Tool; 64] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -66,6 +68,7 @@ pub const TOOLS: [Tool; 63] = [
     tool("grub-mkimage", "grub-common"),
     tool(GRUB_PC, "grub-pc-bin"),
     tool(GRUB_EFI, "grub-efi-amd64-bin"),
+    tool(GRUB_IA32, "grub-efi-ia32-bin"),
     tool(ISOLINUX, "isolinux"),
     tool(LDLINUX, "syslinux-common"),
     tool("genisoimage", "genisoimage"),

@@ -2,7 +2,7 @@
 
 use super::{
     BootCatalog, BootEntry, Counts, EspFacts, Extent, FileSystem, GptFacts, Identifiers, MappedName, MbrFacts,
-    MenuFacts, MenuProgram, Partition, Verdict,
+    MenuFacts, MenuProgram, PartFacts, Partition, Verdict,
 };
 use crate::formats::authenticode::Certificate;
 
@@ -74,6 +74,8 @@ pub struct Planned {
     pub menu: Vec<MenuFacts>,
     /// Whose certificate the built-in loader is signed with.
     pub owner: Option<Certificate>,
+    /// Files of other people's loaders that the image is made of, in the order in which they were read.
+    pub parts: Vec<PartFacts>,
     /// Names that an index cannot hold as they are.
     pub name_map: Vec<MappedName>,
     /// What is changed in an existing image.

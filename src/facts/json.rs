@@ -11,7 +11,7 @@ use crate::formats::pe::Machine;
 impl Serialize for Description {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (facts, planned) = (&self.facts, &self.planned);
-        let mut out = serializer.serialize_struct("Description", 22)?;
+        let mut out = serializer.serialize_struct("Description", 23)?;
         out.serialize_field("volume_id", &facts.volume_id)?;
         out.serialize_field("size", &facts.size)?;
         out.serialize_field("sha256", &planned.sha256)?;
@@ -36,6 +36,9 @@ impl Serialize for Description {
         out.serialize_field("warnings", &self.warnings().collect::<Vec<_>>())?;
         if !planned.menu.is_empty() {
             out.serialize_field("menu", &planned.menu)?;
+        }
+        if !planned.parts.is_empty() {
+            out.serialize_field("parts", &planned.parts)?;
         }
         if !facts.menu_programs.is_empty() {
             out.serialize_field("menu_programs", &facts.menu_programs)?;

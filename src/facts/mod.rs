@@ -85,6 +85,15 @@ pub struct MenuFacts {
     pub lacks: Option<String>,
 }
 
+/// A file of another loader's that an image is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartFacts {
+    /// Relative to the manifest, or the host's own; in a package, its path and the path in it.
+    pub path: String,
+    /// In hexadecimal.
+    pub sha256: String,
+}
+
 /// Identifiers of the volume, without their padding.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Identifiers {

@@ -7,6 +7,7 @@ pub mod digest_list;
 pub mod el_torito;
 pub mod fat;
 pub mod gpt;
+pub mod grub;
 pub mod iso9660;
 pub mod mbr;
 pub mod pe;

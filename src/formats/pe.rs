@@ -7,6 +7,7 @@ mod certificates;
 mod covered;
 mod sections;
 mod signed;
+pub mod write;
 
 use crate::ground::read_at::ReadAt;
 
@@ -92,6 +93,19 @@ impl Machine {
             0x6264 => Self::LoongArch64,
             0x0200 => Self::Ia64,
             code => Self::Other(code),
+        }
+    }
+
+    const fn code(self) -> u16 {
+        match self {
+            Self::X64 => 0x8664,
+            Self::Ia32 => 0x014C,
+            Self::Aa64 => 0xAA64,
+            Self::Arm => 0x01C2,
+            Self::RiscV64 => 0x5064,
+            Self::LoongArch64 => 0x6264,
+            Self::Ia64 => 0x0200,
+            Self::Other(code) => code,
         }
     }
 }

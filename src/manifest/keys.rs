@@ -15,7 +15,7 @@ struct Table {
     later: &'static [&'static str],
 }
 
-const TABLES: [Table; 16] = [
+const TABLES: [Table; 17] = [
     Table {
         path: "",
         keys: &[
@@ -86,7 +86,9 @@ const TABLES: [Table; 16] = [
     },
     Table {
         path: "menu",
-        keys: &["title", "kernel", "initrd", "cmdline", "bios", "efi", "action"],
+        keys: &[
+            "title", "kernel", "initrd", "cmdline", "bios", "efi", "action", "iso_scan",
+        ],
         later: &[],
     },
     Table {
@@ -130,7 +132,7 @@ const TABLES: [Table; 16] = [
     Table {
         path: "boot",
         keys: &[
-            "loader", "firmware", "timeout", "default", "serial", "bios", "uefi", "entry", "sign",
+            "loader", "firmware", "timeout", "default", "serial", "bios", "uefi", "entry", "sign", "assets", "theme",
         ],
         later: &[],
     },
@@ -145,6 +147,11 @@ const TABLES: [Table; 16] = [
             "mbr",
         ],
         later: &[],
+    },
+    Table {
+        path: "boot.theme",
+        keys: &["file"],
+        later: &["background", "accent", "logo"],
     },
     Table {
         path: "boot.sign",
@@ -176,7 +183,11 @@ const TABLES: [Table; 16] = [
 ];
 
 /// Values that are documented and refused until they do something.
-const LATER_VALUES: [(&str, &str, &[&str]); 1] = [("boot", "loader", &["grub", "isolinux", "systemd-boot", "limine"])];
+const LATER_VALUES: [(&str, &str, &[&str]); 1] = [(
+    "boot",
+    "loader",
+    &["isolinux", "isolinux+grub", "systemd-boot", "limine"],
+)];
 
 /// Takes every key that the types do not know out of `root`, and says of each what is wrong with it.
 pub(super) fn check(root: &mut DeTable<'_>) -> Vec<Diagnostic> {

@@ -132,7 +132,7 @@ fn an_unknown_key_gets_a_suggestion() {
 #[test]
 fn keys_and_values_of_later_versions_are_refused() {
     for text in [
-        "[boot]\nloader = \"grub\"",
+        "[boot]\nloader = \"limine\"",
         "[[disk.partition]]\nname = \"p\"",
         "[iso]\nudf = true\n[disk]\npartition_offset = 16",
     ] {

@@ -48,6 +48,15 @@ impl Manifest {
         boot.bios.is_some() || boot.uefi.is_some() || !boot.entry.is_empty() || !self.menu.is_empty()
     }
 
+    /// Who shows the menu.
+    pub fn loader(&self) -> Loader {
+        match &self.boot.loader {
+            Some(loader) => *loader.get_ref(),
+            None if self.menu.is_empty() => Loader::None,
+            None => Loader::Builtin,
+        }
+    }
+
     /// Whether a base is laid out anew.
     pub fn is_compact(&self) -> bool {
         self.base.as_ref().is_some_and(|base| base.get_ref().compact)
@@ -211,9 +220,16 @@ pub struct MenuEntry {
     pub efi: Vec<At<Reference>>,
     /// What the loader does itself.
     pub action: Option<At<Action>>,
+    /// Whether the system finds the image by `iso-scan/filename=` and `findiso=` if GRUB starts it as a file on another medium.
+    pub iso_scan: Option<At<bool>>,
 }
 
 impl MenuEntry {
+    /// See [`Self::iso_scan`].
+    pub fn scans_iso(&self) -> bool {
+        self.iso_scan.as_ref().is_some_and(|scan| *scan.get_ref())
+    }
+
     /// The title, or the one that stands in for it.
     pub fn shown_title(&self) -> &str {
         match (&self.title, &self.action) {

@@ -110,7 +110,8 @@ impl Checks<'_> {
                 }
             }
             if !manifest.menu.is_empty() {
-                let message = "the built-in loader reads ISO 9660, and a stub has no files for it";
+                let name = manifest.loader().name();
+                let message = format!("{name} reads ISO 9660, and a stub has no files for it");
                 self.error(tree, message, "could not be started");
             }
         }

@@ -1,17 +1,14 @@
 //! A plan in the words of [`crate::facts`], without a byte of the image having been written.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use crate::facts::boot_images::boot_length;
 use crate::facts::extents::{Claim, settle_claims};
 use crate::facts::verdicts;
 use crate::facts::{Common, Description, Extent, Planned, What};
 use crate::formats::iso9660::IsoNode;
-use crate::ground::text::{visible, visible_path};
+use crate::tree::PayloadId;
 use crate::tree::contents::BootBytes;
-use crate::tree::source::{Giver, Source};
-use crate::tree::{Payload, PayloadId};
 
 use super::layout::{Content, Region};
 use super::{Late, Plan, PlanError};
@@ -30,6 +27,7 @@ impl Plan {
                 warnings: self.warnings(),
                 menu: contents.menu.clone(),
                 owner: contents.owner.clone(),
+                parts: contents.parts.clone(),
                 ..Planned::default()
             },
             ..Description::default()
@@ -79,7 +77,7 @@ impl Plan {
                     extent.paths = self.indexes.get(index)?.piece_names((what, number), self);
                 }
                 Content::Payload(id) => {
-                    source = Some(source_of(self.contents.tree.payload(id), &self.contents.base));
+                    source = Some(self.contents.tree.payload(id).source.shown(&self.contents.base));
                     let nodes = names.get(&id);
                     if self.places.payload(id) == Some(region.offset) {
                         extent.paths = nodes.into_iter().flatten().map(|&n| self.richest_path(n)).collect();
@@ -142,23 +140,4 @@ fn joined(regions: &[Region]) -> impl Iterator<Item = Region> {
         let length = run.iter().map(|region| region.length).sum();
         run.first().map(|first| Region { length, ..*first })
     })
-}
-
-/// Where the bytes of a payload come from, for people: a host path relative to the manifest, and the path in it if it is an archive.
-fn source_of(payload: &Payload, base: &Path) -> String {
-    let relative = |path: &Path| visible_path(path.strip_prefix(base).unwrap_or(path));
-    match &payload.source {
-        Source::File {
-            member: Some(member), ..
-        } => match member.path.is_empty() {
-            true => relative(&member.archive),
-            false => format!("{}:{}", relative(&member.archive), visible(&member.path)),
-        },
-        Source::File { path, .. } => relative(path),
-        Source::Given(_) => "the program".into(),
-        Source::Bytes(_, Giver::Manifest) => "manifest".into(),
-        Source::Bytes(_, Giver::List) => "the list of files".into(),
-        Source::Bytes(_, Giver::Loader) => "built-in loader".into(),
-        Source::Bytes(_, Giver::Readme) => "iso.iso9660".into(),
-    }
 }

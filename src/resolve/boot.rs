@@ -44,7 +44,8 @@ impl Resolution<'_> {
             false => {
                 let menu = self.menu()?;
                 parts.menu = self.entries_by_firmware(&menu);
-                loader::install(self, &menu, &mut parts)
+                self.open_assets()?;
+                loader::install(self, &menu, &mut parts)?
             }
         };
         if let Some(bios) = &boot.bios {

@@ -35,6 +35,9 @@ use crate::tree::contents::{BootBytes, BootImage, Contents, Esp, Slots, Tables};
 use crate::tree::source::Giver;
 use crate::tree::{Attributes, NodeId, PayloadId, Tree};
 
+use crate::facts::PartFacts;
+use loader::assets::Store;
+
 pub use error::ResolveError;
 pub(crate) use host::{Host, SourceBytes};
 pub use parts::{Parts, anew};
@@ -80,6 +83,10 @@ struct Resolution<'d> {
     lacks: Vec<(manifest::Firmware, String)>,
     /// Parts of an image, by their paths in the manifest. Without them, paths are those of the host.
     parts: HashMap<String, PayloadId>,
+    /// What `boot.assets` names.
+    assets: Vec<Store>,
+    /// Files of other people's loaders that were read.
+    used: Vec<PartFacts>,
 }
 
 /// What a manifest asks for: an image that is made, or one that is changed.
@@ -232,6 +239,8 @@ impl<'d> Resolution<'d> {
             lists: Vec::new(),
             lacks: Vec::new(),
             parts: HashMap::new(),
+            assets: Vec::new(),
+            used: Vec::new(),
         };
         resolution.host.set_output(&resolution.output);
         if let Some(help) = manifest::of_a_shell(&resolution.output.to_string_lossy())
@@ -288,6 +297,7 @@ impl<'d> Resolution<'d> {
                 menu: parts.menu,
                 menu_programs: parts.menu_programs,
                 owner: parts.owner,
+                parts: resolution.used,
                 tables: tables(layout),
                 warnings: report.warnings(),
                 _decompressed: resolution.decompressed,

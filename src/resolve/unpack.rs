@@ -159,7 +159,7 @@ impl Resolution<'_> {
     }
 
     /// What is in an archive; none if it is wrong, which is reported.
-    fn content_of(
+    pub(super) fn content_of(
         &mut self,
         from: &At<String>,
         path: &Path,
@@ -320,7 +320,7 @@ impl Unpacking {
     }
 
     /// Where the bytes of the entry with this path come from.
-    fn source(&self, place: Place, path: &[u8]) -> Source {
+    pub(super) fn source(&self, place: Place, path: &[u8]) -> Source {
         let member = match &self.archive {
             Holder::File {
                 path: archive, stamp, ..

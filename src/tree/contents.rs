@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Patch, PayloadId, Tree};
-use crate::facts::{Extent, LoaderFacts, MenuFacts, MenuProgram};
+use crate::facts::{Extent, LoaderFacts, MenuFacts, MenuProgram, PartFacts};
 use crate::formats::authenticode::Certificate;
 use crate::formats::el_torito::{Emulation, Platform};
 use crate::formats::fat;
@@ -48,6 +48,8 @@ pub struct Contents {
     pub menu_programs: Vec<MenuProgram>,
     /// Whose certificate the loader is signed with.
     pub owner: Option<Certificate>,
+    /// Files of other people's loaders that it is made of.
+    pub parts: Vec<PartFacts>,
     /// The partition tables.
     pub tables: Tables,
     /// What the user should know of the inputs.

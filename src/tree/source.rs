@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::ground::range::Range;
 use crate::ground::read_at::Shared;
 use crate::ground::stamp::Stamp;
+use crate::ground::text::{visible, visible_path};
 
 /// The bytes of an extent.
 #[derive(Clone, Debug)]
@@ -28,6 +29,28 @@ pub enum Source {
 }
 
 impl Source {
+    /// For people: a host path relative to `base`, the manifest's directory, and the path in it if it is an archive.
+    pub(crate) fn shown(&self, base: &Path) -> String {
+        let relative = |path: &Path| visible_path(path.strip_prefix(base).unwrap_or(path));
+        match self {
+            Self::File {
+                member: Some(member), ..
+            } => match member.path.is_empty() {
+                true => relative(&member.archive),
+                false => format!("{}:{}", relative(&member.archive), visible(&member.path)),
+            },
+            Self::File { path, .. } => relative(path),
+            Self::Given(_) => "the program".into(),
+            Self::Bytes(_, giver) => match giver {
+                Giver::Manifest => "manifest".into(),
+                Giver::List => "the list of files".into(),
+                Giver::Loader => "built-in loader".into(),
+                Giver::Readme => "iso.iso9660".into(),
+                Giver::MadeFor(loader) => format!("made for {loader}"),
+            },
+        }
+    }
+
     /// The source of a range of these bytes.
     pub(crate) fn part(&self, range: Range) -> Self {
         match self {
@@ -92,6 +115,8 @@ pub enum Giver {
     Manifest,
     /// The built-in loader: its images, and what it reads.
     Loader,
+    /// This program, for another loader: configurations, and images made of parts.
+    MadeFor(&'static str),
     /// The image itself: the list of its files.
     List,
     /// The image itself: what ISO 9660 says if UDF has the tree.

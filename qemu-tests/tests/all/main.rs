@@ -22,6 +22,7 @@ mod examples;
 mod extract;
 mod fat_volumes;
 mod gpt_tables;
+mod grub;
 mod guest_devices;
 mod import;
 mod input_faults;
@@ -83,6 +84,7 @@ const GROUPS: &[Group] = &[
     Group::new("extract", extract::tests),
     Group::new("fat_volumes", fat_volumes::tests),
     Group::new("gpt_tables", gpt_tables::tests),
+    Group::new("grub", grub::tests),
     Group::new("guest_devices", guest_devices::tests),
     Group::new("import", import::tests),
     Group::new("input_faults", input_faults::tests),

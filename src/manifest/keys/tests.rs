@@ -42,7 +42,7 @@ fn the_keys_are_those_of_the_types() {
 }
 
 /// Keys whose value is a text, by table.
-const TEXTS: [(&str, &[&str]); 14] = [
+const TEXTS: [(&str, &[&str]); 15] = [
     ("", &["output", "volume_id"]),
     (
         "iso",
@@ -78,6 +78,7 @@ const TEXTS: [(&str, &[&str]); 14] = [
     ("boot.bios", &["image", "mbr"]),
     ("boot.uefi", &["image", "size"]),
     ("boot.sign", &["key", "cert"]),
+    ("boot.theme", &["file"]),
     ("boot.entry", &["image"]),
     ("menu", &["title", "kernel", "initrd", "cmdline", "bios", "efi"]),
     ("test", &["expect", "memory"]),
@@ -85,7 +86,7 @@ const TEXTS: [(&str, &[&str]); 14] = [
 ];
 
 /// The other keys: table, key, a value, and how `Debug` shows that value.
-const VALUES: [(&str, &str, &str, &str); 46] = [
+const VALUES: [(&str, &str, &str, &str); 48] = [
     ("iso", "timestamp", "1999-12-31T00:00:00Z", "Instant("),
     ("iso", "rock_ridge", "false", "false"),
     ("iso", "joliet", "false", "false"),
@@ -123,6 +124,8 @@ const VALUES: [(&str, &str, &str, &str); 46] = [
     ("boot.entry", "platform", "239", "239"),
     ("boot.uefi", "files", r#"{ "/EFI/M" = "m-files" }"#, r#""m-files""#),
     ("boot.sign", "command", r#"["m-command"]"#, r#""m-command""#),
+    ("menu", "iso_scan", "true", "true"),
+    ("boot", "assets", r#"["m-assets"]"#, r#""m-assets""#),
     ("menu", "action", r#""firmware-setup""#, "FirmwareSetup"),
     ("disk", "layout", r#""gpt""#, "Gpt"),
     ("test", "cells", r#"["bios-cd"]"#, "medium: Cd"),

@@ -25,8 +25,20 @@ pub struct Boot {
     pub uefi: Option<At<Uefi>>,
     /// Further El Torito entries.
     pub entry: Vec<At<BootEntry>>,
-    /// Who signs the built-in loader for Secure Boot.
+    /// Who signs the loader for Secure Boot.
     pub sign: Option<At<Sign>>,
+    /// Where the files of other people's loaders are looked for first: directories and package files of the host.
+    pub assets: Vec<Text>,
+    /// How the menu looks.
+    pub theme: Option<At<Theme>>,
+}
+
+/// `[boot.theme]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Theme {
+    /// Image path of a theme of GRUB's. Fonts for it are beside it or in `/boot/grub/fonts`.
+    pub file: Option<Text>,
 }
 
 /// `[boot.sign]`: a key and its certificate, or a command that signs.
@@ -47,9 +59,22 @@ pub struct Sign {
 pub enum Loader {
     /// isobuild's own.
     Builtin,
+    /// GRUB 2.
+    Grub,
     /// The manifest's `[boot.bios]`, `[boot.uefi]` and `[[boot.entry]]` alone.
     #[default]
     None,
+}
+
+impl Loader {
+    /// As people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Builtin => "the built-in loader",
+            Self::Grub => "GRUB",
+            Self::None => "no loader",
+        }
+    }
 }
 
 /// What starts an image.

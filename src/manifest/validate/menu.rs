@@ -11,14 +11,17 @@ impl Checks<'_> {
         let boot = &manifest.boot;
         let loader = boot.loader.as_ref();
         if manifest.menu.is_empty() {
-            if let Some(loader) = loader.filter(|loader| *loader.get_ref() == Loader::Builtin) {
-                self.error(loader, "the built-in loader needs a [[menu]]", "has nothing to start");
+            if let Some(loader) = loader.filter(|loader| *loader.get_ref() != Loader::None) {
+                let message = format!("{} needs a [[menu]]", loader.get_ref().name());
+                self.error(loader, message, "has nothing to start");
             }
             let keys = [
                 boot.firmware.as_ref().map(|value| ("firmware", value.span())),
                 boot.timeout.as_ref().map(|value| ("timeout", value.span())),
                 boot.default.as_ref().map(|value| ("default", value.span())),
                 boot.serial.as_ref().map(|value| ("serial", value.span())),
+                boot.theme.as_ref().map(|value| ("theme", value.span())),
+                boot.assets.first().map(|value| ("assets", value.span())),
             ];
             for (key, span) in keys.into_iter().flatten() {
                 let message = format!("`{key}` is about a [[menu]], and there is none");
@@ -33,16 +36,19 @@ impl Checks<'_> {
         for entry in &manifest.menu {
             self.menu_entry(entry);
         }
-        if let Some(entry) = manifest.menu.get(MOST_ENTRIES) {
-            let message = format!("a menu has {MOST_ENTRIES} entries at most");
+        let is_own = manifest.loader() == Loader::Builtin;
+        if let Some(entry) = manifest.menu.get(MOST_ENTRIES).filter(|_| is_own) {
+            let message = format!("a menu of the built-in loader has {MOST_ENTRIES} entries at most");
             self.error(entry, message, "one too many");
         }
+        self.of_others(manifest);
         self.menu_values(manifest);
     }
 
     /// What the loader brings along must not come from the manifest too.
     fn beside_loader(&mut self, manifest: &Manifest) {
         let boot = &manifest.boot;
+        let name = manifest.loader().name();
         let starts = |by: fn(Firmware) -> bool| match &boot.firmware {
             Some(list) => list.get_ref().iter().any(|item| by(*item.get_ref())),
             None => true,
@@ -50,7 +56,7 @@ impl Checks<'_> {
         if let Some(bios) = &boot.bios
             && starts(|firmware| firmware == Firmware::Bios)
         {
-            let message = "the built-in loader brings its own [boot.bios]";
+            let message = format!("{name} brings its own [boot.bios]");
             let error = Diagnostic::error(message, bios.span(), "two for one place");
             self.diagnostics
                 .push(error.with_help("without \"bios\" in `firmware` there is room for yours"));
@@ -58,15 +64,40 @@ impl Checks<'_> {
         if let Some(image) = boot.uefi.as_ref().and_then(|uefi| uefi.get_ref().image.as_ref())
             && starts(|firmware| firmware != Firmware::Bios)
         {
-            let message = "the built-in loader makes its own ESP; [boot.uefi.files] adds to it";
+            let message = format!("{name} gets its own ESP; [boot.uefi.files] adds to it");
             self.error(image, message, "one ESP too many");
         }
         if !manifest.iso.has_rock_ridge()
             && !manifest.iso.is_stub()
             && let Some(first) = manifest.menu.first()
         {
-            let message = "the built-in loader finds its files by their Rock Ridge names: `rock_ridge` must be true";
+            let message = format!("{name} finds its files by their Rock Ridge names: `rock_ridge` must be true");
             self.error(first, message, "could not be found");
+        }
+    }
+
+    /// Keys that are for other people's loaders.
+    fn of_others(&mut self, manifest: &Manifest) {
+        let boot = &manifest.boot;
+        for path in &boot.assets {
+            self.not_empty(path, "a host path");
+        }
+        if let Some(path) = boot.assets.first()
+            && manifest.loader() == Loader::Builtin
+        {
+            let message = "`assets` is where files of other people's loaders are, and the built-in loader needs none";
+            self.error(path, message, "of no use");
+        }
+        let theme = boot.theme.as_ref().and_then(|theme| theme.get_ref().file.as_ref());
+        if let Some(file) = theme {
+            self.image_path(file);
+            if manifest.loader() != Loader::Grub {
+                let message = format!(
+                    "`theme.file` is a theme of GRUB's, which {} does not read",
+                    manifest.loader().name()
+                );
+                self.error(file, message, "of another loader");
+            }
         }
     }
 
@@ -96,6 +127,9 @@ impl Checks<'_> {
             && entry.kernel.is_none()
         {
             self.error(initrd, "`initrd` is for a `kernel`", "of no kernel");
+        }
+        if let Some(scan) = entry.iso_scan.as_ref().filter(|_| entry.kernel.is_none()) {
+            self.error(scan, "`iso_scan` is for a `kernel`", "of no kernel");
         }
         if let Some(line) = &entry.cmdline {
             self.one_line(line, "a command line");
@@ -264,7 +298,7 @@ mod tests {
             ),
             (
                 "[boot.uefi]\nimage = \"m\"\n[[menu]]\naction = \"reboot\"",
-                "makes its own ESP",
+                "gets its own ESP",
             ),
             (
                 "[iso]\nrock_ridge = false\n[[menu]]\naction = \"reboot\"",

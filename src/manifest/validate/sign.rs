@@ -36,7 +36,7 @@ impl Checks<'_> {
             ),
         }
         if manifest.menu.is_empty() {
-            let message = "`sign` is for the built-in loader, which is there with a [[menu]]";
+            let message = "`sign` is for the loader, which is there with a [[menu]]";
             self.error(at, message, "nothing to sign");
         }
     }

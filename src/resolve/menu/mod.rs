@@ -3,6 +3,7 @@
 
 mod initrd;
 pub(super) mod kernel;
+mod limits;
 mod program;
 mod words;
 
@@ -15,6 +16,7 @@ use crate::tree::{Attributes, Conflict, Kind, NodeId, PayloadId, ROOT};
 use super::Resolution;
 use super::loader;
 pub(super) use initrd::{Initrd, is_initrd};
+pub(super) use limits::total;
 pub(super) use program::{BiosProgram, Kernel};
 
 /// Which firmware can start an entry, or is to be able to start the image, in the order of [`Firmware::ALL`].

@@ -34,7 +34,6 @@ pub(in crate::look::menu) fn run(reading: &mut Reading<'_>, file: &File, firmwar
         unknown("feature_menuentry_id"),
         unknown("feature_platform_search_hint"),
         unknown("feature_timeout_style"),
-        unknown("grub_cpu"),
         unknown("grub_secureboot"),
         unknown("lockdown"),
         unknown("shim_lock"),
@@ -43,10 +42,13 @@ pub(in crate::look::menu) fn run(reading: &mut Reading<'_>, file: &File, firmwar
         unknown("pxe_default_server"),
         unknown("lang"),
     ]);
-    variables.extend(match firmware {
-        Firmware::Bios => [known("grub_platform", b"pc"), known("grub_cpu", b"i386")],
-        _ => [known("grub_platform", b"efi"), unknown("grub_cpu")],
-    });
+    let (cpu, platform): (&[u8], &[u8]) = match firmware {
+        Firmware::Bios => (b"i386", b"pc"),
+        Firmware::UefiIa32 => (b"i386", b"efi"),
+        Firmware::UefiAa64 => (b"arm64", b"efi"),
+        _ => (b"x86_64", b"efi"),
+    };
+    variables.extend([known("grub_cpu", cpu), known("grub_platform", platform)]);
     let mut shell = Shell {
         reading,
         firmware,

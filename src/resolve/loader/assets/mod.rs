@@ -3,7 +3,11 @@
 //! `boot.assets` comes first, in its order: directories, and packages of Debian or other archives, which are read as they are. Then come
 //! the places where distributions install them.
 
+mod find;
 mod installed;
 mod table;
 
+pub(in crate::resolve) use find::Store;
+pub(in crate::resolve::loader) use find::{Found, Part};
 pub use installed::installed;
+pub(in crate::resolve::loader) use table::{Asset, GRUB_EFI, GRUB_PC, GRUB_SIGNED, MOK_MANAGER, SHIM};

@@ -14,7 +14,7 @@ use crate::resolve::host::read_whole;
 use crate::resolve::menu::{Menu, processor};
 use crate::tree::contents::{BootBytes, BootImage};
 use crate::tree::source::Giver;
-use crate::tree::{Kind, Patch, Patched, PayloadId, ROOT};
+use crate::tree::{Kind, Patch, Patched, PayloadId};
 
 /// Puts the menu file and the loader's images into the tree. What is for the ESP comes back: path and payload.
 pub(in crate::resolve) fn install(
@@ -71,7 +71,7 @@ impl Resolution<'_> {
         }
         let payload = self.host.inline(&mut self.tree, &bytes, Giver::Loader);
         self.tree.set_image_id(payload, id.start);
-        self.place_own(menu_file::PATH, payload);
+        self.place_own(&menu_file::PATH, payload);
     }
 
     /// What the menu starts under UEFI on a 64-bit PC, read as `inspect` reads it.
@@ -101,25 +101,6 @@ impl Resolution<'_> {
         Ok(programs)
     }
 
-    /// Puts a file of the loader's own into the tree.
-    fn place_own(&mut self, path: [&str; 3], payload: PayloadId) {
-        let [directories @ .., name] = path;
-        let directories = directories.iter().map(|name| name.as_bytes());
-        let parent = self.tree.directories(ROOT, directories, self.implied);
-        let attributes = self.of_loader();
-        let added = parent.and_then(|parent| {
-            let kind = Kind::File(payload);
-            self.tree.insert(parent, name.as_bytes(), kind, attributes, None)
-        });
-        if let Err(conflict) = added
-            && let Some(first) = self.document.manifest.menu.first()
-        {
-            let taken = text::visible(&self.tree.path(conflict.node()));
-            let message = format!("{taken} of [[files]] stands where the loader puts /{}", path.join("/"));
-            self.error(first, message, "needs that place");
-        }
-    }
-
     fn bios_loader(&mut self, parts: &mut Parts) {
         let image = self.host.inline(&mut self.tree, super::BIOS_IMAGE, Giver::Loader);
         let patch = Patch::Isolinux;
@@ -129,7 +110,7 @@ impl Resolution<'_> {
         };
         self.host.patched(&mut self.tree, image, patched);
         self.tree.set_image_id(image, super::ID_IN_BIOS_IMAGE);
-        self.place_own(super::BIOS_PATH, image);
+        self.place_own(&super::BIOS_PATH, image);
         parts.images.push(BootImage {
             platform: Platform::Bios,
             emulation: Emulation::None,

@@ -1,10 +1,9 @@
 //! What the built-in loader cannot start although the firmware can, and what it has no room for.
 
-use super::{LARGEST_PROGRAM, LONGEST_BIOS_COMMAND_LINE, LONGEST_COMMAND_LINE};
-use crate::formats::pe::Machine;
+use super::{LARGEST_PROGRAM, LONGEST_BIOS_COMMAND_LINE};
 use crate::manifest::{At, Firmware, Reference, Text};
 use crate::resolve::Resolution;
-use crate::resolve::menu::{BiosProgram, Entry, Initrd, Kernel, Start, Starts, kernel};
+use crate::resolve::menu::{BiosProgram, Entry, Initrd, Start, Starts, kernel, total};
 
 /// Removes from an entry the firmware under which the loader cannot start it, and warns why.
 pub(in crate::resolve) fn judge(resolution: &mut Resolution<'_>, entry: &mut Entry<'_>) {
@@ -15,10 +14,10 @@ pub(in crate::resolve) fn judge(resolution: &mut Resolution<'_>, entry: &mut Ent
         (Start::Linux { kernel, initrds }, Some(path), _) => {
             let name = path.get_ref();
             if let Some(line) = &said.cmdline {
-                resolution.command_line(name, line, &kernel.program, by);
+                resolution.bios_command_line(name, line, &kernel.program, by);
             }
             if let Some(first) = said.initrd.first() {
-                resolution.room_for_initrds(name, first, (kernel, initrds), by);
+                resolution.initrds_of_32_bits(name, first, initrds, by);
             }
         }
         (
@@ -33,21 +32,11 @@ pub(in crate::resolve) fn judge(resolution: &mut Resolution<'_>, entry: &mut Ent
 }
 
 impl Resolution<'_> {
-    /// Whether the command line is as short as the kernel takes.
-    fn command_line(&mut self, name: &Reference, line: &Text, program: &kernel::Program, by: &mut Starts) {
+    /// Whether the loader for BIOS has room for the command line.
+    fn bios_command_line(&mut self, name: &Reference, line: &Text, program: &kernel::Program, by: &mut Starts) {
         let length = line.get_ref().len();
-        let (limit, whose) = match program.command_line {
-            Some(limit) => (limit, format!("{name:?} takes {limit} by its header")),
-            None if program.efi.contains(&Machine::Aa64) => {
-                let limit = LONGEST_COMMAND_LINE;
-                (limit, format!("Linux takes {limit} on 64-bit ARM"))
-            }
-            None => return,
-        };
-        if length > limit {
-            let message = format!("the command line has {length} bytes; {whose}");
-            self.error(line, message, "too long");
-        } else if length > LONGEST_BIOS_COMMAND_LINE {
+        let is_taken = program.command_line.is_some_and(|limit| length <= limit);
+        if is_taken && length > LONGEST_BIOS_COMMAND_LINE {
             let reason = format!(
                 "the command line of {name:?} has {length} bytes, and the loader for BIOS takes {LONGEST_BIOS_COMMAND_LINE}"
             );
@@ -55,47 +44,15 @@ impl Resolution<'_> {
         }
     }
 
-    /// Whether there is room for the initrds where a firmware's loader has to put them.
-    fn room_for_initrds(
-        &mut self,
-        name: &Reference,
-        first: &At<Reference>,
-        (kernel, initrds): (&Kernel, &[Initrd]),
-        by: &mut Starts,
-    ) {
+    /// Whether a loader of 32 bits can count the initrds.
+    fn initrds_of_32_bits(&mut self, name: &Reference, first: &At<Reference>, initrds: &[Initrd], by: &mut Starts) {
         const LARGEST_OF_32_BITS: u64 = i32::MAX as u64;
-        // The loader has each begin at a multiple of four.
-        let total = initrds.iter().fold(0u64, |sum, initrd| {
-            sum.next_multiple_of(4).saturating_add(initrd.length)
-        });
-        if let Some(memory) = kernel.program.memory {
-            let (from, last) = (memory.initrd_first(kernel.length), memory.initrd_last);
-            let room = (last + 1).saturating_sub(from);
-            if total > room {
-                let reason = format!(
-                    "the initrds of {name:?} have {total} bytes, and under a BIOS there is room for {room}: from {from}, behind the \
-                     kernel, to {last}, the last byte that its header allows them (initrd_addr_max)"
-                );
-                self.lacking(first, Firmware::Bios, reason, by);
-            }
-        }
+        let total = total(initrds);
         if total > LARGEST_OF_32_BITS {
             let reason = format!(
                 "the initrds of {name:?} have {total} bytes, and firmware of 32 bits takes {LARGEST_OF_32_BITS} at most"
             );
             self.lacking(first, Firmware::UefiIa32, reason, by);
-        }
-    }
-
-    /// Takes a firmware away from those that start an entry, and says why.
-    fn lacking<T>(&mut self, at: &At<T>, firmware: Firmware, reason: String, by: &mut Starts) {
-        for (one, by) in Firmware::ALL.iter().zip(by.iter_mut()) {
-            if *one == firmware && *by {
-                *by = false;
-                let message = format!("{reason}; the entry does not show under {}", firmware.word());
-                self.warn(at, message, "too much");
-                self.lacks.push((firmware, reason.clone()));
-            }
         }
     }
 

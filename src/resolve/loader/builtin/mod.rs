@@ -17,7 +17,7 @@ pub(in crate::resolve) use limits::judge;
 pub use menu_file::MenuFileEntry;
 pub use menu_file::{MenuFile, render};
 pub use title::shows;
-pub(in crate::resolve) use words::{warn_of_line, warn_of_titles};
+pub(in crate::resolve) use words::warn_of_titles;
 
 /// The El Torito image for BIOS, which a stick's boot code starts too.
 pub const BIOS_IMAGE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/images/bios.img"));

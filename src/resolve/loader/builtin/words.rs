@@ -1,7 +1,6 @@
-//! Warnings about titles that the loader cannot show, and about words that it does not read.
+//! Warnings about titles that the loader cannot show.
 
 use super::shows;
-use crate::manifest::{MenuEntry, Text};
 use crate::resolve::Resolution;
 
 /// Warns of titles that the loader cannot show.
@@ -23,14 +22,5 @@ pub(in crate::resolve) fn warn_of_titles(resolution: &mut Resolution<'_>) {
             "shown as ?",
             "Latin letters, signs and frames are shown",
         );
-    }
-}
-
-/// Warns of what a command line says to another loader.
-pub(in crate::resolve) fn warn_of_line(resolution: &mut Resolution<'_>, entry: &MenuEntry, line: &Text) {
-    let names_initrd = line.get_ref().split(' ').any(|word| word.starts_with("initrd="));
-    if names_initrd && entry.initrd.is_empty() {
-        let message = "`initrd=` in the command line loads nothing: the built-in loader takes the key `initrd`";
-        resolution.warn_with(line, message.into(), "read by no loader", "initrd = \"initrd.img\"");
     }
 }

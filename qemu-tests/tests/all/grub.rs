@@ -1,0 +1,146 @@
+//! Images of GRUB that isobuild makes, compared with grub-mkimage's.
+
+use isobuild::inside::formats::grub::{Embedded, bios, efi, modules};
+use isobuild::inside::formats::pe::{Machine, write};
+use qemu_tests::suite;
+use qemu_tests::tools::{GRUB_EFI, GRUB_IA32, GRUB_PC};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+pub(crate) fn tests() -> suite::Tests {
+    Ok(suite::program_tests(TESTS))
+}
+
+const TESTS: &[suite::ProgramTest] = &[
+    ("core images for BIOS", &["grub-mkimage", GRUB_PC, "xz"], bios_cores),
+    (
+        "programs for UEFI",
+        &["grub-mkimage", GRUB_EFI, GRUB_IA32],
+        efi_programs,
+    ),
+];
+
+/// Modules of many kinds, and what they need.
+const MODULES: &[&str] = &["iso9660", "normal", "linux", "gfxterm", "search_fs_file", "part_gpt"];
+
+const CONFIG: &[u8] = b"search --file --set=root /mark\n";
+
+/// What grub-mkimage makes of the same.
+fn by_grub_mkimage(format: &str, directory: &Path) -> Vec<u8> {
+    let place = tempfile::tempdir().unwrap();
+    let (config, output) = (place.path().join("config"), place.path().join("image"));
+    fs::write(&config, CONFIG).unwrap();
+    let mut command = Command::new("grub-mkimage");
+    command.args(["-O", format, "-p", "/boot/grub", "-c"]).arg(&config);
+    command.arg("-d").arg(directory).arg("-o").arg(&output).args(MODULES);
+    let done = command.output().unwrap();
+    assert!(done.status.success(), "{command:?}: {done:?}");
+    fs::read(output).unwrap()
+}
+
+fn module_files(directory: &Path) -> Vec<Vec<u8>> {
+    let list = fs::read_to_string(directory.join("moddep.lst")).unwrap();
+    let names = modules::with_dependencies(&list, MODULES).unwrap();
+    let files = names
+        .iter()
+        .map(|name| fs::read(directory.join(format!("{name}.mod"))).unwrap());
+    files.collect()
+}
+
+/// All but what is compressed is the same; and that is the same when it is decompressed by xz.
+fn bios_cores() {
+    let directory = Path::new(GRUB_PC).parent().unwrap();
+    let read = |name: &str| fs::read(directory.join(name)).unwrap();
+    let modules = module_files(directory);
+    let embedded = Embedded {
+        modules: &modules,
+        config: Some(CONFIG),
+        prefix: "/boot/grub",
+    };
+    let (cdboot, diskboot, decompressor, kernel) = (
+        read("cdboot.img"),
+        read("diskboot.img"),
+        read("lzma_decompress.img"),
+        read("kernel.img"),
+    );
+    let images = bios::Images {
+        cdboot: &cdboot,
+        diskboot: &diskboot,
+        decompressor: &decompressor,
+        kernel: &kernel,
+    };
+    let ours = bios::el_torito(&images, &embedded).unwrap();
+    let theirs = by_grub_mkimage("i386-pc-eltorito", directory);
+    let head = 2048 + 512;
+    let field = |image: &[u8], at: usize| u32::from_le_bytes(image[at..][..4].try_into().unwrap()) as usize;
+    // The number of sectors and the compressed length are each image's own.
+    let without = |image: &[u8]| {
+        let mut head = image[..head + decompressor.len()].to_vec();
+        head[2048 + 508..2048 + 510].fill(0);
+        head[2048 + 512 + 8..2048 + 512 + 12].fill(0);
+        head
+    };
+    assert_eq!(without(&ours), without(&theirs));
+    let unpacked = |image: &[u8]| {
+        let packed = &image[head + decompressor.len()..];
+        assert_eq!(field(image, head + 8), packed.len());
+        let sectors = (decompressor.len() + packed.len()).div_ceil(512) as u16;
+        assert_eq!(&image[2048 + 508..2048 + 510], sectors.to_le_bytes());
+        unxz(packed, field(image, head + 12))
+    };
+    let (our_kernel, their_kernel) = (unpacked(&ours), unpacked(&theirs));
+    assert_eq!(our_kernel.len(), their_kernel.len());
+    assert!(our_kernel == their_kernel);
+    println!("{} bytes; grub-mkimage's {}", ours.len(), theirs.len());
+    assert!(ours.len() < theirs.len() + theirs.len() / 50);
+}
+
+/// Raw LZMA by the xz program: a header of the .lzma format in front, with the length that the decompressor is told.
+fn unxz(packed: &[u8], length: usize) -> Vec<u8> {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("core.lzma");
+    // (pb * 5 + lp) * 9 + lc, the dictionary, the length.
+    let header = [&[93][..], &(1_u32 << 16).to_le_bytes(), &(length as u64).to_le_bytes()].concat();
+    fs::write(&path, [&header, packed].concat()).unwrap();
+    let done = Command::new("xz")
+        .args(["--format=lzma", "-dc"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(done.stdout.len(), length);
+    done.stdout
+}
+
+/// Byte by byte.
+fn efi_programs() {
+    for (format, kernel, machine) in [
+        ("x86_64-efi", GRUB_EFI, Machine::X64),
+        ("i386-efi", GRUB_IA32, Machine::Ia32),
+    ] {
+        let directory = Path::new(kernel).parent().unwrap();
+        let modules = module_files(directory);
+        let embedded = Embedded {
+            modules: &modules,
+            config: Some(CONFIG),
+            prefix: "/boot/grub",
+        };
+        let linked = efi::link(&fs::read(kernel).unwrap(), &embedded).unwrap();
+        let fixups: Vec<(u32, bool)> = linked.fixups.iter().map(|fixup| (fixup.at, fixup.is_wide)).collect();
+        let ours = write::write(&write::Program {
+            machine,
+            entry: linked.entry,
+            sections: &[
+                (".text", write::Use::Code, &linked.text),
+                (".data", write::Use::Data, &linked.data),
+                ("mods", write::Use::Data, &linked.modules),
+            ],
+            fixups: &fixups,
+            time: efi::TIME,
+        });
+        let theirs = by_grub_mkimage(format, directory);
+        let differs = ours.iter().zip(&theirs).position(|(one, other)| one != other);
+        assert_eq!((differs, ours.len()), (None, theirs.len()), "{format}");
+    }
+}

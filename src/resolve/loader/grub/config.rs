@@ -1,0 +1,243 @@
+//! The menu in GRUB's language.
+
+use super::quote::{arguments, quoted, word};
+use crate::manifest::{Action, Firmware};
+use crate::resolve::loader::template::fill;
+use crate::resolve::menu::{Entry, Menu, Start, Starts, processor};
+
+/// A template of this project.
+macro_rules! template {
+    ($name:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/grub/", $name))
+    };
+}
+
+/// What makes a menu look better than text.
+pub(super) struct Theme {
+    /// Paths of fonts in the image, one at least.
+    pub(super) fonts: Vec<Vec<u8>>,
+    /// The path of the theme.
+    pub(super) file: Vec<u8>,
+}
+
+/// For whom a menu is written.
+#[derive(Clone, Copy)]
+enum Reader {
+    /// The image's own GRUB, for these kinds of firmware.
+    Own(Starts),
+    /// A GRUB that starts the image as a file on another medium: of any kind.
+    Loopback,
+}
+
+impl Reader {
+    fn starts(self) -> Starts {
+        match self {
+            Self::Own(starts) => starts,
+            Self::Loopback => [true; Firmware::ALL.len()],
+        }
+    }
+}
+
+/// `grub.cfg`, for a GRUB that is started by these kinds of firmware.
+pub(super) fn menu(menu: &Menu<'_>, starts: Starts, theme: Option<&Theme>) -> Vec<u8> {
+    let serial = menu.serial.map_or(Vec::new(), |speed| {
+        fill(template!("serial.cfg"), &[("speed", speed.to_string().as_bytes())])
+    });
+    let theme = theme.map_or(Vec::new(), |theme| {
+        let fonts: Vec<_> = theme
+            .fonts
+            .iter()
+            .map(|font| [&b"loadfont "[..], &word(font)].concat())
+            .collect();
+        let console: &[u8] = if menu.serial.is_some() { b"serial" } else { b"" };
+        let file = word(&theme.file);
+        let values: [(&str, &[u8]); 3] = [("fonts", &fonts.join(&b"; "[..])), ("serial", console), ("file", &file)];
+        fill(template!("theme.cfg"), &values)
+    });
+    let entries = entries(menu, Reader::Own(starts));
+    fill(
+        template!("grub.cfg"),
+        &[
+            ("serial", &serial),
+            ("timeout", menu.timeout.to_string().as_bytes()),
+            ("default", identifier(menu.default).as_bytes()),
+            ("theme", &theme),
+            ("entries", &entries),
+        ],
+    )
+}
+
+/// `loopback.cfg`. `None` if no entry starts anything.
+pub(in crate::resolve::loader) fn loopback(menu: &Menu<'_>) -> Option<Vec<u8>> {
+    let entries = entries(menu, Reader::Loopback);
+    (!entries.is_empty()).then(|| fill(template!("loopback.cfg"), &[("entries", &entries)]))
+}
+
+/// The stub in the ESP, which finds the medium by a file of this path.
+pub(super) fn stub(id_file: &str) -> Vec<u8> {
+    fill(template!("esp.cfg"), &[("id", id_file.as_bytes())])
+}
+
+/// By its number, from 0: what an entry is for `default`, whichever entries are shown.
+fn identifier(number: usize) -> String {
+    format!("entry-{}", number + 1)
+}
+
+/// The name that GRUB has for a platform: `$grub_cpu-$grub_platform`.
+fn platform(firmware: Firmware) -> &'static str {
+    match firmware {
+        Firmware::Bios => "i386-pc",
+        Firmware::Uefi => "x86_64-efi",
+        Firmware::UefiIa32 => "i386-efi",
+        Firmware::UefiAa64 => "arm64-efi",
+    }
+}
+
+fn entries(menu: &Menu<'_>, reader: Reader) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (number, entry) in menu.entries.iter().enumerate() {
+        let Some(body) = body(entry, reader) else { continue };
+        if !out.is_empty() {
+            out.push(b'\n');
+        }
+        let condition = condition(reader.starts(), shown_by(entry));
+        if let Some(condition) = &condition {
+            out.extend_from_slice(format!("if [ {condition} ]; then\n").as_bytes());
+        }
+        out.extend_from_slice(b"menuentry ");
+        out.extend_from_slice(&quoted(entry.title.as_bytes()));
+        out.extend_from_slice(format!(" --id {} {{\n", identifier(number)).as_bytes());
+        out.extend_from_slice(&body);
+        out.extend_from_slice(b"}\n");
+        if condition.is_some() {
+            out.extend_from_slice(b"fi\n");
+        }
+    }
+    out
+}
+
+/// Which firmware shows an entry.
+fn shown_by(entry: &Entry<'_>) -> Starts {
+    match &entry.start {
+        // No call of a BIOS starts its set-up.
+        Start::Action(Action::FirmwareSetup) => Firmware::ALL.map(|firmware| firmware != Firmware::Bios),
+        _ => entry.by.unwrap_or([true; Firmware::ALL.len()]),
+    }
+}
+
+/// The condition for what is for some kinds of firmware of `all` alone.
+fn condition(all: Starts, some: Starts) -> Option<String> {
+    let both = || Firmware::ALL.into_iter().zip(all.into_iter().zip(some));
+    if both().all(|(_, (all, some))| some || !all) {
+        return None;
+    }
+    let tests: Vec<String> = both()
+        .filter(|(_, (all, some))| *all && *some)
+        .map(|(firmware, _)| format!("$grub_cpu-$grub_platform = {}", platform(firmware)))
+        .collect();
+    Some(tests.join(" -o "))
+}
+
+/// The commands of an entry. `None` if there are none for this reader.
+fn body(entry: &Entry<'_>, reader: Reader) -> Option<Vec<u8>> {
+    let is_shown = reader
+        .starts()
+        .into_iter()
+        .zip(shown_by(entry))
+        .any(|(reads, shows)| reads && shows);
+    if !is_shown {
+        return None;
+    }
+    match (&entry.start, reader) {
+        (Start::Action(_), Reader::Loopback) => None,
+        (Start::Action(action), Reader::Own(_)) => Some(match action {
+            Action::FirmwareSetup => b"\tfwsetup\n".to_vec(),
+            Action::Reboot => b"\treboot\n".to_vec(),
+            Action::Poweroff => b"\thalt\n".to_vec(),
+            Action::NextDevice => b"\texit\n".to_vec(),
+            Action::Machine => fill(template!("machine.cfg"), &[]),
+        }),
+        (Start::Linux { kernel, initrds }, _) => {
+            let mut out = command(b"linux", &kernel.path, &kernel_arguments(entry));
+            if entry.said.scans_iso() && matches!(reader, Reader::Loopback) {
+                out.pop();
+                out.extend_from_slice(b" iso-scan/filename=\"$iso_path\" findiso=\"$iso_path\"\n");
+            }
+            let mut paths = initrds.iter().map(|initrd| word(&initrd.path));
+            if let Some(first) = paths.next() {
+                out.extend(line(b"initrd", &[vec![first], paths.collect()].concat()));
+            }
+            Some(out)
+        }
+        (Start::Programs { .. }, _) => Some(programs(entry, reader)),
+    }
+}
+
+/// A program for each platform; with more than one, each behind its condition.
+fn programs(entry: &Entry<'_>, reader: Reader) -> Vec<u8> {
+    let shown: Starts = std::array::from_fn(|at| reader.starts()[at] && shown_by(entry)[at]);
+    let mut commands: Vec<(Starts, Vec<u8>)> = Vec::new();
+    for (at, firmware) in Firmware::ALL.into_iter().enumerate().filter(|(at, _)| shown[*at]) {
+        let Some(command) = program(entry, firmware) else {
+            continue;
+        };
+        match commands.iter_mut().find(|(_, other)| *other == command) {
+            Some((starts, _)) => starts[at] = true,
+            None => {
+                let mut starts = Starts::default();
+                starts[at] = true;
+                commands.push((starts, command));
+            }
+        }
+    }
+    if let [(_, only)] = &commands[..] {
+        return only.clone();
+    }
+    let mut out = Vec::new();
+    for (starts, command) in commands {
+        // Of all that show the entry, these alone.
+        let condition = condition(shown, starts).unwrap_or_default();
+        out.extend_from_slice(format!("\tif [ {condition} ]; then\n\t").as_bytes());
+        out.extend(command);
+        out.extend_from_slice(b"\tfi\n");
+    }
+    out
+}
+
+/// The command that starts an entry's program under a firmware.
+fn program(entry: &Entry<'_>, firmware: Firmware) -> Option<Vec<u8>> {
+    let Start::Programs { bios, efi } = &entry.start else {
+        return None;
+    };
+    match processor(firmware) {
+        None => {
+            let bios = bios.as_ref()?;
+            Some(match bios.has_linux_header {
+                true => command(b"linux16", &bios.path, &kernel_arguments(entry)),
+                false => command(b"chainloader", &bios.path, &[]),
+            })
+        }
+        Some(machine) => {
+            // One program is for all processors that it names; of several, each is for its own.
+            let own = efi.iter().find(|(other, _)| *other == machine).or_else(|| efi.first());
+            // Its load options are the line as it is: one word.
+            let options = entry.said.cmdline.iter().map(|line| word(line.get_ref().as_bytes()));
+            own.map(|(_, path)| command(b"chainloader", path, &options.collect::<Vec<_>>()))
+        }
+    }
+}
+
+/// The words of a command line that was judged before.
+fn kernel_arguments(entry: &Entry<'_>) -> Vec<Vec<u8>> {
+    let line = entry.said.cmdline.as_ref().map_or("", |line| line.get_ref());
+    let words = arguments(line).unwrap_or_default();
+    words.iter().map(|argument| word(argument.as_bytes())).collect()
+}
+
+fn command(name: &[u8], path: &[u8], words: &[Vec<u8>]) -> Vec<u8> {
+    line(name, &[&[word(path)], words].concat())
+}
+
+fn line(name: &[u8], words: &[Vec<u8>]) -> Vec<u8> {
+    [b"\t", name, b" ", &words.join(&b' ')[..], b"\n"].concat()
+}

@@ -1,0 +1,88 @@
+//! GRUB for BIOS: the El Torito image, which a stick's boot code starts too.
+
+use super::super::assets::GRUB_PC;
+use crate::formats::el_torito::{Emulation, Platform};
+use crate::formats::grub::{Embedded, bios};
+use crate::formats::mbr;
+use crate::resolve::boot::Parts;
+use crate::resolve::{Resolution, ResolveError};
+use crate::tree::contents::{BootBytes, BootImage};
+use crate::tree::{Patch, Patched};
+
+/// Where grub-mkrescue puts it too, so that other tools know it.
+const PATH: [&str; 4] = ["boot", "grub", "i386-pc", "eltorito.img"];
+
+/// GRUB finds its menu there, on the medium that it was loaded from.
+const PREFIX: &str = "/boot/grub";
+
+impl Resolution<'_> {
+    /// Adds the boot image and the boot code.
+    pub(super) fn grub_for_bios(&mut self, parts: &mut Parts) -> Result<(), ResolveError> {
+        let document = self.document;
+        let Some(at) = &document.manifest.boot.loader else {
+            return Ok(());
+        };
+        let Some(kernel) = self.asset(at, &GRUB_PC) else {
+            return Ok(());
+        };
+        let mut read = Vec::new();
+        for name in [
+            "cdboot.img",
+            "diskboot.img",
+            "lzma_decompress.img",
+            "kernel.img",
+            "boot_hybrid.img",
+        ] {
+            let Some(part) = self.grub_part(&kernel.beside(name))? else {
+                return Ok(());
+            };
+            read.push(part.bytes);
+        }
+        let Some(modules) = self.grub_modules(&kernel)? else {
+            return Ok(());
+        };
+        let [cdboot, diskboot, decompressor, kernel, hybrid] = &read[..] else {
+            return Ok(());
+        };
+        let images = bios::Images {
+            cdboot,
+            diskboot,
+            decompressor,
+            kernel,
+        };
+        let embedded = Embedded {
+            modules: &modules,
+            config: None,
+            prefix: PREFIX,
+        };
+        let core = match bios::el_torito(&images, &embedded) {
+            Ok(core) => core,
+            Err(error) => {
+                self.grub_error(&error);
+                return Ok(());
+            }
+        };
+        match mbr::boot_code(hybrid) {
+            Ok(code) => parts.boot_code = Some(code),
+            Err(error) => self.error(at, format!("GRUB: boot_hybrid.img: {error}"), "this loader"),
+        }
+        let patch = Patch::Grub2;
+        parts.boot_code_patch = Some(patch);
+        let image = self.made(&core);
+        let end = core.len() as u64;
+        let bytes = core.into();
+        self.host.patched(&mut self.tree, image, Patched { patch, bytes });
+        self.place_own(&PATH, image);
+        parts.images.push(BootImage {
+            platform: Platform::Bios,
+            emulation: Emulation::None,
+            load_segment: 0,
+            system_type: 0,
+            sectors: 4,
+            disk_length: None,
+            end,
+            image: BootBytes::Payload(image),
+        });
+        Ok(())
+    }
+}

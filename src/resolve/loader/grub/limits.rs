@@ -1,0 +1,76 @@
+//! What GRUB cannot start although the firmware can.
+
+use super::quote::arguments;
+use crate::manifest::Firmware;
+use crate::resolve::Resolution;
+use crate::resolve::menu::{Entry, Start};
+
+/// The bytes of a boot sector, which is all that GRUB loads of a program without a Linux-style header.
+const BOOT_SECTOR: u64 = 512;
+
+/// What GRUB puts before every command line, with the path of the kernel and a blank.
+const IMAGE: &str = "BOOT_IMAGE=";
+
+/// Removes from an entry the firmware under which GRUB cannot start it, and warns why.
+pub(in crate::resolve::loader) fn judge(resolution: &mut Resolution<'_>, entry: &mut Entry<'_>) {
+    let said = entry.said;
+    let goes_to_kernel = match &entry.start {
+        Start::Linux { .. } => true,
+        Start::Programs { bios, .. } => bios.as_ref().is_some_and(|bios| bios.has_linux_header),
+        Start::Action(_) => false,
+    };
+    if let Some(line) = said.cmdline.as_ref().filter(|_| goes_to_kernel)
+        && let Err(refused) = arguments(line.get_ref())
+    {
+        resolution.error(line, refused.to_string(), "not as it stands here");
+    }
+    if let (Some(line), Start::Linux { kernel, .. }) = (&said.cmdline, &entry.start) {
+        let own = IMAGE.len() + kernel.path.len() + 1;
+        let length = own + line.get_ref().len();
+        if let Some(limit) = kernel.program.command_line.filter(|&limit| length > limit) {
+            let message = format!(
+                "the command line has {length} bytes with the {own} of `{IMAGE}...` that GRUB puts before it; the kernel takes {limit} by its header"
+            );
+            resolution.error(line, message, "too long");
+        }
+    }
+    let (Start::Programs { bios: Some(bios), .. }, Some(path), Some(by)) = (&entry.start, &said.bios, &mut entry.by)
+    else {
+        return;
+    };
+    if !bios.has_linux_header && bios.length > BOOT_SECTOR {
+        let reason = format!(
+            "{:?} has {} bytes and no Linux-style header, and GRUB loads {BOOT_SECTOR} bytes of such a program",
+            path.get_ref(),
+            bios.length
+        );
+        resolution.lacking(path, Firmware::Bios, reason, by);
+    }
+}
+
+/// Warns of titles that a text screen cannot show. With a theme, its fonts decide.
+pub(in crate::resolve::loader) fn warn_of_titles(resolution: &mut Resolution<'_>) {
+    let manifest = &resolution.document.manifest;
+    if manifest.boot.theme.is_some() {
+        return;
+    }
+    let is_hidden = |title: &str| !title.is_ascii();
+    let hidden: Vec<_> = manifest
+        .menu
+        .iter()
+        .filter_map(|entry| entry.get_ref().title.as_ref())
+        .filter(|title| is_hidden(title.get_ref()))
+        .collect();
+    if let Some(first) = hidden.first() {
+        let message = format!(
+            "{} of the titles have characters that GRUB shows as ? on a text screen",
+            hidden.len()
+        );
+        resolution.warn_with(
+            first,
+            message,
+            "not ASCII",
+            "a theme (`boot.theme.file`) shows what its fonts have",
+        );
+    }
+}

@@ -1,0 +1,21 @@
+//! `/boot/grub/loopback.cfg`: the menu for a GRUB on another medium that starts the image from its file, as multi-boot sticks do. It is in every
+//! image with a menu, whoever shows that.
+
+use super::grub::config;
+use crate::resolve::Resolution;
+use crate::resolve::menu::Menu;
+use crate::tree::source::Giver;
+
+/// Where every GRUB looks for it.
+const PATH: [&str; 3] = ["boot", "grub", "loopback.cfg"];
+
+/// Puts it into the tree, unless `[[files]]` has done so.
+pub(super) fn install(resolution: &mut Resolution<'_>, menu: &Menu<'_>) {
+    let is_theirs = resolution.tree.find(PATH.map(str::as_bytes)).is_some();
+    if let Some(text) = config::loopback(menu).filter(|_| !is_theirs) {
+        let payload = resolution
+            .host
+            .inline(&mut resolution.tree, &text, Giver::MadeFor("GRUB"));
+        resolution.place_own(&PATH, payload);
+    }
+}
