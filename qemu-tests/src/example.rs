@@ -11,7 +11,8 @@
 //! "/isolinux/isolinux.bin" = { from = "inputs/isolinux.bin", info_table = "isolinux" }
 //! "/motd"                  = { text = "hello\n" }
 //! "/link"                  = { link = "motd" }
-//! "/id"                    = { text = "{id}" } # the image's id, where the built-in loader looks for it
+//! "/id"                    = { text = "{id}" } # the image's id, where the built-in loader looks for it; in a path, the name of GRUB's id file
+//! "/core.img"              = { made = "grub" } # made by isobuild; the group of that name compares what is made so
 //! [esp]
 //! "/EFI/BOOT/BOOTX64.EFI"  = { from = "inputs/shimx64.efi.signed" }
 //! ```
@@ -134,6 +135,11 @@ enum Origin {
     Link {
         link: String,
     },
+    /// It is there, and a group of tests compares such files with what others make.
+    Made {
+        #[serde(rename = "made")]
+        _by: String,
+    },
 }
 
 impl Example {
@@ -229,7 +235,12 @@ impl Example {
     fn listing(&self, origins: &BTreeMap<String, Origin>) -> Result<Listing, String> {
         let mut listing = Listing::new();
         for (path, origin) in origins {
+            let path = &match path.contains("{id}") {
+                true => path.replace("{id}", &image_id(&read(self.image()?)?)?),
+                false => path.clone(),
+            };
             let entry = match origin {
+                Origin::Made { .. } => Entry::file(&by_bsdtar(self.image()?, path)?),
                 Origin::Text { text } if text.contains("{id}") => {
                     let id = image_id(&read(self.image()?)?)?;
                     Entry::file(text.replace("{id}", &id).as_bytes())
@@ -259,11 +270,24 @@ impl Example {
     }
 }
 
-/// The image's id, from the menu file of the built-in loader: the first line of the image that begins with `id = `.
+/// A file of the image as bsdtar reads it.
+fn by_bsdtar(image: &Path, path: &str) -> Result<Vec<u8>, String> {
+    let mut command = Command::new("bsdtar");
+    command.arg("-xOf").arg(image).arg(path.trim_start_matches('/'));
+    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr))),
+    }
+}
+
+/// The image's id, from the menu file of the built-in loader, the first line of the image that begins with `id = `; or from the configuration
+/// in which GRUB looks for its file.
 fn image_id(image: &[u8]) -> Result<String, String> {
-    let key = b"\nid = ";
-    let at = image.windows(key.len()).position(|bytes| bytes == key);
-    let id = at.and_then(|at| image.get(at + key.len()..at + key.len() + 32));
+    let keys: [&[u8]; 2] = [b"\nid = ", b"--file /boot/isobuild/"];
+    let behind = |key: &&[u8]| Some(image.windows(key.len()).position(|bytes| bytes == *key)? + key.len());
+    let at = keys.iter().find_map(behind);
+    let id = at.and_then(|at| image.get(at..at + 32));
     let id = id.filter(|id| id.iter().all(u8::is_ascii_hexdigit) && id.iter().any(|digit| *digit != b'0'));
     let id = id.ok_or("the image has no id")?;
     Ok(String::from_utf8_lossy(id).into_owned())

@@ -47,6 +47,8 @@ pub struct Package {
     pub name: String,
     /// The version the digests belong to; a package of unpinned files has none.
     pub version: Option<String>,
+    /// Another processor's, as Debian calls it: `arm64`.
+    pub architecture: Option<String>,
     /// The package is empty and depends on the one that is meant, whose name carries a version: Debian's kernels.
     #[serde(default)]
     pub meta: bool,
@@ -58,13 +60,20 @@ pub struct Package {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PinnedFile {
-    /// Its path in the package. `*` stands for a part of a name, and one file only may match.
+    /// Its path in the package. `*` stands for a part of a name, and one file only may match. `.` is the package itself.
     pub path: String,
     /// Its name in the inputs' directory.
     #[serde(rename = "as")]
     pub name: String,
     /// Its digest, in lower-case hexadecimal.
     pub sha256: Option<String>,
+}
+
+impl PinnedFile {
+    /// Whether it is the package itself, not a file of it.
+    pub fn is_package(&self) -> bool {
+        self.path == "."
+    }
 }
 
 /// How the files on the host compare with the pins.

@@ -52,7 +52,7 @@ pub const SYSTEMD_BOOT: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 pub const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 64] = [
+pub const TOOLS: [Tool; 65] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -112,6 +112,7 @@ pub const TOOLS: [Tool; 64] = [
     tool("bzip2", "bzip2"),
     tool("setpriv", "util-linux"),
     tool("unshare", "util-linux"),
+    tool("dpkg-deb", "dpkg"),
     tool("fdisk", "fdisk"),
     tool("python3", "python3-venv"),
     tool("sbsign", "sbsigntool"),

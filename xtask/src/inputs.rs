@@ -136,6 +136,9 @@ pub(crate) fn download(package: &Package) -> Result<PathBuf, String> {
     } else {
         package.name.clone()
     };
+    if let Some(architecture) = &package.architecture {
+        return download_foreign(&name, architecture);
+    }
     let pinned = package.version.as_ref().map(|version| format!("{name}={version}"));
     let wanted = pinned.as_ref().unwrap_or(&name);
     let first = match download_as(&name, wanted) {
@@ -155,19 +158,64 @@ pub(crate) fn download(package: &Package) -> Result<PathBuf, String> {
     }
 }
 
-/// apt-get keeps a package that is there already, so that the cache needs no look-up of its own.
-fn download_as(name: &str, wanted: &str) -> Result<PathBuf, String> {
+/// A package of another processor's, by lists of its own: this system's have that processor's packages in none.
+fn download_foreign(name: &str, architecture: &str) -> Result<PathBuf, String> {
+    let lists = workspace::target().join("inputs").join(format!("lists-{architecture}"));
+    for directory in ["state/lists/partial", "cache/archives/partial"] {
+        let directory = lists.join(directory);
+        std::fs::create_dir_all(&directory).map_err(|e| format!("{}: {e}", directory.display()))?;
+    }
+    let place = |key: &str, directory: &str| format!("{key}={}", lists.join(directory).display());
+    let options = [
+        format!("APT::Architecture={architecture}"),
+        format!("APT::Architectures={architecture}"),
+        place("Dir::State", "state"),
+        place("Dir::Cache", "cache"),
+        "Dir::State::status=/dev/null".to_owned(),
+        "APT::Sandbox::User=root".to_owned(),
+    ];
+    let options: Vec<String> = options
+        .into_iter()
+        .flat_map(|option| ["-o".to_owned(), option])
+        .collect();
+    let cache = cache_of(&format!("{name}_{architecture}"))?;
+    if let Ok(deb) = newest(&cache, name) {
+        return Ok(deb);
+    }
+    shell::output(Command::new("apt-get").args(["update", "--quiet"]).args(&options))?;
+    let mut apt = Command::new("apt-get");
+    apt.args(["download", "--quiet"])
+        .args(&options)
+        .arg(name)
+        .current_dir(&cache);
+    shell::output(&mut apt)?;
+    newest(&cache, name)
+}
+
+/// Where a package is kept.
+fn cache_of(wanted: &str) -> Result<PathBuf, String> {
     let cache = workspace::target()
         .join("inputs")
         .join(wanted.replace(['=', ':', '/'], "_"));
     std::fs::create_dir_all(&cache).map_err(|e| format!("{}: {e}", cache.display()))?;
+    Ok(cache)
+}
+
+/// apt-get keeps a package that is there already, so that the cache needs no look-up of its own.
+fn download_as(name: &str, wanted: &str) -> Result<PathBuf, String> {
+    let cache = cache_of(wanted)?;
     // Downloading as apt's own user needs a directory that it can write to; the signature is checked either way.
     let mut apt = Command::new("apt-get");
     apt.args(["download", "--quiet", "-o", "APT::Sandbox::User=root", wanted])
         .current_dir(&cache);
     shell::output(&mut apt)?;
+    newest(&cache, name)
+}
+
+/// The package in a directory of the cache that was fetched last.
+fn newest(cache: &Path, name: &str) -> Result<PathBuf, String> {
     let mut debs = Vec::new();
-    for entry in std::fs::read_dir(&cache).map_err(|e| format!("{}: {e}", cache.display()))? {
+    for entry in std::fs::read_dir(cache).map_err(|e| format!("{}: {e}", cache.display()))? {
         let entry = entry.map_err(|e| format!("{}: {e}", cache.display()))?;
         let modified = entry.metadata().and_then(|m| m.modified()).map_err(|e| e.to_string())?;
         if entry.file_name().to_string_lossy().starts_with(&format!("{name}_")) {
@@ -175,7 +223,7 @@ fn download_as(name: &str, wanted: &str) -> Result<PathBuf, String> {
         }
     }
     let newest = debs.into_iter().max().map(|(_, path)| path);
-    newest.ok_or_else(|| format!("apt-get download {wanted} left nothing in {}", cache.display()))
+    newest.ok_or_else(|| format!("apt-get download {name} left nothing in {}", cache.display()))
 }
 
 /// Debian's `linux-image-cloud-amd64` holds nothing and depends on the package with the kernel.
@@ -202,8 +250,14 @@ fn version(deb: &Path) -> Result<String, String> {
 /// Puts the files of a package into the inputs' directory. The package is unpacked once for all of them.
 fn extract(deb: &Path, package: &Package, dir: &Path) -> Result<(), String> {
     let scratch = tempfile::tempdir_in(workspace::target()).map_err(|e| e.to_string())?;
-    unpack(deb, package, scratch.path())?;
+    if package.files.iter().any(|file| !file.is_package()) {
+        unpack(deb, package, scratch.path())?;
+    }
     for file in &package.files {
+        if file.is_package() {
+            place(deb, file, dir).map_err(|e| format!("{}: {e}", deb.display()))?;
+            continue;
+        }
         let found = matching(scratch.path(), &file.path)?;
         let [from] = &found[..] else {
             return Err(format!(
@@ -236,7 +290,13 @@ fn unpack(deb: &Path, package: &Package, to: &Path) -> Result<(), String> {
             "--directory",
         ])
         .arg(to)
-        .args(package.files.iter().map(|file| format!(".{}", file.path)))
+        .args(
+            package
+                .files
+                .iter()
+                .filter(|file| !file.is_package())
+                .map(|file| format!(".{}", file.path)),
+        )
         .stdin(Stdio::from(archive))
         .status()
         .map_err(|e| format!("tar: {e}"))?;

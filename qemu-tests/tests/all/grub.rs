@@ -2,8 +2,8 @@
 
 use isobuild::inside::formats::grub::{Embedded, bios, efi, modules};
 use isobuild::inside::formats::pe::{Machine, write};
-use qemu_tests::suite;
 use qemu_tests::tools::{GRUB_EFI, GRUB_IA32, GRUB_PC};
+use qemu_tests::{pins, suite};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -26,13 +26,20 @@ const MODULES: &[&str] = &["iso9660", "normal", "linux", "gfxterm", "search_fs_f
 
 const CONFIG: &[u8] = b"search --file --set=root /mark\n";
 
+const SBAT: &[u8] = b"sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md\n";
+
 /// What grub-mkimage makes of the same.
 fn by_grub_mkimage(format: &str, directory: &Path) -> Vec<u8> {
     let place = tempfile::tempdir().unwrap();
     let (config, output) = (place.path().join("config"), place.path().join("image"));
+    let sbat = place.path().join("sbat.csv");
     fs::write(&config, CONFIG).unwrap();
+    fs::write(&sbat, SBAT).unwrap();
     let mut command = Command::new("grub-mkimage");
     command.args(["-O", format, "-p", "/boot/grub", "-c"]).arg(&config);
+    if format.ends_with("efi") {
+        command.args(["-s"]).arg(&sbat);
+    }
     command.arg("-d").arg(directory).arg("-o").arg(&output).args(MODULES);
     let done = command.output().unwrap();
     assert!(done.status.success(), "{command:?}: {done:?}");
@@ -115,11 +122,20 @@ fn unxz(packed: &[u8], length: usize) -> Vec<u8> {
 
 /// Byte by byte.
 fn efi_programs() {
+    let arm = tempfile::tempdir().unwrap();
+    let package = pins::load("qemu-tests")
+        .unwrap()
+        .file("aa64/grub-efi-arm64-bin.deb")
+        .unwrap();
+    let unpacked = Command::new("dpkg-deb").arg("-x").arg(package).arg(arm.path()).status();
+    assert!(unpacked.unwrap().success());
+    let arm = arm.path().join("usr/lib/grub/arm64-efi/kernel.img");
     for (format, kernel, machine) in [
-        ("x86_64-efi", GRUB_EFI, Machine::X64),
-        ("i386-efi", GRUB_IA32, Machine::Ia32),
+        ("x86_64-efi", Path::new(GRUB_EFI), Machine::X64),
+        ("i386-efi", Path::new(GRUB_IA32), Machine::Ia32),
+        ("arm64-efi", &arm, Machine::Aa64),
     ] {
-        let directory = Path::new(kernel).parent().unwrap();
+        let directory = kernel.parent().unwrap();
         let modules = module_files(directory);
         let embedded = Embedded {
             modules: &modules,
@@ -135,6 +151,7 @@ fn efi_programs() {
                 (".text", write::Use::Code, &linked.text),
                 (".data", write::Use::Data, &linked.data),
                 ("mods", write::Use::Data, &linked.modules),
+                (".sbat", write::Use::Constant, SBAT),
             ],
             fixups: &fixups,
             time: efi::TIME,

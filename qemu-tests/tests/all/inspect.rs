@@ -68,12 +68,13 @@ fn described(image: &Path) -> Result<Value, String> {
 }
 
 /// The keys that only one of them can know.
-const ONE_SIDED: [&str; 8] = [
+const ONE_SIDED: [&str; 9] = [
     "source",
     "sha256",
     "warnings",
     "name_map",
     "menu",
+    "parts",
     "changes",
     "grows",
     "moved_from",

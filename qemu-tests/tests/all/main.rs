@@ -36,6 +36,7 @@ mod look;
 mod machines;
 mod multi_sector;
 mod mutations;
+mod other_loaders;
 mod others_images;
 mod output_faults;
 mod output_places;
@@ -99,6 +100,7 @@ const GROUPS: &[Group] = &[
     Group::new("multi_sector", multi_sector::tests),
     // Each has the memory for itself.
     Group::new("mutations", mutations::tests).in_turn(),
+    Group::new("other_loaders", other_loaders::tests),
     Group::new("others_images", others_images::tests),
     Group::new("output_faults", output_faults::tests),
     Group::new("output_places", output_places::tests),

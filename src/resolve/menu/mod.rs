@@ -9,7 +9,7 @@ mod words;
 
 use crate::facts::MenuFacts;
 use crate::formats::pe::Machine;
-use crate::manifest::{Action, At, Firmware, MenuEntry, Reference};
+use crate::manifest::{self, Action, At, Firmware, MenuEntry, Reference};
 use crate::resolve::ResolveError;
 use crate::tree::{Attributes, Conflict, Kind, NodeId, PayloadId, ROOT};
 
@@ -137,13 +137,15 @@ impl<'d> Resolution<'d> {
     }
 
     /// The firmware that the loader is for: what the manifest says, else what the menu's programs can run under. A menu of nothing but
-    /// actions is for all.
+    /// actions is for all that the built-in loader has programs for; of others', for BIOS and UEFI on a 64-bit PC.
     fn firmware(&mut self, entries: &[Entry<'_>]) -> Starts {
         let manifest = &self.document.manifest;
         let nothing = entries.iter().all(|entry| entry.by.is_none());
+        let is_own = manifest.loader() == manifest::Loader::Builtin;
         let image = std::array::from_fn(|at| match &manifest.boot.firmware {
             Some(list) => list.get_ref().iter().any(|item| *item.get_ref() == Firmware::ALL[at]),
-            None => nothing || entries.iter().filter_map(|entry| entry.by).any(|by| by[at]),
+            None if nothing => is_own || matches!(Firmware::ALL[at], Firmware::Bios | Firmware::Uefi),
+            None => entries.iter().filter_map(|entry| entry.by).any(|by| by[at]),
         });
         for entry in entries {
             let (Some(by), Some(kernel)) = (entry.by, &entry.said.kernel) else {

@@ -91,6 +91,7 @@ impl Compiler {
             let deb = inputs::download(&Package {
                 name: name.to_owned(),
                 version: Some(version.to_owned()),
+                architecture: None,
                 meta: false,
                 files: Vec::new(),
             })?;

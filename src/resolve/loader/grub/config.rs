@@ -36,6 +36,12 @@ impl Reader {
             Self::Loopback => [true; Firmware::ALL.len()],
         }
     }
+
+    /// Whether it reads under UEFI.
+    fn has_uefi(self) -> bool {
+        let mut all = Firmware::ALL.into_iter().zip(self.starts());
+        all.any(|(firmware, reads)| reads && firmware != Firmware::Bios)
+    }
 }
 
 /// `grub.cfg`, for a GRUB that is started by these kinds of firmware.
@@ -154,6 +160,7 @@ fn body(entry: &Entry<'_>, reader: Reader) -> Option<Vec<u8>> {
             Action::FirmwareSetup => b"\tfwsetup\n".to_vec(),
             Action::Reboot => b"\treboot\n".to_vec(),
             Action::Poweroff => b"\thalt\n".to_vec(),
+            Action::NextDevice if reader.has_uefi() => fill(template!("next-device.cfg"), &[]),
             Action::NextDevice => b"\texit\n".to_vec(),
             Action::Machine => fill(template!("machine.cfg"), &[]),
         }),

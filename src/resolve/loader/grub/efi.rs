@@ -1,7 +1,7 @@
 //! GRUB for UEFI: signed by a distribution, behind shim, or made of modules.
 
 use super::super::EspFile;
-use super::super::assets::{Asset, Found, GRUB_EFI, GRUB_SIGNED, MOK_MANAGER, SHIM};
+use super::super::assets::{Asset, Found, GRUB_EFI, GRUB_SIGNED, MOK_MANAGER, Part, SHIM};
 use super::config;
 use crate::facts::loaders::shim_facts;
 use crate::formats::grub::{self, Embedded};
@@ -59,7 +59,7 @@ impl<'d> Resolution<'d> {
         Ok(files)
     }
 
-    /// The signed program behind shim, if both are there and nobody else is to sign; else one that is made.
+    /// The signed program behind shim, if both are there; else one that is made. If the manifest signs, the one that is made is behind shim.
     fn grub_chain(
         &mut self,
         at: &At<Loader>,
@@ -67,41 +67,134 @@ impl<'d> Resolution<'d> {
         signing: Option<&Signing<'d>>,
     ) -> Result<Option<Chain>, ResolveError> {
         let of = |assets: &'static [(Machine, Asset)]| {
-            assets
-                .iter()
-                .find(|(other, _)| *other == machine)
-                .map(|(_, asset)| asset)
+            let mut known = assets.iter();
+            known.find(|(other, _)| *other == machine).map(|(_, asset)| asset)
         };
-        let (Some(modules), Some(signed), Some(shim), Some(mok)) =
-            (of(&GRUB_EFI), of(&GRUB_SIGNED), of(&SHIM), of(&MOK_MANAGER))
-        else {
+        let (Some(modules), Some(signed), Some(shim)) = (of(&GRUB_EFI), of(&GRUB_SIGNED), of(&SHIM)) else {
             return Ok(None);
         };
-        let found = (self.find_asset(signed), self.find_asset(shim));
-        match (&found, signing) {
-            ((Some(grub), Some(first)), None) => {
-                let mok = self.find_asset(mok);
-                return self.signed_chain(at, machine, (first, grub, mok.as_ref()));
-            }
-            ((Some(_), None), None) => self.half_a_chain(at, signed, shim),
-            ((None, Some(_)), None) => self.half_a_chain(at, shim, signed),
-            _ => {}
+        if let Some(signing) = signing {
+            return self.own_chain(at, machine, signing, (modules, signed, shim));
         }
-        let Some(kernel) = self.asset(at, modules) else {
+        match (self.find_asset(signed), self.find_asset(shim)) {
+            (Some(grub), Some(first)) => return self.signed_chain(at, machine, &first, &grub),
+            (Some(_), None) => self.half_a_chain(at, signed, shim),
+            (None, Some(_)) => self.half_a_chain(at, shim, signed),
+            (None, None) => {}
+        }
+        let Some(kernel) = self.grub_kernel(at, machine, modules) else {
             return Ok(None);
         };
-        let Some(program) = self.grub_program(&kernel, machine)? else {
+        let Some(made) = self.grub_modules(&kernel)? else {
             return Ok(None);
         };
-        let program = match signing {
-            Some(signing) => self.signed(signing, &program),
-            None => program,
+        let Some(program) = self.grub_program(&kernel, machine, &made, None)? else {
+            return Ok(None);
         };
         let payload = self.made(&program);
         Ok(Some(Chain {
             programs: vec![(default_name(machine), payload)],
             prefix: PREFIX.to_owned(),
         }))
+    }
+
+    /// shim and a GRUB that is made here, both with the manifest's signature. Without shim GRUB would start no kernel under Secure Boot: it asks
+    /// shim to verify them, and there is nobody else whom it could ask (measured with 2.06: "shim_lock protocol not found").
+    fn own_chain(
+        &mut self,
+        at: &At<Loader>,
+        machine: Machine,
+        signing: &Signing<'d>,
+        (modules, signed, shim): (&Asset, &Asset, &Asset),
+    ) -> Result<Option<Chain>, ResolveError> {
+        let Some(kernel) = self.grub_kernel(at, machine, modules) else {
+            return Ok(None);
+        };
+        let Some(made) = self.grub_modules(&kernel)? else {
+            return Ok(None);
+        };
+        // Hardly a machine of another kind has Secure Boot, and not every distribution has shim for it.
+        if machine != Machine::X64 && (self.find_asset(shim).is_none() || self.find_asset(signed).is_none()) {
+            let program = self.grub_program(&kernel, machine, &made, None)?;
+            return Ok(program.map(|program| {
+                let program = self.signed(signing, &program);
+                Chain {
+                    programs: vec![(default_name(machine), self.made(&program))],
+                    prefix: PREFIX.to_owned(),
+                }
+            }));
+        }
+        let Some(signed) = self.asset(at, signed) else {
+            return Ok(None);
+        };
+        let Some(sbat) = self.sbat_of(at, &signed, &made)? else {
+            let message = format!(
+                "shim starts what says its generation (.sbat), and {:?}, which says that of its GRUB, is of another version than the modules",
+                signed.name()
+            );
+            self.error(at, message, "cannot be signed");
+            return Ok(None);
+        };
+        let Some(program) = self.grub_program(&kernel, machine, &made, Some(&sbat))? else {
+            return Ok(None);
+        };
+        let program = self.signed(signing, &program);
+        let grub = self.made(&program);
+        let prefix = PREFIX.to_owned();
+        // A shim of the manifest's is in place of this one, and starts GRUB by its own name for it.
+        if self.has_own_program(&default_name(machine)) {
+            let programs = vec![(default_name(machine), grub)];
+            return Ok(Some(Chain { programs, prefix }));
+        }
+        let Some(shim) = self.asset(at, shim) else {
+            return Ok(None);
+        };
+        let Some((first, starts)) = self.shim(at, &shim)? else {
+            return Ok(None);
+        };
+        let first = self.signed(signing, &first.bytes);
+        let first = self.made(&first);
+        let mut programs = vec![(default_name(machine), first), (starts, grub)];
+        programs.extend(self.mok_manager(at, machine)?);
+        Ok(Some(Chain { programs, prefix }))
+    }
+
+    /// shim, and the name of what it starts.
+    fn shim(&mut self, at: &At<Loader>, shim: &Found) -> Result<Option<(Part, String)>, ResolveError> {
+        let Some(part) = self.part(at, shim)? else {
+            return Ok(None);
+        };
+        let facts = shim_facts(&part.bytes.to_vec());
+        if facts.is_none() {
+            self.error(at, format!("{:?} is not shim", shim.name()), "this loader");
+        }
+        Ok(facts.map(|facts| (part, facts.starts)))
+    }
+
+    /// What enrols keys for shim, if it is there: its name in the ESP, and its bytes.
+    fn mok_manager(&mut self, at: &At<Loader>, machine: Machine) -> Result<Option<(String, PayloadId)>, ResolveError> {
+        let mut known = MOK_MANAGER.iter();
+        let asset = known.find(|(other, _)| *other == machine).map(|(_, asset)| asset);
+        let Some(found) = asset.and_then(|asset| self.find_asset(asset)) else {
+            return Ok(None);
+        };
+        let Some(part) = self.part(at, &found)? else {
+            return Ok(None);
+        };
+        let name = found.name().trim_end_matches(".signed").to_owned();
+        Ok(Some((name, self.part_payload(&part)?)))
+    }
+
+    /// Where the modules for a processor are. A kernel for 64-bit PCs can be started by 32-bit firmware too, which hardly anybody has: if nobody has
+    /// asked for it, the image goes without, and says so.
+    fn grub_kernel(&mut self, at: &At<Loader>, machine: Machine, modules: &Asset) -> Option<Found> {
+        let is_asked_for = self.document.manifest.boot.firmware.is_some();
+        if machine == Machine::Ia32 && !is_asked_for && self.find_asset(modules).is_none() {
+            let message = format!("{}, so the image does not boot under uefi-ia32", modules.missing());
+            self.warn_with(at, message, "without it", "`firmware` says what the image is for");
+            return None;
+        }
+        self.asset(at, modules)
     }
 
     /// Says that the image gets a GRUB without a signature although half of what has one is there.
@@ -118,18 +211,14 @@ impl<'d> Resolution<'d> {
         &mut self,
         at: &At<Loader>,
         machine: Machine,
-        (shim, grub, mok): (&Found, &Found, Option<&Found>),
+        shim: &Found,
+        grub: &Found,
     ) -> Result<Option<Chain>, ResolveError> {
-        let (Some(first), Some(second)) = (self.part(at, shim)?, self.part(at, grub)?) else {
+        let Some(second) = self.part(at, grub)? else {
             return Ok(None);
         };
-        let prefix = pe::read(&second.bytes.to_vec())
-            .and_then(|pe| {
-                let section = pe.section("mods")?;
-                let area = second.bytes.to_vec().read_vec_at(section.offset, section.length).ok()?;
-                grub::prefix(&area)
-            })
-            .filter(|prefix| prefix.starts_with('/'));
+        let prefix = section(&second.bytes, "mods").and_then(|area| grub::prefix(&area));
+        let prefix = prefix.filter(|prefix| prefix.starts_with('/'));
         let Some(prefix) = prefix else {
             let message = format!(
                 "{:?} does not say where it looks for its menu, as an image of GRUB does",
@@ -138,27 +227,17 @@ impl<'d> Resolution<'d> {
             self.error(at, message, "this loader");
             return Ok(None);
         };
-        let grub = self.part_payload(&second)?;
-        let Some(facts) = shim_facts(&first.bytes.to_vec()) else {
-            let message = format!("{:?} is not shim", shim.name());
-            self.error(at, message, "this loader");
-            return Ok(None);
-        };
-        // A shim of the manifest's is in place of this one, and starts GRUB by its own name for it.
+        let second = self.part_payload(&second)?;
+        // As with one that is made.
         if self.has_own_program(&default_name(machine)) {
-            let programs = vec![(default_name(machine), grub)];
+            let programs = vec![(default_name(machine), second)];
             return Ok(Some(Chain { programs, prefix }));
         }
-        let mut programs = vec![
-            (default_name(machine), self.part_payload(&first)?),
-            (facts.starts, grub),
-        ];
-        if let Some(found) = mok
-            && let Some(part) = self.part(at, found)?
-        {
-            let name = found.name().trim_end_matches(".signed").to_owned();
-            programs.push((name, self.part_payload(&part)?));
-        }
+        let Some((first, starts)) = self.shim(at, shim)? else {
+            return Ok(None);
+        };
+        let mut programs = vec![(default_name(machine), self.part_payload(&first)?), (starts, second)];
+        programs.extend(self.mok_manager(at, machine)?);
         Ok(Some(Chain { programs, prefix }))
     }
 
@@ -171,12 +250,18 @@ impl<'d> Resolution<'d> {
     }
 
     /// A program of the kernel and the modules.
-    fn grub_program(&mut self, kernel: &Found, machine: Machine) -> Result<Option<Vec<u8>>, ResolveError> {
-        let (Some(modules), Some(kernel)) = (self.grub_modules(kernel)?, self.grub_part(kernel)?) else {
+    fn grub_program(
+        &mut self,
+        kernel: &Found,
+        machine: Machine,
+        modules: &[Vec<u8>],
+        sbat: Option<&[u8]>,
+    ) -> Result<Option<Vec<u8>>, ResolveError> {
+        let Some(kernel) = self.grub_part(kernel)? else {
             return Ok(None);
         };
         let embedded = Embedded {
-            modules: &modules,
+            modules,
             config: None,
             prefix: PREFIX,
         };
@@ -188,18 +273,55 @@ impl<'d> Resolution<'d> {
             }
         };
         let fixups: Vec<(u32, bool)> = linked.fixups.iter().map(|fixup| (fixup.at, fixup.is_wide)).collect();
+        let mut sections: Vec<(&str, write::Use, &[u8])> = vec![
+            (".text", write::Use::Code, &linked.text),
+            (".data", write::Use::Data, &linked.data),
+            ("mods", write::Use::Data, &linked.modules),
+        ];
+        if let Some(sbat) = sbat {
+            sections.push((".sbat", write::Use::Constant, sbat));
+        }
         Ok(Some(write::write(&write::Program {
             machine,
             entry: linked.entry,
-            sections: &[
-                (".text", write::Use::Code, &linked.text),
-                (".data", write::Use::Data, &linked.data),
-                ("mods", write::Use::Data, &linked.modules),
-            ],
+            sections: &sections,
             fixups: &fixups,
             time: grub::efi::TIME,
         })))
     }
+
+    /// The generations that a distribution gives to the same version of GRUB, from its signed program. `None` if that is of another version.
+    fn sbat_of(
+        &mut self,
+        at: &At<Loader>,
+        signed: &Found,
+        modules: &[Vec<u8>],
+    ) -> Result<Option<Vec<u8>>, ResolveError> {
+        let Some(signed) = self.part(at, signed)? else {
+            return Ok(None);
+        };
+        let Some(sbat) = section(&signed.bytes, ".sbat") else {
+            return Ok(None);
+        };
+        let end = sbat.iter().position(|&byte| byte == 0).unwrap_or(sbat.len());
+        let text = String::from_utf8_lossy(&sbat[..end]).into_owned();
+        // component, generation, vendor, package, version, address: the distribution's line has the version of its package.
+        let versions = text.lines().filter(|line| line.starts_with("grub."));
+        let versions: Vec<&str> = versions.filter_map(|line| line.split(',').nth(4)).collect();
+        let is_same = |version: &&str| {
+            let is_in = |module: &Vec<u8>| module.windows(version.len()).any(|bytes| bytes == version.as_bytes());
+            !version.is_empty() && modules.iter().any(is_in)
+        };
+        Ok(versions.iter().any(is_same).then_some(text).map(String::into_bytes))
+    }
+}
+
+/// The bytes of a section of a program.
+fn section(program: &[u8], name: &str) -> Option<Vec<u8>> {
+    let program = program.to_vec();
+    let pe = pe::read(&program)?;
+    let section = pe.section(name)?;
+    program.read_vec_at(section.offset, section.length).ok()
 }
 
 /// The name of the program that firmware starts by default.
