@@ -3,6 +3,7 @@
 pub mod apm;
 pub mod archive;
 pub mod authenticode;
+pub mod c32;
 pub mod digest_list;
 pub mod el_torito;
 pub mod fat;

@@ -24,13 +24,24 @@ const fn cell(firmware: Firmware, medium: Medium) -> Cell {
 }
 
 pub(crate) fn tests() -> suite::Tests {
-    let tests: [LoaderTest; 8] = [
+    let tests: [LoaderTest; 15] = [
         ("grub linux", &CELLS, grub_linux),
         ("grub linux", OTHER, grub_linux),
         ("grub programs", BOTH, grub_programs),
         ("grub boot sector", BIOS, grub_boot_sector),
         ("grub machine page", BOTH, grub_machine_page),
-        ("grub next device", BOTH, grub_next_device),
+        ("grub next device", &CELLS, |system, cell| {
+            next_device(system, cell, "grub")
+        }),
+        ("isolinux linux", BIOS, isolinux_linux),
+        ("isolinux programs", &[CELLS[0]], isolinux_programs),
+        ("isolinux raw program", BIOS, isolinux_raw_program),
+        ("isolinux machine page", &[CELLS[0]], isolinux_machine_page),
+        ("isolinux next device", &[CELLS[0]], |system, cell| {
+            next_device(system, cell, "isolinux")
+        }),
+        ("isolinux actions", &[CELLS[1]], isolinux_actions),
+        ("isolinux and grub", BOTH, isolinux_and_grub),
         ("loopback of builtin", BOTH, |system, cell| {
             loopback(system, cell, "builtin")
         }),
@@ -108,16 +119,8 @@ fn grub_programs(system: &System, cell: Cell) -> Result<(), String> {
 
 /// A boot sector that writes a text to the serial port; a longer program is not shown, and the menu then starts what it has.
 fn grub_boot_sector(system: &System, cell: Cell) -> Result<(), String> {
-    // mov dx, 0x3f8; mov si, 0x7c11; 1: lodsb; test al, al; jz 2f; out dx, al; jmp 1b; 2: hlt; jmp 2b
-    let mut program = vec![
-        0xba, 0xf8, 0x03, 0xbe, 0x11, 0x7c, 0xac, 0x84, 0xc0, 0x74, 0x03, 0xee, 0xeb, 0xf8, 0xf4, 0xeb, 0xfd,
-    ];
-    program.extend_from_slice(b"boot sector\0");
-    program.resize(510, 0x90);
-    program.extend_from_slice(&[0x55, 0xAA]);
-    system.put("sector.bin", &program)?;
-    program.resize(90_000, 0x90);
-    system.put("longer.bin", &program)?;
+    system.put("sector.bin", &raw_program(b"boot sector\0", 512))?;
+    system.put("longer.bin", &raw_program(b"longer\0", 90_000))?;
     let manifest = format!(
         "{}firmware = [\"bios\"]\ndefault = \"Longer\"\n[[menu]]\ntitle = \"Sector\"\nbios = \"sector.bin\"\n[[menu]]\ntitle = \"Longer\"\nbios = \"longer.bin\"\n",
         boot("grub", cell)?
@@ -145,9 +148,9 @@ fn grub_machine_page(system: &System, cell: Cell) -> Result<(), String> {
 }
 
 /// The firmware goes on to the second medium, another image.
-fn grub_next_device(system: &System, cell: Cell) -> Result<(), String> {
+fn next_device(system: &System, cell: Cell, loader: &str) -> Result<(), String> {
     let first = system.medium(
-        &format!("{}[[menu]]\naction = \"next-device\"\n", boot("grub", cell)?),
+        &format!("{}[[menu]]\naction = \"next-device\"\n", boot(loader, cell)?),
         cell,
     )?;
     let other = System::new("other-loaders-next-device", cell.firmware)?;
@@ -161,6 +164,92 @@ fn grub_next_device(system: &System, cell: Cell) -> Result<(), String> {
         true => Ok(first.check_unwritten()?),
         false => Err(format!("another image has started\n{serial}")),
     }
+}
+
+/// What is a word of a shell or of GRUB is none here.
+fn isolinux_linux(system: &System, cell: Cell) -> Result<(), String> {
+    system.put("first.img", &system::one_file("first", b"first"))?;
+    let manifest = format!(
+        "{}[[menu]]\ntitle = 'A \"quoted\" title, $HOME }}'\n{KERNEL}\
+         cmdline = 'console=ttyS0 a=$HOME b=\"two words\" c=`x` {{d}} ; e=\\x20 #f ü'\n",
+        boot("isolinux", cell)?
+    );
+    let line = "cmdline [BOOT_IMAGE=/boot/vmlinuz console=ttyS0 a=$HOME b=\"two words\" c=`x` {d} ; e=\\x20 #f ü \
+                initrd=/boot/first.img,/boot/initrd.img]";
+    system.boots(&manifest, cell, &["file /first", line, END]).map(drop)
+}
+
+fn isolinux_programs(system: &System, cell: Cell) -> Result<(), String> {
+    let inputs = pins::load("qemu-tests")?;
+    for (program, suffix, shows) in [("memtest", "bin", "Memtest86+"), ("ipxe", "lkrn", "iPXE")] {
+        let manifest = format!(
+            "{}[[menu]]\ntitle = \"Program\"\nbios = {:?}\ncmdline = \"console=ttyS0\"\n",
+            boot("isolinux", cell)?,
+            inputs.file(&format!("{program}.{suffix}"))?,
+        );
+        let medium = system.medium(&manifest, cell)?;
+        let mut guest = system.machine(&medium, cell).start(&system.logs)?;
+        match program {
+            "ipxe" => guest.wait_for_screen(&[shows])?,
+            _ => guest.wait_for(&[shows])?,
+        }
+        guest.screendump_as(&format!("{program}.png"))?;
+    }
+    Ok(())
+}
+
+/// A program without a header, which is longer than a boot sector, is at 0x7c00.
+fn isolinux_raw_program(system: &System, cell: Cell) -> Result<(), String> {
+    system.put("raw.bin", &raw_program(b"raw program\0", 90_000))?;
+    let manifest = format!("{}[[menu]]\nbios = \"raw.bin\"\n", boot("isolinux", cell)?);
+    system.boots(&manifest, cell, &["raw program"]).map(drop)
+}
+
+/// SYSLINUX's own page about the machine.
+fn isolinux_machine_page(system: &System, cell: Cell) -> Result<(), String> {
+    let manifest = format!("{}[[menu]]\naction = \"machine\"\n", boot("isolinux", cell)?);
+    let medium = system.medium(&manifest, cell)?;
+    let mut guest = system.machine(&medium, cell).start(&system.logs)?;
+    guest.wait_for_screen(&["Hardware Detection Tool"])?;
+    Ok(())
+}
+
+/// The machine is off, and it starts again; with `-no-reboot` both end QEMU.
+fn isolinux_actions(system: &System, cell: Cell) -> Result<(), String> {
+    for action in ["poweroff", "reboot"] {
+        let manifest = format!("{}[[menu]]\naction = {action:?}\n", boot("isolinux", cell)?);
+        let medium = system.medium(&manifest, cell)?;
+        let mut guest = system.machine(&medium, cell).start(&system.logs)?;
+        guest.wait_for_end()?;
+    }
+    Ok(())
+}
+
+/// Each firmware has its own loader.
+fn isolinux_and_grub(system: &System, cell: Cell) -> Result<(), String> {
+    system.put("first.img", &system::one_file("first", b"first"))?;
+    let manifest = format!(
+        "{}firmware = [\"bios\", \"uefi\"]\n[[menu]]\n{KERNEL}cmdline = 'console=ttyS0 both'\n",
+        boot("isolinux+grub", cell)?
+    );
+    let line = match cell.firmware {
+        Firmware::Bios => "both initrd=/boot/first.img,/boot/initrd.img]",
+        _ => "cmdline [BOOT_IMAGE=/boot/vmlinuz console=ttyS0 both]",
+    };
+    system.boots(&manifest, cell, &["file /first", line, END]).map(drop)
+}
+
+/// A program that writes a text to the serial port, as the firmware loads it to 0x7c00.
+fn raw_program(text: &[u8], length: usize) -> Vec<u8> {
+    // mov dx, 0x3f8; mov si, 0x7c11; 1: lodsb; test al, al; jz 2f; out dx, al; jmp 1b; 2: hlt; jmp 2b
+    let mut program = vec![
+        0xba, 0xf8, 0x03, 0xbe, 0x11, 0x7c, 0xac, 0x84, 0xc0, 0x74, 0x03, 0xee, 0xeb, 0xf8, 0xf4, 0xeb, 0xfd,
+    ];
+    program.extend_from_slice(text);
+    program.resize(510, 0x90);
+    program.extend_from_slice(&[0x55, 0xAA]);
+    program.resize(length, 0x90);
+    program
 }
 
 /// A GRUB on another medium starts an image from its file there.

@@ -151,6 +151,16 @@ impl Parser<'_, '_> {
             "initrd" => label.initrd = Some(value.to_vec()),
             _ => {}
         }
+        // Modules that are actions.
+        let name = label
+            .program
+            .as_deref()
+            .and_then(|path| path.rsplit(|&byte| byte == b'/').next());
+        label.action = match name {
+            Some(b"reboot.c32") => Some("reboot"),
+            Some(b"poweroff.c32") => Some("poweroff"),
+            _ => label.action,
+        };
     }
 
     fn of_menu(&mut self, keyword: &str, value: &[u8]) {

@@ -61,6 +61,11 @@ pub enum Loader {
     Builtin,
     /// GRUB 2.
     Grub,
+    /// ISOLINUX, for BIOS.
+    Isolinux,
+    /// ISOLINUX for BIOS, and GRUB 2 for UEFI.
+    #[serde(rename = "isolinux+grub")]
+    IsolinuxGrub,
     /// The manifest's `[boot.bios]`, `[boot.uefi]` and `[[boot.entry]]` alone.
     #[default]
     None,
@@ -72,6 +77,8 @@ impl Loader {
         match self {
             Self::Builtin => "the built-in loader",
             Self::Grub => "GRUB",
+            Self::Isolinux => "ISOLINUX",
+            Self::IsolinuxGrub => "ISOLINUX and GRUB",
             Self::None => "no loader",
         }
     }

@@ -91,7 +91,7 @@ impl Checks<'_> {
         let theme = boot.theme.as_ref().and_then(|theme| theme.get_ref().file.as_ref());
         if let Some(file) = theme {
             self.image_path(file);
-            if manifest.loader() != Loader::Grub {
+            if !matches!(manifest.loader(), Loader::Grub | Loader::IsolinuxGrub) {
                 let message = format!(
                     "`theme.file` is a theme of GRUB's, which {} does not read",
                     manifest.loader().name()

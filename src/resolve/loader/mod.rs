@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `builtin` | the loader of this project, embedded |
 //! | `grub` | GRUB 2, of the host's packages or of `boot.assets` |
+//! | `isolinux` | ISOLINUX for BIOS, likewise |
 //! | `raw` | the manifest's own boot images and boot code: `[boot.bios]`, `[boot.uefi]`, `[[boot.entry]]` |
 //!
 //! `assets` finds the files of other people's loaders.
@@ -12,9 +13,12 @@
 pub mod assets;
 pub mod builtin;
 mod grub;
+mod isolinux;
 mod loopback;
 pub(super) mod raw;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use super::Resolution;
 use super::ResolveError;
@@ -27,25 +31,82 @@ use crate::tree::{Kind, PayloadId, ROOT};
 /// A file for the ESP: the components of its path, and its bytes.
 pub(super) type EspFile = (Vec<String>, PayloadId);
 
-/// Removes from an entry the firmware under which the loader cannot start it, and warns why.
-pub(super) fn judge(resolution: &mut Resolution<'_>, entry: &mut Entry<'_>) {
-    resolution.what_kernels_take(entry);
-    match resolution.document.manifest.loader() {
-        Loader::Builtin | Loader::None => builtin::judge(resolution, entry),
-        Loader::Grub => grub::judge(resolution, entry),
+/// A family of loaders, which shows the menu under one kind of firmware or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    Builtin,
+    Grub,
+    Isolinux,
+}
+
+impl Family {
+    const ALL: [Self; 3] = [Self::Builtin, Self::Grub, Self::Isolinux];
+}
+
+/// Who shows the menu under a firmware. `None` if the loader is not for it.
+fn family(loader: Loader, firmware: Firmware) -> Option<Family> {
+    match (loader, firmware) {
+        (Loader::Builtin | Loader::None, _) => Some(Family::Builtin),
+        (Loader::Isolinux | Loader::IsolinuxGrub, Firmware::Bios) => Some(Family::Isolinux),
+        (Loader::Isolinux, _) => None,
+        (Loader::Grub | Loader::IsolinuxGrub, _) => Some(Family::Grub),
     }
 }
 
-/// Puts the loader into the tree. What is for the ESP comes back.
+/// The kinds of firmware that a loader is for.
+pub(super) fn served(loader: Loader) -> Starts {
+    Firmware::ALL.map(|firmware| family(loader, firmware).is_some())
+}
+
+/// Those of `starts` under which a family shows the menu.
+fn of_family(loader: Loader, shows: Family, starts: Starts) -> Starts {
+    let mut all = starts;
+    for (starts, firmware) in all.iter_mut().zip(Firmware::ALL) {
+        *starts &= family(loader, firmware) == Some(shows);
+    }
+    all
+}
+
+/// Removes from an entry the firmware under which the loader cannot start it, and warns why.
+pub(super) fn judge(resolution: &mut Resolution<'_>, entry: &mut Entry<'_>) {
+    let loader = resolution.document.manifest.loader();
+    if let Some(by) = &mut entry.by {
+        let served = served(loader);
+        by.iter_mut().zip(served).for_each(|(by, served)| *by &= served);
+    }
+    resolution.what_kernels_take(entry);
+    for shows in Family::ALL {
+        let starts = of_family(loader, shows, entry.by.unwrap_or([true; Firmware::ALL.len()]));
+        if !starts.contains(&true) {
+            continue;
+        }
+        match shows {
+            Family::Builtin => builtin::judge(resolution, entry),
+            Family::Grub => grub::judge(resolution, entry, starts),
+            Family::Isolinux => isolinux::judge(resolution, entry),
+        }
+    }
+}
+
+/// Puts the loaders into the tree. What is for the ESP comes back.
 pub(super) fn install(
     resolution: &mut Resolution<'_>,
     menu: &Menu<'_>,
     parts: &mut Parts,
 ) -> Result<Vec<EspFile>, ResolveError> {
-    let esp = match resolution.document.manifest.loader() {
-        Loader::Builtin | Loader::None => builtin::install(resolution, menu, parts),
-        Loader::Grub => grub::install(resolution, menu, parts)?,
-    };
+    let loader = resolution.document.manifest.loader();
+    let mut esp = Vec::new();
+    for shows in Family::ALL {
+        let starts = of_family(loader, shows, menu.firmware);
+        if !starts.contains(&true) {
+            continue;
+        }
+        match shows {
+            Family::Builtin => esp.extend(builtin::install(resolution, menu, parts)),
+            Family::Grub => esp.extend(grub::install(resolution, menu, starts, parts)?),
+            Family::Isolinux => isolinux::install(resolution, menu, parts)?,
+        }
+    }
     loopback::install(resolution, menu);
     Ok(esp)
 }
@@ -54,17 +115,20 @@ pub(super) fn install(
 pub(super) fn warn_of_titles(resolution: &mut Resolution<'_>) {
     match resolution.document.manifest.loader() {
         Loader::Builtin | Loader::None => builtin::warn_of_titles(resolution),
-        Loader::Grub => grub::warn_of_titles(resolution),
+        Loader::Grub | Loader::Isolinux | Loader::IsolinuxGrub => resolution.warn_of_letters(),
     }
 }
 
 /// Warns of what a command line says to another loader.
 pub(super) fn warn_of_line(resolution: &mut Resolution<'_>, entry: &MenuEntry, line: &Text) {
+    let loader = resolution.document.manifest.loader();
     let names_initrd = line.get_ref().split(' ').any(|word| word.starts_with("initrd="));
-    if names_initrd && entry.initrd.is_empty() {
+    // ISOLINUX reads the word, and refuses it for that.
+    let is_read = matches!(loader, Loader::Isolinux | Loader::IsolinuxGrub);
+    if names_initrd && entry.initrd.is_empty() && !is_read {
         let message = format!(
             "`initrd=` in the command line loads nothing: {} takes the key `initrd`",
-            resolution.document.manifest.loader().name()
+            loader.name()
         );
         resolution.warn_with(line, message, "read by no loader", "initrd = \"initrd.img\"");
     }
@@ -99,6 +163,25 @@ impl Resolution<'_> {
                 self.warn(at, message, "too much");
                 self.lacks.push((firmware, reason.clone()));
             }
+        }
+    }
+
+    /// Warns of titles that other people's loaders cannot show on a text screen. With a theme of GRUB's its fonts decide.
+    fn warn_of_letters(&mut self) {
+        let manifest = &self.document.manifest;
+        let has_theme = manifest.boot.theme.is_some();
+        let titles = manifest.menu.iter().filter_map(|entry| entry.get_ref().title.as_ref());
+        let hidden: Vec<_> = titles
+            .filter(|title| !title.get_ref().is_ascii() && !has_theme)
+            .collect();
+        if let Some(first) = hidden.first() {
+            let name = manifest.loader().name();
+            let message = match hidden.len() {
+                1 => format!("the title has characters that {name} shows wrongly on a text screen"),
+                count => format!("{count} titles have characters that {name} shows wrongly on a text screen"),
+            };
+            let help = "the built-in loader shows Latin letters, and GRUB with a theme (`boot.theme.file`) what its fonts have";
+            self.warn_with(first, message, "not ASCII", help);
         }
     }
 }

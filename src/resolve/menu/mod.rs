@@ -142,9 +142,17 @@ impl<'d> Resolution<'d> {
         let manifest = &self.document.manifest;
         let nothing = entries.iter().all(|entry| entry.by.is_none());
         let is_own = manifest.loader() == manifest::Loader::Builtin;
+        let served = loader::served(manifest.loader());
+        for asked in manifest.boot.firmware.iter().flat_map(|list| list.get_ref()) {
+            let mut all = Firmware::ALL.into_iter().zip(served);
+            if all.any(|each| each == (*asked.get_ref(), false)) {
+                let message = format!("{} is not for {}", manifest.loader().name(), asked.get_ref().word());
+                self.error(asked, message, "started by another loader");
+            }
+        }
         let image = std::array::from_fn(|at| match &manifest.boot.firmware {
             Some(list) => list.get_ref().iter().any(|item| *item.get_ref() == Firmware::ALL[at]),
-            None if nothing => is_own || matches!(Firmware::ALL[at], Firmware::Bios | Firmware::Uefi),
+            None if nothing => served[at] && (is_own || matches!(Firmware::ALL[at], Firmware::Bios | Firmware::Uefi)),
             None => entries.iter().filter_map(|entry| entry.by).any(|by| by[at]),
         });
         for entry in entries {

@@ -10,4 +10,6 @@ mod table;
 pub(in crate::resolve) use find::Store;
 pub(in crate::resolve::loader) use find::{Found, Part};
 pub use installed::installed;
-pub(in crate::resolve::loader) use table::{Asset, GRUB_EFI, GRUB_PC, GRUB_SIGNED, MOK_MANAGER, SHIM};
+pub(in crate::resolve::loader) use table::{
+    Asset, GRUB_EFI, GRUB_PC, GRUB_SIGNED, ISOHDPFX, ISOLINUX, MOK_MANAGER, SHIM, SYSLINUX_MODULES,
+};

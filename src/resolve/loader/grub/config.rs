@@ -13,7 +13,7 @@ macro_rules! template {
 }
 
 /// What makes a menu look better than text.
-pub(super) struct Theme {
+pub(in crate::resolve::loader) struct Theme {
     /// Paths of fonts in the image, one at least.
     pub(super) fonts: Vec<Vec<u8>>,
     /// The path of the theme.
@@ -36,16 +36,10 @@ impl Reader {
             Self::Loopback => [true; Firmware::ALL.len()],
         }
     }
-
-    /// Whether it reads under UEFI.
-    fn has_uefi(self) -> bool {
-        let mut all = Firmware::ALL.into_iter().zip(self.starts());
-        all.any(|(firmware, reads)| reads && firmware != Firmware::Bios)
-    }
 }
 
 /// `grub.cfg`, for a GRUB that is started by these kinds of firmware.
-pub(super) fn menu(menu: &Menu<'_>, starts: Starts, theme: Option<&Theme>) -> Vec<u8> {
+pub(in crate::resolve::loader) fn menu(menu: &Menu<'_>, starts: Starts, theme: Option<&Theme>) -> Vec<u8> {
     let serial = menu.serial.map_or(Vec::new(), |speed| {
         fill(template!("serial.cfg"), &[("speed", speed.to_string().as_bytes())])
     });
@@ -77,6 +71,17 @@ pub(super) fn menu(menu: &Menu<'_>, starts: Starts, theme: Option<&Theme>) -> Ve
 pub(in crate::resolve::loader) fn loopback(menu: &Menu<'_>) -> Option<Vec<u8>> {
     let entries = entries(menu, Reader::Loopback);
     (!entries.is_empty()).then(|| fill(template!("loopback.cfg"), &[("entries", &entries)]))
+}
+
+/// Whether GRUB can give an entry's command line to its kernel.
+pub(in crate::resolve::loader) fn is_sayable(entry: &Entry<'_>) -> bool {
+    let line = entry.said.cmdline.as_ref().map_or("", |line| line.get_ref());
+    let goes_to_kernel = match &entry.start {
+        Start::Linux { .. } => true,
+        Start::Programs { bios, .. } => bios.as_ref().is_some_and(|bios| bios.has_linux_header),
+        Start::Action(_) => false,
+    };
+    !goes_to_kernel || arguments(line).is_ok()
 }
 
 /// The stub in the ESP, which finds the medium by a file of this path.
@@ -151,7 +156,8 @@ fn body(entry: &Entry<'_>, reader: Reader) -> Option<Vec<u8>> {
         .into_iter()
         .zip(shown_by(entry))
         .any(|(reads, shows)| reads && shows);
-    if !is_shown {
+    // Of the image's own menu such entries are errors.
+    if !is_shown || !is_sayable(entry) {
         return None;
     }
     match (&entry.start, reader) {
@@ -160,8 +166,7 @@ fn body(entry: &Entry<'_>, reader: Reader) -> Option<Vec<u8>> {
             Action::FirmwareSetup => b"\tfwsetup\n".to_vec(),
             Action::Reboot => b"\treboot\n".to_vec(),
             Action::Poweroff => b"\thalt\n".to_vec(),
-            Action::NextDevice if reader.has_uefi() => fill(template!("next-device.cfg"), &[]),
-            Action::NextDevice => b"\texit\n".to_vec(),
+            Action::NextDevice => fill(template!("next-device.cfg"), &[]),
             Action::Machine => fill(template!("machine.cfg"), &[]),
         }),
         (Start::Linux { kernel, initrds }, _) => {
@@ -234,7 +239,7 @@ fn program(entry: &Entry<'_>, firmware: Firmware) -> Option<Vec<u8>> {
     }
 }
 
-/// The words of a command line that was judged before.
+/// The words of a command line that [`is_sayable`].
 fn kernel_arguments(entry: &Entry<'_>) -> Vec<Vec<u8>> {
     let line = entry.said.cmdline.as_ref().map_or("", |line| line.get_ref());
     let words = arguments(line).unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::quote::arguments;
 use crate::manifest::Firmware;
 use crate::resolve::Resolution;
-use crate::resolve::menu::{Entry, Start};
+use crate::resolve::menu::{Entry, Start, Starts};
 
 /// The bytes of a boot sector, which is all that GRUB loads of a program without a Linux-style header.
 const BOOT_SECTOR: u64 = 512;
@@ -11,12 +11,16 @@ const BOOT_SECTOR: u64 = 512;
 /// What GRUB puts before every command line, with the path of the kernel and a blank.
 const IMAGE: &str = "BOOT_IMAGE=";
 
-/// Removes from an entry the firmware under which GRUB cannot start it, and warns why.
-pub(in crate::resolve::loader) fn judge(resolution: &mut Resolution<'_>, entry: &mut Entry<'_>) {
+/// Removes from an entry the firmware under which GRUB cannot start it, and warns why. `starts` are those under which GRUB shows the menu.
+pub(in crate::resolve::loader) fn judge(resolution: &mut Resolution<'_>, entry: &mut Entry<'_>, starts: Starts) {
     let said = entry.said;
+    let starts_bios = Firmware::ALL
+        .into_iter()
+        .zip(starts)
+        .any(|each| each == (Firmware::Bios, true));
     let goes_to_kernel = match &entry.start {
         Start::Linux { .. } => true,
-        Start::Programs { bios, .. } => bios.as_ref().is_some_and(|bios| bios.has_linux_header),
+        Start::Programs { bios, .. } => starts_bios && bios.as_ref().is_some_and(|bios| bios.has_linux_header),
         Start::Action(_) => false,
     };
     if let Some(line) = said.cmdline.as_ref().filter(|_| goes_to_kernel)
@@ -38,39 +42,12 @@ pub(in crate::resolve::loader) fn judge(resolution: &mut Resolution<'_>, entry: 
     else {
         return;
     };
-    if !bios.has_linux_header && bios.length > BOOT_SECTOR {
+    if starts_bios && !bios.has_linux_header && bios.length > BOOT_SECTOR {
         let reason = format!(
             "{:?} has {} bytes and no Linux-style header, and GRUB loads {BOOT_SECTOR} bytes of such a program",
             path.get_ref(),
             bios.length
         );
         resolution.lacking(path, Firmware::Bios, reason, by);
-    }
-}
-
-/// Warns of titles that a text screen cannot show. With a theme, its fonts decide.
-pub(in crate::resolve::loader) fn warn_of_titles(resolution: &mut Resolution<'_>) {
-    let manifest = &resolution.document.manifest;
-    if manifest.boot.theme.is_some() {
-        return;
-    }
-    let is_hidden = |title: &str| !title.is_ascii();
-    let hidden: Vec<_> = manifest
-        .menu
-        .iter()
-        .filter_map(|entry| entry.get_ref().title.as_ref())
-        .filter(|title| is_hidden(title.get_ref()))
-        .collect();
-    if let Some(first) = hidden.first() {
-        let message = format!(
-            "{} of the titles have characters that GRUB shows as ? on a text screen",
-            hidden.len()
-        );
-        resolution.warn_with(
-            first,
-            message,
-            "not ASCII",
-            "a theme (`boot.theme.file`) shows what its fonts have",
-        );
     }
 }

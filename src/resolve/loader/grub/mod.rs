@@ -12,7 +12,7 @@ mod theme;
 use crate::formats::grub::GrubError;
 use crate::manifest::Firmware;
 use crate::resolve::boot::Parts;
-use crate::resolve::menu::{Menu, processor};
+use crate::resolve::menu::{Menu, Starts, processor};
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::PayloadId;
 use crate::tree::source::Giver;
@@ -20,7 +20,13 @@ use crate::tree::source::Giver;
 use super::EspFile;
 use super::assets::{Found, Part};
 
-pub(super) use limits::{judge, warn_of_titles};
+pub(super) use limits::judge;
+
+/// Whether GRUB cannot give a command line to a kernel.
+#[cfg(test)]
+pub(super) fn refuses(line: &str) -> bool {
+    quote::arguments(line).is_err()
+}
 
 /// Of what GRUB reads and is made of, for people.
 const MADE: Giver = Giver::MadeFor("GRUB");
@@ -30,7 +36,7 @@ const CONFIG: [&str; 3] = ["boot", "grub", "grub.cfg"];
 
 /// Modules that every image of ours has: what finds and reads the medium, the commands of the menu, and those that people try at the
 /// prompt. Those that a platform has not are left out.
-const MODULES: [&str; 49] = [
+const MODULES: [&str; 50] = [
     "part_gpt",
     "part_msdos",
     "iso9660",
@@ -63,6 +69,7 @@ const MODULES: [&str; 49] = [
     "jpeg",
     "tga",
     "biosdisk",
+    "drivemap",
     "loopback",
     "minicmd",
     "help",
@@ -82,24 +89,23 @@ const MODULES: [&str; 49] = [
     "gzio",
 ];
 
-/// Puts GRUB into the tree. What is for the ESP comes back.
+/// Puts GRUB into the tree for the kinds of firmware that it is to be started by. What is for the ESP comes back.
 pub(super) fn install(
     resolution: &mut Resolution<'_>,
     menu: &Menu<'_>,
+    starts: Starts,
     parts: &mut Parts,
 ) -> Result<Vec<EspFile>, ResolveError> {
     let theme = resolution.grub_theme();
-    let config = config::menu(menu, menu.firmware, theme.as_ref());
+    let config = config::menu(menu, starts, theme.as_ref());
     let payload = resolution.made(&config);
     resolution.place_own(&CONFIG, payload);
-    if menu.is_for(Firmware::Bios) {
+    let firmware = Firmware::ALL.into_iter().zip(starts).filter(|(_, starts)| *starts);
+    let firmware: Vec<Firmware> = firmware.map(|(firmware, _)| firmware).collect();
+    if firmware.contains(&Firmware::Bios) {
         resolution.grub_for_bios(parts)?;
     }
-    let machines: Vec<_> = Firmware::ALL
-        .into_iter()
-        .filter(|&firmware| menu.is_for(firmware))
-        .filter_map(processor)
-        .collect();
+    let machines: Vec<_> = firmware.into_iter().filter_map(processor).collect();
     if machines.is_empty() {
         return Ok(Vec::new());
     }
