@@ -183,7 +183,7 @@ const TABLES: [Table; 17] = [
 ];
 
 /// Values that are documented and refused until they do something.
-const LATER_VALUES: [(&str, &str, &[&str]); 1] = [("boot", "loader", &["systemd-boot", "limine"])];
+const LATER_VALUES: [(&str, &str, &[&str]); 1] = [("boot", "loader", &["limine"])];
 
 /// Takes every key that the types do not know out of `root`, and says of each what is wrong with it.
 pub(super) fn check(root: &mut DeTable<'_>) -> Vec<Diagnostic> {

@@ -11,6 +11,7 @@ use std::process::Command;
 /// One cell of each firmware, where the medium makes no difference.
 const BOTH: &[Cell] = &[CELLS[0], CELLS[3]];
 const BIOS: &[Cell] = CELLS.split_at(2).0;
+const UEFI: &[Cell] = CELLS.split_at(2).1;
 /// The firmware of other machines than 64-bit PCs.
 const OTHER: &[Cell] = &[
     cell(Firmware::UefiIa32, Medium::Cd),
@@ -24,7 +25,7 @@ const fn cell(firmware: Firmware, medium: Medium) -> Cell {
 }
 
 pub(crate) fn tests() -> suite::Tests {
-    let tests: [LoaderTest; 15] = [
+    let tests: [LoaderTest; 18] = [
         ("grub linux", &CELLS, grub_linux),
         ("grub linux", OTHER, grub_linux),
         ("grub programs", BOTH, grub_programs),
@@ -42,6 +43,9 @@ pub(crate) fn tests() -> suite::Tests {
         }),
         ("isolinux actions", &[CELLS[1]], isolinux_actions),
         ("isolinux and grub", BOTH, isolinux_and_grub),
+        ("systemd-boot linux", UEFI, systemd_linux),
+        ("systemd-boot linux", &OTHER[2..], systemd_linux),
+        ("systemd-boot programs", &[CELLS[2]], systemd_programs),
         ("loopback of builtin", BOTH, |system, cell| {
             loopback(system, cell, "builtin")
         }),
@@ -69,9 +73,13 @@ const PROGRAM_TESTS: &[suite::ProgramTest] = &[
 /// What every manifest here begins with. For 64-bit ARM, whose package no other system has, the package is named.
 fn boot(loader: &str, cell: Cell) -> Result<String, String> {
     let assets = match cell.firmware {
-        Firmware::UefiAa64 if loader == "grub" => {
-            let package = pins::load("qemu-tests")?.file("aa64/grub-efi-arm64-bin.deb")?;
-            format!("assets = [{package:?}]\n")
+        Firmware::UefiAa64 if loader != "builtin" => {
+            let inputs = pins::load("qemu-tests")?;
+            let name = match loader {
+                "grub" => "aa64/grub-efi-arm64-bin.deb",
+                _ => "aa64/systemd-boot-efi.deb",
+            };
+            format!("assets = [{:?}]\n", inputs.file(name)?)
         }
         _ => String::new(),
     };
@@ -237,6 +245,52 @@ fn isolinux_and_grub(system: &System, cell: Cell) -> Result<(), String> {
         _ => "cmdline [BOOT_IMAGE=/boot/vmlinuz console=ttyS0 both]",
     };
     system.boots(&manifest, cell, &["file /first", line, END]).map(drop)
+}
+
+/// A line that begins and ends with a quotation mark, which systemd-boot takes away; files of the ESP that are those of the tree.
+fn systemd_linux(system: &System, cell: Cell) -> Result<(), String> {
+    system.put("first file.img", &system::one_file("first", b"first"))?;
+    let manifest = format!(
+        "{}[[menu]]\ntitle = '\"A quoted title\"'\nkernel = \"vmlinuz\"\ninitrd = [\"first file.img\", \"initrd.img\"]\n\
+         cmdline = '\"a=two words\" console=ttyS0 $HOME `x` {{d}} ; e=\\x20 #f ü b=\"c d\"'\n",
+        boot("systemd-boot", cell)?
+    );
+    let line = format!(
+        "\"a=two words\" console={} $HOME `x` {{d}} ; e=\\x20 #f ü b=\"c d\"]",
+        system.port
+    );
+    system.boots(&manifest, cell, &["file /first", &line, END])?;
+    let plan = Command::new(workspace::isobuild()?)
+        .args([
+            "plan".as_ref(),
+            "--json".as_ref(),
+            system.path("manifest.toml").as_os_str(),
+        ])
+        .output()
+        .map_err(|e| e.to_string())?;
+    let plan: Value = serde_json::from_slice(&plan.stdout).map_err(|e| e.to_string())?;
+    let extents = plan["extents"].as_array().ok_or("no extents")?;
+    for name in ["vmlinuz", "first file.img", "initrd.img"] {
+        let paths = serde_json::json!([format!("esp:/boot/{name}"), format!("iso:/boot/{name}")]);
+        let is_one = |extent: &&Value| extent["paths"] == paths;
+        if extents.iter().filter(is_one).count() != 1 {
+            return Err(format!("{name} is not one extent with both paths: {extents:#?}"));
+        }
+    }
+    Ok(())
+}
+
+fn systemd_programs(system: &System, cell: Cell) -> Result<(), String> {
+    let inputs = pins::load("qemu-tests")?;
+    for (program, shows) in [("memtest", "Memtest86+"), ("ipxe", "iPXE")] {
+        let manifest = format!(
+            "{}[[menu]]\ntitle = \"Program\"\nefi = {:?}\ncmdline = \"console=ttyS0\"\n",
+            boot("systemd-boot", cell)?,
+            inputs.file(&format!("{program}.efi"))?
+        );
+        system.boots(&manifest, cell, &[shows]).map(drop)?;
+    }
+    Ok(())
 }
 
 /// A program that writes a text to the serial port, as the firmware loads it to 0x7c00.

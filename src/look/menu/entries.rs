@@ -14,7 +14,8 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
         return;
     };
     reading.close();
-    let lines: Vec<(String, String)> = text.split(|&byte| byte == b'\n').filter_map(pair).collect();
+    let lines = text.split(|&byte| byte == b'\n').filter_map(pair);
+    let lines: Vec<(String, String)> = lines.map(|(key, value)| (key, unquoted(value))).collect();
     let all = |key: &str| -> Vec<String> {
         let values = lines.iter().filter(|(name, _)| name == key);
         values.map(|(_, value)| value.clone()).collect()
@@ -45,6 +46,12 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
         loopback: false,
     };
     reading.add(entry);
+}
+
+/// systemd-boot takes away a quotation mark at the beginning of a value and one at its end.
+fn unquoted(value: String) -> String {
+    let inside = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inside.map_or_else(|| value.clone(), str::to_owned)
 }
 
 /// Key and value of a line.

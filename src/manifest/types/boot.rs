@@ -66,6 +66,8 @@ pub enum Loader {
     /// ISOLINUX for BIOS, and GRUB 2 for UEFI.
     #[serde(rename = "isolinux+grub")]
     IsolinuxGrub,
+    /// systemd-boot, for UEFI.
+    SystemdBoot,
     /// The manifest's `[boot.bios]`, `[boot.uefi]` and `[[boot.entry]]` alone.
     #[default]
     None,
@@ -79,6 +81,7 @@ impl Loader {
             Self::Grub => "GRUB",
             Self::Isolinux => "ISOLINUX",
             Self::IsolinuxGrub => "ISOLINUX and GRUB",
+            Self::SystemdBoot => "systemd-boot",
             Self::None => "no loader",
         }
     }

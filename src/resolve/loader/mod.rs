@@ -6,6 +6,7 @@
 //! | `builtin` | the loader of this project, embedded |
 //! | `grub` | GRUB 2, of the host's packages or of `boot.assets` |
 //! | `isolinux` | ISOLINUX for BIOS, likewise |
+//! | `systemd_boot` | systemd-boot for UEFI, likewise |
 //! | `raw` | the manifest's own boot images and boot code: `[boot.bios]`, `[boot.uefi]`, `[[boot.entry]]` |
 //!
 //! `assets` finds the files of other people's loaders.
@@ -16,6 +17,7 @@ mod grub;
 mod isolinux;
 mod loopback;
 pub(super) mod raw;
+mod systemd_boot;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,7 @@ use super::Resolution;
 use super::ResolveError;
 use super::boot::Parts;
 use super::menu::{Entry, Menu, Starts};
+use crate::formats::pe::Machine;
 use crate::ground::text;
 use crate::manifest::{At, Firmware, Loader, MenuEntry, Text};
 use crate::tree::{Kind, PayloadId, ROOT};
@@ -31,16 +34,25 @@ use crate::tree::{Kind, PayloadId, ROOT};
 /// A file for the ESP: the components of its path, and its bytes.
 pub(super) type EspFile = (Vec<String>, PayloadId);
 
+/// The directory of programs that firmware starts by default (UEFI 2.10 §3.5.1.1).
+const DIRECTORY: [&str; 2] = ["EFI", "BOOT"];
+
+/// The name of the program that firmware starts by default.
+fn default_name(machine: Machine) -> String {
+    format!("BOOT{}.EFI", machine.to_string().to_ascii_uppercase())
+}
+
 /// A family of loaders, which shows the menu under one kind of firmware or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
     Builtin,
     Grub,
     Isolinux,
+    SystemdBoot,
 }
 
 impl Family {
-    const ALL: [Self; 3] = [Self::Builtin, Self::Grub, Self::Isolinux];
+    const ALL: [Self; 4] = [Self::Builtin, Self::Grub, Self::Isolinux, Self::SystemdBoot];
 }
 
 /// Who shows the menu under a firmware. `None` if the loader is not for it.
@@ -48,7 +60,8 @@ fn family(loader: Loader, firmware: Firmware) -> Option<Family> {
     match (loader, firmware) {
         (Loader::Builtin | Loader::None, _) => Some(Family::Builtin),
         (Loader::Isolinux | Loader::IsolinuxGrub, Firmware::Bios) => Some(Family::Isolinux),
-        (Loader::Isolinux, _) => None,
+        (Loader::Isolinux, _) | (Loader::SystemdBoot, Firmware::Bios) => None,
+        (Loader::SystemdBoot, _) => Some(Family::SystemdBoot),
         (Loader::Grub | Loader::IsolinuxGrub, _) => Some(Family::Grub),
     }
 }
@@ -84,6 +97,7 @@ pub(super) fn judge(resolution: &mut Resolution<'_>, entry: &mut Entry<'_>) {
             Family::Builtin => builtin::judge(resolution, entry),
             Family::Grub => grub::judge(resolution, entry, starts),
             Family::Isolinux => isolinux::judge(resolution, entry),
+            Family::SystemdBoot => systemd_boot::judge(resolution, entry),
         }
     }
 }
@@ -105,6 +119,7 @@ pub(super) fn install(
             Family::Builtin => esp.extend(builtin::install(resolution, menu, parts)),
             Family::Grub => esp.extend(grub::install(resolution, menu, starts, parts)?),
             Family::Isolinux => isolinux::install(resolution, menu, parts)?,
+            Family::SystemdBoot => esp.extend(systemd_boot::install(resolution, menu, starts, parts)?),
         }
     }
     loopback::install(resolution, menu);
@@ -116,6 +131,8 @@ pub(super) fn warn_of_titles(resolution: &mut Resolution<'_>) {
     match resolution.document.manifest.loader() {
         Loader::Builtin | Loader::None => builtin::warn_of_titles(resolution),
         Loader::Grub | Loader::Isolinux | Loader::IsolinuxGrub => resolution.warn_of_letters(),
+        // The firmware's own font has what it has.
+        Loader::SystemdBoot => {}
     }
 }
 

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::grub::config;
 use super::isolinux;
+use super::systemd_boot;
 use crate::look::menu::{self, of_texts};
 use crate::manifest::MenuEntry;
 use crate::resolve::menu::{Entry, Kernel, Menu, Start, kernel};
@@ -29,6 +30,7 @@ fn with_menu<T>(title: &str, line: &str, render: impl FnOnce(&Menu<'_>) -> T) ->
             initrds: Vec::new(),
         },
         by: Some([true, true, false, false]),
+        runs: Some([true, true, false, false]),
     };
     render(&Menu {
         title: "LABEL".into(),
@@ -88,11 +90,22 @@ proptest! {
 
     #[test]
     fn isolinux_reads_what_the_manifest_says(title in "[ -~é中]{1,30}", line in "[ -~é]{0,40}") {
-        prop_assume!(!isolinux::refuses(&title, &line));
+        prop_assume!(!isolinux::refuses(&title, &line) && !title.trim().is_empty());
         let config = text(with_menu(&title, &line, isolinux::render));
         let found = read("/isolinux/isolinux.cfg", &config);
         let titles: Vec<&str> = found.iter().map(|(title, _)| title.as_str()).collect();
         prop_assert_eq!(titles, [title.trim(), "the entry behind it"]);
         prop_assert_eq!(found[0].1.trim(), line.trim());
+    }
+
+    #[test]
+    fn systemd_boot_reads_what_the_manifest_says(title in "[ -~é中]{1,30}", line in "[ -~é]{0,40}") {
+        prop_assume!(!title.trim().is_empty());
+        let (path, entry) = with_menu(&title, &line, systemd_boot::first);
+        let menu: menu::Menu = of_texts(&[], &[("/EFI/BOOT/BOOTX64.EFI", ""), (&path, &text(entry)), ("/boot/vmlinuz", "")]);
+        let uefi = menu.entries.iter().find(|entry| entry.firmware.name() == "uefi").unwrap();
+        prop_assert_eq!(&uefi.title, title.trim());
+        prop_assert_eq!(&uefi.cmdline, line.trim());
+        prop_assert_eq!(uefi.kernel.as_deref(), Some("/boot/vmlinuz"));
     }
 }

@@ -56,6 +56,8 @@ pub(super) struct Entry<'d> {
     pub(super) start: Start,
     /// Which firmware can start it. `None` for an action, which starts nothing.
     pub(super) by: Option<Starts>,
+    /// Which firmware could, whatever the image's own loader can.
+    pub(super) runs: Option<Starts>,
 }
 
 /// What an entry starts. Paths are those of the image, with a slash at their beginning.
@@ -133,6 +135,7 @@ impl<'d> Resolution<'d> {
             title: said.shown_title(),
             start,
             by,
+            runs: by,
         }))
     }
 
@@ -185,6 +188,23 @@ impl<'d> Resolution<'d> {
         let manifest = &self.document.manifest;
         let (image, entries) = (menu.firmware, &menu.entries);
         let has_programs = entries.iter().any(|entry| entry.by.is_some());
+        for entry in entries.iter().filter(|entry| entry.by.is_some()) {
+            let is_shown = image
+                .iter()
+                .zip(entry.by.unwrap_or_default())
+                .any(|(&image, by)| image && by);
+            let said = &entry.said;
+            if let (false, Some(path)) = (
+                is_shown,
+                said.kernel.as_ref().or(said.bios.as_ref()).or(said.efi.first()),
+            ) {
+                let message = format!(
+                    "no firmware that this image is for starts {:?}: it is in no menu",
+                    path.get_ref()
+                );
+                self.warn(path, message, "never shown");
+            }
+        }
         let mut menus = Vec::new();
         for (at, firmware) in Firmware::ALL.into_iter().enumerate() {
             let shown = entries.iter().filter(|entry| {

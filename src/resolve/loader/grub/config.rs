@@ -1,5 +1,6 @@
 //! The menu in GRUB's language.
 
+use super::limits::is_too_long;
 use super::quote::{arguments, quoted, word};
 use crate::manifest::{Action, Firmware};
 use crate::resolve::loader::template::fill;
@@ -34,6 +35,23 @@ impl Reader {
         match self {
             Self::Own(starts) => starts,
             Self::Loopback => [true; Firmware::ALL.len()],
+        }
+    }
+
+    /// Which firmware shows an entry.
+    fn shown_by(self, entry: &Entry<'_>) -> Starts {
+        match (&entry.start, self) {
+            // No call of a BIOS starts its set-up.
+            (Start::Action(Action::FirmwareSetup), _) => Firmware::ALL.map(|firmware| firmware != Firmware::Bios),
+            (_, Self::Own(_)) => entry.by.unwrap_or([true; Firmware::ALL.len()]),
+            (start, Self::Loopback) => {
+                let is_too_long = matches!(start, Start::Programs { bios: Some(bios), .. } if is_too_long(bios));
+                let mut shown = entry.runs.unwrap_or([true; Firmware::ALL.len()]);
+                for (shown, firmware) in shown.iter_mut().zip(Firmware::ALL) {
+                    *shown &= !(is_too_long && firmware == Firmware::Bios);
+                }
+                shown
+            }
         }
     }
 }
@@ -111,7 +129,7 @@ fn entries(menu: &Menu<'_>, reader: Reader) -> Vec<u8> {
         if !out.is_empty() {
             out.push(b'\n');
         }
-        let condition = condition(reader.starts(), shown_by(entry));
+        let condition = condition(reader.starts(), reader.shown_by(entry));
         if let Some(condition) = &condition {
             out.extend_from_slice(format!("if [ {condition} ]; then\n").as_bytes());
         }
@@ -125,15 +143,6 @@ fn entries(menu: &Menu<'_>, reader: Reader) -> Vec<u8> {
         }
     }
     out
-}
-
-/// Which firmware shows an entry.
-fn shown_by(entry: &Entry<'_>) -> Starts {
-    match &entry.start {
-        // No call of a BIOS starts its set-up.
-        Start::Action(Action::FirmwareSetup) => Firmware::ALL.map(|firmware| firmware != Firmware::Bios),
-        _ => entry.by.unwrap_or([true; Firmware::ALL.len()]),
-    }
 }
 
 /// The condition for what is for some kinds of firmware of `all` alone.
@@ -154,7 +163,7 @@ fn body(entry: &Entry<'_>, reader: Reader) -> Option<Vec<u8>> {
     let is_shown = reader
         .starts()
         .into_iter()
-        .zip(shown_by(entry))
+        .zip(reader.shown_by(entry))
         .any(|(reads, shows)| reads && shows);
     // Of the image's own menu such entries are errors.
     if !is_shown || !is_sayable(entry) {
@@ -187,7 +196,7 @@ fn body(entry: &Entry<'_>, reader: Reader) -> Option<Vec<u8>> {
 
 /// A program for each platform; with more than one, each behind its condition.
 fn programs(entry: &Entry<'_>, reader: Reader) -> Vec<u8> {
-    let shown: Starts = std::array::from_fn(|at| reader.starts()[at] && shown_by(entry)[at]);
+    let shown: Starts = std::array::from_fn(|at| reader.starts()[at] && reader.shown_by(entry)[at]);
     let mut commands: Vec<(Starts, Vec<u8>)> = Vec::new();
     for (at, firmware) in Firmware::ALL.into_iter().enumerate().filter(|(at, _)| shown[*at]) {
         let Some(command) = program(entry, firmware) else {

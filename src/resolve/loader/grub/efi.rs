@@ -1,7 +1,7 @@
 //! GRUB for UEFI: signed by a distribution, behind shim, or made of modules.
 
-use super::super::EspFile;
 use super::super::assets::{Asset, Found, GRUB_EFI, GRUB_SIGNED, MOK_MANAGER, Part, SHIM};
+use super::super::{DIRECTORY, EspFile, default_name};
 use super::config;
 use crate::facts::loaders::shim_facts;
 use crate::formats::grub::{self, Embedded};
@@ -15,9 +15,6 @@ use crate::tree::PayloadId;
 
 /// Where a GRUB of ours looks for its menu first: beside itself, where the stub is.
 const PREFIX: &str = "/EFI/BOOT";
-
-/// The directory of programs that firmware starts by default (UEFI 2.10 §3.5.1.1).
-const DIRECTORY: [&str; 2] = ["EFI", "BOOT"];
 
 /// What the ESP gets for one processor.
 struct Chain {
@@ -322,9 +319,4 @@ fn section(program: &[u8], name: &str) -> Option<Vec<u8>> {
     let pe = pe::read(&program)?;
     let section = pe.section(name)?;
     program.read_vec_at(section.offset, section.length).ok()
-}
-
-/// The name of the program that firmware starts by default.
-fn default_name(machine: Machine) -> String {
-    format!("BOOT{}.EFI", machine.to_string().to_ascii_uppercase())
 }

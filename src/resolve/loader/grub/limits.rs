@@ -3,13 +3,18 @@
 use super::quote::arguments;
 use crate::manifest::Firmware;
 use crate::resolve::Resolution;
-use crate::resolve::menu::{Entry, Start, Starts};
+use crate::resolve::menu::{BiosProgram, Entry, Start, Starts};
 
 /// The bytes of a boot sector, which is all that GRUB loads of a program without a Linux-style header.
 const BOOT_SECTOR: u64 = 512;
 
 /// What GRUB puts before every command line, with the path of the kernel and a blank.
 const IMAGE: &str = "BOOT_IMAGE=";
+
+/// Whether GRUB would not load all of a program.
+pub(super) fn is_too_long(bios: &BiosProgram) -> bool {
+    !bios.has_linux_header && bios.length > BOOT_SECTOR
+}
 
 /// Removes from an entry the firmware under which GRUB cannot start it, and warns why. `starts` are those under which GRUB shows the menu.
 pub(in crate::resolve::loader) fn judge(resolution: &mut Resolution<'_>, entry: &mut Entry<'_>, starts: Starts) {
@@ -42,7 +47,7 @@ pub(in crate::resolve::loader) fn judge(resolution: &mut Resolution<'_>, entry: 
     else {
         return;
     };
-    if starts_bios && !bios.has_linux_header && bios.length > BOOT_SECTOR {
+    if starts_bios && is_too_long(bios) {
         let reason = format!(
             "{:?} has {} bytes and no Linux-style header, and GRUB loads {BOOT_SECTOR} bytes of such a program",
             path.get_ref(),
