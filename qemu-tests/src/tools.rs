@@ -42,6 +42,8 @@ pub const BOCHS_VGA_BIOS: &str = "/usr/share/vgabios/vgabios.bin";
 pub const GRUB_PC: &str = "/usr/lib/grub/i386-pc/cdboot.img";
 /// GRUB's parts for UEFI on a 64-bit PC.
 pub const GRUB_EFI: &str = "/usr/lib/grub/x86_64-efi/kernel.img";
+/// A font of GRUB's.
+pub const GRUB_FONT: &str = "/usr/share/grub/unicode.pf2";
 /// The same for a 32-bit one.
 pub const GRUB_IA32: &str = "/usr/lib/grub/i386-efi/kernel.img";
 /// ISOLINUX, beside which its boot code for sticks is.
@@ -52,7 +54,7 @@ pub const SYSTEMD_BOOT: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 pub const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 65] = [
+pub const TOOLS: [Tool; 66] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -69,6 +71,7 @@ pub const TOOLS: [Tool; 65] = [
     tool(GRUB_PC, "grub-pc-bin"),
     tool(GRUB_EFI, "grub-efi-amd64-bin"),
     tool(GRUB_IA32, "grub-efi-ia32-bin"),
+    tool(GRUB_FONT, "grub-common"),
     tool(ISOLINUX, "isolinux"),
     tool(LDLINUX, "syslinux-common"),
     tool("genisoimage", "genisoimage"),

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::MachineError;
 
-/// Writes what the machine shows now to a PNG file.
-pub(super) fn screendump(socket: &Path, png: &Path) -> Result<(), MachineError> {
-    let arguments = json!({"filename": png, "format": "png"});
+/// Writes what the machine shows now to a PNG file, or to one in PPM if its name ends so.
+pub(super) fn screendump(socket: &Path, picture: &Path) -> Result<(), MachineError> {
+    let is_ppm = picture.extension().is_some_and(|end| end == "ppm");
+    let arguments = json!({"filename": picture, "format": if is_ppm { "ppm" } else { "png" }});
     command(socket, &json!({"execute": "screendump", "arguments": arguments})).map(drop)
 }
 

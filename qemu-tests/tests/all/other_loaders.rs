@@ -25,12 +25,13 @@ const fn cell(firmware: Firmware, medium: Medium) -> Cell {
 }
 
 pub(crate) fn tests() -> suite::Tests {
-    let tests: [LoaderTest; 18] = [
+    let tests: [LoaderTest; 19] = [
         ("grub linux", &CELLS, grub_linux),
         ("grub linux", OTHER, grub_linux),
         ("grub programs", BOTH, grub_programs),
         ("grub boot sector", BIOS, grub_boot_sector),
         ("grub machine page", BOTH, grub_machine_page),
+        ("grub theme", BOTH, grub_theme),
         ("grub next device", &CELLS, |system, cell| {
             next_device(system, cell, "grub")
         }),
@@ -57,6 +58,11 @@ pub(crate) fn tests() -> suite::Tests {
 }
 
 const PROGRAM_TESTS: &[suite::ProgramTest] = &[
+    (
+        "the same entries by each loader",
+        &[tools::GRUB_PC, tools::GRUB_EFI, tools::ISOLINUX, tools::SYSTEMD_BOOT],
+        same_entries,
+    ),
     ("parts from packages alone", &["unshare"], from_packages),
     (
         "grub signed by its owner",
@@ -153,6 +159,26 @@ fn grub_machine_page(system: &System, cell: Cell) -> Result<(), String> {
         "Escape leads back",
     ];
     system.boots(&manifest, cell, &expected).map(drop)
+}
+
+/// A theme fills the screen with its colour, in which its font has written the title.
+fn grub_theme(system: &System, cell: Cell) -> Result<(), String> {
+    let font = tools::find(tools::GRUB_FONT)?;
+    system.put(
+        "theme.txt",
+        b"title-text: \"\"\ndesktop-color: \"#206040\"\n+ boot_menu { left = 10% top = 20% width = 80% height = 60% item_color = \"#ffffff\" }\n",
+    )?;
+    let manifest = format!(
+        "{}timeout = -1\nfirmware = [\"bios\", \"uefi\"]\ntheme = {{ file = \"/boot/grub/themes/own/theme.txt\" }}\n\
+         [[files]]\nfrom = \"theme.txt\"\nto = \"/boot/grub/themes/own/\"\n[[files]]\nfrom = {font:?}\nto = \"/boot/grub/fonts/\"\n\
+         [[menu]]\ntitle = \"Grüße, 世界\"\naction = \"reboot\"\n",
+        boot("grub", cell)?.replace("timeout = 0\n", "")
+    );
+    let medium = system.medium(&manifest, cell)?;
+    let mut guest = system.machine(&medium, cell).start(&system.logs)?;
+    guest.wait_for_colour([0x20, 0x60, 0x40])?;
+    guest.screendump_as("theme.png")?;
+    Ok(())
 }
 
 /// The firmware goes on to the second medium, another image.
@@ -365,6 +391,56 @@ mbr = {hybrid:?}
     )?;
     let line = "inner \"iso-scan/filename=/images/inner file.iso\" \"findiso=/images/inner file.iso\"]";
     system.boots(&outer, cell, &["file /first", line, END]).map(drop)
+}
+
+/// What each menu shows, as the readers of the loaders' languages find it: the manifest's entries, whoever shows them.
+fn same_entries() {
+    let inputs = pins::load("qemu-tests").unwrap();
+    let file = |name: &str| inputs.file(name).unwrap();
+    let entries = |loader: &str, firmware: &str| {
+        let bench = Bench::new(&format!(
+            "[boot]\nloader = {loader:?}\nfirmware = [{firmware:?}]\n[[menu]]\ntitle = \"Linux, or \\\"Tux\\\"\"\nkernel = {0:?}\n\
+             initrd = [{1:?}, {2:?}]\ncmdline = 'quiet a=\"b c\" d'\n[[menu]]\ntitle = \"Memory\"\nbios = {3:?}\nefi = {4:?}\n\
+             [[menu]]\ntitle = \"Again\"\nkernel = {0:?}\n[[menu]]\ntitle = \"Network\"\nbios = {5:?}\nefi = {6:?}\n",
+            file("vmlinuz"),
+            file("busybox"),
+            file("fbx64.efi.signed"),
+            file("memtest.bin"),
+            file("memtest.efi"),
+            file("ipxe.lkrn"),
+            file("ipxe.efi"),
+        ));
+        bench.ends("m.toml", 0);
+        let menu = bench.ends("menu m.iso --json", 0);
+        let menu: Value = serde_json::from_str(&menu.out).unwrap();
+        let all = menu["entries"].as_array().unwrap().iter();
+        let own = all.filter(|entry| entry["loopback"].is_null() && entry["firmware"] == firmware);
+        // systemd-boot's are in the tree, too, for those who copy files.
+        let own = own.filter(|entry| !entry["config"].as_str().unwrap().starts_with("iso:/loader/"));
+        own.map(|entry| {
+            let starts = if entry["kernel"].is_null() {
+                &entry["program"]
+            } else {
+                &entry["kernel"]
+            };
+            // GRUB puts quotes around all of an argument.
+            let line = entry["cmdline"].as_str().unwrap().replace('"', "");
+            (entry["title"].clone(), starts.clone(), entry["initrd"].clone(), line)
+        })
+        .collect::<Vec<_>>()
+    };
+    for firmware in ["bios", "uefi"] {
+        let wanted = entries("builtin", firmware);
+        let titles: Vec<&str> = wanted.iter().map(|(title, ..)| title.as_str().unwrap()).collect();
+        assert_eq!(titles, ["Linux, or \"Tux\"", "Memory", "Again", "Network"]);
+        let others: &[&str] = match firmware {
+            "bios" => &["grub", "isolinux", "isolinux+grub"],
+            _ => &["grub", "isolinux+grub", "systemd-boot"],
+        };
+        for loader in others {
+            assert_eq!(entries(loader, firmware), wanted, "{loader} {firmware}");
+        }
+    }
 }
 
 /// On a host without GRUB and shim, packages that are named bring both; without them the error says which packages have what is missing.

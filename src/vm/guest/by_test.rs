@@ -75,6 +75,29 @@ impl Guest {
         }
     }
 
+    /// Waits until a third of the screen has this colour, red, green and blue, or almost.
+    pub fn wait_for_colour(&mut self, colour: [u8; 3]) -> Result<(), MachineError> {
+        loop {
+            let picture = self.screendump_as("screen.ppm").ok();
+            let picture = picture.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+            // "P6", width and height, the greatest value: a line each. Then three bytes a pixel.
+            let pixels = picture.splitn(4, |&byte| byte == b'\n').nth(3).unwrap_or_default();
+            let is_it = |pixel: &&[u8]| pixel.iter().zip(colour).all(|(one, other)| one.abs_diff(other) < 10);
+            let count = pixels.chunks_exact(3).filter(is_it).count();
+            if count > 0 && count >= pixels.len() / 9 {
+                return Ok(());
+            }
+            if let Some(status) = self.ended()? {
+                return Err(self.failed(&format!("QEMU ended: {status}")));
+            }
+            if self.started.elapsed() > self.deadline {
+                let of = pixels.len() / 3;
+                return Err(self.failed(&format!("{count} of {of} pixels have the colour {colour:?}")));
+            }
+            sleep(Duration::from_millis(500));
+        }
+    }
+
     /// Waits until it is clear whether the firmware starts the first medium. A BIOS does if a loader shows `mark`, since what has no loader is
     /// started too. A firmware that says nothing has not.
     pub fn starts_medium(&mut self, uefi: bool, mark: &str) -> Result<bool, MachineError> {
