@@ -25,11 +25,15 @@ mod tests;
 use super::Resolution;
 use super::ResolveError;
 use super::boot::Parts;
-use super::menu::{Entry, Menu, Starts};
+use super::menu::{Entry, Menu, Starts, processor};
+use std::sync::Arc;
+
+use crate::formats::el_torito::{Emulation, Platform};
 use crate::formats::pe::Machine;
 use crate::ground::text;
 use crate::manifest::{At, Firmware, Loader, MenuEntry, Text};
-use crate::tree::{Kind, PayloadId, ROOT};
+use crate::tree::contents::{BootBytes, BootImage};
+use crate::tree::{Kind, Patch, Patched, PayloadId, ROOT};
 
 /// A file for the ESP: the components of its path, and its bytes.
 pub(super) type EspFile = (Vec<String>, PayloadId);
@@ -69,6 +73,18 @@ fn family(loader: Loader, firmware: Firmware) -> Option<Family> {
 /// The kinds of firmware that a loader is for.
 pub(super) fn served(loader: Loader) -> Starts {
     Firmware::ALL.map(|firmware| family(loader, firmware).is_some())
+}
+
+/// Whether a BIOS is among them.
+fn of_bios(starts: Starts) -> bool {
+    let mut all = Firmware::ALL.into_iter().zip(starts);
+    all.any(|each| each == (Firmware::Bios, true))
+}
+
+/// The processors of the kinds of firmware that have EFI programs.
+fn machines(starts: Starts) -> Vec<Machine> {
+    let firmware = Firmware::ALL.into_iter().zip(starts).filter(|(_, starts)| *starts);
+    firmware.filter_map(|(firmware, _)| processor(firmware)).collect()
 }
 
 /// Those of `starts` under which a family shows the menu.
@@ -169,6 +185,30 @@ impl Resolution<'_> {
             let message = format!("{taken} of [[files]] stands where the loader puts /{}", path.join("/"));
             self.error(first, message, "needs that place");
         }
+    }
+
+    /// Puts the boot image for a BIOS into the tree and into the boot catalog, to be loaded as it is, with addresses filled in.
+    fn add_bios_image(
+        &mut self,
+        path: &[&str],
+        (image, bytes): (PayloadId, Arc<[u8]>),
+        patch: Patch,
+        parts: &mut Parts,
+    ) {
+        let end = bytes.len() as u64;
+        self.host.patched(&mut self.tree, image, Patched { patch, bytes });
+        self.place_own(path, image);
+        parts.boot_code_patch = Some(patch);
+        parts.images.push(BootImage {
+            platform: Platform::Bios,
+            emulation: Emulation::None,
+            load_segment: 0,
+            system_type: 0,
+            sectors: 4,
+            disk_length: None,
+            end,
+            image: BootBytes::Payload(image),
+        });
     }
 
     /// Takes a firmware away from those that start an entry, and says why.

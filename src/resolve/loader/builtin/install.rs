@@ -4,7 +4,6 @@ use super::MenuFile;
 use crate::facts::MenuProgram;
 use crate::facts::loaders::loader_facts;
 use crate::facts::menu_file;
-use crate::formats::el_torito::{Emulation, Platform};
 use crate::ground::text;
 use crate::manifest::Firmware;
 use crate::resolve::Resolution;
@@ -12,9 +11,8 @@ use crate::resolve::ResolveError;
 use crate::resolve::boot::Parts;
 use crate::resolve::host::read_whole;
 use crate::resolve::menu::{Menu, processor};
-use crate::tree::contents::{BootBytes, BootImage};
 use crate::tree::source::Giver;
-use crate::tree::{Kind, Patch, Patched, PayloadId};
+use crate::tree::{Kind, Patch, PayloadId};
 
 /// Puts the menu file and the loader's images into the tree. What is for the ESP comes back: path and payload.
 pub(in crate::resolve) fn install(
@@ -103,27 +101,15 @@ impl Resolution<'_> {
 
     fn bios_loader(&mut self, parts: &mut Parts) {
         let image = self.host.inline(&mut self.tree, super::BIOS_IMAGE, Giver::Loader);
-        let patch = Patch::Isolinux;
-        let patched = Patched {
-            patch,
-            bytes: super::BIOS_IMAGE.into(),
-        };
-        self.host.patched(&mut self.tree, image, patched);
         self.tree.set_image_id(image, super::ID_IN_BIOS_IMAGE);
-        self.place_own(&super::BIOS_PATH, image);
-        parts.images.push(BootImage {
-            platform: Platform::Bios,
-            emulation: Emulation::None,
-            load_segment: 0,
-            system_type: 0,
-            sectors: 4,
-            disk_length: None,
-            end: super::BIOS_IMAGE.len() as u64,
-            image: BootBytes::Payload(image),
-        });
+        self.add_bios_image(
+            &super::BIOS_PATH,
+            (image, super::BIOS_IMAGE.into()),
+            Patch::Isolinux,
+            parts,
+        );
         let mut code = [0; 440];
         code[..super::BOOT_CODE.len()].copy_from_slice(super::BOOT_CODE);
         parts.boot_code = Some(code);
-        parts.boot_code_patch = Some(patch);
     }
 }

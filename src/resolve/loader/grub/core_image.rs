@@ -1,13 +1,11 @@
 //! GRUB for BIOS: the El Torito image, which a stick's boot code starts too.
 
 use super::super::assets::GRUB_PC;
-use crate::formats::el_torito::{Emulation, Platform};
 use crate::formats::grub::{Embedded, bios};
 use crate::formats::mbr;
 use crate::resolve::boot::Parts;
 use crate::resolve::{Resolution, ResolveError};
-use crate::tree::contents::{BootBytes, BootImage};
-use crate::tree::{Patch, Patched};
+use crate::tree::Patch;
 
 /// Where grub-mkrescue puts it too, so that other tools know it.
 const PATH: [&str; 4] = ["boot", "grub", "i386-pc", "eltorito.img"];
@@ -66,23 +64,8 @@ impl Resolution<'_> {
             Ok(code) => parts.boot_code = Some(code),
             Err(error) => self.error(at, format!("GRUB: boot_hybrid.img: {error}"), "this loader"),
         }
-        let patch = Patch::Grub2;
-        parts.boot_code_patch = Some(patch);
         let image = self.made(&core);
-        let end = core.len() as u64;
-        let bytes = core.into();
-        self.host.patched(&mut self.tree, image, Patched { patch, bytes });
-        self.place_own(&PATH, image);
-        parts.images.push(BootImage {
-            platform: Platform::Bios,
-            emulation: Emulation::None,
-            load_segment: 0,
-            system_type: 0,
-            sectors: 4,
-            disk_length: None,
-            end,
-            image: BootBytes::Payload(image),
-        });
+        self.add_bios_image(&PATH, (image, core.into()), Patch::Grub2, parts);
         Ok(())
     }
 }

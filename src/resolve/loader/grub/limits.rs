@@ -3,6 +3,7 @@
 use super::quote::arguments;
 use crate::manifest::Firmware;
 use crate::resolve::Resolution;
+use crate::resolve::loader::of_bios;
 use crate::resolve::menu::{BiosProgram, Entry, Start, Starts};
 
 /// The bytes of a boot sector, which is all that GRUB loads of a program without a Linux-style header.
@@ -19,10 +20,7 @@ pub(super) fn is_too_long(bios: &BiosProgram) -> bool {
 /// Removes from an entry the firmware under which GRUB cannot start it, and warns why. `starts` are those under which GRUB shows the menu.
 pub(in crate::resolve::loader) fn judge(resolution: &mut Resolution<'_>, entry: &mut Entry<'_>, starts: Starts) {
     let said = entry.said;
-    let starts_bios = Firmware::ALL
-        .into_iter()
-        .zip(starts)
-        .any(|each| each == (Firmware::Bios, true));
+    let starts_bios = of_bios(starts);
     let goes_to_kernel = match &entry.start {
         Start::Linux { .. } => true,
         Start::Programs { bios, .. } => starts_bios && bios.as_ref().is_some_and(|bios| bios.has_linux_header),

@@ -10,15 +10,14 @@ mod quote;
 mod theme;
 
 use crate::formats::grub::GrubError;
-use crate::manifest::Firmware;
 use crate::resolve::boot::Parts;
-use crate::resolve::menu::{Menu, Starts, processor};
+use crate::resolve::menu::{Menu, Starts};
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::PayloadId;
 use crate::tree::source::Giver;
 
-use super::EspFile;
 use super::assets::{Found, Part};
+use super::{EspFile, machines, of_bios};
 
 pub(super) use limits::judge;
 
@@ -100,12 +99,10 @@ pub(super) fn install(
     let config = config::menu(menu, starts, theme.as_ref());
     let payload = resolution.made(&config);
     resolution.place_own(&CONFIG, payload);
-    let firmware = Firmware::ALL.into_iter().zip(starts).filter(|(_, starts)| *starts);
-    let firmware: Vec<Firmware> = firmware.map(|(firmware, _)| firmware).collect();
-    if firmware.contains(&Firmware::Bios) {
+    if of_bios(starts) {
         resolution.grub_for_bios(parts)?;
     }
-    let machines: Vec<_> = firmware.into_iter().filter_map(processor).collect();
+    let machines = machines(starts);
     if machines.is_empty() {
         return Ok(Vec::new());
     }

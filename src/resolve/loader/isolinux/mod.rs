@@ -5,14 +5,12 @@ mod limits;
 
 use std::collections::BTreeSet;
 
-use crate::formats::el_torito::{Emulation, Platform};
 use crate::formats::{c32, mbr};
 use crate::resolve::boot::Parts;
 use crate::resolve::menu::{Menu, Start};
 use crate::resolve::{Resolution, ResolveError};
-use crate::tree::contents::{BootBytes, BootImage};
+use crate::tree::Patch;
 use crate::tree::source::Giver;
-use crate::tree::{Patch, Patched};
 
 use super::assets::{Found, ISOHDPFX, ISOLINUX, SYSLINUX_MODULES};
 
@@ -104,23 +102,9 @@ impl Resolution<'_> {
             Ok(code) => parts.boot_code = Some(code),
             Err(error) => self.error(at, format!("isohdpfx.bin: {error}"), "this loader"),
         }
-        let patch = Patch::Isolinux;
-        parts.boot_code_patch = Some(patch);
         let payload = self.part_payload(&image)?;
-        let end = image.bytes.len() as u64;
-        let bytes = image.bytes;
-        self.host.patched(&mut self.tree, payload, Patched { patch, bytes });
-        self.place_own(&[DIRECTORY, "isolinux.bin"], payload);
-        parts.images.push(BootImage {
-            platform: Platform::Bios,
-            emulation: Emulation::None,
-            load_segment: 0,
-            system_type: 0,
-            sectors: 4,
-            disk_length: None,
-            end,
-            image: BootBytes::Payload(payload),
-        });
+        let path = [DIRECTORY, "isolinux.bin"];
+        self.add_bios_image(&path, (payload, image.bytes), Patch::Isolinux, parts);
         Ok(())
     }
 }

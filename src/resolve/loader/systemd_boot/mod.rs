@@ -7,15 +7,15 @@ mod limits;
 use std::collections::BTreeSet;
 
 use crate::formats::pe::Machine;
-use crate::manifest::{At, DiskLayout, Firmware, Loader};
+use crate::manifest::{At, DiskLayout, Loader};
 use crate::resolve::boot::Parts;
-use crate::resolve::menu::{Menu, Starts, processor};
+use crate::resolve::menu::{Menu, Starts};
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::source::Giver;
 use crate::tree::{Kind, PayloadId};
 
 use super::assets::{Part, SYSTEMD_BOOT};
-use super::{DIRECTORY, EspFile, default_name};
+use super::{DIRECTORY, EspFile, default_name, machines};
 
 pub(super) use limits::judge;
 
@@ -47,8 +47,7 @@ pub(super) fn install(
             "systemd-boot reads kernels from the ESP, and this layout has two: they would be in the image twice";
         resolution.error(layout, message, "not with this loader");
     }
-    let firmware = Firmware::ALL.into_iter().zip(starts).filter(|(_, starts)| *starts);
-    let machines: Vec<Machine> = firmware.filter_map(|(firmware, _)| processor(firmware)).collect();
+    let machines = machines(starts);
     let mut esp = resolution.systemd_boot(at, &machines, parts)?;
     let entries = config::entries(menu, starts);
     let loader = config::loader(menu, &entries);
