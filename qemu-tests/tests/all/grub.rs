@@ -1,8 +1,9 @@
 //! Images of GRUB that isobuild makes, compared with grub-mkimage's.
 
-use isobuild::inside::formats::grub::{Embedded, bios, efi, modules};
+use isobuild::inside::formats::c32;
+use isobuild::inside::formats::grub::{Embedded, bios, efi, modules, prefix};
 use isobuild::inside::formats::pe::{Machine, write};
-use qemu_tests::tools::{GRUB_EFI, GRUB_IA32, GRUB_PC};
+use qemu_tests::tools::{GRUB_EFI, GRUB_IA32, GRUB_PC, LDLINUX};
 use qemu_tests::{pins, suite};
 use std::fs;
 use std::path::Path;
@@ -19,6 +20,7 @@ const TESTS: &[suite::ProgramTest] = &[
         &["grub-mkimage", GRUB_EFI, GRUB_IA32],
         efi_programs,
     ),
+    ("damaged parts", &[GRUB_PC, GRUB_EFI, LDLINUX], damaged),
 ];
 
 /// Modules of many kinds, and what they need.
@@ -160,4 +162,59 @@ fn efi_programs() {
         let differs = ours.iter().zip(&theirs).position(|(one, other)| one != other);
         assert_eq!((differs, ours.len()), (None, theirs.len()), "{format}");
     }
+}
+
+/// Other people's files, with bytes changed and ends cut: an error or an image, and nothing worse.
+fn damaged() {
+    let mut state: u64 = 7;
+    let mut random = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize
+    };
+    let kernels = [GRUB_EFI, "/usr/lib/grub/i386-pc/kernel.img", LDLINUX].map(|path| fs::read(path).unwrap());
+    let module = b"\x7fELF module".to_vec();
+    let embedded = Embedded {
+        modules: std::slice::from_ref(&module),
+        config: Some(CONFIG),
+        prefix: "/boot/grub",
+    };
+    let area = efi::link(&kernels[0], &embedded).unwrap().modules;
+    let (mut made, mut refused) = (0, 0);
+    for _ in 0..3000 {
+        let mut files: Vec<Vec<u8>> = kernels.to_vec();
+        files.push(area.clone());
+        for file in &mut files {
+            // The headers at either end more often than code.
+            for _ in 0..1 + random() % 4 {
+                let near = random() % file.len().min(0x400);
+                let at = match random() % 3 {
+                    0 => near,
+                    1 => file.len() - 1 - near,
+                    _ => random() % file.len(),
+                };
+                file[at] = if random() % 2 == 0 { 0xFF } else { random() as u8 };
+            }
+            if random() % 8 == 0 {
+                file.truncate(random() % file.len());
+            }
+        }
+        let images = bios::Images {
+            cdboot: &[0; 2048],
+            diskboot: &[0; 512],
+            decompressor: &[0; 2848],
+            kernel: &files[1],
+        };
+        // Compressing takes its time.
+        let core = (random() % 16 == 0).then(|| bios::el_torito(&images, &embedded).is_ok());
+        for is_made in core.into_iter().chain([efi::link(&files[0], &embedded).is_ok()]) {
+            match is_made {
+                true => made += 1,
+                false => refused += 1,
+            }
+        }
+        c32::needed(&files[2]);
+        prefix(&files[3]);
+    }
+    println!("{made} images made, {refused} refused");
+    assert!(made > 100 && refused > 100);
 }

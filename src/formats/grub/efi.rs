@@ -99,7 +99,7 @@ fn lay_out(file: &object::File<'_>) -> Result<Layout, GrubError> {
             let align = section.align().clamp(1, PAGE as u64) as usize;
             layout.pad(align);
             layout.sections.push((section.index(), layout.image.len() as u64));
-            let end = layout.image.len() as u64 + section.size();
+            let end = (layout.image.len() as u64).saturating_add(section.size());
             if end > LARGEST as u64 {
                 return Err(wrong(NAME, "is too large for a kernel of GRUB"));
             }
