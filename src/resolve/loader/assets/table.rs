@@ -114,7 +114,7 @@ pub(in crate::resolve::loader) const GRUB_SIGNED: [(Machine, Asset); 3] = [
     (
         Machine::X64,
         Asset {
-            name: "GRUB for x64, signed",
+            name: "signed GRUB for x64",
             short: &["gcdx64.efi.signed", "gcdx64.efi", "grubx64.efi.signed", "grubx64.efi"],
             places: &[
                 "/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed",
@@ -136,7 +136,7 @@ pub(in crate::resolve::loader) const GRUB_SIGNED: [(Machine, Asset); 3] = [
     (
         Machine::Ia32,
         Asset {
-            name: "GRUB for ia32, signed",
+            name: "signed GRUB for ia32",
             short: &[
                 "gcdia32.efi.signed",
                 "gcdia32.efi",
@@ -155,7 +155,7 @@ pub(in crate::resolve::loader) const GRUB_SIGNED: [(Machine, Asset); 3] = [
     (
         Machine::Aa64,
         Asset {
-            name: "GRUB for aa64, signed",
+            name: "signed GRUB for aa64",
             short: &[
                 "gcdaa64.efi.signed",
                 "gcdaa64.efi",
