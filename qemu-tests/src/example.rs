@@ -44,6 +44,8 @@ pub struct Example {
     pub expect: Expect,
     /// How the menus of the loaders are answered.
     pub answers: Answers,
+    /// Entries of the boot catalog: one for BIOS and one for UEFI, unless `test.toml` says another number.
+    pub boot_images: usize,
     iso: BTreeMap<String, Origin>,
     udf: BTreeMap<String, Origin>,
     esp: BTreeMap<String, Origin>,
@@ -59,6 +61,7 @@ struct Expectation {
     expect: Expect,
     #[serde(default)]
     answers: Answers,
+    boot_images: Option<usize>,
     iso: BTreeMap<String, Origin>,
     #[serde(default)]
     udf: BTreeMap<String, Origin>,
@@ -166,6 +169,7 @@ impl Example {
             cells,
             expect: read.expect,
             answers: read.answers,
+            boot_images: read.boot_images.unwrap_or(2),
             iso: read.iso,
             udf: read.udf,
             esp: read.esp,

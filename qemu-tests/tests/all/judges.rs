@@ -1,6 +1,5 @@
 //! Other people's readers over every example's image and over that of an odd tree: the same names, and the same SHA-256 of every file.
 
-use isobuild::inside::facts::cell::Firmware;
 use qemu_tests::example::Example;
 use qemu_tests::listing::{Entry, Listing, files_only, of_directory, same, same_contents};
 use qemu_tests::{odd, suite, tools, workspace};
@@ -27,11 +26,7 @@ impl Subject {
         Ok(Self {
             image: example.image()?.to_owned(),
             iso: example.iso()?,
-            // One for UEFI, and one for BIOS unless none starts it.
-            boot_images: match esp {
-                Some(_) => 1 + usize::from(example.cells.iter().any(|cell| cell.firmware == Firmware::Bios)),
-                None => 0,
-            },
+            boot_images: if esp.is_some() { example.boot_images } else { 0 },
             esp,
             odd: false,
         })
