@@ -9,16 +9,12 @@ use qemu_tests::{suite, workspace};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Cells in which the example `debian-installer`, which takes longest, is booted without `--full`.
-const SHORT_OF_DEBIAN: [Cell; 2] = [
-    Cell {
-        firmware: Firmware::Bios,
-        medium: Medium::Cd,
-    },
-    Cell {
-        firmware: Firmware::SecureBoot,
-        medium: Medium::Usb,
-    },
+/// Cells in which examples that boot in many are booted without `--full`.
+const SHORT: [(&str, &[&str]); 4] = [
+    ("debian-installer", &["bios-cd", "secure-boot-usb"]),
+    ("grub", &["bios-usb", "secure-boot-usb"]),
+    ("isolinux", &["bios-cd", "uefi-usb"]),
+    ("systemd-boot", &["uefi-usb"]),
 ];
 
 pub(crate) fn tests() -> suite::Tests {
@@ -29,7 +25,8 @@ pub(crate) fn tests() -> suite::Tests {
             missing.extend(suite::missing(needs(cell.firmware)));
             let name = format!("{} {cell}", example.name);
             let example = Arc::clone(&example);
-            let is_long = example.name == "debian-installer" && !SHORT_OF_DEBIAN.contains(&cell);
+            let short = SHORT.iter().find(|(name, _)| *name == example.name);
+            let is_long = short.is_some_and(|(_, cells)| !cells.contains(&cell.to_string().as_str()));
             trials.push(suite::trial(name, missing, move || boot(&example, cell)).long_if(is_long));
         }
         if example.cells.is_empty() {
