@@ -6,7 +6,7 @@ use object::{Object, ObjectSection};
 const NEEDED: u32 = 1;
 const END: u32 = 0;
 
-/// The file names of the modules that a module needs. `None` if it is none.
+/// The file names of the modules that a module needs. `None` if the file is not a module.
 pub fn needed(module: &[u8]) -> Option<Vec<String>> {
     let file = object::File::parse(module).ok()?;
     let section = |name: &str| file.section_by_name(name)?.data().ok();

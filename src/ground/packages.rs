@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// Names of packages, in the order of [`DISTRIBUTIONS`]; empty where there is none.
+/// The package of each distribution, in the order of [`DISTRIBUTIONS`]; empty where a distribution has no such package.
 pub(crate) type Packages = [&'static str; DISTRIBUTIONS.len()];
 
 /// The word in os-release, and the name for people.
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(package(&QEMU, Some("debian")), "package qemu-system-x86");
         let all = "package qemu-system-x86 on Debian, Ubuntu; qemu-system-x86-core on Fedora; qemu on Homebrew";
         assert_eq!(package(&QEMU, None), all);
-        // Where the distribution has none, the others' names help to find it.
+        // If the distribution has no such package, the names of the others help to find one.
         assert_eq!(package(&QEMU, Some("alpine")), all);
     }
 

@@ -145,7 +145,6 @@ fn efi_programs() {
             prefix: "/boot/grub",
         };
         let linked = efi::link(&fs::read(kernel).unwrap(), &embedded).unwrap();
-        let fixups: Vec<(u32, bool)> = linked.fixups.iter().map(|fixup| (fixup.at, fixup.is_wide)).collect();
         let ours = write::write(&write::Program {
             machine,
             entry: linked.entry,
@@ -155,7 +154,7 @@ fn efi_programs() {
                 ("mods", write::Use::Data, &linked.modules),
                 (".sbat", write::Use::Constant, SBAT),
             ],
-            fixups: &fixups,
+            fixups: &linked.fixups,
             time: efi::TIME,
         });
         let theirs = by_grub_mkimage(format, directory);

@@ -30,17 +30,9 @@ pub struct Linked {
     pub modules: Vec<u8>,
     /// Where the program begins.
     pub entry: u32,
-    /// Fields that hold addresses of the image, which firmware changes if it loads the image elsewhere.
-    pub fixups: Vec<Fixup>,
-}
-
-/// A field that holds an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fixup {
-    /// Where it is.
-    pub at: u32,
-    /// It has 64 bits, not 32.
-    pub is_wide: bool,
+    /// Fields that hold addresses of the image, which firmware changes if it loads the image elsewhere: where each is, and whether it has 64
+    /// bits.
+    pub fixups: Vec<(u32, bool)>,
 }
 
 /// The kernel's sections at their addresses.
@@ -141,7 +133,7 @@ fn relocate(
     file: &object::File<'_>,
     layout: &mut Layout,
     index: usize,
-    fixups: &mut Vec<Fixup>,
+    fixups: &mut Vec<(u32, bool)>,
 ) -> Result<(), GrubError> {
     let (section, start) = layout.sections[index];
     let section = file.section_by_index(section);
@@ -165,7 +157,7 @@ fn relocate(
         let place = usize::try_from(at).ok().and_then(|at| layout.image.get_mut(at..));
         let place = place.ok_or_else(|| wrong(NAME, "has a relocation outside of its sections"))?;
         let is_wide = field.apply(place).map_err(|what| wrong(NAME, what))?;
-        fixups.extend(is_wide.map(|is_wide| Fixup { at: at as u32, is_wide }));
+        fixups.extend(is_wide.map(|is_wide| (at as u32, is_wide)));
     }
     Ok(())
 }

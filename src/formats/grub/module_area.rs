@@ -72,7 +72,7 @@ fn object(out: &mut Vec<u8>, kind: u32, bytes: &[u8], width: Width) {
     out.resize(out.len() + length - bytes.len(), 0);
 }
 
-/// The prefix in the area of a ready image, which is the section `mods` of a program for UEFI. `None` if there is none.
+/// The prefix in the area of a ready image, which is the section `mods` of a program for UEFI. `None` if the area has no prefix.
 pub fn prefix(area: &[u8]) -> Option<String> {
     let word = |at: usize| Some(u32::from_le_bytes(area.get(at..at + 4)?.try_into().ok()?));
     if word(0)? != MAGIC {

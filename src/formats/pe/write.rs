@@ -18,7 +18,7 @@ const EXECUTE: u32 = 0x2000_0000;
 const READ: u32 = 0x4000_0000;
 const WRITE: u32 = 0x8000_0000;
 
-/// What every program for DOS says that is none.
+/// The program that DOS runs in place of this one: it prints a sentence and ends ("MS-DOS Stub").
 const DOS: &[u8] =
     b"\x0e\x1f\xba\x0e\x00\xb4\x09\xcd\x21\xb8\x01\x4c\xcd\x21This program cannot be run in DOS mode.\r\r\n$";
 

@@ -124,18 +124,20 @@ pub(super) fn install(
     menu: &Menu<'_>,
     parts: &mut Parts,
 ) -> Result<Vec<EspFile>, ResolveError> {
-    let loader = resolution.document.manifest.loader();
+    let manifest = &resolution.document.manifest;
+    let loader = manifest.loader();
     let mut esp = Vec::new();
     for shows in Family::ALL {
         let starts = of_family(loader, shows, menu.firmware);
         if !starts.contains(&true) {
             continue;
         }
-        match shows {
-            Family::Builtin => esp.extend(builtin::install(resolution, menu, parts)),
-            Family::Grub => esp.extend(grub::install(resolution, menu, starts, parts)?),
-            Family::Isolinux => isolinux::install(resolution, menu, parts)?,
-            Family::SystemdBoot => esp.extend(systemd_boot::install(resolution, menu, starts, parts)?),
+        // All but the default are named by the manifest.
+        match (shows, &manifest.boot.loader) {
+            (Family::Grub, Some(at)) => esp.extend(grub::install(resolution, at, menu, starts, parts)?),
+            (Family::Isolinux, Some(at)) => isolinux::install(resolution, at, menu, parts)?,
+            (Family::SystemdBoot, Some(at)) => esp.extend(systemd_boot::install(resolution, at, menu, starts, parts)?),
+            (Family::Builtin, _) | (_, None) => esp.extend(builtin::install(resolution, menu, parts)),
         }
     }
     loopback::install(resolution, menu);

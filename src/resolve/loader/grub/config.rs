@@ -158,7 +158,7 @@ fn condition(all: Starts, some: Starts) -> Option<String> {
     Some(tests.join(" -o "))
 }
 
-/// The commands of an entry. `None` if there are none for this reader.
+/// The commands of an entry. `None` if this reader does not show the entry.
 fn body(entry: &Entry<'_>, reader: Reader) -> Option<Vec<u8>> {
     let is_shown = reader
         .starts()

@@ -3,6 +3,7 @@
 use super::super::assets::GRUB_PC;
 use crate::formats::grub::{Embedded, bios};
 use crate::formats::mbr;
+use crate::manifest::{At, Loader};
 use crate::resolve::boot::Parts;
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::Patch;
@@ -15,11 +16,7 @@ const PREFIX: &str = "/boot/grub";
 
 impl Resolution<'_> {
     /// Adds the boot image and the boot code.
-    pub(super) fn grub_for_bios(&mut self, parts: &mut Parts) -> Result<(), ResolveError> {
-        let document = self.document;
-        let Some(at) = &document.manifest.boot.loader else {
-            return Ok(());
-        };
+    pub(super) fn grub_for_bios(&mut self, at: &At<Loader>, parts: &mut Parts) -> Result<(), ResolveError> {
         let Some(kernel) = self.asset(at, &GRUB_PC) else {
             return Ok(());
         };
@@ -31,12 +28,12 @@ impl Resolution<'_> {
             "kernel.img",
             "boot_hybrid.img",
         ] {
-            let Some(part) = self.grub_part(&kernel.beside(name))? else {
+            let Some(part) = self.part(at, &kernel.beside(name))? else {
                 return Ok(());
             };
             read.push(part.bytes);
         }
-        let Some(modules) = self.grub_modules(&kernel)? else {
+        let Some(modules) = self.grub_modules(at, &kernel)? else {
             return Ok(());
         };
         let [cdboot, diskboot, decompressor, kernel, hybrid] = &read[..] else {
@@ -56,7 +53,7 @@ impl Resolution<'_> {
         let core = match bios::el_torito(&images, &embedded) {
             Ok(core) => core,
             Err(error) => {
-                self.grub_error(&error);
+                self.grub_error(at, &error);
                 return Ok(());
             }
         };

@@ -7,11 +7,12 @@ use crate::facts::loaders::shim_facts;
 use crate::formats::grub::{self, Embedded};
 use crate::formats::pe::{self, Machine, write};
 use crate::ground::read_at::ReadAt as _;
-use crate::manifest::{At, Loader, image_path};
+use crate::manifest::{At, DiskLayout, Loader, image_path};
 use crate::resolve::boot::Parts;
 use crate::resolve::sign::Signing;
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::PayloadId;
+use crate::tree::contents::in_second_esp;
 
 /// Where a GRUB of ours looks for its menu first: beside itself, where the stub is.
 const PREFIX: &str = "/EFI/BOOT";
@@ -28,14 +29,11 @@ impl<'d> Resolution<'d> {
     /// The programs for each processor, and the stubs by which they find the medium.
     pub(super) fn grub_for_uefi(
         &mut self,
+        at: &At<Loader>,
         machines: &[Machine],
         id_file: &str,
         parts: &mut Parts,
     ) -> Result<Vec<EspFile>, ResolveError> {
-        let document = self.document;
-        let Some(at) = &document.manifest.boot.loader else {
-            return Ok(Vec::new());
-        };
         let signing = self.signing();
         let mut files: Vec<EspFile> = Vec::new();
         let stub = self.made(&config::stub(id_file));
@@ -45,15 +43,40 @@ impl<'d> Resolution<'d> {
             };
             let path = |name: String| [DIRECTORY.map(str::to_owned).to_vec(), vec![name]].concat();
             files.extend(chain.programs.into_iter().map(|(name, payload)| (path(name), payload)));
-            let stub_path = format!("{}/grub.cfg", chain.prefix);
-            if let Ok(path) = image_path(&stub_path) {
-                files.push((path.components, stub));
-            }
+            files.extend(self.stub_path(at, &chain.prefix).map(|path| (path, stub)));
         }
         files.sort();
         files.dedup();
         parts.owner = signing.and_then(|signing| signing.certificate);
         Ok(files)
+    }
+
+    /// Where a GRUB with this prefix looks for its menu in the ESP. `None` if no stub can be there, which is reported.
+    fn stub_path(&mut self, at: &At<Loader>, prefix: &str) -> Option<Vec<String>> {
+        let path = match image_path(&format!("{prefix}/grub.cfg")) {
+            Ok(path) => path.components,
+            Err(why) => {
+                self.error(
+                    at,
+                    format!("GRUB looks for its menu in {prefix:?}: {why}"),
+                    "this loader",
+                );
+                return None;
+            }
+        };
+        if self.layout == DiskLayout::MultiSector && !in_second_esp(&path) {
+            let message = format!(
+                "this GRUB looks for its menu in {prefix}, and with layout \"multi-sector\" only /EFI is in both ESPs"
+            );
+            let help = "with `boot.sign` isobuild makes a GRUB of modules, which looks in /EFI/BOOT";
+            self.error_with(
+                at,
+                message,
+                "would find no menu on media with sectors of 4096 bytes",
+                help,
+            );
+        }
+        Some(path)
     }
 
     /// The signed program behind shim, if both are there; else one that is made. If the manifest signs, the one that is made is behind shim.
@@ -82,10 +105,10 @@ impl<'d> Resolution<'d> {
         let Some(kernel) = self.grub_kernel(at, machine, modules) else {
             return Ok(None);
         };
-        let Some(made) = self.grub_modules(&kernel)? else {
+        let Some(made) = self.grub_modules(at, &kernel)? else {
             return Ok(None);
         };
-        let Some(program) = self.grub_program(&kernel, machine, &made, None)? else {
+        let Some(program) = self.grub_program(at, &kernel, machine, &made, None)? else {
             return Ok(None);
         };
         let payload = self.made(&program);
@@ -107,12 +130,12 @@ impl<'d> Resolution<'d> {
         let Some(kernel) = self.grub_kernel(at, machine, modules) else {
             return Ok(None);
         };
-        let Some(made) = self.grub_modules(&kernel)? else {
+        let Some(made) = self.grub_modules(at, &kernel)? else {
             return Ok(None);
         };
         // Hardly a machine of another kind has Secure Boot, and not every distribution has shim for it.
         if machine != Machine::X64 && (self.find_asset(shim).is_none() || self.find_asset(signed).is_none()) {
-            let program = self.grub_program(&kernel, machine, &made, None)?;
+            let program = self.grub_program(at, &kernel, machine, &made, None)?;
             return Ok(program.map(|program| {
                 let program = self.signed(signing, &program);
                 Chain {
@@ -132,7 +155,7 @@ impl<'d> Resolution<'d> {
             self.error(at, message, "cannot be signed");
             return Ok(None);
         };
-        let Some(program) = self.grub_program(&kernel, machine, &made, Some(&sbat))? else {
+        let Some(program) = self.grub_program(at, &kernel, machine, &made, Some(&sbat))? else {
             return Ok(None);
         };
         let program = self.signed(signing, &program);
@@ -249,12 +272,13 @@ impl<'d> Resolution<'d> {
     /// A program of the kernel and the modules.
     fn grub_program(
         &mut self,
+        at: &At<Loader>,
         kernel: &Found,
         machine: Machine,
         modules: &[Vec<u8>],
         sbat: Option<&[u8]>,
     ) -> Result<Option<Vec<u8>>, ResolveError> {
-        let Some(kernel) = self.grub_part(kernel)? else {
+        let Some(kernel) = self.part(at, kernel)? else {
             return Ok(None);
         };
         let embedded = Embedded {
@@ -265,11 +289,10 @@ impl<'d> Resolution<'d> {
         let linked = match grub::efi::link(&kernel.bytes, &embedded) {
             Ok(linked) => linked,
             Err(error) => {
-                self.grub_error(&error);
+                self.grub_error(at, &error);
                 return Ok(None);
             }
         };
-        let fixups: Vec<(u32, bool)> = linked.fixups.iter().map(|fixup| (fixup.at, fixup.is_wide)).collect();
         let mut sections: Vec<(&str, write::Use, &[u8])> = vec![
             (".text", write::Use::Code, &linked.text),
             (".data", write::Use::Data, &linked.data),
@@ -282,7 +305,7 @@ impl<'d> Resolution<'d> {
             machine,
             entry: linked.entry,
             sections: &sections,
-            fixups: &fixups,
+            fixups: &linked.fixups,
             time: grub::efi::TIME,
         })))
     }

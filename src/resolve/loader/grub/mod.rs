@@ -10,13 +10,14 @@ mod quote;
 mod theme;
 
 use crate::formats::grub::GrubError;
+use crate::manifest::{At, Loader};
 use crate::resolve::boot::Parts;
 use crate::resolve::menu::{Menu, Starts};
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::PayloadId;
 use crate::tree::source::Giver;
 
-use super::assets::{Found, Part};
+use super::assets::Found;
 use super::{EspFile, machines, of_bios};
 
 pub(super) use limits::judge;
@@ -91,6 +92,7 @@ const MODULES: [&str; 50] = [
 /// Puts GRUB into the tree for the kinds of firmware that it is to be started by. What is for the ESP comes back.
 pub(super) fn install(
     resolution: &mut Resolution<'_>,
+    at: &At<Loader>,
     menu: &Menu<'_>,
     starts: Starts,
     parts: &mut Parts,
@@ -100,14 +102,14 @@ pub(super) fn install(
     let payload = resolution.made(&config);
     resolution.place_own(&CONFIG, payload);
     if of_bios(starts) {
-        resolution.grub_for_bios(parts)?;
+        resolution.grub_for_bios(at, parts)?;
     }
     let machines = machines(starts);
     if machines.is_empty() {
         return Ok(Vec::new());
     }
     let id = resolution.id_file(&config);
-    resolution.grub_for_uefi(&machines, &id, parts)
+    resolution.grub_for_uefi(at, &machines, &id, parts)
 }
 
 impl Resolution<'_> {
@@ -117,8 +119,8 @@ impl Resolution<'_> {
     }
 
     /// The modules of a platform's directory, and those that they need, read.
-    fn grub_modules(&mut self, kernel: &Found) -> Result<Option<Vec<Vec<u8>>>, ResolveError> {
-        let Some(list) = self.grub_part(&kernel.beside("moddep.lst"))? else {
+    fn grub_modules(&mut self, at: &At<Loader>, kernel: &Found) -> Result<Option<Vec<Vec<u8>>>, ResolveError> {
+        let Some(list) = self.part(at, &kernel.beside("moddep.lst"))? else {
             return Ok(None);
         };
         let list = String::from_utf8_lossy(&list.bytes).into_owned();
@@ -130,13 +132,13 @@ impl Resolution<'_> {
         let names = match crate::formats::grub::modules::with_dependencies(&list, &wanted) {
             Ok(names) => names,
             Err(error) => {
-                self.grub_error(&error);
+                self.grub_error(at, &error);
                 return Ok(None);
             }
         };
         let mut modules = Vec::new();
         for name in names {
-            let Some(module) = self.grub_part(&kernel.beside(&format!("{name}.mod")))? else {
+            let Some(module) = self.part(at, &kernel.beside(&format!("{name}.mod")))? else {
                 return Ok(None);
             };
             modules.push(module.bytes.to_vec());
@@ -144,20 +146,8 @@ impl Resolution<'_> {
         Ok(Some(modules))
     }
 
-    /// A file of GRUB's. None if it is missing, which is reported.
-    fn grub_part(&mut self, found: &Found) -> Result<Option<Part>, ResolveError> {
-        let document = self.document;
-        match &document.manifest.boot.loader {
-            Some(at) => self.part(at, found),
-            None => Ok(None),
-        }
-    }
-
     /// Parts that no image can be made of.
-    fn grub_error(&mut self, error: &GrubError) {
-        let document = self.document;
-        if let Some(at) = &document.manifest.boot.loader {
-            self.error(at, format!("GRUB: {error}"), "this loader");
-        }
+    fn grub_error(&mut self, at: &At<Loader>, error: &GrubError) {
+        self.error(at, format!("GRUB: {error}"), "this loader");
     }
 }

@@ -9,7 +9,7 @@ use crate::tree::{Kind, NodeId};
 const FONTS: [&[u8]; 3] = [b"boot", b"grub", b"fonts"];
 
 impl Resolution<'_> {
-    /// The theme. None if there is none, or it cannot be shown, which is reported.
+    /// The theme that the manifest names. `None` if it names no theme, or one that cannot be shown, which is reported.
     pub(super) fn grub_theme(&mut self) -> Option<Theme> {
         let document = self.document;
         let theme = document.manifest.boot.theme.as_ref()?.get_ref();
@@ -27,12 +27,9 @@ impl Resolution<'_> {
         };
         let parent = self.tree.node(node).parent;
         let shared = self.tree.find(FONTS);
-        let fonts = [Some(parent), shared]
-            .into_iter()
-            .flatten()
-            .flat_map(|directory| self.fonts(directory));
-        let mut fonts: Vec<Vec<u8>> = fonts.collect();
-        fonts.dedup();
+        let shared = shared.filter(|shared| *shared != parent);
+        let directories = [Some(parent), shared].into_iter().flatten();
+        let fonts: Vec<Vec<u8>> = directories.flat_map(|directory| self.fonts(directory)).collect();
         if fonts.is_empty() {
             let message = "a theme needs a font (.pf2) beside it or in /boot/grub/fonts, and there is none";
             self.error(file, message, "would not be shown");

@@ -6,6 +6,7 @@ mod limits;
 use std::collections::BTreeSet;
 
 use crate::formats::{c32, mbr};
+use crate::manifest::{At, Loader};
 use crate::resolve::boot::Parts;
 use crate::resolve::menu::{Menu, Start};
 use crate::resolve::{Resolution, ResolveError};
@@ -25,10 +26,14 @@ const DIRECTORY: &str = "isolinux";
 const LONGEST_TIMEOUT: i64 = 3599;
 
 /// Puts ISOLINUX into the tree, and its boot image and boot code into the parts.
-pub(super) fn install(resolution: &mut Resolution<'_>, menu: &Menu<'_>, parts: &mut Parts) -> Result<(), ResolveError> {
+pub(super) fn install(
+    resolution: &mut Resolution<'_>,
+    at: &At<Loader>,
+    menu: &Menu<'_>,
+    parts: &mut Parts,
+) -> Result<(), ResolveError> {
     let document = resolution.document;
     let boot = &document.manifest.boot;
-    let Some(at) = &boot.loader else { return Ok(()) };
     if let Some(timeout) = boot.timeout.as_ref().filter(|_| menu.timeout > LONGEST_TIMEOUT) {
         let message = format!("ISOLINUX waits {LONGEST_TIMEOUT} seconds at most, or for ever (-1)");
         resolution.error(timeout, message, "too long");
@@ -46,8 +51,8 @@ pub(super) fn install(resolution: &mut Resolution<'_>, menu: &Menu<'_>, parts: &
     let (Some(image), Some(code), Some(modules)) = found else {
         return Ok(());
     };
-    resolution.isolinux_modules(&modules, wanted(menu))?;
-    resolution.isolinux_image(&image, &code, parts)
+    resolution.isolinux_modules(at, &modules, wanted(menu))?;
+    resolution.isolinux_image(at, &image, &code, parts)
 }
 
 /// The modules that a menu needs by itself.
@@ -63,11 +68,12 @@ fn wanted(menu: &Menu<'_>) -> BTreeSet<String> {
 
 impl Resolution<'_> {
     /// These modules and those that they need.
-    fn isolinux_modules(&mut self, directory: &Found, wanted: BTreeSet<String>) -> Result<(), ResolveError> {
-        let document = self.document;
-        let Some(at) = &document.manifest.boot.loader else {
-            return Ok(());
-        };
+    fn isolinux_modules(
+        &mut self,
+        at: &At<Loader>,
+        directory: &Found,
+        wanted: BTreeSet<String>,
+    ) -> Result<(), ResolveError> {
         let (mut waiting, mut done) = (wanted, BTreeSet::new());
         while let Some(name) = waiting.pop_first() {
             let Some(part) = self.part(at, &directory.beside(&name))? else {
@@ -90,11 +96,13 @@ impl Resolution<'_> {
     }
 
     /// The boot image and the boot code of a stick.
-    fn isolinux_image(&mut self, image: &Found, code: &Found, parts: &mut Parts) -> Result<(), ResolveError> {
-        let document = self.document;
-        let Some(at) = &document.manifest.boot.loader else {
-            return Ok(());
-        };
+    fn isolinux_image(
+        &mut self,
+        at: &At<Loader>,
+        image: &Found,
+        code: &Found,
+        parts: &mut Parts,
+    ) -> Result<(), ResolveError> {
         let (Some(image), Some(code)) = (self.part(at, image)?, self.part(at, code)?) else {
             return Ok(());
         };

@@ -32,14 +32,12 @@ const MADE: Giver = Giver::MadeFor("systemd-boot");
 /// Puts systemd-boot into the tree for the kinds of firmware that it is to be started by. What is for the ESP comes back.
 pub(super) fn install(
     resolution: &mut Resolution<'_>,
+    at: &At<Loader>,
     menu: &Menu<'_>,
     starts: Starts,
     parts: &mut Parts,
 ) -> Result<Vec<EspFile>, ResolveError> {
     let document = resolution.document;
-    let Some(at) = &document.manifest.boot.loader else {
-        return Ok(Vec::new());
-    };
     if let Some(layout) = document.manifest.disk.layout.as_ref()
         && *layout.get_ref() == DiskLayout::MultiSector
     {
