@@ -1,5 +1,6 @@
 //! The built-in loader starts what it is told to, and its menu does what it shows.
 
+use crate::other_loaders::{next_device, programs};
 use isobuild::inside::facts::cell::{Cell, Firmware, Medium};
 use qemu_tests::system::{self, CELLS, END, LoaderTest, System, one_file};
 use qemu_tests::{hash, pins, suite};
@@ -37,10 +38,10 @@ pub(crate) fn tests() -> suite::Tests {
         ("firmware set-up", &[CELLS[3]], firmware_setup),
         ("machine page", BOTH, machine_page),
         ("progress", BOTH, progress),
-        ("programs", BOTH, programs),
+        ("programs", BOTH, |system, cell| programs(system, cell, "builtin")),
         ("raw program", BIOS, raw_program),
-        ("next device", BIOS, next_device),
-        ("next device", UEFI, next_device),
+        ("next device", BIOS, |system, cell| next_device(system, cell, "builtin")),
+        ("next device", UEFI, |system, cell| next_device(system, cell, "builtin")),
     ];
     let long: [LoaderTest; 5] = [
         ("keys", OTHER_CDS, keys),
@@ -353,41 +354,6 @@ fn side_by_side(system: &System, cell: Cell) -> Result<(), String> {
     }
     guest.press(&["ret".to_owned()])?;
     system.finish(guest, &[END]).map(drop)
-}
-
-/// The firmware goes on to the second medium, another image.
-fn next_device(system: &System, cell: Cell) -> Result<(), String> {
-    let first = system.medium("[boot]\ntimeout = 0\n[[menu]]\naction = \"next-device\"\n", cell)?;
-    let other = System::new("loader-next-device-other", cell.firmware)?;
-    let image = other.image(&format!(
-        "[boot]\ntimeout = 0\n[[menu]]\n{KERNEL}cmdline = \"console=ttyS0 other\"\n"
-    ))?;
-    let machine = system.machine(&first, cell).medium(&image, Medium::Disk);
-    let serial = system.finish(machine.start(&system.logs)?, &[END])?;
-    match serial.contains("cmdline [console=ttyS0 other]") {
-        true => Ok(first.check_unwritten()?),
-        false => error("another image has started", &serial),
-    }
-}
-
-/// memtest86+ and iPXE, each as the file that its makers have for the firmware. What cannot run here is not shown.
-fn programs(system: &System, cell: Cell) -> Result<(), String> {
-    let inputs = pins::load("qemu-tests")?;
-    for (program, suffix, shows) in [("memtest", "bin", "Memtest86+"), ("ipxe", "lkrn", "iPXE")] {
-        let manifest = format!(
-            "[boot]\ntimeout = 0\n[[menu]]\ntitle = \"Program\"\nbios = {:?}\nefi = {:?}\ncmdline = \"console=ttyS0\"\n",
-            inputs.file(&format!("{program}.{suffix}"))?,
-            inputs.file(&format!("{program}.efi"))?
-        );
-        let medium = system.medium(&manifest, cell)?;
-        let mut guest = system.machine(&medium, cell).start(&system.logs)?;
-        match (cell.firmware, program) {
-            (Firmware::Bios, "ipxe") => guest.wait_for_screen(&[shows])?,
-            _ => guest.wait_for(&[shows])?,
-        }
-        guest.screendump_as(&format!("{program}.png"))?;
-    }
-    Ok(())
 }
 
 /// A boot sector that writes a text to the serial port. It has to be at 0x7c00, and to know its drive.

@@ -1,0 +1,41 @@
+//! systemd-boot.
+
+use super::boot;
+use isobuild::inside::facts::cell::Cell;
+use qemu_tests::system::{self, END, System};
+use qemu_tests::workspace;
+use serde_json::Value;
+use std::process::Command;
+
+/// A line that begins and ends with a quotation mark, which systemd-boot takes away; files of the ESP that are those of the tree.
+pub(super) fn linux(system: &System, cell: Cell) -> Result<(), String> {
+    system.put("first file.img", &system::one_file("first", b"first"))?;
+    let manifest = format!(
+        "{}[[menu]]\ntitle = '\"A quoted title\"'\nkernel = \"vmlinuz\"\ninitrd = [\"first file.img\", \"initrd.img\"]\n\
+         cmdline = '\"a=two words\" console=ttyS0 $HOME `x` {{d}} ; e=\\x20 #f ü b=\"c d\"'\n",
+        boot("systemd-boot", cell)?
+    );
+    let line = format!(
+        "\"a=two words\" console={} $HOME `x` {{d}} ; e=\\x20 #f ü b=\"c d\"]",
+        system.port
+    );
+    system.boots(&manifest, cell, &["file /first", &line, END])?;
+    let plan = Command::new(workspace::isobuild()?)
+        .args([
+            "plan".as_ref(),
+            "--json".as_ref(),
+            system.path("manifest.toml").as_os_str(),
+        ])
+        .output()
+        .map_err(|e| e.to_string())?;
+    let plan: Value = serde_json::from_slice(&plan.stdout).map_err(|e| e.to_string())?;
+    let extents = plan["extents"].as_array().ok_or("no extents")?;
+    for name in ["vmlinuz", "first file.img", "initrd.img"] {
+        let paths = serde_json::json!([format!("esp:/boot/{name}"), format!("iso:/boot/{name}")]);
+        let is_one = |extent: &&Value| extent["paths"] == paths;
+        if extents.iter().filter(is_one).count() != 1 {
+            return Err(format!("{name} is not one extent with both paths: {extents:#?}"));
+        }
+    }
+    Ok(())
+}
