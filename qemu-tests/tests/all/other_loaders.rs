@@ -78,6 +78,7 @@ pub(crate) fn tests() -> suite::Tests {
     let mut all = system::trials(&tests);
     all.extend(suite::long(system::trials(&long)));
     all.extend(suite::program_tests(PROGRAM_TESTS));
+    all.extend(suite::long(suite::program_tests(LONG_PROGRAM_TESTS)));
     Ok(all)
 }
 
@@ -99,6 +100,17 @@ const PROGRAM_TESTS: &[suite::ProgramTest] = &[
         grub::signed_by_owner,
     ),
 ];
+
+const LONG_PROGRAM_TESTS: &[suite::ProgramTest] = &[(
+    "systemd-boot signed by its owner",
+    &[
+        "openssl",
+        "qemu-system-x86_64",
+        tools::SYSTEMD_BOOT,
+        tools::OVMF_SECURE_CODE,
+    ],
+    systemd_boot::signed_by_owner,
+)];
 
 /// What every manifest here begins with. For 64-bit ARM, whose package no other system has, the package is named.
 fn boot(loader: &str, cell: Cell) -> Result<String, String> {

@@ -1,8 +1,10 @@
 //! systemd-boot.
 
 use super::boot;
-use isobuild::inside::facts::cell::Cell;
+use isobuild::inside::facts::cell::{Cell, Firmware};
+use qemu_tests::secure::Key;
 use qemu_tests::system::{self, END, System};
+use qemu_tests::verbs::Bench;
 use qemu_tests::workspace;
 use serde_json::Value;
 use std::process::Command;
@@ -38,4 +40,21 @@ pub(super) fn linux(system: &System, cell: Cell) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A machine that trusts its owner alone starts the loader and a kernel that both have the owner's signature.
+pub(super) fn signed_by_owner() {
+    let bench = Bench::new(
+        "[boot]\nloader = \"systemd-boot\"\ntimeout = 0\nfirmware = [\"uefi\"]\nsign = { key = \"own.key\", cert = \"own.pem\" }\n\
+         [[menu]]\nkernel = \"vmlinuz.own\"\ninitrd = \"initrd.img\"\ncmdline = \"console=ttyS0\"\n",
+    );
+    Key::new(bench.directory.path(), "own", ("rsa:2048", "own", &[]), None).unwrap();
+    let system = System::new("other-loaders-systemd-signed", Firmware::Uefi).unwrap();
+    for name in ["vmlinuz", "initrd.img"] {
+        std::fs::copy(system.path(name), bench.path(name)).unwrap();
+    }
+    bench.ends("sign vmlinuz vmlinuz.own --key own.key --cert own.pem", 0);
+    let said = bench.run("test m.toml --cell secure-boot-own-cd --expect isobuild-test:.end");
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    said.has(&["secure-boot-own-cd     passed"]);
 }
