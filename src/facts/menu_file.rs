@@ -65,7 +65,8 @@ pub fn started(menu: &[u8]) -> Vec<Started> {
     let started = |(number, entry): (usize, &Lines<'_>)| {
         let firmware = value(entry, b"firmware");
         let is_for_uefi = firmware.is_none_or(|words| words.split(|&byte| byte == b' ').any(|word| word == b"uefi"));
-        let keys = [&b"kernel"[..], b"efi-x64", b"efi"];
+        // A program beside a kernel is the kernel with all that belongs to it.
+        let keys = [&b"efi-x64"[..], b"efi", b"kernel"];
         let path = keys.into_iter().find_map(|key| value(entry, key));
         let is_action = value(entry, b"action").is_some();
         let path = path.filter(|_| is_for_uefi && !is_action)?;
@@ -97,7 +98,8 @@ mod tests {
     fn what_uefi_starts_is_read_from_the_menu() {
         let menu = b"# default = 9\nid = 0\ndefault = 3\n\nentry = Set-up\naction = firmware-setup\n\nentry = BIOS\nkernel = /old\n\
                      firmware = bios uefi-ia32\n\nentry = Linux = best\nkernel = /boot/a b\ninitrd = /i\n\nentry = Test\nbios = /t.bin\n\
-                     efi-ia32 = /t32\nefi-x64 = /t64\n\nentry = Shell\nefi = /s\nfirmware = uefi\n";
+                     efi-ia32 = /t32\nefi-x64 = /t64\n\nentry = Shell\nefi = /s\nfirmware = uefi\n\nentry = Unified\nkernel = /k\n\
+                     efi-x64 = /u\n";
         let entry = |title: &str, is_default, path: &str| Started {
             title: title.into(),
             is_default,
@@ -108,7 +110,8 @@ mod tests {
             [
                 entry("Linux = best", true, "/boot/a b"),
                 entry("Test", false, "/t64"),
-                entry("Shell", false, "/s")
+                entry("Shell", false, "/s"),
+                entry("Unified", false, "/u")
             ]
         );
         assert_eq!(started(b""), []);

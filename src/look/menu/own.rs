@@ -33,11 +33,15 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
             Firmware::UefiAa64 => value("efi-aa64").or_else(|| value("efi")),
             _ => value("efi-x64").or_else(|| value("efi")),
         };
-        let (kernel, action) = (value("kernel"), value("action"));
+        // Under UEFI a program beside a kernel holds all that belongs to it.
+        let is_unified = program.is_some() && firmware != Firmware::Bios;
+        let kernel = value("kernel").filter(|_| !is_unified);
+        let is_of_kernel = is_unified && value("kernel").is_some();
+        let action = value("action");
         if !for_all || (kernel.is_none() && action.is_none() && program.is_none()) {
             continue;
         }
-        let initrd = all("initrd");
+        let initrd = if is_of_kernel { Vec::new() } else { all("initrd") };
         let found = |path: &String| reading.volumes.beside(file, path);
         let missing = kernel.iter().chain(&program).chain(&initrd);
         let missing = missing.filter(|path| found(path).is_none());
@@ -49,7 +53,7 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
             missing: missing.cloned().collect(),
             kernel_file: kernel.as_ref().and_then(found),
             initrd_files: initrd.iter().filter_map(found).collect(),
-            cmdline: value("cmdline").unwrap_or_default(),
+            cmdline: value("cmdline").filter(|_| !is_of_kernel).unwrap_or_default(),
             kernel,
             initrd,
             program,

@@ -147,6 +147,11 @@ impl<'a> Entry<'a> {
         value(self.lines, own).or(value(self.lines, b"efi"))
     }
 
+    /// Whether its program for a processor is the kernel with its initrds and its command line.
+    pub fn is_unified(&self, own: &'static [u8]) -> bool {
+        self.efi(own).is_some() && self.kernel().is_some()
+    }
+
     /// The path of a program that BIOS starts.
     pub fn bios(&self) -> Option<&'a [u8]> {
         value(self.lines, b"bios")
@@ -282,6 +287,18 @@ mod tests {
         assert_eq!(by(b"efi-x64"), [path(b"/a"), path(b"/c")]);
         assert_eq!(by(b"efi-ia32"), [path(b"/b"), path(b"/c")]);
         assert_eq!(by(b"efi-aa64"), [None, path(b"/c")]);
+    }
+
+    #[test]
+    fn a_kernel_may_have_a_program_that_holds_all_of_it() {
+        let menu = Menu::new(
+            b"entry = x\nkernel = /k\ninitrd = /i\nefi-x64 = /u\nentry = y\nkernel = /k\nentry = z\nefi = /p\n",
+        );
+        let unified: Vec<_> = menu
+            .entries()
+            .map(|entry| [&b"efi-x64"[..], b"efi-ia32"].map(|own| entry.is_unified(own)))
+            .collect();
+        assert_eq!(unified, [[true, false], [false; 2], [false; 2]]);
     }
 
     #[test]

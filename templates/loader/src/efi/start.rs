@@ -34,10 +34,16 @@ pub(crate) fn start(
     let Some(path) = entry.efi(OWN).or(entry.kernel()) else {
         return Failure::of("The entry names nothing that UEFI can start.");
     };
+    let is_unified = entry.is_unified(OWN);
+    let offered = !is_unified && entry.initrds().next().is_some();
     // What is missing is told before anything is loaded.
-    let prepared = initrds_length(files, entry).and_then(|length| {
+    let length = if offered { initrds_length(files, entry) } else { Ok(0) };
+    let prepared = length.and_then(|length| {
         let image = program(firmware, console, files, path, quiet)?;
-        set_options(firmware, image, command_line)?;
+        // Without options a unified kernel image takes the command line that is signed with it.
+        if !is_unified || command_line != entry.command_line() {
+            set_options(firmware, image, command_line)?;
+        }
         Ok((image, length))
     });
     let (image, length) = match prepared {
@@ -55,7 +61,6 @@ pub(crate) fn start(
     };
     let mut media = null_mut();
     let interface = (&raw mut provider).cast::<c_void>();
-    let offered = entry.initrds().next().is_some();
     if offered {
         let path = (&raw const INITRD_PATH).cast();
         if !firmware.install(&mut media, &DEVICE_PATH, path) || !firmware.install(&mut media, &LOAD_FILE_2, interface) {
