@@ -5,6 +5,7 @@
 
 mod certificates;
 mod covered;
+pub mod join;
 mod sections;
 mod signed;
 pub mod write;
@@ -22,6 +23,8 @@ const SIGNATURE_POINTER: u64 = 0x3C;
 const COFF_HEADER: u64 = 20;
 /// "Optional Header", CheckSum: 4 bytes at this place, in both forms of the header.
 const CHECKSUM: u64 = 64;
+/// "DLL Characteristics".
+const NX_COMPATIBLE: u16 = 0x0100;
 /// Bytes of `.compat` that are read. Linux's has one entry of 8 bytes.
 const MAX_COMPATIBLE: u64 = 4096;
 
@@ -34,6 +37,8 @@ pub struct Pe {
     pub subsystem: u16,
     /// "Section Table", in its order.
     pub sections: Vec<Section>,
+    /// "DLL Characteristics": it allows that its pages are either written or executed.
+    pub is_nx_compatible: bool,
     /// Other processors whose firmware can start it too, by an entry of their own in the section `.compat` (Linux,
     /// `arch/x86/boot/header.S`).
     pub compatible: Vec<Machine>,
@@ -58,6 +63,11 @@ impl Pe {
     /// The first section of a name.
     pub fn section(&self, name: &str) -> Option<&Section> {
         self.sections.iter().find(|section| section.name == name)
+    }
+
+    /// Whether it holds a Linux kernel that it starts (UAPI.5, Unified Kernel Image).
+    pub fn is_unified(&self) -> bool {
+        self.section(".linux").is_some()
     }
 }
 
@@ -147,6 +157,7 @@ pub fn read(file: &dyn ReadAt) -> Option<Pe> {
         _ => return None,
     };
     let subsystem = u16_at(file, optional + 68)?;
+    let characteristics = u16_at(file, optional + 70)?;
     let count = u32_at(file, optional + directories - 4)?;
     // "Optional Header Data Directories": the fifth is the certificate table, the only one with a file offset.
     let entry = directories + 4 * 8;
@@ -160,6 +171,7 @@ pub fn read(file: &dyn ReadAt) -> Option<Pe> {
     Some(Pe {
         machine,
         subsystem,
+        is_nx_compatible: characteristics & NX_COMPATIBLE != 0,
         compatible: compatible.map_or_else(Vec::new, |section| compatible_machines(file, section)),
         sections,
         places: Places {

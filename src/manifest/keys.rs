@@ -15,7 +15,7 @@ struct Table {
     later: &'static [&'static str],
 }
 
-const TABLES: [Table; 17] = [
+const TABLES: [Table; 19] = [
     Table {
         path: "",
         keys: &[
@@ -87,7 +87,7 @@ const TABLES: [Table; 17] = [
     Table {
         path: "menu",
         keys: &[
-            "title", "kernel", "initrd", "cmdline", "bios", "efi", "action", "iso_scan",
+            "title", "kernel", "initrd", "cmdline", "uki", "bios", "efi", "action", "iso_scan",
         ],
         later: &[],
     },
@@ -160,7 +160,30 @@ const TABLES: [Table; 17] = [
     },
     Table {
         path: "boot.uefi",
-        keys: &["image", "size", "files"],
+        keys: &["image", "size", "files", "uki"],
+        later: &[],
+    },
+    Table {
+        path: "boot.uefi.uki",
+        keys: &[
+            "kernel",
+            "initrd",
+            "cmdline",
+            "title",
+            "to",
+            "profile",
+            "stub",
+            "microcode",
+            "os_release",
+            "uname",
+            "splash",
+            "sbat",
+        ],
+        later: &[],
+    },
+    Table {
+        path: "boot.uefi.uki.profile",
+        keys: &["title", "id", "cmdline", "initrd"],
         later: &[],
     },
     Table {

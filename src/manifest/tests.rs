@@ -276,7 +276,10 @@ fn contents_and_boot_images_exclude_each_other() {
         "[boot.bios]\nmbr = \"x\"\n[disk]\nlayout = \"none\"",
         &["has no place", "by this"],
     );
-    shows("[boot.uefi]\nsize = \"1MiB\"", &["needs an `image` or `files`"]);
+    shows(
+        "[boot.uefi]\nsize = \"1MiB\"",
+        &["needs an `image`, `files` or a `uki`"],
+    );
     shows(
         "[boot.uefi]\nimage = \"x\"\nsize = \"1MiB\"",
         &["the image has its own"],

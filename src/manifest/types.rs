@@ -2,6 +2,7 @@
 
 mod base;
 mod boot;
+mod uki;
 
 use super::at::At;
 use super::reference::Reference;
@@ -13,6 +14,7 @@ use super::Test;
 
 pub use base::*;
 pub use boot::*;
+pub use uki::*;
 
 /// A string and where it stands.
 pub type Text = At<String>;
@@ -55,6 +57,17 @@ impl Manifest {
             None if self.menu.is_empty() => Loader::None,
             None => Loader::Builtin,
         }
+    }
+
+    /// How unified kernel images are made.
+    pub fn uki(&self) -> Option<&At<Uki>> {
+        self.boot.uefi.as_ref()?.get_ref().uki.as_ref()
+    }
+
+    /// Whether there is a unified kernel image, in the menu or without one.
+    pub fn has_uki(&self) -> bool {
+        let alone = self.uki().is_some_and(|uki| uki.get_ref().kernel.is_some());
+        alone || self.menu.iter().any(|entry| entry.get_ref().is_unified())
     }
 
     /// Whether a base is laid out anew.
@@ -213,6 +226,8 @@ pub struct MenuEntry {
     pub initrd: Vec<At<Reference>>,
     /// The command line of the kernel or program.
     pub cmdline: Option<Text>,
+    /// Whether UEFI starts a unified kernel image: kernel, initrds and command line in one program.
+    pub uki: Option<At<bool>>,
     /// A program that BIOS starts: host path or `iso:/...`.
     pub bios: Option<At<Reference>>,
     /// What UEFI starts: a program, or one for each processor; host paths or `iso:/...`.
@@ -228,6 +243,11 @@ impl MenuEntry {
     /// See [`Self::iso_scan`].
     pub fn scans_iso(&self) -> bool {
         self.iso_scan.as_ref().is_some_and(|scan| *scan.get_ref())
+    }
+
+    /// See [`Self::uki`].
+    pub fn is_unified(&self) -> bool {
+        self.uki.as_ref().is_some_and(|uki| *uki.get_ref())
     }
 
     /// The title, or the one that stands in for it.

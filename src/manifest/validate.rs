@@ -3,6 +3,7 @@
 mod base;
 mod menu;
 mod sign;
+mod uki;
 
 use super::{
     At, Boot, Date, DiskLayout, Files, InfoTable, Manifest, Reference, Text, Uefi, esp_path, image_path, parse_size,
@@ -36,6 +37,7 @@ pub(super) fn check(manifest: &Manifest, text: &str) -> Vec<Diagnostic> {
     checks.boot(&manifest.boot, !manifest.menu.is_empty());
     checks.menu(manifest);
     checks.sign(manifest);
+    checks.uki(manifest);
     checks.boot_code(manifest);
     checks.diagnostics
 }
@@ -314,6 +316,7 @@ impl Checks<'_> {
     /// Beside a loader `size` alone is of use too.
     fn uefi(&mut self, at: &At<Uefi>, with_loader: bool) {
         let uefi = at.get_ref();
+        let has_files = uefi.files.is_some() || uefi.uki.as_ref().is_some_and(|uki| uki.get_ref().kernel.is_some());
         match (&uefi.image, &uefi.files) {
             (Some(image), Some(_)) => {
                 self.error(
@@ -322,8 +325,8 @@ impl Checks<'_> {
                     "one ESP too many",
                 );
             }
-            (None, None) if !with_loader => {
-                self.error(at, "[boot.uefi] needs an `image` or `files`", "starts nothing");
+            (None, None) if !with_loader && !has_files => {
+                self.error(at, "[boot.uefi] needs an `image`, `files` or a `uki`", "starts nothing");
             }
             _ => {}
         }

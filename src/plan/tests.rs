@@ -24,6 +24,7 @@ mod names;
 mod sign;
 mod udf;
 mod udf_damaged;
+mod uki;
 
 use std::fs;
 use std::path::Path;

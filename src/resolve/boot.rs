@@ -30,6 +30,7 @@ impl Resolution<'_> {
     /// Reads all that `[boot]` names.
     pub(super) fn boot(&mut self) -> Result<Parts, ResolveError> {
         let boot = &self.document.manifest.boot;
+        self.open_assets()?;
         let mut parts = Parts {
             images: Vec::new(),
             esp: None,
@@ -44,10 +45,12 @@ impl Resolution<'_> {
             false => {
                 let menu = self.menu()?;
                 parts.menu = self.entries_by_firmware(&menu);
-                self.open_assets()?;
                 loader::install(self, &menu, &mut parts)?
             }
         };
+        let uki = self.uki(&of_loader)?;
+        let of_loader: Vec<_> = of_loader.into_iter().chain(uki).collect();
+        parts.owner = self.signing().and_then(|signing| signing.certificate.clone());
         if let Some(bios) = &boot.bios {
             self.bios(bios.get_ref(), &mut parts)?;
         }

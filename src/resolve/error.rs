@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::ground::input_error::InputError;
+use crate::ground::spool::SpoolError;
 use crate::manifest::diagnostic::Report;
 
 /// Why what a manifest names does not become contents.
@@ -20,6 +21,15 @@ impl ResolveError {
     /// An input that cannot be used.
     pub(super) fn input(path: &Path, message: impl Into<String>) -> Self {
         InputError::unusable(path, message).into()
+    }
+
+    /// Bytes of an input that cannot be held.
+    pub(super) fn spool(path: &Path, error: SpoolError) -> Self {
+        match error {
+            SpoolError::Read(error) => Self::io(path, "reading", error),
+            SpoolError::Hold(error) => Self::io(std::env::temp_dir(), "writing to", error),
+            SpoolError::TooMuch => Self::input(path, error.to_string()),
+        }
     }
 
     /// An input that cannot be read.

@@ -168,6 +168,6 @@ impl Resolution<'_> {
 }
 
 /// Whether a FAT takes two paths for one.
-fn same_in_fat(one: &[String], other: &[String]) -> bool {
+pub(super) fn same_in_fat(one: &[String], other: &[String]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.to_lowercase() == b.to_lowercase())
 }

@@ -23,16 +23,18 @@ mod walk;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::formats::iso9660::Identifiers;
-use crate::ground::spool::Decompressed;
-use crate::ground::stamp;
+use crate::ground::spool::{Decompressed, Spool};
+use crate::ground::stamp::{self, Stamp};
 use crate::ground::time::Timestamp;
 use crate::manifest::diagnostic::{Diagnostic, Label, Report, Severity};
 use crate::manifest::{self, At, DEFAULT_TIMESTAMP, Date, DiskLayout, Document};
 use crate::tree::base::Growth;
 use crate::tree::contents::{BootBytes, BootImage, Contents, Esp, Slots, Tables};
-use crate::tree::source::Giver;
+use crate::tree::source::{Giver, Member, Source};
 use crate::tree::{Attributes, NodeId, PayloadId, Tree};
 
 use crate::facts::PartFacts;
@@ -41,6 +43,7 @@ use loader::assets::Store;
 pub use error::ResolveError;
 pub(crate) use host::{Host, SourceBytes};
 pub use parts::{Parts, anew};
+use sign::Signing;
 
 /// What a run takes from its surroundings; nothing else of them can change a byte.
 #[derive(Debug, Default)]
@@ -87,6 +90,8 @@ struct Resolution<'d> {
     assets: Vec<Store>,
     /// Files of other people's loaders that were read.
     used: Vec<PartFacts>,
+    /// Who signs, once that was asked for.
+    signing: Option<Option<Rc<Signing<'d>>>>,
 }
 
 /// What a manifest asks for: an image that is made, or one that is changed.
@@ -241,6 +246,7 @@ impl<'d> Resolution<'d> {
             parts: HashMap::new(),
             assets: Vec::new(),
             used: Vec::new(),
+            signing: None,
         };
         resolution.host.set_output(&resolution.output);
         if let Some(help) = manifest::of_a_shell(&resolution.output.to_string_lossy())
@@ -323,6 +329,25 @@ impl<'d> Resolution<'d> {
 }
 
 impl Resolution<'_> {
+    /// The payload of bytes that were put together, which stay until the image is written. `None` if there are none. `origin` is what the plan
+    /// names.
+    fn spooled(&mut self, spool: Spool, origin: Option<Arc<Member>>) -> Result<Option<PayloadId>, ResolveError> {
+        let length = spool.end();
+        let Some(held) = spool.into_file() else {
+            return Ok(None);
+        };
+        let data = held.file().metadata();
+        let data = data.map_err(|error| ResolveError::io(std::env::temp_dir(), "reading", error))?;
+        let source = Source::File {
+            path: Arc::from(held.path()),
+            stamp: Stamp::of(&data),
+            offset: 0,
+            member: origin,
+        };
+        self.decompressed.push(held);
+        self.host.sourced(&mut self.tree, source, length).map(Some)
+    }
+
     /// The payload of that text.
     fn readme(&mut self) -> PayloadId {
         self.host.inline(&mut self.tree, README, Giver::Readme)

@@ -1,8 +1,9 @@
-//! `[boot.sign]`: the built-in loader with a signature of the manifest's.
+//! `[boot.sign]`: loaders and unified kernel images with a signature of the manifest's.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 
 use crate::facts::loaders::loader_facts;
 use crate::facts::secure_boot;
@@ -26,8 +27,15 @@ pub(super) struct Signing<'d> {
 }
 
 impl<'d> Resolution<'d> {
-    /// Reads key and certificate. `None` if nothing is to be signed, or one of them cannot be read, which is said.
-    pub(super) fn signing(&mut self) -> Option<Signing<'d>> {
+    /// Who signs. `None` if nothing is to be signed, or key or certificate cannot be read, which is said once.
+    pub(super) fn signing(&mut self) -> Option<Rc<Signing<'d>>> {
+        if self.signing.is_none() {
+            self.signing = Some(self.read_signing().map(Rc::new));
+        }
+        self.signing.clone().flatten()
+    }
+
+    fn read_signing(&mut self) -> Option<Signing<'d>> {
         let sign = self.document.manifest.boot.sign.as_ref()?.get_ref();
         let certificate = match &sign.cert {
             Some(path) => Some(self.certificate(path)?),
@@ -60,11 +68,11 @@ impl<'d> Resolution<'d> {
         }
     }
 
-    /// A program of the built-in loader, signed. What goes wrong is said, and the program comes back as it was.
+    /// A program, signed. What goes wrong is said, and the program comes back as it was.
     pub(super) fn signed(&mut self, signing: &Signing<'d>, program: &[u8]) -> Vec<u8> {
         match &signing.by {
             By::Key(key, at) => secure_boot::sign(program.to_vec(), key).unwrap_or_else(|why| {
-                self.error(at, format!("the loader {why}"), "this key");
+                self.error(at, format!("the program to be signed {why}"), "this key");
                 program.to_vec()
             }),
             By::Command(command) => {
@@ -114,7 +122,7 @@ impl<'d> Resolution<'d> {
         let signed = fs::read(&output).map_err(|error| format!("{name:?} has not made \"{{out}}\": {error}"))?;
         if !secure_boot::is_same_program(program.to_vec(), signed.clone()) {
             return Err(format!(
-                "{name:?} has made something else than the loader with a signature"
+                "{name:?} has made something else than the program with a signature"
             ));
         }
         let facts = loader_facts("", &signed);

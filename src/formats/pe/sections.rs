@@ -5,7 +5,7 @@ use crate::ground::read_at::ReadAt;
 use super::{bytes, u16_at, u32_at};
 
 /// "Section Table": bytes of a section header.
-const SECTION_HEADER: u64 = 40;
+pub(super) const SECTION_HEADER: u64 = 40;
 /// "COFF Symbol Table": bytes of a symbol. The string table is behind the symbols.
 const SYMBOL: u64 = 18;
 /// The longest name in the string table that is read, in bytes. GNU's longest are some 30.

@@ -9,7 +9,7 @@ use crate::manifest::types::Manifest;
 fn head(path: &str) -> (String, &'static [(&'static str, &'static str)]) {
     match path {
         "" => (String::new(), &[]),
-        "menu" | "test.send" => (format!("[[{path}]]\n"), &[]),
+        "menu" | "test.send" | "boot.uefi.uki.profile" => (format!("[[{path}]]\n"), &[]),
         "files" => ("[[files]]\n".into(), &[("to", "\"/\"")]),
         "base" => ("[base]\n".into(), &[("image", "\"x\"")]),
         path if path.starts_with("base.") => (format!("[base]\nimage = \"x\"\n[{path}]\n"), &[]),
@@ -42,7 +42,7 @@ fn the_keys_are_those_of_the_types() {
 }
 
 /// Keys whose value is a text, by table.
-const TEXTS: [(&str, &[&str]); 15] = [
+const TEXTS: [(&str, &[&str]); 17] = [
     ("", &["output", "volume_id"]),
     (
         "iso",
@@ -77,6 +77,23 @@ const TEXTS: [(&str, &[&str]); 15] = [
     ("boot", &["default"]),
     ("boot.bios", &["image", "mbr"]),
     ("boot.uefi", &["image", "size"]),
+    (
+        "boot.uefi.uki",
+        &[
+            "kernel",
+            "initrd",
+            "cmdline",
+            "title",
+            "to",
+            "stub",
+            "microcode",
+            "os_release",
+            "uname",
+            "splash",
+            "sbat",
+        ],
+    ),
+    ("boot.uefi.uki.profile", &["title", "id", "cmdline", "initrd"]),
     ("boot.sign", &["key", "cert"]),
     ("boot.theme", &["file"]),
     ("boot.entry", &["image"]),
@@ -86,7 +103,7 @@ const TEXTS: [(&str, &[&str]); 15] = [
 ];
 
 /// The other keys: table, key, a value, and how `Debug` shows that value.
-const VALUES: [(&str, &str, &str, &str); 48] = [
+const VALUES: [(&str, &str, &str, &str); 49] = [
     ("iso", "timestamp", "1999-12-31T00:00:00Z", "Instant("),
     ("iso", "rock_ridge", "false", "false"),
     ("iso", "joliet", "false", "false"),
@@ -125,6 +142,7 @@ const VALUES: [(&str, &str, &str, &str); 48] = [
     ("boot.uefi", "files", r#"{ "/EFI/M" = "m-files" }"#, r#""m-files""#),
     ("boot.sign", "command", r#"["m-command"]"#, r#""m-command""#),
     ("menu", "iso_scan", "true", "true"),
+    ("menu", "uki", "true", "true"),
     ("boot", "assets", r#"["m-assets"]"#, r#""m-assets""#),
     ("menu", "action", r#""firmware-setup""#, "FirmwareSetup"),
     ("disk", "layout", r#""gpt""#, "Gpt"),

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{At, Reference, Text};
+use super::{At, Reference, Text, Uki};
 use crate::facts::cell;
 
 /// `[boot]`: what firmware starts.
@@ -189,6 +189,8 @@ pub struct Uefi {
     pub size: Option<Text>,
     /// Path in the ESP and host path or `iso:/...`, sorted by the ESP's path.
     pub files: Option<std::collections::BTreeMap<Text, At<Reference>>>,
+    /// How unified kernel images are made.
+    pub uki: Option<At<Uki>>,
 }
 
 /// `[[boot.entry]]`: a further El Torito entry.

@@ -21,7 +21,10 @@ impl Checks<'_> {
                 boot.default.as_ref().map(|value| ("default", value.span())),
                 boot.serial.as_ref().map(|value| ("serial", value.span())),
                 boot.theme.as_ref().map(|value| ("theme", value.span())),
-                boot.assets.first().map(|value| ("assets", value.span())),
+                boot.assets
+                    .first()
+                    .filter(|_| !manifest.has_uki())
+                    .map(|value| ("assets", value.span())),
             ];
             for (key, span) in keys.into_iter().flatten() {
                 let message = format!("`{key}` is about a [[menu]], and there is none");
@@ -84,6 +87,7 @@ impl Checks<'_> {
         }
         if let Some(path) = boot.assets.first()
             && manifest.loader() == Loader::Builtin
+            && !manifest.has_uki()
         {
             let message = "`assets` is where files of other people's loaders are, and the built-in loader needs none";
             self.error(path, message, "of no use");
@@ -128,6 +132,7 @@ impl Checks<'_> {
         {
             self.error(initrd, "`initrd` is for a `kernel`", "of no kernel");
         }
+        self.unified(entry);
         if let Some(scan) = entry.iso_scan.as_ref().filter(|_| entry.kernel.is_none()) {
             self.error(scan, "`iso_scan` is for a `kernel`", "of no kernel");
         }
@@ -140,7 +145,7 @@ impl Checks<'_> {
     }
 
     /// The menu file has a line for each value.
-    fn one_line<T: std::fmt::Display>(&mut self, text: &At<T>, what: &str) {
+    pub(super) fn one_line<T: std::fmt::Display>(&mut self, text: &At<T>, what: &str) {
         if text.get_ref().to_string().chars().any(char::is_control) {
             self.error(
                 text,

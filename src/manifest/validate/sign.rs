@@ -35,8 +35,8 @@ impl Checks<'_> {
                 "signs nothing",
             ),
         }
-        if manifest.menu.is_empty() {
-            let message = "`sign` is for the loader, which is there with a [[menu]]";
+        if manifest.menu.is_empty() && !manifest.has_uki() {
+            let message = "`sign` is for the loader, which is there with a [[menu]], and for unified kernel images";
             self.error(at, message, "nothing to sign");
         }
     }

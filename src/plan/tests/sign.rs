@@ -94,6 +94,20 @@ fn behind_a_shim_the_loader_is_what_the_shim_starts() {
     );
 }
 
+#[test]
+fn a_unified_kernel_image_is_signed_too() {
+    let host = with_key();
+    host.put("vmlinuz", &super::loader::kernel(1));
+    host.put("stub", crate::resolve::loader::builtin::EFI_X64);
+    let uki = "[boot.uefi.uki]\nstub = \"stub\"\nkernel = \"vmlinuz\"\n";
+    let (described, _) = host.build(&format!("{SIGN}{uki}"));
+    assert_eq!(loaders(&described), [("/EFI/BOOT/BOOTX64.EFI", Some("Test Root"))]);
+    assert!(verdict(&described, "secure-boot-own-usb"));
+    let (described, _) = host.build(uki);
+    assert_eq!(loaders(&described), [("/EFI/BOOT/BOOTX64.EFI", None)]);
+    assert!(!verdict(&described, "secure-boot-own-usb"));
+}
+
 /// A script beside the manifest.
 fn script(host: &Host, text: &str) {
     host.put("sign.sh", format!("#!/bin/sh\n{text}\n").as_bytes());
@@ -155,11 +169,11 @@ fn a_command_that_does_something_else_is_an_error() {
         ("cp \"$1\" \"${2#--to=}\"", "has not signed it"),
         (
             "echo x > \"${2#--to=}\"",
-            "has made something else than the loader with a signature",
+            "has made something else than the program with a signature",
         ),
         (
             "head -c 2000 \"$1\" > \"${2#--to=}\"",
-            "has made something else than the loader with a signature",
+            "has made something else than the program with a signature",
         ),
     ] {
         script(&host, text);

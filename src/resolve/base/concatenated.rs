@@ -6,20 +6,17 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::kernel_args::{Entries, named as named_entries};
 use super::original::Original;
 use super::{Edits, ignition};
 use crate::ground::read_at::Reader;
-use crate::ground::spool::{Spool, SpoolError};
-use crate::ground::stamp::Stamp;
+use crate::ground::spool::Spool;
 use crate::ground::text;
 use crate::look::menu::{Entry, File, TREE};
 use crate::manifest::{At, BaseBoot};
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::PayloadId;
-use crate::tree::source::Source;
 
 /// Where an archive begins.
 const ALIGNMENT: u64 = 4;
@@ -98,11 +95,7 @@ impl Resolution<'_> {
     ) -> Result<PayloadId, ResolveError> {
         let base = self.document.manifest.base.as_ref();
         let base = base.map_or_else(PathBuf::new, |base| self.host_path(base.get_ref().image.get_ref()));
-        let held = |error| match error {
-            SpoolError::Read(error) => ResolveError::io(&base, "reading", error),
-            SpoolError::Hold(error) => ResolveError::io(std::env::temp_dir(), "writing to", error),
-            SpoolError::TooMuch => ResolveError::input(&base, error.to_string()),
-        };
+        let held = |error| ResolveError::spool(&base, error);
         let unusable = |why: &str| ResolveError::input(&base, format!("{}: {why}", text::visible(&file.path)));
         let item = original.tree.get(&file.path).ok_or_else(|| unusable("is missing"))?;
         // No limit: it becomes as long as its parts are.
@@ -114,21 +107,8 @@ impl Resolution<'_> {
             spool.push(&vec![0; padding as usize]).map_err(held)?;
             let (bytes, path) = self.open(payload)?;
             let taken = spool.append(&mut Reader::new(bytes.as_ref()));
-            taken.map_err(|error| match error {
-                SpoolError::Read(error) => ResolveError::io(path, "reading", error),
-                error => held(error),
-            })?;
+            taken.map_err(|error| ResolveError::spool(&path, error))?;
         }
-        let length = spool.end();
-        let joined = spool.into_file().ok_or_else(|| unusable("is empty"))?;
-        let data = joined.file().metadata();
-        let source = Source::File {
-            path: Arc::from(joined.path()),
-            stamp: Stamp::of(&data.map_err(|error| held(SpoolError::Hold(error)))?),
-            offset: 0,
-            member: None,
-        };
-        self.decompressed.push(joined);
-        self.host.sourced(&mut self.tree, source, length)
+        self.spooled(spool, None)?.ok_or_else(|| unusable("is empty"))
     }
 }

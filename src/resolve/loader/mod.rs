@@ -7,6 +7,7 @@
 //! | `grub` | GRUB 2, of the host's packages or of `boot.assets` |
 //! | `isolinux` | ISOLINUX for BIOS, likewise |
 //! | `systemd_boot` | systemd-boot for UEFI, likewise |
+//! | `uki` | unified kernel images, which need no loader |
 //! | `raw` | the manifest's own boot images and boot code: `[boot.bios]`, `[boot.uefi]`, `[[boot.entry]]` |
 //!
 //! `assets` finds the files of other people's loaders.
@@ -21,6 +22,7 @@ mod systemd_boot;
 mod template;
 #[cfg(test)]
 mod tests;
+pub(super) mod uki;
 
 use super::Resolution;
 use super::ResolveError;
@@ -136,7 +138,7 @@ pub(super) fn install(
         match (shows, &manifest.boot.loader) {
             (Family::Grub, Some(at)) => esp.extend(grub::install(resolution, at, menu, starts, parts)?),
             (Family::Isolinux, Some(at)) => isolinux::install(resolution, at, menu, parts)?,
-            (Family::SystemdBoot, Some(at)) => esp.extend(systemd_boot::install(resolution, at, menu, starts, parts)?),
+            (Family::SystemdBoot, Some(at)) => esp.extend(systemd_boot::install(resolution, at, menu, starts)?),
             (Family::Builtin, _) | (_, None) => esp.extend(builtin::install(resolution, menu, parts)),
         }
     }

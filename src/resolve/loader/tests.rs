@@ -28,6 +28,7 @@ fn with_menu<T>(title: &str, line: &str, render: impl FnOnce(&Menu<'_>) -> T) ->
                 program: kernel::read(&Vec::new()),
             },
             initrds: Vec::new(),
+            unified: None,
         },
         by: Some([true, true, false, false]),
         runs: Some([true, true, false, false]),

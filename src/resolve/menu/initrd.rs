@@ -2,9 +2,10 @@
 
 use crate::formats::recognise::Form;
 use crate::ground::read_at::ReadAt;
-use crate::manifest::MenuEntry;
+use crate::manifest::{At, Reference};
 use crate::resolve::Resolution;
 use crate::resolve::ResolveError;
+use crate::tree::PayloadId;
 
 /// An initrd in the image.
 pub(in crate::resolve) struct Initrd {
@@ -15,11 +16,24 @@ pub(in crate::resolve) struct Initrd {
 }
 
 impl Resolution<'_> {
-    /// Those of an entry, in their order. An empty one is an error, and one that no kernel knows is told.
-    pub(super) fn initrds(&mut self, entry: &MenuEntry) -> Result<Vec<Initrd>, ResolveError> {
-        let mut initrds = Vec::new();
-        for named in &entry.initrd {
-            let Some((payload, path)) = self.boot_file(named)? else {
+    /// Those of an entry, in their order, put into the tree.
+    pub(super) fn initrds(&mut self, files: &[(&At<Reference>, PayloadId)]) -> Vec<Initrd> {
+        let placed = files.iter().filter_map(|(named, payload)| {
+            let path = self.boot_place(named, *payload)?;
+            let length = self.tree.payload(*payload).length;
+            Some(Initrd { path, length })
+        });
+        placed.collect()
+    }
+
+    /// The files of initrds. An empty one is an error, and one that no kernel knows is told.
+    pub(in crate::resolve) fn initrd_files<'r>(
+        &mut self,
+        initrds: &'r [At<Reference>],
+    ) -> Result<Vec<(&'r At<Reference>, PayloadId)>, ResolveError> {
+        let mut files = Vec::new();
+        for named in initrds {
+            let Some(payload) = self.reference(named)? else {
                 continue;
             };
             let length = self.tree.payload(payload).length;
@@ -36,9 +50,9 @@ impl Resolution<'_> {
                 );
                 self.warn(named, message, "this initrd");
             }
-            initrds.push(Initrd { path, length });
+            files.push((named, payload));
         }
-        Ok(initrds)
+        Ok(files)
     }
 }
 

@@ -12,7 +12,7 @@ impl Resolution<'_> {
         let (said, Some(by)) = (entry.said, &mut entry.by) else {
             return;
         };
-        let (Start::Linux { kernel, initrds }, Some(path)) = (&entry.start, &said.kernel) else {
+        let (Start::Linux { kernel, initrds, .. }, Some(path)) = (&entry.start, &said.kernel) else {
             return;
         };
         let name = path.get_ref();
@@ -24,7 +24,7 @@ impl Resolution<'_> {
         }
     }
 
-    fn command_line(&mut self, name: &Reference, line: &Text, program: &kernel::Program) {
+    pub(super) fn command_line(&mut self, name: &Reference, line: &Text, program: &kernel::Program) {
         let length = line.get_ref().len();
         let (limit, whose) = match program.command_line {
             Some(limit) => (limit, format!("{name:?} takes {limit} by its header")),

@@ -4,6 +4,7 @@
 mod initrd;
 pub(super) mod kernel;
 mod limits;
+mod linux;
 mod program;
 mod words;
 
@@ -60,6 +61,26 @@ pub(super) struct Entry<'d> {
     pub(super) runs: Option<Starts>,
 }
 
+impl Entry<'_> {
+    /// The line that a loader hands to what it starts. A unified kernel image has its own.
+    pub(super) fn command_line(&self) -> Option<&str> {
+        let is_in_program = self.said.is_unified() && matches!(self.start, Start::Programs { .. });
+        let line = self.said.cmdline.as_ref().filter(|_| !is_in_program);
+        line.map(|line| line.get_ref().as_str())
+    }
+
+    /// The unified kernel image that a firmware starts in place of kernel and initrds.
+    pub(super) fn unified(&self, firmware: Firmware) -> Option<&[u8]> {
+        match &self.start {
+            Start::Linux {
+                unified: Some((machine, path)),
+                ..
+            } if processor(firmware) == Some(*machine) => Some(path),
+            _ => None,
+        }
+    }
+}
+
 /// What an entry starts. Paths are those of the image, with a slash at their beginning.
 pub(super) enum Start {
     /// A Linux kernel.
@@ -68,6 +89,8 @@ pub(super) enum Start {
         kernel: Kernel,
         /// Its initrds, in their order.
         initrds: Vec<Initrd>,
+        /// The program that UEFI on a processor starts in place of these files.
+        unified: Option<(Machine, Vec<u8>)>,
     },
     /// A program for each kind of firmware.
     Programs {
@@ -107,12 +130,11 @@ impl<'d> Resolution<'d> {
 
     /// What an entry starts, and who can start it. `None` if the entry cannot be used; an error has been reported then.
     fn menu_entry(&mut self, said: &'d MenuEntry) -> Result<Option<Entry<'d>>, ResolveError> {
-        let initrds = self.initrds(said)?;
         let found = match (&said.action, &said.kernel) {
             (Some(action), _) => Some((Start::Action(*action.get_ref()), None)),
             (None, Some(path)) => {
-                let kernel = self.kernel(path, said)?;
-                kernel.map(|(kernel, by)| (Start::Linux { kernel, initrds }, Some(by)))
+                let started = self.linux(path, said)?;
+                started.map(|(start, by)| (start, Some(by)))
             }
             (None, None) => {
                 let bios = match &said.bios {
@@ -270,7 +292,11 @@ impl<'d> Resolution<'d> {
         for number in 1_u32.. {
             let mut candidate = name.to_vec();
             if number > 1 {
+                // A program keeps its suffix.
+                let suffix = if name.ends_with(b".efi") { &b".efi"[..] } else { b"" };
+                candidate.truncate(name.len() - suffix.len());
                 candidate.extend_from_slice(format!("-{number}").as_bytes());
+                candidate.extend_from_slice(suffix);
             }
             match self
                 .tree

@@ -4,7 +4,7 @@ use super::{Starts, kernel, processor};
 use crate::formats::pe::Machine;
 use crate::ground::decompress::Compression;
 use crate::look::inspect;
-use crate::manifest::{At, Firmware, MenuEntry, Reference};
+use crate::manifest::{At, Firmware, Reference};
 use crate::resolve::Resolution;
 use crate::resolve::ResolveError;
 use crate::tree::PayloadId;
@@ -30,12 +30,11 @@ pub(in crate::resolve) struct Kernel {
 }
 
 impl Resolution<'_> {
-    /// The kernel of an entry, and who can start it.
-    pub(super) fn kernel(
+    /// The file of a kernel, and what its headers say.
+    pub(in crate::resolve) fn kernel_file(
         &mut self,
         path: &At<Reference>,
-        entry: &MenuEntry,
-    ) -> Result<Option<(Kernel, Starts)>, ResolveError> {
+    ) -> Result<Option<(PayloadId, kernel::Program)>, ResolveError> {
         let Some(payload) = self.reference(path)? else {
             return Ok(None);
         };
@@ -48,23 +47,7 @@ impl Resolution<'_> {
             self.error(path, message, "this file");
             return Ok(None);
         }
-        let Some(place) = self.boot_place(path, payload) else {
-            return Ok(None);
-        };
-        if let (true, Some(initrd)) = (program.has_initrd, entry.initrd.first()) {
-            let message = format!("{name:?} is a unified kernel image with an initrd of its own (.initrd)");
-            self.error(initrd, message, "one initrd too many");
-        }
-        let by = Firmware::ALL.map(|firmware| match processor(firmware) {
-            None => program.boot_protocol.is_some(),
-            Some(machine) => program.efi.contains(&machine),
-        });
-        let kernel = Kernel {
-            path: place,
-            length: self.tree.payload(payload).length,
-            program,
-        };
-        Ok(Some((kernel, by)))
+        Ok(Some((payload, program)))
     }
 
     /// Some distributions compress the kernel for 64-bit ARM with gzip, which UEFI does not start: it goes into the image decompressed.

@@ -11,5 +11,5 @@ pub(in crate::resolve) use find::Store;
 pub(in crate::resolve::loader) use find::{Found, Part};
 pub use installed::installed;
 pub(in crate::resolve::loader) use table::{
-    Asset, GRUB_EFI, GRUB_PC, GRUB_SIGNED, ISOHDPFX, ISOLINUX, MOK_MANAGER, SHIM, SYSLINUX_MODULES, SYSTEMD_BOOT,
+    Asset, GRUB_EFI, GRUB_PC, GRUB_SIGNED, ISOHDPFX, ISOLINUX, MOK_MANAGER, SHIM, STUB, SYSLINUX_MODULES, SYSTEMD_BOOT,
 };

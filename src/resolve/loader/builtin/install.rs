@@ -24,11 +24,11 @@ pub(in crate::resolve) fn install(
     if menu.is_for(Firmware::Bios) {
         resolution.bios_loader(parts);
     }
-    resolution.efi_loaders(menu, parts)
+    resolution.efi_loaders(menu)
 }
 
 impl Resolution<'_> {
-    fn efi_loaders(&mut self, menu: &Menu<'_>, parts: &mut Parts) -> Vec<(Vec<String>, PayloadId)> {
+    fn efi_loaders(&mut self, menu: &Menu<'_>) -> Vec<(Vec<String>, PayloadId)> {
         let mut esp = Vec::new();
         let signing = self.signing();
         for firmware in Firmware::ALL.into_iter().filter(|&firmware| menu.is_for(firmware)) {
@@ -50,7 +50,6 @@ impl Resolution<'_> {
             self.tree.set_image_id(id, 0);
             esp.push((super::ID_PATH.map(str::to_owned).to_vec(), id));
         }
-        parts.owner = signing.and_then(|signing| signing.certificate);
         esp
     }
 

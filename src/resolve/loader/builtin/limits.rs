@@ -11,7 +11,7 @@ pub(in crate::resolve) fn judge(resolution: &mut Resolution<'_>, entry: &mut Ent
         return;
     };
     match (&entry.start, &said.kernel, &said.bios) {
-        (Start::Linux { kernel, initrds }, Some(path), _) => {
+        (Start::Linux { kernel, initrds, .. }, Some(path), _) => {
             let name = path.get_ref();
             if let Some(line) = &said.cmdline {
                 resolution.bios_command_line(name, line, &kernel.program, by);

@@ -79,9 +79,14 @@ fn lines(entry: &Entry<'_>, image: Starts) -> Vec<(&'static str, Vec<u8>)> {
     let mut lines = Vec::new();
     match &entry.start {
         Start::Action(action) => lines.push(("action", action.word().into())),
-        Start::Linux { kernel, initrds } => {
+        Start::Linux {
+            kernel,
+            initrds,
+            unified,
+        } => {
             lines.push(("kernel", kernel.path.clone()));
             lines.extend(initrds.iter().map(|initrd| ("initrd", initrd.path.clone())));
+            lines.extend(unified.iter().map(|(machine, path)| (key(*machine), path.clone())));
         }
         Start::Programs { bios, efi } => {
             lines.extend(bios.iter().map(|program| ("bios", program.path.clone())));
@@ -93,8 +98,8 @@ fn lines(entry: &Entry<'_>, image: Starts) -> Vec<(&'static str, Vec<u8>)> {
             lines.extend(efi);
         }
     }
-    if let Some(line) = &entry.said.cmdline {
-        lines.push(("cmdline", line.get_ref().clone().into_bytes()));
+    if let Some(line) = entry.command_line() {
+        lines.push(("cmdline", line.as_bytes().to_vec()));
     }
     lines.extend(entry.by.and_then(|by| limits(image, by)));
     lines

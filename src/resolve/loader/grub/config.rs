@@ -93,7 +93,7 @@ pub(in crate::resolve::loader) fn loopback(menu: &Menu<'_>) -> Option<Vec<u8>> {
 
 /// Whether GRUB can give an entry's command line to its kernel.
 pub(in crate::resolve::loader) fn is_sayable(entry: &Entry<'_>) -> bool {
-    let line = entry.said.cmdline.as_ref().map_or("", |line| line.get_ref());
+    let line = entry.command_line().unwrap_or_default();
     let goes_to_kernel = match &entry.start {
         Start::Linux { .. } => true,
         Start::Programs { bios, .. } => bios.as_ref().is_some_and(|bios| bios.has_linux_header),
@@ -178,9 +178,57 @@ fn body(entry: &Entry<'_>, reader: Reader) -> Option<Vec<u8>> {
             Action::NextDevice => fill(template!("next-device.cfg"), &[]),
             Action::Machine => fill(template!("machine.cfg"), &[]),
         }),
-        (Start::Linux { kernel, initrds }, _) => {
+        (Start::Linux { .. } | Start::Programs { .. }, _) => Some(by_platform(entry, reader)),
+    }
+}
+
+/// The commands for each platform; if they differ, each behind its condition.
+fn by_platform(entry: &Entry<'_>, reader: Reader) -> Vec<u8> {
+    let shown: Starts = std::array::from_fn(|at| reader.starts()[at] && reader.shown_by(entry)[at]);
+    let mut all: Vec<(Starts, Vec<u8>)> = Vec::new();
+    for (at, firmware) in Firmware::ALL.into_iter().enumerate().filter(|(at, _)| shown[*at]) {
+        let Some(command) = commands(entry, firmware, reader) else {
+            continue;
+        };
+        match all.iter_mut().find(|(_, other)| *other == command) {
+            Some((starts, _)) => starts[at] = true,
+            None => {
+                let mut starts = Starts::default();
+                starts[at] = true;
+                all.push((starts, command));
+            }
+        }
+    }
+    if let [(_, only)] = &all[..] {
+        return only.clone();
+    }
+    let mut out = Vec::new();
+    for (starts, command) in all {
+        // Of all that show the entry, these alone.
+        let condition = condition(shown, starts).unwrap_or_default();
+        out.extend_from_slice(format!("\tif [ {condition} ]; then\n").as_bytes());
+        for line in command.split_inclusive(|&byte| byte == b'\n') {
+            out.push(b'\t');
+            out.extend_from_slice(line);
+        }
+        out.extend_from_slice(b"\tfi\n");
+    }
+    out
+}
+
+/// The commands that start an entry under a firmware.
+fn commands(entry: &Entry<'_>, firmware: Firmware, reader: Reader) -> Option<Vec<u8>> {
+    // On another medium the system is told where the image is, which its own command line does not say.
+    let finds_itself = entry.said.scans_iso() && matches!(reader, Reader::Loopback);
+    let (bios, efi) = match &entry.start {
+        Start::Action(_) => return None,
+        Start::Programs { bios, efi } => (bios, efi),
+        Start::Linux { kernel, initrds, .. } => {
+            if let Some(path) = entry.unified(firmware).filter(|_| !finds_itself) {
+                return Some(command(b"chainloader", path, &[]));
+            }
             let mut out = command(b"linux", &kernel.path, &kernel_arguments(entry));
-            if entry.said.scans_iso() && matches!(reader, Reader::Loopback) {
+            if finds_itself {
                 out.pop();
                 out.extend_from_slice(b" iso-scan/filename=\"$iso_path\" findiso=\"$iso_path\"\n");
             }
@@ -188,47 +236,8 @@ fn body(entry: &Entry<'_>, reader: Reader) -> Option<Vec<u8>> {
             if let Some(first) = paths.next() {
                 out.extend(line(b"initrd", &[vec![first], paths.collect()].concat()));
             }
-            Some(out)
+            return Some(out);
         }
-        (Start::Programs { .. }, _) => Some(programs(entry, reader)),
-    }
-}
-
-/// A program for each platform; with more than one, each behind its condition.
-fn programs(entry: &Entry<'_>, reader: Reader) -> Vec<u8> {
-    let shown: Starts = std::array::from_fn(|at| reader.starts()[at] && reader.shown_by(entry)[at]);
-    let mut commands: Vec<(Starts, Vec<u8>)> = Vec::new();
-    for (at, firmware) in Firmware::ALL.into_iter().enumerate().filter(|(at, _)| shown[*at]) {
-        let Some(command) = program(entry, firmware) else {
-            continue;
-        };
-        match commands.iter_mut().find(|(_, other)| *other == command) {
-            Some((starts, _)) => starts[at] = true,
-            None => {
-                let mut starts = Starts::default();
-                starts[at] = true;
-                commands.push((starts, command));
-            }
-        }
-    }
-    if let [(_, only)] = &commands[..] {
-        return only.clone();
-    }
-    let mut out = Vec::new();
-    for (starts, command) in commands {
-        // Of all that show the entry, these alone.
-        let condition = condition(shown, starts).unwrap_or_default();
-        out.extend_from_slice(format!("\tif [ {condition} ]; then\n\t").as_bytes());
-        out.extend(command);
-        out.extend_from_slice(b"\tfi\n");
-    }
-    out
-}
-
-/// The command that starts an entry's program under a firmware.
-fn program(entry: &Entry<'_>, firmware: Firmware) -> Option<Vec<u8>> {
-    let Start::Programs { bios, efi } = &entry.start else {
-        return None;
     };
     match processor(firmware) {
         None => {
@@ -242,15 +251,15 @@ fn program(entry: &Entry<'_>, firmware: Firmware) -> Option<Vec<u8>> {
             // One program is for all processors that it names; of several, each is for its own.
             let own = efi.iter().find(|(other, _)| *other == machine).or_else(|| efi.first());
             // Its load options are the line as it is: one word.
-            let options = entry.said.cmdline.iter().map(|line| word(line.get_ref().as_bytes()));
-            own.map(|(_, path)| command(b"chainloader", path, &options.collect::<Vec<_>>()))
+            let options = entry.command_line().map(|line| word(line.as_bytes()));
+            own.map(|(_, path)| command(b"chainloader", path, options.as_slice()))
         }
     }
 }
 
 /// The words of a command line that [`is_sayable`].
 fn kernel_arguments(entry: &Entry<'_>) -> Vec<Vec<u8>> {
-    let line = entry.said.cmdline.as_ref().map_or("", |line| line.get_ref());
+    let line = entry.command_line().unwrap_or_default();
     let words = arguments(line).unwrap_or_default();
     words.iter().map(|argument| word(argument.as_bytes())).collect()
 }

@@ -8,7 +8,6 @@ use crate::formats::grub::{self, Embedded};
 use crate::formats::pe::{self, Machine, write};
 use crate::ground::read_at::ReadAt as _;
 use crate::manifest::{At, DiskLayout, Loader, image_path};
-use crate::resolve::boot::Parts;
 use crate::resolve::sign::Signing;
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::PayloadId;
@@ -32,13 +31,12 @@ impl<'d> Resolution<'d> {
         at: &At<Loader>,
         machines: &[Machine],
         id_file: &str,
-        parts: &mut Parts,
     ) -> Result<Vec<EspFile>, ResolveError> {
         let signing = self.signing();
         let mut files: Vec<EspFile> = Vec::new();
         let stub = self.made(&config::stub(id_file));
         for &machine in machines {
-            let Some(chain) = self.grub_chain(at, machine, signing.as_ref())? else {
+            let Some(chain) = self.grub_chain(at, machine, signing.as_deref())? else {
                 continue;
             };
             let path = |name: String| [DIRECTORY.map(str::to_owned).to_vec(), vec![name]].concat();
@@ -47,7 +45,6 @@ impl<'d> Resolution<'d> {
         }
         files.sort();
         files.dedup();
-        parts.owner = signing.and_then(|signing| signing.certificate);
         Ok(files)
     }
 

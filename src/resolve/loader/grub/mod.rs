@@ -109,7 +109,7 @@ pub(super) fn install(
         return Ok(Vec::new());
     }
     let id = resolution.id_file(&config);
-    resolution.grub_for_uefi(at, &machines, &id, parts)
+    resolution.grub_for_uefi(at, &machines, &id)
 }
 
 impl Resolution<'_> {

@@ -73,9 +73,9 @@ fn body(entry: &Entry<'_>) -> Vec<u8> {
         out.extend_from_slice(value);
         out.push(b'\n');
     };
-    let append = entry.said.cmdline.iter().map(|line| line.get_ref().as_bytes());
+    let append = entry.command_line().into_iter().map(str::as_bytes);
     match &entry.start {
-        Start::Linux { kernel, initrds } => {
+        Start::Linux { kernel, initrds, .. } => {
             line("LINUX", &kernel.path);
             let paths: Vec<&[u8]> = initrds.iter().map(|initrd| &initrd.path[..]).collect();
             if !paths.is_empty() {

@@ -17,7 +17,7 @@ pub(in crate::resolve::loader) fn judge(resolution: &mut Resolution<'_>, entry: 
     {
         resolution.error(line, why, "not as it stands here");
     }
-    if let (Some(line), Start::Linux { kernel, initrds }) = (&said.cmdline, &entry.start) {
+    if let (Some(line), Start::Linux { kernel, initrds, .. }) = (&said.cmdline, &entry.start) {
         // `BOOT_IMAGE=/vmlinuz LINE initrd=/a,/b`
         let names: usize = initrds.iter().map(|initrd| initrd.path.len() + 1).sum();
         let own = "BOOT_IMAGE= ".len() + kernel.path.len() + if names > 0 { " initrd=".len() + names - 1 } else { 0 };
@@ -30,7 +30,7 @@ pub(in crate::resolve::loader) fn judge(resolution: &mut Resolution<'_>, entry: 
         }
     }
     let paths: Vec<&[u8]> = match &entry.start {
-        Start::Linux { kernel, initrds } => {
+        Start::Linux { kernel, initrds, .. } => {
             let initrds = initrds.iter().map(|initrd| &initrd.path[..]);
             std::iter::once(&kernel.path[..]).chain(initrds).collect()
         }

@@ -61,12 +61,20 @@ pub(super) fn entries(menu: &Menu<'_>, starts: Starts) -> Vec<EntryFile> {
         let by = entry.by.unwrap_or_default();
         let shown =
             shown.filter(|(firmware, _)| Firmware::ALL.into_iter().zip(by).any(|each| each == (*firmware, true)));
-        let machines: Vec<Machine> = shown.filter_map(|(firmware, _)| processor(firmware)).collect();
+        let (unified, shown): (Vec<Firmware>, Vec<Firmware>) = shown
+            .map(|(firmware, _)| firmware)
+            .partition(|firmware| entry.unified(*firmware).is_some());
+        for firmware in unified {
+            if let (Some(machine), Some(path)) = (processor(firmware), entry.unified(firmware)) {
+                files.push(program(entry, number, machine, path));
+            }
+        }
+        let machines: Vec<Machine> = shown.into_iter().filter_map(processor).collect();
         if machines.is_empty() {
             continue;
         }
         match &entry.start {
-            Start::Linux { kernel, initrds } => {
+            Start::Linux { kernel, initrds, .. } => {
                 let mut text = Text::new(entry, number);
                 text.line("linux", &kernel.path);
                 initrds.iter().for_each(|initrd| text.line("initrd", &initrd.path));
@@ -83,22 +91,29 @@ pub(super) fn entries(menu: &Menu<'_>, starts: Starts) -> Vec<EntryFile> {
                 });
             }
             Start::Programs { efi, .. } => {
-                for (machine, path) in efi.iter().filter(|(machine, _)| machines.contains(machine)) {
-                    let mut text = Text::new(entry, number);
-                    text.line("efi", path);
-                    text.line("architecture", machine.to_string().as_bytes());
-                    text.options(entry);
-                    files.push(EntryFile {
-                        name: format!("{}-{machine}", name(number)),
-                        text: text.0,
-                        paths: vec![path.clone()],
-                    });
-                }
+                let efi = efi.iter().filter(|(machine, _)| machines.contains(machine));
+                files.extend(efi.map(|(machine, path)| program(entry, number, *machine, path)));
             }
             Start::Action(_) => {}
         }
     }
     files
+}
+
+/// The file of an entry's program for a processor.
+fn program(entry: &Entry<'_>, number: usize, machine: Machine, path: &[u8]) -> EntryFile {
+    let mut text = Text::new(entry, number);
+    text.line("efi", path);
+    text.line("architecture", machine.to_string().as_bytes());
+    // A kernel's program has its command line.
+    if !matches!(entry.start, Start::Linux { .. }) {
+        text.options(entry);
+    }
+    EntryFile {
+        name: format!("{}-{machine}", name(number)),
+        text: text.0,
+        paths: vec![path.to_vec()],
+    }
 }
 
 /// The lines of an entry.
@@ -120,8 +135,8 @@ impl Text {
     }
 
     fn options(&mut self, entry: &Entry<'_>) {
-        if let Some(line) = &entry.said.cmdline {
-            self.line("options", line.get_ref().as_bytes());
+        if let Some(line) = entry.command_line() {
+            self.line("options", line.as_bytes());
         }
     }
 }

@@ -12,9 +12,17 @@ const NOT_IN_FAT: &[u8] = b"\"*:<>?\\|";
 pub(in crate::resolve::loader) fn judge(resolution: &mut Resolution<'_>, entry: &mut Entry<'_>) {
     let said = entry.said;
     let paths: Vec<&[u8]> = match &entry.start {
-        Start::Linux { kernel, initrds } => {
+        Start::Linux {
+            kernel,
+            initrds,
+            unified,
+        } => {
             let initrds = initrds.iter().map(|initrd| &initrd.path[..]);
-            std::iter::once(&kernel.path[..]).chain(initrds).collect()
+            let unified = unified.iter().map(|(_, path)| &path[..]);
+            std::iter::once(&kernel.path[..])
+                .chain(initrds)
+                .chain(unified)
+                .collect()
         }
         Start::Programs { efi, .. } => efi.iter().map(|(_, path)| &path[..]).collect(),
         Start::Action(_) => Vec::new(),

@@ -8,13 +8,12 @@ use std::collections::BTreeSet;
 
 use crate::formats::pe::Machine;
 use crate::manifest::{At, DiskLayout, Loader};
-use crate::resolve::boot::Parts;
 use crate::resolve::menu::{Menu, Starts};
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::source::Giver;
 use crate::tree::{Kind, PayloadId};
 
-use super::assets::{Part, SYSTEMD_BOOT};
+use super::assets::SYSTEMD_BOOT;
 use super::{DIRECTORY, EspFile, default_name, machines};
 
 pub(super) use limits::judge;
@@ -35,7 +34,6 @@ pub(super) fn install(
     at: &At<Loader>,
     menu: &Menu<'_>,
     starts: Starts,
-    parts: &mut Parts,
 ) -> Result<Vec<EspFile>, ResolveError> {
     let document = resolution.document;
     if let Some(layout) = document.manifest.disk.layout.as_ref()
@@ -46,7 +44,7 @@ pub(super) fn install(
         resolution.error(layout, message, "not with this loader");
     }
     let machines = machines(starts);
-    let mut esp = resolution.systemd_boot(at, &machines, parts)?;
+    let mut esp = resolution.systemd_boot(at, &machines)?;
     let entries = config::entries(menu, starts);
     let loader = config::loader(menu, &entries);
     let mut files = vec![(vec!["loader".to_owned(), "loader.conf".to_owned()], loader)];
@@ -71,12 +69,7 @@ pub(super) fn install(
 
 impl Resolution<'_> {
     /// The programs for each processor.
-    fn systemd_boot(
-        &mut self,
-        at: &At<Loader>,
-        machines: &[Machine],
-        parts: &mut Parts,
-    ) -> Result<Vec<EspFile>, ResolveError> {
+    fn systemd_boot(&mut self, at: &At<Loader>, machines: &[Machine]) -> Result<Vec<EspFile>, ResolveError> {
         let signing = self.signing();
         let mut files = Vec::new();
         let mut version = None;
@@ -94,7 +87,7 @@ impl Resolution<'_> {
             }
             let Some(found) = self.asset(at, asset) else { continue };
             let Some(part) = self.part(at, &found)? else { continue };
-            version = version.or(version_of(&part));
+            version = version.or(self::version(&part.bytes, "boot"));
             let payload = match &signing {
                 Some(signing) => {
                     let signed = self.signed(signing, &part.bytes);
@@ -106,7 +99,6 @@ impl Resolution<'_> {
             files.push((vec![efi.to_owned(), boot.to_owned(), default_name(machine)], payload));
         }
         self.warn_of_actions(version);
-        parts.owner = signing.and_then(|signing| signing.certificate);
         Ok(files)
     }
 
@@ -121,11 +113,12 @@ impl Resolution<'_> {
     }
 }
 
-/// The number in `#### LoaderInfo: systemd-boot 252.39-1 ####`, which every program has.
-fn version_of(part: &Part) -> Option<u32> {
-    const MARK: &[u8] = b"LoaderInfo: systemd-boot ";
-    let at = part.bytes.windows(MARK.len()).position(|bytes| bytes == MARK)?;
-    let digits = part.bytes[at + MARK.len()..]
+/// The number in `#### LoaderInfo: systemd-boot 252.39-1 ####`, which every program of systemd's for UEFI has: `boot` or `stub`.
+pub(super) fn version(program: &[u8], name: &str) -> Option<u32> {
+    let mark = format!("LoaderInfo: systemd-{name} ");
+    let mark = mark.as_bytes();
+    let at = program.windows(mark.len()).position(|bytes| bytes == mark)?;
+    let digits = program[at + mark.len()..]
         .iter()
         .take_while(|byte| byte.is_ascii_digit());
     let digits: Vec<u8> = digits.copied().collect();

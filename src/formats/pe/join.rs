@@ -1,0 +1,421 @@
+//! Sections added to a program: the headers for them, and their places behind what the program has. This is how a unified kernel image is made
+//! of a stub (UAPI.5, Unified Kernel Image).
+//!
+//! The sections that the program has keep their places in memory and are laid out anew in the file. Its signatures and its symbols do not stay:
+//! they are about another file.
+
+use std::fmt;
+
+use super::sections::SECTION_HEADER;
+use super::{COFF_HEADER, NX_COMPATIBLE, SIGNATURE_POINTER, Section, read};
+
+/// "Section Table", Name: bytes.
+const NAME: usize = 8;
+/// "Section Flags": instructions, initialized data, executable, readable.
+const CODE: u32 = 0x20;
+const INITIALIZED: u32 = 0x40;
+const EXECUTE: u32 = 0x2000_0000;
+const READ: u32 = 0x4000_0000;
+/// "Optional Header Data Directories": certificate table and debug data, which have places in the file.
+const CERTIFICATES: usize = 4;
+const DEBUG: usize = 6;
+
+/// A section to be added. If the program has one of its name, the first takes its place.
+#[derive(Clone, Debug)]
+pub struct Added<'a> {
+    /// Eight bytes at most.
+    pub name: &'a str,
+    /// In bytes.
+    pub length: u64,
+    /// Whether it is a program of its own.
+    pub is_code: bool,
+}
+
+/// A program with more sections, as far as it is known without their content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// Its bytes up to the first section that is added.
+    pub head: Vec<u8>,
+    /// Where each of them begins in the file, in their order. What is between them is zero.
+    pub places: Vec<u64>,
+    /// Bytes of the whole.
+    pub length: u64,
+}
+
+/// Why a program cannot have more sections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JoinFault {
+    /// It is not a program.
+    NotAProgram,
+    /// Its headers or sections are not what they can be.
+    Broken,
+    /// A section has a name of more than eight bytes, which is in the table of symbols.
+    LongName,
+    /// There is no room for so many headers before its first section.
+    NoRoom,
+    /// It would be longer than the fields of a program can say.
+    TooLong,
+}
+
+impl fmt::Display for JoinFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::NotAProgram => "is not an EFI program",
+            Self::Broken => "has sections or headers that are broken",
+            Self::LongName => "has a section with a name of more than eight bytes",
+            Self::NoRoom => "has no room in its headers for so many sections",
+            Self::TooLong => "would be longer than a program can be",
+        })
+    }
+}
+
+/// The header of a section, and where its bytes are: in the program, or among those that are added.
+struct Header {
+    fields: [u8; SECTION_HEADER as usize],
+    bytes: Content,
+}
+
+enum Content {
+    Program(Vec<u8>),
+    Added(usize),
+}
+
+impl Header {
+    fn of_program(program: &[u8], at: usize, section: &Section) -> Option<Self> {
+        let fields = program.get(at..)?.first_chunk().copied()?;
+        let start = usize::try_from(section.offset).ok()?;
+        let end = start.checked_add(usize::try_from(section.stored).ok()?)?;
+        let bytes = match section.stored {
+            0 => Vec::new(),
+            _ => program.get(start..end)?.to_vec(),
+        };
+        Some(Self {
+            fields,
+            bytes: Content::Program(bytes),
+        })
+    }
+
+    fn field(&self, at: usize) -> u32 {
+        self.fields[at..].first_chunk().copied().map_or(0, u32::from_le_bytes)
+    }
+
+    fn put(&mut self, at: usize, value: u32) {
+        self.fields[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// VirtualAddress, and the byte behind the section's last.
+    fn memory(&self) -> (u64, u64) {
+        let start = u64::from(self.field(12));
+        (start, start + u64::from(self.field(8).max(self.field(16))))
+    }
+}
+
+/// Adds sections to a program. `is_nx_compatible` says whether what is added allows that pages are either written or executed.
+///
+/// # Errors
+/// Why the program cannot have them.
+pub fn join(program: &[u8], added: &[Added<'_>], is_nx_compatible: bool) -> Result<Joined, JoinFault> {
+    let pe = read(&program.to_vec()).ok_or(JoinFault::NotAProgram)?;
+    let layout = Layout::of(program).ok_or(JoinFault::Broken)?;
+    if pe.sections.iter().any(|section| section.name.len() > NAME) {
+        return Err(JoinFault::LongName);
+    }
+    let stored: u64 = pe.sections.iter().map(|section| section.stored).sum();
+    if stored > program.len() as u64 {
+        return Err(JoinFault::Broken);
+    }
+    let mut headers = Vec::new();
+    for (number, section) in pe.sections.iter().enumerate() {
+        // What takes its place has a header of its own.
+        if added.iter().all(|added| added.name != section.name) {
+            let at = layout.table + number * SECTION_HEADER as usize;
+            headers.push(Header::of_program(program, at, section).ok_or(JoinFault::Broken)?);
+        }
+    }
+    let memory = headers.iter().map(Header::memory);
+    let first = memory.clone().map(|(start, _)| start).min().unwrap_or(u64::MAX);
+    let end = memory.map(|(_, end)| end).max().unwrap_or(layout.headers);
+    let mut end = end.next_multiple_of(layout.memory_alignment);
+    for (number, section) in added.iter().enumerate() {
+        headers.push(header(section, number, end)?);
+        end = (end + section.length).next_multiple_of(layout.memory_alignment);
+    }
+    let table_end = layout.table + headers.len() * SECTION_HEADER as usize;
+    let header_bytes = layout.headers.max(table_end as u64).next_multiple_of(layout.alignment);
+    if header_bytes > first || headers.len() > usize::from(u16::MAX) {
+        return Err(JoinFault::NoRoom);
+    }
+    let mut out = program.get(..layout.table).ok_or(JoinFault::Broken)?.to_vec();
+    layout.change(&mut out, headers.len() as u16, (header_bytes, end), is_nx_compatible)?;
+    place(out, headers, (header_bytes, layout.alignment), added)
+}
+
+/// The header of an added section, which begins at `memory`.
+fn header(section: &Added<'_>, number: usize, memory: u64) -> Result<Header, JoinFault> {
+    let mut fields = [0; SECTION_HEADER as usize];
+    let name = fields.get_mut(..section.name.len().min(NAME + 1));
+    match name {
+        Some(name) if name.len() <= NAME => name.copy_from_slice(section.name.as_bytes()),
+        _ => return Err(JoinFault::LongName),
+    }
+    let mut header = Header {
+        fields,
+        bytes: Content::Added(number),
+    };
+    let too_long = |_| JoinFault::TooLong;
+    header.put(8, u32::try_from(section.length).map_err(too_long)?);
+    header.put(12, u32::try_from(memory).map_err(too_long)?);
+    let flags = if section.is_code { CODE | EXECUTE } else { INITIALIZED };
+    header.put(36, flags | READ);
+    Ok(header)
+}
+
+/// Writes the section table behind the other headers, and the program's own sections behind it.
+fn place(
+    mut out: Vec<u8>,
+    mut headers: Vec<Header>,
+    (header_bytes, alignment): (u64, u64),
+    added: &[Added<'_>],
+) -> Result<Joined, JoinFault> {
+    let aligned = |at: u64| at.next_multiple_of(alignment);
+    let mut at = header_bytes;
+    let mut places = vec![0; added.len()];
+    for header in &mut headers {
+        let length = match &header.bytes {
+            Content::Program(bytes) => bytes.len() as u64,
+            Content::Added(number) => {
+                places[*number] = at;
+                added[*number].length
+            }
+        };
+        let stored = u32::try_from(aligned(length)).map_err(|_| JoinFault::TooLong)?;
+        let offset = u32::try_from(at).map_err(|_| JoinFault::TooLong)?;
+        header.put(16, stored);
+        header.put(20, if length == 0 { 0 } else { offset });
+        at += aligned(length);
+    }
+    for header in &headers {
+        out.extend_from_slice(&header.fields);
+    }
+    out.resize(header_bytes as usize, 0);
+    for header in &headers {
+        if let Content::Program(bytes) = &header.bytes {
+            out.extend_from_slice(bytes);
+            out.resize(aligned(out.len() as u64) as usize, 0);
+        }
+    }
+    u32::try_from(at).map_err(|_| JoinFault::TooLong)?;
+    Ok(Joined {
+        head: out,
+        places,
+        length: at,
+    })
+}
+
+/// Where the headers have what changes.
+struct Layout {
+    coff: usize,
+    optional: usize,
+    directories: usize,
+    /// The section table.
+    table: usize,
+    /// FileAlignment and SectionAlignment.
+    alignment: u64,
+    memory_alignment: u64,
+    /// SizeOfHeaders.
+    headers: u64,
+}
+
+impl Layout {
+    fn of(program: &[u8]) -> Option<Self> {
+        let field = |at: usize| program.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+        let half = |at: usize| program.get(at..)?.first_chunk().map(|bytes| u16::from_le_bytes(*bytes));
+        let coff = usize::try_from(field(SIGNATURE_POINTER as usize)?).ok()? + 4;
+        let optional = coff + COFF_HEADER as usize;
+        let directories = if half(optional)? == 0x20B { 112 } else { 96 };
+        let is_alignment = |value: &u32| value.is_power_of_two() && *value <= 1 << 16;
+        Some(Self {
+            coff,
+            optional,
+            directories: optional + directories,
+            table: optional + usize::from(half(coff + 16)?),
+            alignment: field(optional + 36).filter(is_alignment)?.into(),
+            memory_alignment: field(optional + 32).filter(is_alignment)?.into(),
+            headers: field(optional + 60)?.into(),
+        })
+    }
+
+    /// Changes the headers before the section table: `headers` and `end` are the bytes of all headers, and of the program in memory.
+    fn change(
+        &self,
+        out: &mut [u8],
+        count: u16,
+        (headers, end): (u64, u64),
+        is_nx_compatible: bool,
+    ) -> Result<(), JoinFault> {
+        let end = u32::try_from(end).map_err(|_| JoinFault::TooLong)?;
+        let directory_count = self.field(out, self.directories - 4)? as usize;
+        let mut put = |at: usize, bytes: &[u8]| {
+            let field = out.get_mut(at..at + bytes.len()).ok_or(JoinFault::Broken)?;
+            field.copy_from_slice(bytes);
+            Ok::<_, JoinFault>(())
+        };
+        put(self.coff + 2, &count.to_le_bytes())?;
+        // PointerToSymbolTable and NumberOfSymbols.
+        put(self.coff + 8, &[0; 8])?;
+        put(self.optional + 56, &end.to_le_bytes())?;
+        put(self.optional + 60, &(headers as u32).to_le_bytes())?;
+        // CheckSum, which UEFI does not look at.
+        put(self.optional + 64, &[0; 4])?;
+        for directory in [CERTIFICATES, DEBUG] {
+            if directory < directory_count {
+                put(self.directories + directory * 8, &[0; 8])?;
+            }
+        }
+        if !is_nx_compatible {
+            let at = self.optional + 70;
+            let flags = out.get(at..).and_then(|bytes| bytes.first_chunk()).copied();
+            let flags = u16::from_le_bytes(flags.ok_or(JoinFault::Broken)?) & !NX_COMPATIBLE;
+            out[at..at + 2].copy_from_slice(&flags.to_le_bytes());
+        }
+        Ok(())
+    }
+
+    fn field(&self, bytes: &[u8], at: usize) -> Result<u32, JoinFault> {
+        let field = bytes.get(at..).and_then(|bytes| bytes.first_chunk()).copied();
+        field.map(u32::from_le_bytes).ok_or(JoinFault::Broken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::pe::tests::program_of;
+    use proptest::prelude::*;
+
+    /// Alignments and places in memory, which the reader of headers does not ask for.
+    fn stub(sections: &[(&str, &[u8], u32)]) -> Vec<u8> {
+        let plain: Vec<_> = sections.iter().map(|(name, bytes, _)| (*name, *bytes)).collect();
+        let mut program = program_of(&plain);
+        let (optional, table) = (0x98, 0x98 + 112 + 16 * 8);
+        program[optional + 32..optional + 36].copy_from_slice(&4096_u32.to_le_bytes());
+        program[optional + 36..optional + 40].copy_from_slice(&512_u32.to_le_bytes());
+        for (number, (.., memory)) in sections.iter().enumerate() {
+            let at = table + 40 * number + 12;
+            program[at..at + 4].copy_from_slice(&memory.to_le_bytes());
+        }
+        program
+    }
+
+    fn added(name: &str, length: u64) -> Added<'_> {
+        Added {
+            name,
+            length,
+            is_code: name == ".linux",
+        }
+    }
+
+    /// The joined program, each added section filled with its number from 1.
+    fn whole(joined: &Joined, sections: &[Added<'_>]) -> Vec<u8> {
+        let mut whole = joined.head.clone();
+        whole.resize(joined.length as usize, 0);
+        for (number, (place, section)) in joined.places.iter().zip(sections).enumerate() {
+            whole[*place as usize..][..section.length as usize].fill(number as u8 + 1);
+        }
+        whole
+    }
+
+    /// By hand: headers of 1024 bytes, 512 of code, and then the two, the first of which takes the place of one that was there.
+    #[test]
+    fn sections_go_behind_those_of_the_program() {
+        let program = stub(&[(".text", b"code", 0x1000), (".sbat", b"old", 0x2000)]);
+        let sections = [added(".sbat", 300), added(".linux", 5000)];
+        let joined = join(&program, &sections, false).unwrap();
+        assert_eq!(
+            (joined.head.len(), &joined.places[..], joined.length),
+            (1536, &[1536, 2048][..], 2048 + 5120)
+        );
+        let whole = whole(&joined, &sections);
+        let pe = read(&whole).unwrap();
+        let places: Vec<_> = pe
+            .sections
+            .iter()
+            .map(|section| (section.name.as_str(), section.offset, section.length, section.stored))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                (".text", 1024, 4, 512),
+                (".sbat", 1536, 300, 512),
+                (".linux", 2048, 5000, 5120)
+            ]
+        );
+        assert_eq!(
+            (&whole[1024..1028], whole[1536], whole[2048 + 4999]),
+            (&b"code"[..], 1, 2)
+        );
+        let table = 0x98 + 112 + 128;
+        let field = |at: usize| u32::from_le_bytes(whole[at..at + 4].try_into().unwrap());
+        // .sbat and .linux in memory, and what they are.
+        assert_eq!((field(table + 40 + 12), field(table + 40 + 36)), (0x2000, 0x4000_0040));
+        assert_eq!((field(table + 80 + 12), field(table + 80 + 36)), (0x3000, 0x6000_0020));
+        // SizeOfImage; no symbols; three sections.
+        assert_eq!((field(0x98 + 56), field(0x84 + 8), whole[0x86]), (0x5000, 0, 3));
+    }
+
+    /// "Section Table": 40 bytes each, from byte 392; a page has room for 92 of them.
+    #[test]
+    fn headers_take_the_room_before_the_first_section() {
+        let program = stub(&[(".text", b"code", 0x1000)]);
+        let names: Vec<String> = (0..92).map(|number| format!(".n{number}")).collect();
+        let sections: Vec<_> = names.iter().map(|name| added(name, 1)).collect();
+        let joined = join(&program, &sections[..91], true).unwrap();
+        assert_eq!(joined.head.len(), 4096 + 512);
+        assert_eq!(join(&program, &sections, true).err(), Some(JoinFault::NoRoom));
+    }
+
+    #[test]
+    fn what_cannot_be_joined_says_why() {
+        let fault = |program: &[u8], sections: &[Added<'_>]| join(program, sections, true).unwrap_err();
+        let plain = stub(&[(".text", b"code", 0x1000)]);
+        let linux = [added(".linux", 1)];
+        assert_eq!(fault(b"MZ", &linux), JoinFault::NotAProgram);
+        assert_eq!(
+            fault(&stub(&[(".longer_name", b"x", 0x1000)]), &linux),
+            JoinFault::LongName
+        );
+        assert_eq!(fault(&plain, &[added(".nine_chars", 1)]), JoinFault::LongName);
+        assert_eq!(fault(&plain, &[added(".linux", 1 << 32)]), JoinFault::TooLong);
+        assert_eq!(
+            fault(&plain, &[added(".a", (1 << 32) - 8192), added(".b", 8192)]),
+            JoinFault::TooLong
+        );
+        let mut outside = plain.clone();
+        outside[392 + 20..392 + 24].copy_from_slice(&0xFFFF_0000_u32.to_le_bytes());
+        assert_eq!(fault(&outside, &linux), JoinFault::Broken);
+        let mut alignment = plain;
+        alignment[0x98 + 36] = 3;
+        assert_eq!(fault(&alignment, &linux), JoinFault::Broken);
+    }
+
+    proptest! {
+        /// A damaged stub gives a program whose sections are read back, or a fault.
+        #[test]
+        fn a_damaged_program_is_joined_or_refused(damage in prop::collection::vec((0_usize..1600, any::<u8>()), 1..12)) {
+            let mut program = stub(&[(".text", &[7; 300], 0x1000), (".data", &[8; 200], 0x2000), (".sbat", b"old", 0x3000)]);
+            for (at, byte) in damage {
+                if let Some(place) = program.get_mut(at) {
+                    *place = byte;
+                }
+            }
+            let sections = [added(".sbat", 9), added(".linux", 700)];
+            if let Ok(joined) = join(&program, &sections, true) {
+                prop_assert!(joined.length < 1 << 20);
+                let whole = whole(&joined, &sections);
+                let pe = read(&whole).unwrap();
+                let last = pe.sections.last().unwrap();
+                prop_assert_eq!((last.name.as_str(), last.offset, last.length), (".linux", joined.places[1], 700));
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The sections of a unified kernel image, in the order of ukify 257.
+
+use super::{Wanted, texts};
+use crate::formats::pe::{self, Pe};
+use crate::ground::read_at::ReadAt;
+use crate::manifest::{At, Profile, Uki};
+use crate::resolve::{Resolution, ResolveError};
+use crate::tree::PayloadId;
+
+/// Where an archive of cpio begins in a file of several.
+pub(super) const ARCHIVE: u64 = 4;
+
+/// Texts for people and programs are not longer; neither are pictures.
+const LARGEST_TEXT: u64 = 1 << 20;
+const LARGEST_PICTURE: u64 = 64 << 20;
+
+/// A section to be added to the stub.
+pub(super) struct Section {
+    pub(super) name: &'static str,
+    pub(super) content: Content,
+}
+
+/// The bytes of a section.
+pub(super) enum Content {
+    Bytes(Vec<u8>),
+    /// Files, one behind the other.
+    Files(Vec<PayloadId>),
+}
+
+impl Resolution<'_> {
+    /// All that the stub does not have. `None` if a file cannot be used, which is said.
+    pub(super) fn sections(
+        &mut self,
+        wanted: &Wanted<'_>,
+        settings: &Uki,
+        (program, kernel): (&Pe, &dyn ReadAt),
+        stub: &[u8],
+    ) -> Result<Option<Vec<Section>>, ResolveError> {
+        let mut sections = Vec::new();
+        let mut bytes = |name, bytes: Vec<u8>| {
+            sections.push(Section {
+                name,
+                content: Content::Bytes(bytes),
+            });
+        };
+        let release = match &settings.os_release {
+            Some(named) => match self.small(named, LARGEST_TEXT)? {
+                Some(text) => text.to_vec(),
+                None => return Ok(None),
+            },
+            None => texts::os_release(wanted.title),
+        };
+        bytes(".osrel", release);
+        if let Some(line) = wanted.cmdline {
+            bytes(".cmdline", line.get_ref().clone().into_bytes());
+        }
+        let uname = settings.uname.as_ref().map(|uname| uname.get_ref().clone());
+        if let Some(uname) = uname.or_else(|| texts::uname(kernel)) {
+            bytes(".uname", uname.into_bytes());
+        }
+        if let Some(named) = &settings.splash {
+            let Some(picture) = self.small(named, LARGEST_PICTURE)? else {
+                return Ok(None);
+            };
+            if !picture.starts_with(b"BM") {
+                let message = format!(
+                    "{:?} is not a BMP, the one kind of picture that the stub shows",
+                    named.get_ref()
+                );
+                self.error(named, message, "this picture");
+                return Ok(None);
+            }
+            bytes(".splash", picture.to_vec());
+        }
+        let mut files = |name, files: &[PayloadId]| {
+            if !files.is_empty() {
+                sections.push(Section {
+                    name,
+                    content: Content::Files(files.to_vec()),
+                });
+            }
+        };
+        files(".linux", &[wanted.kernel]);
+        files(".initrd", wanted.initrds);
+        let microcode = self.initrd_files(&settings.microcode)?;
+        let microcode: Vec<PayloadId> = microcode.into_iter().map(|(_, payload)| payload).collect();
+        files(".ucode", &microcode);
+        let Some(generations) = self.generations(settings, (program, kernel), stub)? else {
+            return Ok(None);
+        };
+        sections.extend(generations);
+        self.profiles(wanted, &mut sections)?;
+        Ok(Some(sections))
+    }
+
+    /// `.sbat`, if there is more of it than in the stub.
+    fn generations(
+        &mut self,
+        settings: &Uki,
+        (program, kernel): (&Pe, &dyn ReadAt),
+        stub: &[u8],
+    ) -> Result<Option<Option<Section>>, ResolveError> {
+        let of_kernel = texts::section(program, kernel, ".sbat");
+        let own = match &settings.sbat {
+            Some(named) => match self.small(named, LARGEST_TEXT)? {
+                Some(text) => Some((named, text)),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        if of_kernel.is_none() && own.is_none() {
+            return Ok(Some(None));
+        }
+        if let Some((named, text)) = &own
+            && let Err(why) = texts::is_sbat(text)
+        {
+            let message = format!("{:?} is not a list of generations: {why}", named.get_ref());
+            self.error(*named, message, "this file");
+            return Ok(None);
+        }
+        let stub = stub.to_vec();
+        let of_stub = pe::read(&stub).and_then(|program| texts::section(&program, &stub, ".sbat"));
+        let own = own.map(|(_, text)| text.to_vec());
+        let all: Vec<Vec<u8>> = [of_stub, of_kernel, own].into_iter().flatten().collect();
+        Ok(Some(Some(Section {
+            name: ".sbat",
+            content: Content::Bytes(texts::sbat(&all)),
+        })))
+    }
+
+    /// Each way to start the image: what precedes the first `.profile` is for all.
+    fn profiles(&mut self, wanted: &Wanted<'_>, sections: &mut Vec<Section>) -> Result<(), ResolveError> {
+        if wanted.profiles.is_empty() {
+            return Ok(());
+        }
+        let bytes = |name, text: String| Section {
+            name,
+            content: Content::Bytes(text.into_bytes()),
+        };
+        sections.push(bytes(".profile", texts::profile(Profile::MAIN, wanted.title)));
+        for profile in wanted.profiles.iter().map(At::get_ref) {
+            let id = profile.id().unwrap_or_default();
+            let title = profile.title.as_ref().map_or(&id, |title| title.get_ref());
+            sections.push(bytes(".profile", texts::profile(&id, title)));
+            if let Some(line) = &profile.cmdline {
+                sections.push(bytes(".cmdline", line.get_ref().clone()));
+            }
+            let initrds = self.initrd_files(&profile.initrd)?;
+            if !initrds.is_empty() {
+                sections.push(Section {
+                    name: ".initrd",
+                    content: Content::Files(initrds.into_iter().map(|(_, payload)| payload).collect()),
+                });
+            }
+        }
+        Ok(())
+    }
+}
