@@ -54,7 +54,7 @@ pub const SYSTEMD_BOOT: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 pub const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 66] = [
+pub const TOOLS: [Tool; 69] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -72,6 +72,9 @@ pub const TOOLS: [Tool; 66] = [
     tool(GRUB_EFI, "grub-efi-amd64-bin"),
     tool(GRUB_IA32, "grub-efi-ia32-bin"),
     tool(GRUB_FONT, "grub-common"),
+    tool(SYSTEMD_BOOT, "systemd-boot-efi"),
+    tool("objcopy", "binutils"),
+    tool("file", "file"),
     tool(ISOLINUX, "isolinux"),
     tool(LDLINUX, "syslinux-common"),
     tool("genisoimage", "genisoimage"),
@@ -125,14 +128,13 @@ pub const TOOLS: [Tool; 66] = [
 ];
 
 /// What only the tests of `cargo xtask ci --full` run besides.
-pub const FULL_TOOLS: [Tool; 11] = [
+pub const FULL_TOOLS: [Tool; 10] = [
     tool("bochs-bin", "bochs"),
     tool(BOCHS_BIOS, "bochsbios"),
     tool(BOCHS_VGA_BIOS, "vgabios"),
     tool("isohybrid", "syslinux-utils"),
     tool("makefs", "makefs"),
     tool("grub-mkrescue", "grub-common"),
-    tool(SYSTEMD_BOOT, "systemd-boot-efi"),
     // `FROM_CRATES` is built with these.
     tool("pkg-config", "pkg-config"),
     tool("/usr/include/openssl/ssl.h", "libssl-dev"),

@@ -328,6 +328,7 @@ impl Unpacking {
                 archive: archive.clone(),
                 stamp: *stamp,
                 path: path.into(),
+                made: None,
             })),
             Holder::Image(_) => None,
         };

@@ -35,9 +35,10 @@ impl Source {
         match self {
             Self::File {
                 member: Some(member), ..
-            } => match member.path.is_empty() {
-                true => relative(&member.archive),
-                false => format!("{}:{}", relative(&member.archive), visible(&member.path)),
+            } => match (member.made, member.path.is_empty()) {
+                (Some(what), _) => format!("{what} of {}", relative(&member.archive)),
+                (None, true) => relative(&member.archive),
+                (None, false) => format!("{}:{}", relative(&member.archive), visible(&member.path)),
             },
             Self::File { path, .. } => relative(path),
             Self::Given(_) => "the program".into(),
@@ -97,7 +98,7 @@ impl Composed {
     }
 }
 
-/// An entry of an archive, as people name it. The file with its bytes may be another one, to which it was decompressed.
+/// An entry of an archive, or what was made of a file, as people name it. Its bytes may be in another file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// The host path of the archive.
@@ -106,6 +107,8 @@ pub struct Member {
     pub stamp: Stamp,
     /// The path in it; empty for a file that is compressed by itself.
     pub path: Box<[u8]>,
+    /// What was made of the file, if it is not an archive.
+    pub made: Option<&'static str>,
 }
 
 /// Who gives bytes that are no file of the host.

@@ -10,11 +10,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Cells in which examples that boot in many are booted without `--full`.
-const SHORT: [(&str, &[&str]); 4] = [
+const SHORT: [(&str, &[&str]); 5] = [
     ("debian-installer", &["bios-cd", "secure-boot-usb"]),
     ("grub", &["bios-usb", "secure-boot-usb"]),
     ("isolinux", &["bios-cd", "uefi-usb"]),
     ("systemd-boot", &["uefi-usb"]),
+    ("uki", &["bios-cd", "uefi-usb"]),
 ];
 
 pub(crate) fn tests() -> suite::Tests {

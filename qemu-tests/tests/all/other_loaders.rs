@@ -6,6 +6,7 @@ mod isolinux;
 mod loopback;
 mod parts;
 mod systemd_boot;
+mod uki;
 
 use entries::same_entries;
 pub(crate) use entries::{next_device, programs};
@@ -27,7 +28,7 @@ const fn cell(firmware: Firmware, medium: Medium) -> Cell {
 }
 
 pub(crate) fn tests() -> suite::Tests {
-    let tests: [LoaderTest; 14] = [
+    let tests: [LoaderTest; 17] = [
         ("grub linux", &[CELLS[0], CELLS[3], OTHER[1], OTHER[2]], grub::linux),
         ("grub programs", &[CELLS[0]], |system, cell| {
             programs(system, cell, "grub")
@@ -47,6 +48,11 @@ pub(crate) fn tests() -> suite::Tests {
         }),
         ("isolinux actions", &[CELLS[1]], isolinux::actions),
         ("systemd-boot linux", &[CELLS[2], OTHER[3]], systemd_boot::linux),
+        ("uki alone", &[CELLS[2], OTHER[2]], uki::alone),
+        ("uki of builtin", &[CELLS[0], CELLS[3]], uki::for_both),
+        ("uki of systemd-boot", &[CELLS[2]], |system, cell| {
+            uki::in_menu(system, cell, "systemd-boot")
+        }),
         ("loopback of builtin", &[CELLS[3]], |system, cell| {
             loopback(system, cell, "builtin")
         }),
@@ -54,7 +60,7 @@ pub(crate) fn tests() -> suite::Tests {
             loopback(system, cell, "grub")
         }),
     ];
-    let long: [LoaderTest; 9] = [
+    let long: [LoaderTest; 12] = [
         ("grub linux", &[CELLS[1], CELLS[2], OTHER[0], OTHER[3]], grub::linux),
         ("grub programs", &[CELLS[3]], |system, cell| {
             programs(system, cell, "grub")
@@ -68,6 +74,11 @@ pub(crate) fn tests() -> suite::Tests {
         }),
         ("isolinux and grub", &[CELLS[0], CELLS[3]], isolinux::and_grub),
         ("systemd-boot linux", &[CELLS[3], OTHER[2]], systemd_boot::linux),
+        ("uki alone", &[CELLS[3], OTHER[3]], uki::alone),
+        ("uki of builtin", &[CELLS[1], CELLS[2], OTHER[1]], uki::for_both),
+        ("uki of grub", &[CELLS[2], CELLS[3]], |system, cell| {
+            uki::in_menu(system, cell, "grub")
+        }),
         ("systemd-boot programs", &[CELLS[2]], |system, cell| {
             programs(system, cell, "systemd-boot")
         }),
@@ -89,6 +100,18 @@ const PROGRAM_TESTS: &[suite::ProgramTest] = &[
         same_entries,
     ),
     ("parts from packages alone", &["unshare"], parts::from_packages),
+    ("uki sections", &["objcopy", "file", tools::SYSTEMD_BOOT], uki::sections),
+    (
+        "uki signed by its owner",
+        &[
+            "openssl",
+            "sbverify",
+            "qemu-system-x86_64",
+            tools::SYSTEMD_BOOT,
+            tools::OVMF_SECURE_CODE,
+        ],
+        uki::signed_alone,
+    ),
     (
         "grub signed by its owner",
         &[
@@ -101,16 +124,29 @@ const PROGRAM_TESTS: &[suite::ProgramTest] = &[
     ),
 ];
 
-const LONG_PROGRAM_TESTS: &[suite::ProgramTest] = &[(
-    "systemd-boot signed by its owner",
-    &[
-        "openssl",
-        "qemu-system-x86_64",
-        tools::SYSTEMD_BOOT,
-        tools::OVMF_SECURE_CODE,
-    ],
-    systemd_boot::signed_by_owner,
-)];
+const LONG_PROGRAM_TESTS: &[suite::ProgramTest] = &[
+    (
+        "systemd-boot signed by its owner",
+        &[
+            "openssl",
+            "qemu-system-x86_64",
+            tools::SYSTEMD_BOOT,
+            tools::OVMF_SECURE_CODE,
+        ],
+        systemd_boot::signed_by_owner,
+    ),
+    (
+        "ukis of menus signed by their owner",
+        &[
+            "openssl",
+            "qemu-system-x86_64",
+            tools::GRUB_EFI,
+            tools::SYSTEMD_BOOT,
+            tools::OVMF_SECURE_CODE,
+        ],
+        uki::signed_in_menus,
+    ),
+];
 
 /// What every manifest here begins with. For 64-bit ARM, whose package no other system has, the package is named.
 fn boot(loader: &str, cell: Cell) -> Result<String, String> {

@@ -241,6 +241,7 @@ impl Resolution<'_> {
                 archive: Arc::from(path.as_path()),
                 stamp,
                 path: Box::default(),
+                made: None,
             })
         });
         let image = match is_disk {

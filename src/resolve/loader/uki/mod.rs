@@ -175,8 +175,12 @@ impl<'d> Resolution<'d> {
             let time = |stamp: &Stamp| stamp.mtime.max(stamp.ctime);
             if time(&other) > time(&newest) { other } else { newest }
         });
-        let path = Box::default();
-        Some(Arc::new(Member { archive, stamp, path }))
+        Some(Arc::new(Member {
+            archive,
+            stamp,
+            path: Box::default(),
+            made: Some("unified kernel image"),
+        }))
     }
 
     /// The bytes of the stub for a processor.
