@@ -29,6 +29,12 @@ impl Mark {
     }
 }
 
+/// What EDK2's shell says first. It means nothing if the image has started a shell of its own.
+const SHELL: &str = "UEFI Interactive Shell";
+
+/// The name that the firmware has for its own shell, which it says when it starts that.
+const OWN_SHELL: &str = "Internal Shell";
+
 /// The marks that are known. What comes first says more than what it leads to.
 pub const MARKS: [Mark; 18] = [
     Mark {
@@ -116,7 +122,7 @@ pub const MARKS: [Mark; 18] = [
         finds_nothing: false,
     },
     Mark {
-        text: "UEFI Interactive Shell",
+        text: SHELL,
         before: "",
         meaning: "the firmware finds nothing to start, and has started its own shell",
         finds_nothing: true,
@@ -144,10 +150,14 @@ pub const MARKS: [Mark; 18] = [
 /// The first known mark in what the machine has said.
 pub fn known<'a>(said: impl IntoIterator<Item = &'a str>) -> Option<Mark> {
     let said: Vec<&str> = said.into_iter().collect();
+    let has_own_shell = said.iter().any(|text| text.contains(OWN_SHELL));
     let is_said = |mark: &Mark| {
+        if mark.text == SHELL && !has_own_shell {
+            return false;
+        }
         let lines = said.iter().flat_map(|text| text.lines());
         // That Secure Boot refuses the firmware's own shell says nothing about the medium.
-        let mut lines = lines.filter(|line| !line.contains("Internal Shell"));
+        let mut lines = lines.filter(|line| !line.contains(OWN_SHELL));
         lines.any(|line| {
             line.split_once(mark.text)
                 .is_some_and(|(before, _)| before.contains(mark.before))
@@ -166,7 +176,7 @@ pub(super) fn is_started(firmware: Firmware, serial: &str, log: &str) -> bool {
         }
         _ => {
             let mut started = serial.lines().filter(|line| line.contains("BdsDxe: starting Boot"));
-            started.any(|line| !line.contains("EFI Internal Shell"))
+            started.any(|line| !line.contains(OWN_SHELL))
         }
     }
 }
@@ -192,7 +202,7 @@ impl Failure {
         let serial = log::plain(&log::read(&self.logs.join("serial.log")));
         let tried = serial
             .lines()
-            .filter(|line| line.contains("BdsDxe:") && !line.contains("Internal Shell"))
+            .filter(|line| line.contains("BdsDxe:") && !line.contains(OWN_SHELL))
             .map(|line| format!("{line}\n"));
         let said = log::read(&self.logs.join("firmware.log")) + "\n" + &tried.collect::<String>();
         log::tail(&said, lines)
@@ -266,6 +276,11 @@ mod tests {
         assert_eq!(known(["grub rescue> "]).unwrap().text, "grub rescue>");
         assert_eq!(known(["", "No bootable device.\n"]).unwrap().text, "No bootable device");
         assert_eq!(known(["all is well", "cat: Access Denied"]), None);
+        // A shell that the image starts, and the firmware's own.
+        let shell = "UEFI Interactive Shell v2.2\r\nEDK II\r\n";
+        assert_eq!(known([shell]), None);
+        let own = format!("BdsDxe: starting Boot0002 \"EFI Internal Shell\" from Fv(7CB8BDC9)\r\n{shell}");
+        assert_eq!(known([own.as_str()]).unwrap().text, SHELL);
         let denied = "BdsDxe: failed to load Boot0001 \"QEMU\" from PciRoot(0x0): Access Denied";
         let denied = known([denied]).unwrap();
         assert_eq!(
