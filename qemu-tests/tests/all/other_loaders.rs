@@ -60,9 +60,12 @@ pub(crate) fn tests() -> suite::Tests {
             loopback(system, cell, "grub")
         }),
     ];
-    let long: [LoaderTest; 12] = [
+    let long: [LoaderTest; 13] = [
         ("grub linux", &[CELLS[1], CELLS[2], OTHER[0], OTHER[3]], grub::linux),
-        ("grub programs", &[CELLS[3]], |system, cell| {
+        ("builtin programs", &[OTHER[1]], |system, cell| {
+            programs(system, cell, "builtin")
+        }),
+        ("grub programs", &[CELLS[3], OTHER[0]], |system, cell| {
             programs(system, cell, "grub")
         }),
         ("grub theme", &[CELLS[3]], grub::theme),
@@ -134,6 +137,16 @@ const LONG_PROGRAM_TESTS: &[suite::ProgramTest] = &[
             tools::OVMF_SECURE_CODE,
         ],
         systemd_boot::signed_by_owner,
+    ),
+    (
+        "systemd-boot behind a shim",
+        &[
+            "openssl",
+            "qemu-system-x86_64",
+            tools::SYSTEMD_BOOT,
+            tools::OVMF_SECURE_CODE,
+        ],
+        systemd_boot::behind_shim,
     ),
     (
         "ukis of menus signed by their owner",

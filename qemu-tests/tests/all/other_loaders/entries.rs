@@ -6,16 +6,28 @@ use qemu_tests::pins;
 use qemu_tests::system::{self, END, System};
 use qemu_tests::verbs::Bench;
 use serde_json::Value;
+use std::path::PathBuf;
 
-/// memtest86+ and iPXE, each as the file that its makers have for the firmware.
+/// memtest86+ and iPXE, each as the file that its makers have for the firmware. Debian has no iPXE for 32-bit UEFI.
 pub(crate) fn programs(system: &System, cell: Cell, loader: &str) -> Result<(), String> {
     let inputs = pins::load("qemu-tests")?;
+    // One entry for all processors that there is a program for.
+    let efi = |program: &str| -> Result<Vec<PathBuf>, String> {
+        let mut files = vec![inputs.file(&format!("{program}.efi"))?];
+        if program == "memtest" {
+            files.push(inputs.file("memtest32.efi")?);
+        }
+        Ok(files)
+    };
     for (program, suffix, shows) in [("memtest", "bin", "Memtest86+"), ("ipxe", "lkrn", "iPXE")] {
+        if (cell.firmware, program) == (Firmware::UefiIa32, "ipxe") {
+            continue;
+        }
         let manifest = format!(
             "{}[[menu]]\ntitle = \"Program\"\nbios = {:?}\nefi = {:?}\ncmdline = \"console=ttyS0\"\n",
             boot(loader, cell)?,
             inputs.file(&format!("{program}.{suffix}"))?,
-            inputs.file(&format!("{program}.efi"))?
+            efi(program)?
         );
         let medium = system.medium(&manifest, cell)?;
         let mut guest = system.machine(&medium, cell).start(&system.logs)?;

@@ -2,6 +2,7 @@
 
 use super::boot;
 use isobuild::inside::facts::cell::{Cell, Firmware};
+use qemu_tests::pins;
 use qemu_tests::secure::Key;
 use qemu_tests::system::{self, END, System};
 use qemu_tests::verbs::Bench;
@@ -57,4 +58,28 @@ pub(super) fn signed_by_owner() {
     let said = bench.run("test m.toml --cell secure-boot-own-cd --expect isobuild-test:.end");
     assert_eq!(said.code, Some(0), "{said:#?}");
     said.has(&["secure-boot-own-cd     passed"]);
+}
+
+/// A shim of the manifest's starts systemd-boot in GRUB's place, and that a kernel that shim verifies: one with Debian's signature.
+pub(super) fn behind_shim() {
+    let bench = Bench::new(
+        "[boot]\nloader = \"systemd-boot\"\ntimeout = 0\nfirmware = [\"uefi\"]\nsign = { key = \"own.key\", cert = \"own.pem\" }\n\
+         [boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"shim.own\"\n\
+         [[menu]]\nkernel = \"vmlinuz\"\ninitrd = \"initrd.img\"\ncmdline = \"console=ttyS0\"\n",
+    );
+    Key::new(bench.directory.path(), "own", ("rsa:2048", "own", &[]), None).unwrap();
+    let system = System::new("other-loaders-systemd-shim", Firmware::Uefi).unwrap();
+    for name in ["vmlinuz", "initrd.img"] {
+        std::fs::copy(system.path(name), bench.path(name)).unwrap();
+    }
+    let shim = pins::load("debian-installer")
+        .unwrap()
+        .file("shimx64.efi.signed")
+        .unwrap();
+    std::fs::copy(shim, bench.path("shim")).unwrap();
+    bench.ends("sign shim shim.own --key own.key --cert own.pem", 0);
+    let said = bench.run("test m.toml --cell secure-boot-own-usb --expect isobuild-test:.end");
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    said.has(&["secure-boot-own-usb    passed"]);
+    bench.ends("ls m.iso /EFI/BOOT", 0).has(&["BOOTX64.EFI", "grubx64.efi"]);
 }
