@@ -275,9 +275,10 @@ fn esp(out: &mut String, facts: &Common) {
                 [] => "not signed".to_owned(),
                 all => all.iter().map(signature).collect::<Vec<_>>().join("; "),
             };
+            let what = if loader.unified { ", a unified kernel image" } else { "" };
             let _ = writeln!(
                 out,
-                "  {}  {}, {signed}",
+                "  {}  {}{what}, {signed}",
                 text::visible(loader.path.as_bytes()),
                 loader.machine_word()
             );

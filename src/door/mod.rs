@@ -6,6 +6,7 @@ mod error;
 mod facts;
 mod image;
 mod planned;
+mod preview;
 #[cfg(test)]
 mod tests;
 

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Error;
-use crate::facts::Description;
+use super::preview::Preview;
+use crate::facts::{Description, verdicts};
 use crate::formats::iso9660::TagSumming;
 use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
-use crate::look::inspect;
+use crate::look::{inspect, started};
 use crate::manifest::Document;
 use crate::output::{BoxedError, Piece};
 use crate::plan::grow::Grown;
@@ -102,7 +103,7 @@ impl Planned {
     /// All but what grows with the tree.
     pub(super) fn brief(&self, late: &Late, document: &Document) -> Result<Description, Error> {
         match self {
-            Self::New(plan) | Self::Compact { plan, .. } => self.said(plan.brief(late), document),
+            Self::New(plan) | Self::Compact { plan, .. } => self.said(plan, plan.brief(late), late, document),
             Self::Grown(grown) => described(grown),
         }
     }
@@ -110,14 +111,27 @@ impl Planned {
     /// Everything.
     pub(super) fn describe(&self, late: &Late, document: &Document) -> Result<Description, Error> {
         match self {
-            Self::New(plan) | Self::Compact { plan, .. } => self.said(plan.describe(late), document),
+            Self::New(plan) | Self::Compact { plan, .. } => self.said(plan, plan.describe(late), late, document),
             Self::Grown(grown) => described(grown),
         }
     }
 
-    fn said(&self, described: Result<Description, PlanError>, document: &Document) -> Result<Description, Error> {
-        let mut described = described.map_err(|error| Error::planned(error, document))?;
+    fn said(
+        &self,
+        plan: &Plan,
+        described: Result<Description, PlanError>,
+        late: &Late,
+        document: &Document,
+    ) -> Result<Description, Error> {
+        let failed = |error| Error::planned(error, document);
+        let mut described = described.map_err(failed)?;
         described.planned.warnings = self.warnings();
+        // A plan knows places and lengths. Whose signatures the programs of a menu have is seen by looking at the image.
+        if started::is_asked_for(&described.facts) {
+            let image = Preview::new(plan.size(), plan.pieces(late)).map_err(failed)?;
+            described.facts.menu_programs = started::menu_programs(&image, &described.facts);
+            described.cells = verdicts::cells(&described, &[]);
+        }
         Ok(described)
     }
 }

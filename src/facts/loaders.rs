@@ -46,6 +46,7 @@ pub(crate) fn loader_facts(path: &str, file: &dyn ReadAt) -> LoaderFacts {
         listed: Vec::new(),
         shim: Shim::read(&pe, file).map(|shim| ShimFacts::new(shim, pe.machine)),
         machine: Some(pe.machine),
+        unified: pe.is_unified(),
     }
 }
 

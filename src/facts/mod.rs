@@ -31,7 +31,7 @@ use crate::formats::iso9660::Flavour;
 
 pub use description::{Changed, Common, Description, Found, Planned};
 pub use partitions::{PartitionKind, PartitionTable};
-pub use program::{LoaderFacts, MenuProgram, ShimFacts, SignatureFacts};
+pub use program::{LoaderFacts, MenuLoader, MenuProgram, ShimFacts, SignatureFacts};
 pub use what::What;
 
 /// An index over the tree.

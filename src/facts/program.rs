@@ -32,6 +32,9 @@ pub struct LoaderFacts {
     /// What shim was built with, if the program is shim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shim: Option<ShimFacts>,
+    /// It is a unified kernel image: it holds a Linux kernel that it starts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unified: bool,
 }
 
 impl LoaderFacts {
@@ -40,22 +43,45 @@ impl LoaderFacts {
         self.machine.map_or("none".into(), |machine| machine.to_string())
     }
 
-    /// Whether it is the built-in loader, by the component that it names itself.
-    pub fn is_built_in(&self) -> bool {
-        let mut generations = self.sbat.iter().flatten();
-        generations.any(|generation| generation.component == "isobuild")
+    /// The loader with a menu that it is, by the component that it names itself. systemd's stub names what systemd-boot names.
+    pub fn menu(&self) -> Option<MenuLoader> {
+        let known = |component: &str| match component {
+            "isobuild" => Some(MenuLoader::Builtin),
+            "grub" => Some(MenuLoader::Grub),
+            "systemd" | "systemd-boot" => Some(MenuLoader::SystemdBoot),
+            _ => None,
+        };
+        let mut generations = self.sbat.iter().flatten().filter(|_| !self.unified);
+        generations.find_map(|generation| known(&generation.component))
     }
 }
 
-/// A program that the built-in loader's menu starts under UEFI.
+/// A loader that shows a menu.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MenuLoader {
+    /// isobuild's own.
+    Builtin,
+    /// GRUB 2.
+    Grub,
+    /// systemd-boot.
+    SystemdBoot,
+}
+
+/// A program that a menu starts under UEFI on a 64-bit PC.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MenuProgram {
+    /// Who shows the menu.
+    pub menu: MenuLoader,
     /// The title of the entry.
     pub title: String,
     /// Whether the entry is the one that starts by itself.
     pub is_default: bool,
-    /// The program, whose path is in the tree.
+    /// The program, whose path is in the volume that the loader reads.
     pub program: LoaderFacts,
+    /// Whether the loader starts it as a kernel.
+    #[serde(skip)]
+    pub is_kernel: bool,
 }
 
 /// A signature of a program.

@@ -10,3 +10,4 @@ pub mod menu;
 pub mod open;
 pub mod parts;
 pub mod size;
+pub mod started;

@@ -20,7 +20,6 @@ impl Plan {
         let mut described = Description {
             facts: Common {
                 size: self.size(),
-                menu_programs: contents.menu_programs.clone(),
                 ..Common::default()
             },
             planned: Planned {

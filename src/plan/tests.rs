@@ -91,7 +91,10 @@ impl Host {
         )
         .unwrap();
         let bytes = fs::read(&resolved.output).unwrap();
-        let planned = plan.describe(&Late::default()).unwrap();
+        let mut planned = plan.describe(&Late::default()).unwrap();
+        // Whoever describes a plan to people looks at its image for this.
+        planned.facts.menu_programs = crate::look::started::menu_programs(&bytes, &planned.facts);
+        planned.cells = crate::facts::verdicts::cells(&planned, &[]);
         assert_eq!(planned.facts, inspect(&bytes).unwrap().facts);
         (planned, bytes)
     }

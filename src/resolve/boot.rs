@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::facts::menu_file::is_asked_for;
-use crate::facts::{MenuFacts, MenuProgram};
+use crate::facts::MenuFacts;
 use crate::formats::authenticode::Certificate;
 use crate::formats::el_torito::{Emulation, Platform};
 use crate::ground::read_at::ReadAt;
@@ -21,7 +20,6 @@ pub(super) struct Parts {
     pub(super) boot_code: Option<[u8; 440]>,
     /// What the built-in loader shows under each firmware.
     pub(super) menu: Vec<MenuFacts>,
-    pub(super) menu_programs: Vec<MenuProgram>,
     pub(super) owner: Option<Certificate>,
     pub(super) boot_code_patch: Option<Patch>,
 }
@@ -36,7 +34,6 @@ impl Resolution<'_> {
             esp: None,
             boot_code: None,
             menu: Vec::new(),
-            menu_programs: Vec::new(),
             owner: None,
             boot_code_patch: None,
         };
@@ -57,9 +54,6 @@ impl Resolution<'_> {
         let uefi = boot.uefi.as_ref().map(At::get_ref);
         if uefi.is_some() || !of_loader.is_empty() {
             parts.esp = self.esp(uefi.unwrap_or(&Uefi::default()), of_loader)?;
-            if parts.esp.as_ref().is_some_and(|esp| is_asked_for(esp.loaders())) {
-                parts.menu_programs = self.menu_programs()?;
-            }
             if parts.esp.is_some() {
                 parts.images.push(BootImage {
                     platform: Platform::Uefi,

@@ -301,7 +301,6 @@ impl<'d> Resolution<'d> {
                 boot_code: parts.boot_code,
                 boot_code_patch: parts.boot_code_patch,
                 menu: parts.menu,
-                menu_programs: parts.menu_programs,
                 owner: parts.owner,
                 parts: resolution.used,
                 tables: tables(layout),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Patch, PayloadId, Tree};
-use crate::facts::{Extent, LoaderFacts, MenuFacts, MenuProgram, PartFacts};
+use crate::facts::{Extent, LoaderFacts, MenuFacts, PartFacts};
 use crate::formats::authenticode::Certificate;
 use crate::formats::el_torito::{Emulation, Platform};
 use crate::formats::fat;
@@ -44,8 +44,6 @@ pub struct Contents {
     pub boot_code_patch: Option<Patch>,
     /// What the built-in loader shows under each firmware.
     pub menu: Vec<MenuFacts>,
-    /// What the menu starts, if Secure Boot could start the loader.
-    pub menu_programs: Vec<MenuProgram>,
     /// Whose certificate the loader is signed with.
     pub owner: Option<Certificate>,
     /// Files of other people's loaders that it is made of.

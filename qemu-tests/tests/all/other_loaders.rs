@@ -102,6 +102,11 @@ const PROGRAM_TESTS: &[suite::ProgramTest] = &[
         &[tools::GRUB_PC, tools::GRUB_EFI, tools::ISOLINUX, tools::SYSTEMD_BOOT],
         same_entries,
     ),
+    (
+        "kernels of a menu under secure boot",
+        &[tools::SYSTEMD_BOOT],
+        grub::kernels_of_menu,
+    ),
     ("parts from packages alone", &["unshare"], parts::from_packages),
     ("uki sections", &["objcopy", "file", tools::SYSTEMD_BOOT], uki::sections),
     (

@@ -2,7 +2,7 @@
 
 use super::secure_boot::{Keys, outdated};
 use super::{Judged, No, no};
-use crate::facts::{Common, EspFacts, LoaderFacts, MenuProgram, ShimFacts};
+use crate::facts::{Common, EspFacts, LoaderFacts, MenuLoader, MenuProgram, ShimFacts};
 
 /// A machine, and the volume that it has found.
 pub(super) struct Start<'a> {
@@ -13,7 +13,7 @@ pub(super) struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// Whether firmware starts `loader`, shim what is behind it, and the built-in loader what its menu starts: how, to be read behind the
+    /// Whether firmware starts `loader`, shim what is behind it, and a loader what its menu starts: how, to be read behind the
     /// loader's path.
     pub(super) fn by_firmware(&self, loader: &LoaderFacts) -> Judged {
         let by = match self.keys {
@@ -108,26 +108,35 @@ impl Start<'_> {
         }
     }
 
-    /// The built-in loader has the firmware load what its menu starts. shim puts itself in the firmware's place for that since version 16.
+    /// The built-in loader has the firmware load what its menu starts; shim puts itself in the firmware's place for that since version 16.
+    /// GRUB and systemd-boot ask shim themselves, and GRUB starts no kernel if there is none (measured with 2.06).
     fn of_menu(&self, loader: &LoaderFacts, shim: Option<&ShimFacts>) -> Judged {
         const TAKES_OVER: (u32, u32) = (16, 0);
-        let (true, Some(keys)) = (loader.is_built_in(), self.keys) else {
+        let (Some(menu), Some(keys)) = (loader.menu(), self.keys) else {
             return Ok(String::new());
         };
-        let shim = shim.filter(|shim| shim.data.version.is_some_and(|version| version >= TAKES_OVER));
-        let judge = |program: &LoaderFacts| match shim {
+        let takes_over = |shim: &&ShimFacts| shim.data.version.is_some_and(|version| version >= TAKES_OVER);
+        let shim = shim.filter(|shim| menu != MenuLoader::Builtin || takes_over(shim));
+        let judge = |program: &LoaderFacts, is_kernel: bool| match shim {
             Some(shim) => keys.start_by_shim(shim, program),
+            None if is_kernel && menu == MenuLoader::Grub => Err(no(
+                "which GRUB has shim verify, and there is no shim",
+                "a shim that starts GRUB",
+            )),
             None => keys.start(program),
         };
         let mut said = String::new();
         let mut refused = Vec::new();
+        let programs = self.facts.menu_programs.iter().filter(|program| program.menu == menu);
         for MenuProgram {
             title,
             is_default,
             program,
-        } in &self.facts.menu_programs
+            is_kernel,
+            ..
+        } in programs
         {
-            match judge(program) {
+            match judge(program, *is_kernel) {
                 Ok(by) if *is_default => said = format!("; its menu starts {}, {by}", program.path),
                 Ok(_) => {}
                 Err(refused) if *is_default => {

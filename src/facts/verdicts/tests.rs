@@ -4,7 +4,7 @@ use super::*;
 use crate::facts::cell::Medium;
 use crate::facts::secure_boot::{Generation, Shim, revoked_x64};
 use crate::facts::{
-    EspFacts, LoaderFacts, MenuProgram, Partition, PartitionKind, PartitionTable, ShimFacts, SignatureFacts,
+    EspFacts, LoaderFacts, MenuLoader, MenuProgram, Partition, PartitionKind, PartitionTable, ShimFacts, SignatureFacts,
 };
 use crate::formats::authenticode::{Hash, Signature, verify};
 use crate::formats::fat::FatKind;
@@ -297,16 +297,69 @@ fn shims_fallback_starts_what_a_list_names() {
     }
 }
 
+/// An entry of a menu that starts a kernel.
+fn started_by(menu: MenuLoader, title: &str, is_default: bool, program: LoaderFacts) -> MenuProgram {
+    MenuProgram {
+        menu,
+        title: title.into(),
+        is_default,
+        program,
+        is_kernel: true,
+    }
+}
+
+/// GRUB and systemd-boot have shim verify kernels, whatever its version. GRUB does not start one without a shim.
+#[test]
+fn other_loaders_ask_shim() {
+    let kernel = |path: &str| started_by(MenuLoader::Grub, "Linux", true, program(path, &[]));
+    let unsigned = LoaderFacts {
+        signatures: Vec::new(),
+        ..program("/boot/other", &[])
+    };
+    let facts = image(vec![shim((15, 8)), grub()], vec![kernel("/boot/vmlinuz")]);
+    let (boots, reason) = verdict(&facts, Firmware::SecureBoot, &[]);
+    assert!(boots && reason.contains("its menu starts /boot/vmlinuz"), "{reason}");
+    let other = started_by(MenuLoader::Grub, "Linux", true, unsigned.clone());
+    let facts = image(vec![shim((15, 8)), grub()], vec![other]);
+    let says = "whose menu does not start /boot/other, which is not signed";
+    refused(&facts, Firmware::SecureBoot, &[], says);
+    // What another loader's menu starts is nothing to this one.
+    let other = started_by(MenuLoader::SystemdBoot, "Linux", true, unsigned);
+    let facts = image(vec![shim((15, 8)), grub()], vec![other]);
+    assert!(verdict(&facts, Firmware::SecureBoot, &[]).0);
+    // Signed by the machine's owner, both of them.
+    let alone = LoaderFacts {
+        path: "/EFI/BOOT/BOOTX64.EFI".into(),
+        ..grub()
+    };
+    let facts = image(vec![alone.clone()], vec![kernel("/boot/vmlinuz")]);
+    refused(
+        &facts,
+        Firmware::SecureBootOwn,
+        &[root()],
+        "which GRUB has shim verify, and there is no shim",
+    );
+    let systemd = LoaderFacts {
+        sbat: Some(generations(&[("sbat", 1), ("systemd", 1)])),
+        ..alone
+    };
+    let entry = started_by(MenuLoader::SystemdBoot, "Linux", true, program("/boot/vmlinuz", &[]));
+    let facts = image(vec![systemd.clone()], vec![entry.clone()]);
+    assert!(verdict(&facts, Firmware::SecureBootOwn, &[root()]).0);
+    // systemd's stub is no loader with a menu.
+    let unified = LoaderFacts {
+        unified: true,
+        ..systemd
+    };
+    assert_eq!(unified.menu(), None);
+}
+
 /// The built-in loader behind shim, with a menu of a kernel that is signed under the shim's vendor alone and of something unsigned.
 #[test]
 fn a_menu_starts_what_shim_lets_it() {
     let mut own = grub();
     own.sbat = Some(generations(&[("sbat", 1), ("isobuild", 1)]));
-    let entry = |title: &str, is_default, program| MenuProgram {
-        title: title.into(),
-        is_default,
-        program,
-    };
+    let entry = |title, is_default, program| started_by(MenuLoader::Builtin, title, is_default, program);
     let unsigned = || LoaderFacts {
         signatures: Vec::new(),
         ..program("/boot/memtest", &[])

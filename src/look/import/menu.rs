@@ -2,6 +2,7 @@
 
 use super::Importing;
 use super::words::Words;
+use crate::facts::MenuLoader;
 use crate::facts::menu_file;
 
 /// The manifest's words for firmware, with the loader's program in the ESP; that for BIOS is in the tree.
@@ -25,7 +26,9 @@ impl Importing<'_> {
             return false;
         };
         let loaders: Vec<_> = self.facts.esp.iter().flat_map(|volume| &volume.loaders).collect();
-        let own = loaders.iter().filter(|loader| loader.is_built_in());
+        let own = loaders
+            .iter()
+            .filter(|loader| loader.menu() == Some(MenuLoader::Builtin));
         if own.into_iter().any(|loader| !loader.signatures.is_empty()) {
             return false;
         }
@@ -104,6 +107,10 @@ fn said(text: &str) -> Option<Words> {
                 "entry" | "firmware" => {}
                 _ => return None,
             }
+        }
+        // A unified kernel image beside its files: the manifest would make it anew.
+        if entry.iter().any(|(key, _)| key == "kernel") && !programs.is_empty() {
+            return None;
         }
         for (key, paths) in [("initrd", initrds), ("efi", programs)] {
             match paths.as_slice() {

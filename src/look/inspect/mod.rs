@@ -8,7 +8,6 @@ mod fat_volumes;
 mod foreign;
 mod indexes;
 mod names;
-mod own_menu;
 mod tables;
 mod udf_volume;
 mod volume;
@@ -22,6 +21,7 @@ use crate::formats::fat;
 use crate::formats::iso9660;
 use crate::formats::udf;
 use crate::ground::read_at::ReadAt;
+use crate::look::started;
 
 pub(crate) use agreement::compare;
 pub(crate) use foreign::{START, by_start, foreign, not_an_image, refuse};
@@ -88,7 +88,7 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
     }
     let extents = settle(claims);
     facts.extents = with_unclaimed(extents, image, 0, image.size())?;
-    own_menu::read(image, &mut facts);
+    facts.menu_programs = started::menu_programs(image, &facts);
     let mut image = Description {
         facts,
         found,

@@ -51,6 +51,8 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
         missing,
         kernel_file: None,
         initrd_files: Vec::new(),
+        program_file: None,
+        is_default: false,
     };
     reading.add(entry);
 }

@@ -36,6 +36,8 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
         config: reading.volumes.place(file),
         missing: missing.cloned().collect(),
         kernel_file: kernel.as_ref().and_then(found),
+        program_file: program.as_ref().and_then(found),
+        is_default: is_default(reading, file),
         initrd_files: initrd.iter().filter_map(found).collect(),
         cmdline: all("options").join(" "),
         kernel,
@@ -46,6 +48,21 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
         loopback: false,
     };
     reading.add(entry);
+}
+
+/// Whether `default` of `loader.conf` names the entry: the name of its file, or a pattern for it.
+fn is_default(reading: &Reading<'_>, file: &File) -> bool {
+    let Some(config) = reading.volumes.beside(file, "/loader/loader.conf") else {
+        return false;
+    };
+    let text = reading.volumes.text(&config).unwrap_or_default();
+    let mut values = text.split(|&byte| byte == b'\n').filter_map(pair);
+    let pattern = values
+        .find(|(key, _)| key == "default")
+        .map(|(_, value)| unquoted(value));
+    let name = file.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let matcher = pattern.and_then(|pattern| globset::Glob::new(&pattern).ok());
+    matcher.is_some_and(|glob| glob.compile_matcher().is_match(String::from_utf8_lossy(name).as_ref()))
 }
 
 /// systemd-boot takes away a quotation mark at the beginning of a value and one at its end.

@@ -25,7 +25,7 @@ use serde::Serialize;
 
 use crate::facts::cell::Firmware;
 use crate::ground::read_at::ReadAt;
-use crate::look::contents::{ContentsError, Place, Tree};
+use crate::look::contents::{ContentsError, Item, Place, Tree};
 use crate::look::inspect;
 
 use reading::Reading;
@@ -118,6 +118,20 @@ pub struct Entry {
     /// Those of `initrd` that are there.
     #[serde(skip)]
     pub initrd_files: Vec<File>,
+    /// The file of `program`, if it is there.
+    #[serde(skip)]
+    pub program_file: Option<File>,
+    /// It starts by itself, as far as the configuration says. The menus of SYSLINUX are not asked.
+    #[serde(skip)]
+    pub is_default: bool,
+}
+
+impl Menu {
+    /// The loader that reads a configuration.
+    pub fn loader(&self, config: &str) -> Option<Loader> {
+        let known = self.configurations.iter().find(|known| known.config == config);
+        known.map(|known| known.loader)
+    }
 }
 
 /// Reads every configuration of the image.
@@ -145,6 +159,11 @@ impl<'i> Reader<'i> {
             volumes: Volumes::new(image, tree)?,
             has_bios: reading::has_bios(&inspect::boot_structures(image)?),
         })
+    }
+
+    /// A file of one of the volumes.
+    pub fn item(&self, file: &File) -> Option<&Item> {
+        self.volumes.item(file)
     }
 
     /// Reads the menus as if some files had other texts.

@@ -18,7 +18,8 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
     if text.len() > menu_file::LARGEST {
         return reading.note(file, "is longer than the 64 KiB that the loader reads");
     }
-    for lines in menu_file::entries(&text) {
+    let default = menu_file::default(&text);
+    for (number, lines) in (1..).zip(menu_file::entries(&text)) {
         let all = |key: &str| -> Vec<String> {
             let values = lines.iter().filter(|(name, _)| *name == key.as_bytes());
             values
@@ -52,6 +53,8 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
             config: reading.volumes.place(file),
             missing: missing.cloned().collect(),
             kernel_file: kernel.as_ref().and_then(found),
+            program_file: program.as_ref().and_then(found),
+            is_default: number == default,
             initrd_files: initrd.iter().filter_map(found).collect(),
             cmdline: value("cmdline").filter(|_| !is_of_kernel).unwrap_or_default(),
             kernel,

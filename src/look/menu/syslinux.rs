@@ -264,6 +264,8 @@ impl Parser<'_, '_> {
             loopback: false,
             missing: missing.map(text).collect(),
             kernel_file: label.kernel.as_deref().and_then(there),
+            program_file: None,
+            is_default: false,
             initrd_files: names.iter().copied().filter(|_| is_linux).filter_map(there).collect(),
         };
         self.reading.add(entry);

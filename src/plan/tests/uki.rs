@@ -1,9 +1,13 @@
 //! `[boot.uefi.uki]` and `menu.uki`: one program of stub, kernel and initrds.
 
+use std::path::Path;
+
 use super::loader::with_kernel;
 use super::{Host, extent};
 use crate::formats::pe;
+use crate::look::import::{self, Choice};
 use crate::look::menu;
+use crate::manifest::parse;
 use crate::resolve::loader::builtin;
 
 /// A host with a kernel, an initrd of nine bytes, and a stub of that version.
@@ -87,6 +91,14 @@ fn a_menu_starts_it_under_uefi_and_the_files_under_a_bios() {
     let found = extent(&described, "iso:/boot/vmlinuz.efi");
     let bytes = &image[found.offset as usize..][..found.length as usize];
     assert_eq!(added(bytes)[1], (".cmdline".to_owned(), b"quiet".to_vec()));
+    // Whoever imports it gets the program as it is.
+    let choice = Choice {
+        says_esp_size: false,
+        has_owners: true,
+    };
+    let imported = import::import(&image, "image.iso", choice).unwrap().manifest;
+    assert!(!imported.contains("[[menu]]"), "{imported}");
+    parse(Path::new("m.toml"), &imported).unwrap_or_else(|error| panic!("{error}"));
     // For UEFI alone the files are in no other place of the image.
     let uefi = format!("[boot]\nfirmware = [\"uefi\"]\n{MENU}");
     let (described, image) = host.build(&uefi);

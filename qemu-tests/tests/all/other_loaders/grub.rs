@@ -3,10 +3,12 @@
 use super::boot;
 use super::entries::raw_program;
 use isobuild::inside::facts::cell::{Cell, Firmware};
+use qemu_tests::pins;
 use qemu_tests::secure::Key;
 use qemu_tests::system::{self, END, System};
 use qemu_tests::tools;
 use qemu_tests::verbs::Bench;
+use serde_json::Value;
 
 /// Words that GRUB's language would take for its own, in titles, names and command lines.
 pub(super) fn linux(system: &System, cell: Cell) -> Result<(), String> {
@@ -72,6 +74,53 @@ pub(super) fn theme(system: &System, cell: Cell) -> Result<(), String> {
     guest.wait_for_colour([0x20, 0x60, 0x40])?;
     guest.screendump_as("theme.png")?;
     Ok(())
+}
+
+/// Under Secure Boot the menu counts too: Debian's kernel starts, a program that nobody has signed does not. A plan says what the image says.
+pub(super) fn kernels_of_menu() {
+    let parts = pins::load("grub").unwrap().file("gcdx64.efi.signed").unwrap();
+    let kernel = pins::load("qemu-tests").unwrap().file("vmlinuz").unwrap();
+    let verdict = |more: &str, default: &str| {
+        let bench = Bench::new(&format!(
+            "[boot]\nloader = \"grub\"\nfirmware = [\"uefi\"]\nassets = [{:?}]\ndefault = {default:?}\n\
+             [[menu]]\ntitle = \"Linux\"\nkernel = {kernel:?}\n{more}",
+            parts.parent().unwrap()
+        ));
+        let cells = |call: &str| -> Value {
+            let said: Value = serde_json::from_str(&bench.ends(call, 0).out).unwrap();
+            said["cells"].clone()
+        };
+        let planned = cells("plan m.toml --json");
+        bench.ends("m.toml", 0);
+        assert_eq!(planned, cells("check m.iso --json"));
+        let cells = planned.as_array().unwrap().iter();
+        let cell = cells
+            .into_iter()
+            .find(|cell| cell["cell"] == "secure-boot-usb")
+            .unwrap();
+        (
+            cell["boots"].as_bool().unwrap(),
+            cell["reason"].as_str().unwrap().to_owned(),
+        )
+    };
+    let has = |found: (bool, String), boots: bool, words: &str| {
+        assert!(found.0 == boots && found.1.contains(words), "{found:?}");
+    };
+    let signed = "its menu starts /boot/vmlinuz, signed under the shim's own Debian";
+    has(verdict("", "Linux"), true, signed);
+    let unified = "uki = true\n";
+    has(
+        verdict(unified, "Linux"),
+        false,
+        "whose menu does not start /boot/vmlinuz.efi, which is not signed",
+    );
+    let other = format!("[[menu]]\ntitle = \"Other\"\nkernel = {kernel:?}\nuki = true\n");
+    has(
+        verdict(&other, "Linux"),
+        true,
+        "Secure Boot does not start \"Other\" of the menu",
+    );
+    has(verdict(&other, "Other"), false, "which is not signed");
 }
 
 /// A machine that trusts its owner alone starts shim and GRUB with the owner's signature, and shim verifies Debian's kernel.

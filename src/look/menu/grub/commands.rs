@@ -26,8 +26,12 @@ impl Shell<'_, '_> {
         match command.0.as_slice() {
             b"menuentry" | b"submenu" => {
                 let title = title(arguments);
+                let mut words = arguments.iter().map(|(word, _)| word);
+                let id = words.find(|word| *word == b"--id").and_then(|_| words.next());
                 self.waiting.push(Waiting {
                     title,
+                    id: id.cloned(),
+                    is_default: false,
                     is_submenu: command.0 == b"submenu",
                     block: block?.clone(),
                     file: self.file.clone(),

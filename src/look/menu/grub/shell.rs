@@ -67,6 +67,8 @@ pub(in crate::look::menu) fn run(reading: &mut Reading<'_>, file: &File, firmwar
     // What is started without a menu.
     let entry = Waiting {
         title: Vec::new(),
+        id: None,
+        is_default: true,
         is_submenu: false,
         block: Commands::default(),
         file: file.clone(),
@@ -88,6 +90,9 @@ pub(super) struct Doubt {
 /// A `menuentry` or a `submenu` that somebody could choose.
 pub(super) struct Waiting {
     pub(super) title: Vec<u8>,
+    pub(super) id: Option<Vec<u8>>,
+    /// It starts by itself.
+    pub(super) is_default: bool,
     pub(super) is_submenu: bool,
     pub(super) block: Commands,
     pub(super) file: File,
@@ -125,7 +130,10 @@ impl Shell<'_, '_> {
         self.depth += 1;
         let outer = std::mem::take(&mut self.waiting);
         make(self);
-        let entries = std::mem::replace(&mut self.waiting, outer);
+        let mut entries = std::mem::replace(&mut self.waiting, outer);
+        if let Some(entry) = self.default(&entries).and_then(|number| entries.get_mut(number)) {
+            entry.is_default = true;
+        }
         for entry in entries {
             let file = entry.file.clone();
             if !self.reading.step(&file) {
@@ -152,6 +160,24 @@ impl Shell<'_, '_> {
             (self.variables, self.is_chosen, self.file, self.doubt, self.starts) = kept;
         }
         self.depth -= 1;
+    }
+
+    /// The entry that starts by itself: what `default` names by an id, a title or a number. `None` if that is not known, and of menus that
+    /// somebody has to choose first.
+    fn default(&self, entries: &[Waiting]) -> Option<usize> {
+        let unset = (Vec::new(), true);
+        let (wanted, known) = self.variables.get(&b"default"[..]).unwrap_or(&unset);
+        if !known || !self.submenu.is_empty() {
+            return None;
+        }
+        // What is behind the sign is an entry of the submenu.
+        let wanted = wanted.split(|&byte| byte == b'>').next().unwrap_or_default();
+        let mut shown = entries.iter().enumerate().filter(|(_, entry)| !entry.doubt.is_false);
+        let is_named = |(_, entry): &(usize, &Waiting)| entry.id.as_deref() == Some(wanted) || entry.title == wanted;
+        let named = shown.clone().find(is_named);
+        let number = str::from_utf8(wanted).ok().and_then(|digits| digits.parse().ok());
+        let found = named.or_else(|| shown.clone().nth(number?)).or_else(|| shown.next());
+        found.map(|(number, _)| number)
     }
 
     /// Runs the body of an entry, and lists what it started.

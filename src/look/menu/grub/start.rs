@@ -14,6 +14,7 @@ pub(super) struct Start {
     action: Option<&'static str>,
     missing: Vec<Vec<u8>>,
     kernel_file: Option<File>,
+    program_file: Option<File>,
     initrd_files: Vec<File>,
 }
 
@@ -38,6 +39,8 @@ impl Shell<'_, '_> {
                 missing: start.missing.into_iter().map(text).collect(),
                 kernel_file: start.kernel_file,
                 initrd_files: start.initrd_files,
+                program_file: start.program_file,
+                is_default: entry.is_default,
             });
         }
     }
@@ -86,6 +89,7 @@ impl Shell<'_, '_> {
         if let Some((path, true)) = arguments.first().filter(|_| start.action.is_none()) {
             match self.find(path) {
                 Found::File(file) if start.kernel.is_some() => start.kernel_file = Some(file),
+                Found::File(file) => start.program_file = Some(file),
                 Found::Missing => start.missing.push(path.clone()),
                 _ => {}
             }

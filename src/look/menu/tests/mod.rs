@@ -348,3 +348,54 @@ fn a_hostile_configuration_ends() {
         assert!(bytes < 1 << 20, "{shown}: {bytes}");
     }
 }
+
+/// The titles of what starts by itself under UEFI, without a GRUB on another medium.
+fn defaults(tree: Files<'_>, esp: Files<'_>) -> Vec<String> {
+    let entries = menu(tree, esp).entries.into_iter();
+    let own = entries.filter(|entry| entry.is_default && entry.firmware.name() == "uefi");
+    own.map(|entry| entry.title).collect()
+}
+
+#[test]
+fn a_menu_says_what_starts_by_itself() {
+    let entries =
+        "menuentry 'A' { linux /k }\nmenuentry 'B' --id b { linux /k }\nsubmenu 'C' { menuentry 'D' { linux /k } }\n";
+    for (default, title) in [
+        ("", "A"),
+        ("set default=b\n", "B"),
+        ("set default=B\n", "B"),
+        ("set default=1\n", "B"),
+        ("set default=\"1>0\"\n", "B"),
+        ("set default=none\n", "A"),
+        ("set default=9\n", "A"),
+    ] {
+        let text = format!("{default}{entries}");
+        let found = defaults(&[("/boot/grub/grub.cfg", &text), ("/k", "")], &[]);
+        assert_eq!(found, [title], "{default:?}");
+    }
+    let text = format!("set default=${{lang}}\n{entries}");
+    assert_eq!(defaults(&[("/boot/grub/grub.cfg", &text)], &[]), [""; 0]);
+    let lead = "search --set=root --label LABEL\nconfigfile ($root)/boot/grub/grub.cfg\n";
+    let text = format!("set default=b\n{entries}");
+    let found = defaults(&[("/boot/grub/grub.cfg", &text)], &[("/boot/grub/grub.cfg", lead)]);
+    assert_eq!(found, ["B"]);
+    let entry = "title Linux\nlinux /k\n";
+    let systemd = [
+        ("/loader/loader.conf", "timeout 3\ndefault entry-2*\n"),
+        ("/loader/entries/entry-1.conf", "title One\nlinux /k\n"),
+        ("/loader/entries/entry-2-x64.conf", entry),
+        ("/k", ""),
+    ];
+    assert_eq!(defaults(&[], &systemd), ["Linux"]);
+    let own = "default = 2\n\nentry = A\nkernel = /k\n\nentry = B\nkernel = /k\nefi-x64 = /u\n";
+    let files = [("/boot/isobuild/menu.cfg", own), ("/k", ""), ("/u", "")];
+    assert_eq!(defaults(&files, &[]), ["B"]);
+    let unified = menu(&files, &[])
+        .entries
+        .into_iter()
+        .filter(|entry| entry.program.is_some());
+    let files: Vec<_> = unified
+        .map(|entry| (entry.firmware.name(), entry.kernel, entry.cmdline))
+        .collect();
+    assert_eq!(files, [("uefi", None, String::new())]);
+}

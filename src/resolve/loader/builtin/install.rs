@@ -1,18 +1,13 @@
 //! The loader goes into an image: its own images, its menu file, and its programs for the ESP.
 
 use super::MenuFile;
-use crate::facts::MenuProgram;
-use crate::facts::loaders::loader_facts;
 use crate::facts::menu_file;
-use crate::ground::text;
 use crate::manifest::Firmware;
 use crate::resolve::Resolution;
-use crate::resolve::ResolveError;
 use crate::resolve::boot::Parts;
-use crate::resolve::host::read_whole;
 use crate::resolve::menu::{Menu, processor};
 use crate::tree::source::Giver;
-use crate::tree::{Kind, Patch, PayloadId};
+use crate::tree::{Patch, PayloadId};
 
 /// Puts the menu file and the loader's images into the tree. What is for the ESP comes back: path and payload.
 pub(in crate::resolve) fn install(
@@ -69,33 +64,6 @@ impl Resolution<'_> {
         let payload = self.host.inline(&mut self.tree, &bytes, Giver::Loader);
         self.tree.set_image_id(payload, id.start);
         self.place_own(&menu_file::PATH, payload);
-    }
-
-    /// What the menu starts under UEFI on a 64-bit PC, read as `inspect` reads it.
-    pub(in crate::resolve) fn menu_programs(&self) -> Result<Vec<MenuProgram>, ResolveError> {
-        let file = |path: &[u8]| {
-            let names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty());
-            match self.tree.node(self.tree.find(names)?).kind {
-                Kind::File(payload) => Some(payload),
-                _ => None,
-            }
-        };
-        let Some(menu) = file(menu_file::PATH.join("/").as_bytes()) else {
-            return Ok(Vec::new());
-        };
-        let menu = read_whole(self.tree.payload(menu))?;
-        let mut programs = Vec::new();
-        for started in menu_file::started(&menu) {
-            if let Some(payload) = file(&started.path) {
-                let (bytes, _) = self.open(payload)?;
-                programs.push(MenuProgram {
-                    title: started.title,
-                    is_default: started.is_default,
-                    program: loader_facts(&text::lossless(&started.path), bytes.as_ref()),
-                });
-            }
-        }
-        Ok(programs)
     }
 
     fn bios_loader(&mut self, parts: &mut Parts) {
