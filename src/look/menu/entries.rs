@@ -21,6 +21,10 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
         values.map(|(_, value)| value.clone()).collect()
     };
     let first = |key: &str| all(key).into_iter().next();
+    // systemd-boot does not show what is for another processor.
+    if first("architecture").is_some_and(|machine| !machine.eq_ignore_ascii_case(own_machine(firmware))) {
+        return;
+    }
     let kernel = first("linux");
     let program = first("efi").or_else(|| first("uki")).filter(|_| kernel.is_none());
     let initrd = all("initrd");
@@ -48,6 +52,15 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
         loopback: false,
     };
     reading.add(entry);
+}
+
+/// What systemd-boot calls the processor that it is built for.
+fn own_machine(firmware: Firmware) -> &'static str {
+    match firmware {
+        Firmware::UefiIa32 => "ia32",
+        Firmware::UefiAa64 => "aa64",
+        _ => "x64",
+    }
 }
 
 /// Whether `default` of `loader.conf` names the entry: the name of its file, or a pattern for it.

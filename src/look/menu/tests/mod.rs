@@ -387,6 +387,10 @@ fn a_menu_says_what_starts_by_itself() {
         ("/k", ""),
     ];
     assert_eq!(defaults(&[], &systemd), ["Linux"]);
+    let other = systemd.map(|(path, text)| (path, text.replace("title One", "title One\narchitecture ia32")));
+    let other: Vec<(&str, &str)> = other.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let titles: Vec<_> = menu(&[], &other).entries.into_iter().map(|entry| entry.title).collect();
+    assert_eq!(titles, ["Linux"]);
     let own = "default = 2\n\nentry = A\nkernel = /k\n\nentry = B\nkernel = /k\nefi-x64 = /u\n";
     let files = [("/boot/isobuild/menu.cfg", own), ("/k", ""), ("/u", "")];
     assert_eq!(defaults(&files, &[]), ["B"]);
