@@ -16,11 +16,13 @@ use qemu_tests::system::{self, CELLS, LoaderTest};
 use qemu_tests::{pins, suite, tools};
 
 /// The firmware of other machines than 64-bit PCs.
-const OTHER: [Cell; 4] = [
+const OTHER: [Cell; 6] = [
     cell(Firmware::UefiIa32, Medium::Cd),
     cell(Firmware::UefiIa32, Medium::Usb),
     cell(Firmware::UefiAa64, Medium::Cd),
     cell(Firmware::UefiAa64, Medium::Usb),
+    cell(Firmware::UefiIa32, Medium::Disk),
+    cell(Firmware::UefiAa64, Medium::Disk),
 ];
 
 const fn cell(firmware: Firmware, medium: Medium) -> Cell {
@@ -61,7 +63,11 @@ pub(crate) fn tests() -> suite::Tests {
         }),
     ];
     let long: [LoaderTest; 13] = [
-        ("grub linux", &[CELLS[1], CELLS[2], OTHER[0], OTHER[3]], grub::linux),
+        (
+            "grub linux",
+            &[CELLS[1], CELLS[2], OTHER[0], OTHER[3], OTHER[4], OTHER[5]],
+            grub::linux,
+        ),
         ("builtin programs", &[OTHER[1]], |system, cell| {
             programs(system, cell, "builtin")
         }),
@@ -76,7 +82,11 @@ pub(crate) fn tests() -> suite::Tests {
             programs(system, cell, "isolinux")
         }),
         ("isolinux and grub", &[CELLS[0], CELLS[3]], isolinux::and_grub),
-        ("systemd-boot linux", &[CELLS[3], OTHER[2]], systemd_boot::linux),
+        (
+            "systemd-boot linux",
+            &[CELLS[3], OTHER[2], OTHER[5]],
+            systemd_boot::linux,
+        ),
         ("uki alone", &[CELLS[3], OTHER[3]], uki::alone),
         ("uki of builtin", &[CELLS[1], CELLS[2], OTHER[1]], uki::for_both),
         ("uki of grub", &[CELLS[2], CELLS[3]], |system, cell| {
@@ -166,18 +176,16 @@ const LONG_PROGRAM_TESTS: &[suite::ProgramTest] = &[
     ),
 ];
 
-/// What every manifest here begins with. For 64-bit ARM, whose package no other system has, the package is named.
+/// What every manifest here begins with. Packages of other processors, which this system does not have, are named.
 fn boot(loader: &str, cell: Cell) -> Result<String, String> {
     let assets = match cell.firmware {
-        Firmware::UefiAa64 if loader != "builtin" => {
-            let inputs = pins::load("qemu-tests")?;
-            let name = match loader {
-                "grub" => "aa64/grub-efi-arm64-bin.deb",
-                _ => "aa64/systemd-boot-efi.deb",
-            };
-            format!("assets = [{:?}]\n", inputs.file(name)?)
-        }
-        _ => String::new(),
+        Firmware::UefiAa64 if loader == "grub" => Some("aa64/grub-efi-arm64-bin.deb"),
+        Firmware::UefiAa64 if loader == "systemd-boot" => Some("aa64/systemd-boot-efi.deb"),
+        _ => None,
+    };
+    let assets = match assets {
+        Some(name) => format!("assets = [{:?}]\n", pins::load("qemu-tests")?.file(name)?),
+        None => String::new(),
     };
     Ok(format!("[boot]\nloader = {loader:?}\ntimeout = 0\n{assets}"))
 }
