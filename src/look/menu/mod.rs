@@ -161,6 +161,22 @@ impl<'i> Reader<'i> {
         })
     }
 
+    /// The programs that firmware starts by default, and those that systemd-boot shows without a configuration (UAPI.1, "Type #2").
+    pub fn default_programs(&self) -> impl Iterator<Item = File> {
+        let is_one = |path: &[u8]| {
+            let path = String::from_utf8_lossy(path).to_ascii_lowercase();
+            let is_there = path.starts_with("/efi/boot/boot") || path.starts_with("/efi/linux/");
+            is_there && path.ends_with(".efi")
+        };
+        self.volumes.all().flat_map(move |(volume, contents)| {
+            let items = contents.tree.items().iter().filter(move |item| is_one(&item.path));
+            items.map(move |item| File {
+                volume,
+                path: item.path.clone(),
+            })
+        })
+    }
+
     /// A file of one of the volumes.
     pub fn item(&self, file: &File) -> Option<&Item> {
         self.volumes.item(file)

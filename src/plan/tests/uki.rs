@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::grow::changed;
 use super::loader::with_kernel;
-use super::{Host, extent};
+use super::{Host, extent, has};
 use crate::formats::pe;
 use crate::look::import::{self, Choice};
 use crate::look::menu;
@@ -168,7 +169,7 @@ fn what_an_old_stub_does_not_read_is_told() {
         "systemd-stub 252 does not read `microcode`",
         "systemd-stub 252 does not know profiles",
     ] {
-        assert!(super::has(&warnings, words), "{words:?} is missing in {warnings:?}");
+        assert!(has(&warnings, words), "{words:?} is missing in {warnings:?}");
     }
     host.put("stub", &[builtin::EFI_X64, b"LoaderInfo: systemd-stub 257.9"].concat());
     assert_eq!(host.warnings(&format!("{ALONE}{more}")), [""; 0]);
@@ -237,4 +238,33 @@ fn what_cannot_be_in_one_is_refused() {
         "{}to = \"/EFI/Linux/acme.efi\"\n[[menu]]\naction = \"reboot\"\n",
         ALONE
     ));
+}
+
+#[test]
+fn a_base_keeps_its_programs_and_says_so() {
+    let host = with_stub("");
+    let (_, image) = host.build(MENU);
+    host.put("base.iso", &image);
+    let args = "[base.kernel_args]\nappend = [\"extra=1\"]\n";
+    let (_, _, warnings) = changed(&host, args).unwrap();
+    let says = "/boot/vmlinuz.efi is a unified kernel image; its command line stays as it is";
+    assert!(has(&warnings, says), "{warnings:?}");
+    host.put("more.cpio", b"070701more");
+    let (_, _, warnings) = changed(&host, "[base.boot]\ninitrd_append = [\"more.cpio\"]\n").unwrap();
+    assert!(
+        has(&warnings, "; its kernel and initrds stay as they are"),
+        "{warnings:?}"
+    );
+    // Without a kernel in a configuration.
+    let (_, image) = host.build(ALONE);
+    host.put("base.iso", &image);
+    let (_, _, warnings) = changed(&host, args).unwrap();
+    assert!(
+        has(&warnings, "no configuration of the base starts a kernel that is meant"),
+        "{warnings:?}"
+    );
+    assert!(
+        has(&warnings, "/EFI/BOOT/BOOTX64.EFI is a unified kernel image"),
+        "{warnings:?}"
+    );
 }

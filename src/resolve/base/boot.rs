@@ -48,6 +48,7 @@ impl Resolution<'_> {
                 }
             }
         }
+        self.warn_of_unified(at, original, entries, "kernel and initrds stay as they are");
         let mut added = Vec::new();
         for named in &boot.initrd_append {
             if let Some(payload) = self.named_payload(named)? {

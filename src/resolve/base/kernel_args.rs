@@ -62,7 +62,9 @@ impl Resolution<'_> {
         }
         self.fit_areas(&place, original, edits, &mut new_texts);
         texts.extend(new_texts);
-        self.say_what_was_done(args, &done);
+        let is_meant_at_all = original.menu.entries.iter().any(|entry| entries.is_of_system(entry));
+        self.say_what_was_done(args, &done, is_meant_at_all);
+        self.warn_of_unified(&place, original, entries, "command line stays as it is");
         let after = original.reader.read_with(texts);
         self.say_what_was_not(&place, &change, entries, &after.entries);
         for note in &original.menu.unread {
@@ -171,7 +173,7 @@ impl Resolution<'_> {
     }
 
     /// Warns of each argument that changed nothing.
-    fn say_what_was_done(&mut self, args: &KernelArgs, done: &Done) {
+    fn say_what_was_done(&mut self, args: &KernelArgs, done: &Done, is_meant_at_all: bool) {
         let nowhere = |counts: &[usize], number: usize| counts.get(number).copied().unwrap_or(0) == 0;
         for (number, argument) in args.remove.iter().enumerate() {
             if nowhere(&done.removed, number) {
@@ -187,7 +189,10 @@ impl Resolution<'_> {
         }
         for (number, argument) in args.append.iter().enumerate() {
             if nowhere(&done.appended, number) {
-                let message = format!("every kernel that is meant has `{}` already", argument.get_ref());
+                let message = match is_meant_at_all {
+                    true => format!("every kernel that is meant has `{}` already", argument.get_ref()),
+                    false => "no configuration of the base starts a kernel that is meant".to_owned(),
+                };
                 self.warn(argument, message, "nothing is added");
             }
         }

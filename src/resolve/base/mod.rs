@@ -10,6 +10,7 @@ mod ignition;
 mod kernel_args;
 mod original;
 mod sums;
+mod unified;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
