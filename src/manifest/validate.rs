@@ -316,7 +316,6 @@ impl Checks<'_> {
     /// Beside a loader `size` alone is of use too.
     fn uefi(&mut self, at: &At<Uefi>, with_loader: bool) {
         let uefi = at.get_ref();
-        let has_files = uefi.files.is_some() || uefi.uki.as_ref().is_some_and(|uki| uki.get_ref().kernel.is_some());
         match (&uefi.image, &uefi.files) {
             (Some(image), Some(_)) => {
                 self.error(
@@ -325,7 +324,7 @@ impl Checks<'_> {
                     "one ESP too many",
                 );
             }
-            (None, None) if !with_loader && !has_files => {
+            (None, None) if !with_loader && uefi.uki.is_none() => {
                 self.error(at, "[boot.uefi] needs an `image`, `files` or a `uki`", "starts nothing");
             }
             _ => {}

@@ -64,7 +64,7 @@ impl fmt::Display for JoinFault {
             Self::Broken => "has sections or headers that are broken",
             Self::LongName => "has a section with a name of more than eight bytes",
             Self::NoRoom => "has no room in its headers for so many sections",
-            Self::TooLong => "would be longer than a program can be",
+            Self::TooLong => "is longer than a program can be",
         })
     }
 }

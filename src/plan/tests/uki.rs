@@ -213,6 +213,7 @@ fn what_cannot_be_in_one_is_refused() {
             "no other can be in a unified kernel image",
         ),
         (with("\"vmlinuz\"", "\"text\""), "is not a Linux kernel"),
+        (with("quiet", &"x".repeat(101)), "the command line has 101 bytes"),
         (format!("{ALONE}splash = \"text\"\n"), "is not a BMP"),
         (format!("{ALONE}sbat = \"text\"\n"), "is not a list of generations"),
         (

@@ -24,7 +24,7 @@ impl Resolution<'_> {
         }
     }
 
-    pub(super) fn command_line(&mut self, name: &Reference, line: &Text, program: &kernel::Program) {
+    pub(in crate::resolve) fn command_line(&mut self, name: &Reference, line: &Text, program: &kernel::Program) {
         let length = line.get_ref().len();
         let (limit, whose) = match program.command_line {
             Some(limit) => (limit, format!("{name:?} takes {limit} by its header")),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::assets::{Asset, STUB};
 use super::{DIRECTORY, EspFile, default_name};
-use crate::formats::pe::join::{self, Added};
+use crate::formats::pe::join::{self, Added, JoinFault};
 use crate::formats::pe::{self, Machine};
 use crate::ground::read_at::{ReadAt, Reader};
 use crate::ground::spool::{Spool, SpoolError};
@@ -18,7 +18,7 @@ use crate::resolve::{self, Resolution, ResolveError};
 use crate::tree::PayloadId;
 use crate::tree::contents::in_second_esp;
 use crate::tree::source::{Member, Source};
-use sections::Content;
+use sections::{Content, Section};
 
 /// What one image is made of. Everything else is in `[boot.uefi.uki]`.
 pub(in crate::resolve) struct Wanted<'a> {
@@ -46,9 +46,13 @@ impl<'d> Resolution<'d> {
             return Ok(None);
         };
         let Some(at) = &uki.kernel else { return Ok(None) };
-        let Some((kernel, _)) = self.kernel_file(at)? else {
+        let Some((kernel, program)) = self.kernel_file(at)? else {
             return Ok(None);
         };
+        let lines = uki.profile.iter().map(|profile| &profile.get_ref().cmdline);
+        for line in lines.chain([&uki.cmdline]).flatten() {
+            self.command_line(at.get_ref(), line, &program);
+        }
         let initrds = self.initrd_files(&uki.initrd)?;
         let initrds: Vec<PayloadId> = initrds.into_iter().map(|(_, payload)| payload).collect();
         let volume = resolve::identifiers(document, &self.output).volume;
@@ -116,26 +120,44 @@ impl<'d> Resolution<'d> {
         let Some(sections) = self.sections(wanted, settings, (&program, kernel.as_ref()), &stub)? else {
             return Ok(None);
         };
-        let lengths: Vec<u64> = sections.iter().map(|section| self.length(&section.content)).collect();
-        let added: Vec<Added<'_>> = sections
-            .iter()
-            .zip(&lengths)
-            .map(|(section, length)| Added {
-                name: section.name,
-                length: *length,
-                is_code: section.name == ".linux",
-            })
-            .collect();
-        let joined = match join::join(&stub, &added, program.is_nx_compatible) {
+        let at = settings.stub.as_ref().unwrap_or(wanted.at);
+        let Some(spool) = self.joined(at, &stub, &sections, program.is_nx_compatible)? else {
+            return Ok(None);
+        };
+        let spool = self.with_signature(spool)?;
+        let payload = self.spooled(spool, self.origin_of(wanted))?;
+        Ok(payload.map(|payload| (program.machine, payload)))
+    }
+
+    /// Stub and sections in one file.
+    fn joined(
+        &mut self,
+        at: &At<Reference>,
+        stub: &[u8],
+        sections: &[Section],
+        is_nx_compatible: bool,
+    ) -> Result<Option<Spool>, ResolveError> {
+        let added = sections.iter().map(|section| Added {
+            name: section.name,
+            length: self.length(&section.content),
+            is_code: section.name == ".linux",
+        });
+        let added: Vec<Added<'_>> = added.collect();
+        let joined = match join::join(stub, &added, is_nx_compatible) {
             Ok(joined) => joined,
             Err(fault) => {
-                let message = format!("the stub of a unified kernel image {fault}");
-                self.error(settings.stub.as_ref().unwrap_or(wanted.at), message, "cannot be made");
+                let message = match fault {
+                    JoinFault::TooLong => {
+                        let bytes: u64 = added.iter().map(|section| section.length).sum();
+                        format!("a unified kernel image with {bytes} bytes of kernel, initrds and more {fault} (4 GiB)")
+                    }
+                    fault => format!("the stub of a unified kernel image {fault}"),
+                };
+                self.error(at, message, "cannot be made");
                 return Ok(None);
             }
         };
-        let path = document.path.clone();
-        let failed = |error| ResolveError::spool(&path, error);
+        let failed = |error| ResolveError::spool(&self.document.path, error);
         let spool = Spool::new(u64::MAX);
         spool.push(&joined.head).map_err(failed)?;
         for (section, place) in sections.iter().zip(&joined.places) {
@@ -143,19 +165,22 @@ impl<'d> Resolution<'d> {
             self.write(&section.content, &spool)?;
         }
         pad(&spool, joined.length).map_err(failed)?;
-        let spool = match self.signing() {
-            Some(signing) => {
-                let bytes = spool.bytes().map_err(failed)?;
-                let bytes = bytes.read_vec_at(0, joined.length);
-                let bytes = bytes.map_err(|error| ResolveError::io(&path, "reading", error))?;
-                let signed = Spool::new(u64::MAX);
-                signed.push(&self.signed(&signing, &bytes)).map_err(failed)?;
-                signed
-            }
-            None => spool,
+        Ok(Some(spool))
+    }
+
+    /// With the signature of `boot.sign`, if there is one to be. All of the program is in memory for that.
+    fn with_signature(&mut self, spool: Spool) -> Result<Spool, ResolveError> {
+        let Some(signing) = self.signing() else {
+            return Ok(spool);
         };
-        let payload = self.spooled(spool, self.origin_of(wanted))?;
-        Ok(payload.map(|payload| (program.machine, payload)))
+        let path = self.document.path.clone();
+        let failed = |error| ResolveError::spool(&path, error);
+        let bytes = spool.bytes().map_err(failed)?.read_vec_at(0, spool.end());
+        let bytes = bytes.map_err(|error| ResolveError::io(&path, "reading", error))?;
+        drop(spool);
+        let signed = Spool::new(u64::MAX);
+        signed.push(&self.signed(&signing, &bytes)).map_err(failed)?;
+        Ok(signed)
     }
 
     /// The plan names the kernel; the stamp is that of the newest file.
