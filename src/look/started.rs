@@ -16,15 +16,29 @@ const PROGRAMS: usize = 64;
 /// Every program that the menu of a loader in an ESP starts, if something there is signed. `facts` are those of the image, without this.
 /// What cannot be read is left out: no verdict is about it.
 pub fn menu_programs(image: &dyn ReadAt, facts: &Common) -> Vec<MenuProgram> {
+    programs_of(image, facts, tree)
+}
+
+/// The image's tree.
+pub(super) fn tree(image: &dyn ReadAt) -> Option<Tree> {
+    let (tree, _) = Tree::of(image, Place::Tree(b"/".to_vec())).ok()?;
+    Some(tree)
+}
+
+/// The same by a tree that is read only if there is such a loader.
+pub(super) fn programs_of(
+    image: &dyn ReadAt,
+    facts: &Common,
+    tree: impl FnOnce(&dyn ReadAt) -> Option<Tree>,
+) -> Vec<MenuProgram> {
     let loaders = asked_for(facts);
     if loaders.is_empty() {
         return Vec::new();
     }
-    let Ok((tree, _)) = Tree::of(image, Place::Tree(b"/".to_vec())) else {
+    let Some(tree) = tree(image) else {
         return Vec::new();
     };
-    let tree = Rc::new(tree);
-    let Ok(reader) = menu::Reader::new(image, tree.clone()) else {
+    let Ok(reader) = menu::Reader::new(image, Rc::new(tree)) else {
         return Vec::new();
     };
     let read = reader.read_with(&std::collections::HashMap::new());

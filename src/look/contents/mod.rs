@@ -142,7 +142,7 @@ impl Tree {
     }
 
     /// By the best index. What another says more is taken from there, or said.
-    fn of_indexes(mut indexes: Indexes) -> Option<Self> {
+    pub(in crate::look) fn of_indexes(mut indexes: Indexes) -> Option<Self> {
         let best = indexes.all.swap_remove(inspect::best(&indexes.all)?);
         let mut notes: Vec<String> = indexes.of_sessions().into_iter().chain(indexes.faults).collect();
         let mut longer = Vec::new();

@@ -21,6 +21,7 @@ use crate::formats::fat;
 use crate::formats::iso9660;
 use crate::formats::udf;
 use crate::ground::read_at::ReadAt;
+use crate::look::contents::Tree;
 use crate::look::started;
 
 pub(crate) use agreement::compare;
@@ -88,7 +89,12 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
     }
     let extents = settle(claims);
     facts.extents = with_unclaimed(extents, image, 0, image.size())?;
-    facts.menu_programs = started::menu_programs(image, &facts);
+    // Firmware looks at the newest session.
+    let newest = Some(indexes).filter(|_| session.is_none());
+    facts.menu_programs = started::programs_of(image, &facts, |image| match newest {
+        Some(indexes) => Tree::of_indexes(indexes),
+        None => started::tree(image),
+    });
     let mut image = Description {
         facts,
         found,
