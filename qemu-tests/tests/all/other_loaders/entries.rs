@@ -80,7 +80,8 @@ pub(super) fn same_entries() {
         let bench = Bench::new(&format!(
             "[boot]\nloader = {loader:?}\nfirmware = [{firmware:?}]\n[[menu]]\ntitle = \"Linux, or \\\"Tux\\\"\"\nkernel = {0:?}\n\
              initrd = [{1:?}, {2:?}]\ncmdline = 'quiet a=\"b c\" d'\n[[menu]]\ntitle = \"Memory\"\nbios = {3:?}\nefi = {4:?}\n\
-             [[menu]]\ntitle = \"Again\"\nkernel = {0:?}\n[[menu]]\ntitle = \"Network\"\nbios = {5:?}\nefi = {6:?}\n",
+             [[menu]]\ntitle = \"Again\"\nkernel = {0:?}\n[[menu]]\ntitle = \"Network\"\nbios = {5:?}\nefi = {6:?}\n\
+             [[menu]]\ntitle = \"Unified\"\nkernel = {0:?}\ninitrd = {1:?}\ncmdline = 'x=\"y z\"'\nuki = true\n",
             file("vmlinuz"),
             file("busybox"),
             file("fbx64.efi.signed"),
@@ -111,7 +112,7 @@ pub(super) fn same_entries() {
     for firmware in ["bios", "uefi"] {
         let wanted = entries("builtin", firmware);
         let titles: Vec<&str> = wanted.iter().map(|(title, ..)| title.as_str().unwrap()).collect();
-        assert_eq!(titles, ["Linux, or \"Tux\"", "Memory", "Again", "Network"]);
+        assert_eq!(titles, ["Linux, or \"Tux\"", "Memory", "Again", "Network", "Unified"]);
         let others: &[&str] = match firmware {
             "bios" => &["grub", "isolinux", "isolinux+grub"],
             _ => &["grub", "isolinux+grub", "systemd-boot"],
