@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::contents::{Item, Place, Tree};
-use super::menu::{self, Entry, File, Loader};
+use super::menu::{self, Entry, Loader};
 use crate::facts::cell::Firmware;
 use crate::facts::loaders::loader_facts;
 use crate::facts::{Common, LoaderFacts, MenuLoader, MenuProgram};
@@ -42,7 +42,7 @@ pub(super) fn programs_of(
         return Vec::new();
     };
     let read = reader.read_with(&std::collections::HashMap::new());
-    let mut known: Vec<(File, LoaderFacts)> = Vec::new();
+    let mut known = Programs::default();
     let mut programs = Vec::new();
     for loader in loaders {
         let is_shown = |entry: &&Entry| {
@@ -59,16 +59,8 @@ pub(super) fn programs_of(
             let Some(file) = entry.kernel_file.as_ref().or(entry.program_file.as_ref()) else {
                 continue;
             };
-            let facts = match known.iter().find(|(other, _)| other == file) {
-                Some((_, facts)) => facts.clone(),
-                None if known.len() == PROGRAMS => continue,
-                None => {
-                    let Some(facts) = reader.item(file).and_then(|item| facts_of(image, item)) else {
-                        continue;
-                    };
-                    known.push((file.clone(), facts.clone()));
-                    facts
-                }
+            let Some(facts) = reader.item(file).and_then(|item| known.facts(image, item)) else {
+                continue;
             };
             programs.push(MenuProgram {
                 menu: loader,
@@ -112,8 +104,32 @@ fn family(loader: Loader) -> Option<MenuLoader> {
     }
 }
 
-fn facts_of(image: &dyn ReadAt, item: &Item) -> Option<LoaderFacts> {
-    let is_plain = item.is_whole && item.zisofs.is_none();
-    let bytes = Pieces::new(image, item.extents.iter().copied());
-    is_plain.then(|| loader_facts(&text::lossless(&item.path), &bytes))
+/// Where a program is: offset, which zeros do not have, and length.
+type Extents = [(Option<u64>, u64)];
+
+/// The programs that were read, by where they are.
+#[derive(Default)]
+struct Programs<'i> {
+    known: Vec<(&'i Extents, LoaderFacts)>,
+    /// How many bytes they have together. All of a signed one is hashed.
+    bytes: u64,
+}
+
+impl<'i> Programs<'i> {
+    /// What a program says of itself. `None` if it cannot be read, and if the programs before it are as much as the image holds.
+    fn facts(&mut self, image: &dyn ReadAt, item: &'i Item) -> Option<LoaderFacts> {
+        let path = text::lossless(&item.path);
+        if let Some((_, facts)) = self.known.iter().find(|(extents, _)| *extents == item.extents) {
+            return Some(LoaderFacts { path, ..facts.clone() });
+        }
+        self.bytes = self.bytes.saturating_add(item.length);
+        let is_allowed = self.known.len() < PROGRAMS && self.bytes <= image.size();
+        if !item.is_whole || item.zisofs.is_some() || !is_allowed {
+            return None;
+        }
+        let bytes = Pieces::new(image, item.extents.iter().copied());
+        let facts = loader_facts(&path, &bytes);
+        self.known.push((&item.extents, facts.clone()));
+        Some(facts)
+    }
 }
