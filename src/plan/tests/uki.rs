@@ -6,10 +6,13 @@ use super::grow::changed;
 use super::loader::with_kernel;
 use super::{Host, extent, has};
 use crate::formats::pe;
+use crate::ground::stamp::Stamp;
 use crate::look::import::{self, Choice};
 use crate::look::menu;
 use crate::manifest::parse;
+use crate::plan::plan;
 use crate::resolve::loader::builtin;
+use crate::tree::source::Source;
 
 /// A host with a kernel, an initrd of nine bytes, and a stub of that version.
 fn with_stub(version: &str) -> Host {
@@ -157,6 +160,26 @@ fn profiles_follow_what_is_for_all() {
         ("ID=repair-it\nTITLE=Repair it\n".into(), "rescue".into())
     );
     assert_eq!((text(11), text(12)), ("ID=x\nTITLE=x\n".into(), "070701abc".into()));
+}
+
+/// Whether the image is up to date is asked of the newest file in it.
+#[test]
+fn every_file_in_it_counts() {
+    let host = with_stub("");
+    host.put("splash", b"BM...");
+    let manifest = format!("{ALONE}splash = \"splash\"\n");
+    for newest in ["vmlinuz", "nine", "stub", "splash"] {
+        // What is written now is newer than all before it.
+        let bytes = std::fs::read(host.at(newest)).unwrap();
+        host.put(newest, &bytes);
+        let written = Stamp::of(&std::fs::metadata(host.at(newest)).unwrap());
+        let plan = plan(host.resolve(&manifest).unwrap().contents).unwrap();
+        let mut members = plan.sources().filter_map(|source| match source {
+            Source::File { member, .. } => member.as_ref(),
+            _ => None,
+        });
+        assert_eq!(members.next().unwrap().stamp, written, "{newest}");
+    }
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl<'d> Resolution<'d> {
             self.error(wanted.at, message, "this file");
             return Ok(None);
         };
-        let Some(stub) = self.stub(wanted.at, settings, program.machine)? else {
+        let Some((stub_file, stub)) = self.stub(wanted.at, settings, program.machine)? else {
             return Ok(None);
         };
         let Some(sections) = self.sections(wanted, settings, (&program, kernel.as_ref()), &stub)? else {
@@ -125,7 +125,8 @@ impl<'d> Resolution<'d> {
             return Ok(None);
         };
         let spool = self.with_signature(spool)?;
-        let payload = self.spooled(spool, self.origin_of(wanted))?;
+        let origin = self.origin_of(wanted.kernel, stub_file, &sections);
+        let payload = self.spooled(spool, origin)?;
         Ok(payload.map(|payload| (program.machine, payload)))
     }
 
@@ -183,8 +184,8 @@ impl<'d> Resolution<'d> {
         Ok(signed)
     }
 
-    /// The plan names the kernel; the stamp is that of the newest file.
-    fn origin_of(&self, wanted: &Wanted<'_>) -> Option<Arc<Member>> {
+    /// The plan names the kernel. The stamp is that of the newest file that is in the image, so that a change of any of them counts.
+    fn origin_of(&self, kernel: PayloadId, stub: PayloadId, sections: &[Section]) -> Option<Arc<Member>> {
         let source = |payload: PayloadId| match &self.tree.payload(payload).source {
             Source::File {
                 path, stamp, member, ..
@@ -194,12 +195,19 @@ impl<'d> Resolution<'d> {
             }),
             Source::Bytes(..) | Source::Given(_) => None,
         };
-        let (archive, stamp) = source(wanted.kernel)?;
-        let stamps = wanted.initrds.iter().filter_map(|payload| Some(source(*payload)?.1));
-        let stamp = stamps.fold(stamp, |newest, other| {
-            let time = |stamp: &Stamp| stamp.mtime.max(stamp.ctime);
-            if time(&other) > time(&newest) { other } else { newest }
+        let (archive, stamp) = source(kernel)?;
+        let files = sections.iter().flat_map(|section| match &section.content {
+            Content::Files(files) => files.as_slice(),
+            Content::Bytes(_) => section.from.as_slice(),
         });
+        let stamps = files.chain([&stub]).filter_map(|file| Some(source(*file)?.1));
+        let time = |stamp: &Stamp| stamp.mtime.max(stamp.ctime);
+        let stamp = stamps.fold(
+            stamp,
+            |newest, other| {
+                if time(&other) > time(&newest) { other } else { newest }
+            },
+        );
         Some(Arc::new(Member {
             archive,
             stamp,
@@ -208,14 +216,14 @@ impl<'d> Resolution<'d> {
         }))
     }
 
-    /// The bytes of the stub for a processor.
+    /// The stub for a processor: its file and its bytes.
     fn stub(
         &mut self,
         at: &At<Reference>,
         settings: &Uki,
         machine: Machine,
-    ) -> Result<Option<Arc<[u8]>>, ResolveError> {
-        let (at, bytes) = match &settings.stub {
+    ) -> Result<Option<(PayloadId, Arc<[u8]>)>, ResolveError> {
+        let (at, found) = match &settings.stub {
             Some(named) => (named, self.small(named, LARGEST_STUB)?),
             None => {
                 let Some(asset) = asset(machine) else {
@@ -229,10 +237,14 @@ impl<'d> Resolution<'d> {
                 let Some(found) = self.asset(at, asset) else {
                     return Ok(None);
                 };
-                (at, self.part(at, &found)?.map(|part| part.bytes))
+                let part = match self.part(at, &found)? {
+                    Some(part) => Some((self.part_payload(&part)?, part.bytes)),
+                    None => None,
+                };
+                (at, part)
             }
         };
-        let Some(bytes) = bytes else { return Ok(None) };
+        let Some((file, bytes)) = found else { return Ok(None) };
         let fault = match pe::read(&bytes.to_vec()) {
             None => Some("the stub is not an EFI program".to_owned()),
             Some(program) if program.is_unified() => Some("the stub is a unified kernel image already".into()),
@@ -260,11 +272,11 @@ impl<'d> Resolution<'d> {
                 format!("systemd-stub {shown} does not know profiles: the first that does is {READS_PROFILES}");
             self.warn(first, message, "never started");
         }
-        Ok(Some(bytes))
+        Ok(Some((file, bytes)))
     }
 
-    /// All of a file that has some bytes and not more than so many.
-    fn small(&mut self, named: &At<Reference>, most: u64) -> Result<Option<Arc<[u8]>>, ResolveError> {
+    /// A file that has `most` bytes at most, and all of them. An empty one is an error.
+    fn small(&mut self, named: &At<Reference>, most: u64) -> Result<Option<(PayloadId, Arc<[u8]>)>, ResolveError> {
         let Some(payload) = self.reference(named)? else {
             return Ok(None);
         };
@@ -283,7 +295,7 @@ impl<'d> Resolution<'d> {
         }
         let bytes = bytes.read_vec_at(0, length);
         let bytes = bytes.map_err(|error| ResolveError::io(path, "reading", error))?;
-        Ok(Some(bytes.into()))
+        Ok(Some((payload, bytes.into())))
     }
 
     fn length(&self, content: &Content) -> u64 {

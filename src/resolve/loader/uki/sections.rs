@@ -18,6 +18,31 @@ const LARGEST_PICTURE: u64 = 64 << 20;
 pub(super) struct Section {
     pub(super) name: &'static str,
     pub(super) content: Content,
+    /// The file that the bytes are from, if they are in memory.
+    pub(super) from: Option<PayloadId>,
+}
+
+impl Section {
+    fn bytes(name: &'static str, bytes: Vec<u8>, from: Option<PayloadId>) -> Self {
+        let content = Content::Bytes(bytes);
+        Self { name, content, from }
+    }
+
+    fn files(name: &'static str, files: &[PayloadId]) -> Self {
+        Self {
+            name,
+            content: Content::Files(files.to_vec()),
+            from: None,
+        }
+    }
+
+    /// Whether it would be in the image for nothing.
+    fn is_empty(&self) -> bool {
+        match &self.content {
+            Content::Bytes(bytes) => bytes.is_empty(),
+            Content::Files(files) => files.is_empty(),
+        }
+    }
 }
 
 /// The bytes of a section.
@@ -37,29 +62,23 @@ impl Resolution<'_> {
         stub: &[u8],
     ) -> Result<Option<Vec<Section>>, ResolveError> {
         let mut sections = Vec::new();
-        let mut bytes = |name, bytes: Vec<u8>| {
-            sections.push(Section {
-                name,
-                content: Content::Bytes(bytes),
-            });
-        };
         let release = match &settings.os_release {
             Some(named) => match self.small(named, LARGEST_TEXT)? {
-                Some(text) => text.to_vec(),
+                Some((file, text)) => Section::bytes(".osrel", text.to_vec(), Some(file)),
                 None => return Ok(None),
             },
-            None => texts::os_release(wanted.title),
+            None => Section::bytes(".osrel", texts::os_release(wanted.title), None),
         };
-        bytes(".osrel", release);
+        sections.push(release);
         if let Some(line) = wanted.cmdline {
-            bytes(".cmdline", line.get_ref().clone().into_bytes());
+            sections.push(Section::bytes(".cmdline", line.get_ref().clone().into_bytes(), None));
         }
         let uname = settings.uname.as_ref().map(|uname| uname.get_ref().clone());
         if let Some(uname) = uname.or_else(|| texts::uname(kernel)) {
-            bytes(".uname", uname.into_bytes());
+            sections.push(Section::bytes(".uname", uname.into_bytes(), None));
         }
         if let Some(named) = &settings.splash {
-            let Some(picture) = self.small(named, LARGEST_PICTURE)? else {
+            let Some((file, picture)) = self.small(named, LARGEST_PICTURE)? else {
                 return Ok(None);
             };
             if !picture.starts_with(b"BM") {
@@ -70,26 +89,19 @@ impl Resolution<'_> {
                 self.error(named, message, "this picture");
                 return Ok(None);
             }
-            bytes(".splash", picture.to_vec());
+            sections.push(Section::bytes(".splash", picture.to_vec(), Some(file)));
         }
-        let mut files = |name, files: &[PayloadId]| {
-            if !files.is_empty() {
-                sections.push(Section {
-                    name,
-                    content: Content::Files(files.to_vec()),
-                });
-            }
-        };
-        files(".linux", &[wanted.kernel]);
-        files(".initrd", wanted.initrds);
+        sections.push(Section::files(".linux", &[wanted.kernel]));
+        sections.push(Section::files(".initrd", wanted.initrds));
         let microcode = self.initrd_files(&settings.microcode)?;
         let microcode: Vec<PayloadId> = microcode.into_iter().map(|(_, payload)| payload).collect();
-        files(".ucode", &microcode);
+        sections.push(Section::files(".ucode", &microcode));
         let Some(generations) = self.generations(settings, (program, kernel), stub)? else {
             return Ok(None);
         };
         sections.extend(generations);
         self.profiles(wanted, &mut sections)?;
+        sections.retain(|section| !section.is_empty());
         Ok(Some(sections))
     }
 
@@ -103,7 +115,7 @@ impl Resolution<'_> {
         let of_kernel = texts::section(program, kernel, ".sbat");
         let own = match &settings.sbat {
             Some(named) => match self.small(named, LARGEST_TEXT)? {
-                Some(text) => Some((named, text)),
+                Some((file, text)) => Some((named, file, text)),
                 None => return Ok(None),
             },
             None => None,
@@ -111,7 +123,7 @@ impl Resolution<'_> {
         if of_kernel.is_none() && own.is_none() {
             return Ok(Some(None));
         }
-        if let Some((named, text)) = &own
+        if let Some((named, _, text)) = &own
             && let Err(why) = texts::is_sbat(text)
         {
             let message = format!("{:?} is not a list of generations: {why}", named.get_ref());
@@ -120,12 +132,10 @@ impl Resolution<'_> {
         }
         let stub = stub.to_vec();
         let of_stub = pe::read(&stub).and_then(|program| texts::section(&program, &stub, ".sbat"));
-        let own = own.map(|(_, text)| text.to_vec());
+        let from = own.as_ref().map(|(_, file, _)| *file);
+        let own = own.map(|(.., text)| text.to_vec());
         let all: Vec<Vec<u8>> = [of_stub, of_kernel, own].into_iter().flatten().collect();
-        Ok(Some(Some(Section {
-            name: ".sbat",
-            content: Content::Bytes(texts::sbat(&all)),
-        })))
+        Ok(Some(Some(Section::bytes(".sbat", texts::sbat(&all), from))))
     }
 
     /// Each way to start the image: what precedes the first `.profile` is for all.
@@ -133,10 +143,7 @@ impl Resolution<'_> {
         if wanted.profiles.is_empty() {
             return Ok(());
         }
-        let bytes = |name, text: String| Section {
-            name,
-            content: Content::Bytes(text.into_bytes()),
-        };
+        let bytes = |name, text: String| Section::bytes(name, text.into_bytes(), None);
         sections.push(bytes(".profile", texts::profile(Profile::MAIN, wanted.title)));
         for profile in wanted.profiles.iter().map(At::get_ref) {
             let id = profile.id().unwrap_or_default();
@@ -146,12 +153,8 @@ impl Resolution<'_> {
                 sections.push(bytes(".cmdline", line.get_ref().clone()));
             }
             let initrds = self.initrd_files(&profile.initrd)?;
-            if !initrds.is_empty() {
-                sections.push(Section {
-                    name: ".initrd",
-                    content: Content::Files(initrds.into_iter().map(|(_, payload)| payload).collect()),
-                });
-            }
+            let initrds: Vec<PayloadId> = initrds.into_iter().map(|(_, payload)| payload).collect();
+            sections.push(Section::files(".initrd", &initrds));
         }
         Ok(())
     }
