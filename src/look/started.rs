@@ -16,35 +16,24 @@ const PROGRAMS: usize = 64;
 /// Every program that the menu of a loader in an ESP starts, if something there is signed. `facts` are those of the image, without this.
 /// What cannot be read is left out: no verdict is about it.
 pub fn menu_programs(image: &dyn ReadAt, facts: &Common) -> Vec<MenuProgram> {
-    programs_of(image, facts, tree)
-}
-
-/// The image's tree.
-pub(super) fn tree(image: &dyn ReadAt) -> Option<Tree> {
-    let (tree, _) = Tree::of(image, Place::Tree(b"/".to_vec())).ok()?;
-    Some(tree)
-}
-
-/// The same by a tree that is read only if there is such a loader.
-pub(super) fn programs_of(
-    image: &dyn ReadAt,
-    facts: &Common,
-    tree: impl FnOnce(&dyn ReadAt) -> Option<Tree>,
-) -> Vec<MenuProgram> {
-    let loaders = asked_for(facts);
-    if loaders.is_empty() {
+    if !is_asked_for(facts) {
         return Vec::new();
     }
-    let Some(tree) = tree(image) else {
-        return Vec::new();
-    };
+    match Tree::of(image, Place::Tree(b"/".to_vec())) {
+        Ok((tree, _)) => programs_of(image, facts, tree),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The same by the tree of the image.
+pub(super) fn programs_of(image: &dyn ReadAt, facts: &Common, tree: Tree) -> Vec<MenuProgram> {
     let Ok(reader) = menu::Reader::new(image, Rc::new(tree)) else {
         return Vec::new();
     };
-    let read = reader.read_with(&std::collections::HashMap::new());
+    let read = reader.read();
     let mut known = Programs::default();
     let mut programs = Vec::new();
-    for loader in loaders {
+    for loader in asked_for(facts) {
         let is_shown = |entry: &&Entry| {
             let by = read.loader(&entry.config).and_then(family);
             let in_esp = entry.config.starts_with("esp");

@@ -89,12 +89,14 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
     }
     let extents = settle(claims);
     facts.extents = with_unclaimed(extents, image, 0, image.size())?;
-    // Firmware looks at the newest session.
-    let newest = Some(indexes).filter(|_| session.is_none());
-    facts.menu_programs = started::programs_of(image, &facts, |image| match newest {
-        Some(indexes) => Tree::of_indexes(indexes),
-        None => started::tree(image),
-    });
+    facts.menu_programs = match session {
+        None if started::is_asked_for(&facts) => {
+            let tree = Tree::of_indexes(indexes);
+            tree.map_or_else(Vec::new, |tree| started::programs_of(image, &facts, tree))
+        }
+        // Firmware looks at the newest session, whichever is described.
+        _ => started::menu_programs(image, &facts),
+    };
     let mut image = Description {
         facts,
         found,

@@ -140,7 +140,7 @@ impl Menu {
 /// When the image cannot be read.
 pub fn read(image: &dyn ReadAt) -> Result<Menu, ContentsError> {
     let (tree, _) = Tree::of(image, Place::Tree(b"/".to_vec()))?;
-    Ok(Reader::new(image, Rc::new(tree))?.read_with(&HashMap::new()))
+    Ok(Reader::new(image, Rc::new(tree))?.read())
 }
 
 /// An image whose menus are read more than once.
@@ -180,6 +180,11 @@ impl<'i> Reader<'i> {
     /// A file of one of the volumes.
     pub fn item(&self, file: &File) -> Option<&Item> {
         self.volumes.item(file)
+    }
+
+    /// Reads the menus.
+    pub fn read(&self) -> Menu {
+        self.read_with(&HashMap::new())
     }
 
     /// Reads the menus as if some files had other texts.

@@ -1,6 +1,5 @@
 //! What the base holds, as far as changes depend on it.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::esp::Volumes;
@@ -23,7 +22,7 @@ impl<'i> Original<'i> {
         Ok(Self {
             image,
             tree,
-            menu: reader.read_with(&HashMap::new()),
+            menu: reader.read(),
             reader,
         })
     }
