@@ -126,7 +126,7 @@ impl Planned {
         let failed = |error| Error::planned(error, document);
         let mut described = described.map_err(failed)?;
         described.planned.warnings = self.warnings();
-        // A plan knows places and lengths. Whose signatures the programs of a menu have is seen by looking at the image.
+        // A plan does not read its menus or the signatures of what they start. The reader of images does.
         if started::is_asked_for(&described.facts) {
             let image = Preview::new(plan.size(), plan.pieces(late)).map_err(failed)?;
             described.facts.menu_programs = started::menu_programs(&image, &described.facts);
@@ -172,14 +172,19 @@ impl<G: Deref<Target = Grown>> ReadAt for Bytes<G> {
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.grown.read_exact_at(buffer, offset)?;
-        let end = offset + buffer.len() as u64;
+        let wanted = Range {
+            offset,
+            length: buffer.len() as u64,
+        };
         let first = self.contents.partition_point(|(range, _)| range.end() <= offset);
-        let here = self.contents.iter().skip(first);
-        for (range, content) in here.take_while(|(range, _)| range.offset < end) {
-            let (start, stop) = (range.offset.max(offset), range.end().min(end));
-            let bytes = content.read(start - range.offset, (stop - start) as usize);
+        let here = self.contents[first..]
+            .iter()
+            .take_while(|(range, _)| range.offset < wanted.end());
+        for (range, content) in here {
+            let Some(both) = range.overlap(wanted) else { continue };
+            let bytes = content.read(both.offset - range.offset, both.length as usize);
             let bytes = bytes.map_err(|error| io::Error::other(error.to_string()))?;
-            buffer[(start - offset) as usize..(stop - offset) as usize].copy_from_slice(&bytes);
+            buffer[(both.offset - offset) as usize..][..bytes.len()].copy_from_slice(&bytes);
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A planned image as if it were written, for what is said of it by looking at it.
+//! A planned image that can be read before it is written.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -6,20 +6,21 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::ground::read_at::ReadAt;
+use crate::ground::range::Range;
+use crate::ground::read_at::{ReadAt, end_within};
 use crate::ground::stamp;
 use crate::output::{Piece, PieceSource};
 
-/// All pieces of an image. What is encoded is in memory, files are opened when they are read.
+/// The pieces of an image. Metadata is encoded in memory; host files are opened when somebody reads them.
 pub(super) struct Preview<'p> {
     size: u64,
     pieces: Vec<Piece<'p>>,
-    /// The file that was read last. A program is read from its beginning to its end.
+    /// The host file that was read last. It stays open because readers go through a program from its beginning to its end.
     open: RefCell<Option<(&'p Path, File)>>,
 }
 
 impl<'p> Preview<'p> {
-    /// The pieces by offset.
+    /// `pieces` come in the order of their offsets.
     pub(super) fn new<E>(size: u64, pieces: impl Iterator<Item = Result<Piece<'p>, E>>) -> Result<Self, E> {
         Ok(Self {
             size,
@@ -28,7 +29,7 @@ impl<'p> Preview<'p> {
         })
     }
 
-    /// Part of a piece, from its byte `start` on.
+    /// Fills `buffer` from the byte `start` of a piece.
     fn read(&self, piece: &Piece<'p>, start: u64, buffer: &mut [u8]) -> io::Result<()> {
         match &piece.source {
             PieceSource::Bytes(bytes) => bytes.read_exact_at(buffer, start),
@@ -47,25 +48,33 @@ impl<'p> Preview<'p> {
     }
 }
 
+fn range(piece: &Piece<'_>) -> Range {
+    Range {
+        offset: piece.offset,
+        length: piece.length,
+    }
+}
+
 impl ReadAt for Preview<'_> {
     fn size(&self) -> u64 {
         self.size
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let end = offset.checked_add(buffer.len() as u64);
-        let Some(end) = end.filter(|&end| end <= self.size) else {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        let end = end_within(self.size, offset, buffer)?;
+        let wanted = Range {
+            offset,
+            length: end - offset,
         };
         buffer.fill(0);
-        let first = self
-            .pieces
-            .partition_point(|piece| piece.offset + piece.length <= offset);
-        let here = self.pieces.iter().skip(first).take_while(|piece| piece.offset < end);
+        let first = self.pieces.partition_point(|piece| range(piece).end() <= offset);
+        let here = self.pieces[first..].iter().take_while(|piece| piece.offset < end);
         for piece in here {
-            let (start, stop) = (piece.offset.max(offset), (piece.offset + piece.length).min(end));
-            let part = &mut buffer[(start - offset) as usize..(stop - offset) as usize];
-            self.read(piece, start - piece.offset, part)?;
+            let Some(both) = range(piece).overlap(wanted) else {
+                continue;
+            };
+            let part = &mut buffer[(both.offset - offset) as usize..][..both.length as usize];
+            self.read(piece, both.offset - piece.offset, part)?;
         }
         Ok(())
     }

@@ -15,6 +15,16 @@ impl Range {
         self.offset + self.length
     }
 
+    /// The bytes that are in both ranges. `None` if there are none.
+    pub fn overlap(self, other: Self) -> Option<Self> {
+        let offset = self.offset.max(other.offset);
+        let end = self.end().min(other.end());
+        (offset < end).then(|| Self {
+            offset,
+            length: end - offset,
+        })
+    }
+
     /// Whether the byte at `offset` is one of them.
     pub fn contains(&self, offset: u64) -> bool {
         (self.offset..self.end()).contains(&offset)

@@ -212,10 +212,7 @@ impl ReadAt for Window<'_> {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let end = offset.checked_add(buffer.len() as u64);
-        if end.is_none_or(|end| end > self.size) {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
+        end_within(self.size, offset, buffer)?;
         self.inner.read_exact_at(buffer, self.start + offset)
     }
 }
@@ -253,10 +250,7 @@ impl ReadAt for Pieces<'_> {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let end = offset.checked_add(buffer.len() as u64);
-        let Some(end) = end.filter(|&end| end <= self.size) else {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        };
+        let end = end_within(self.size, offset, buffer)?;
         let first = self
             .pieces
             .partition_point(|&(start, _)| start <= offset)
@@ -282,6 +276,13 @@ impl ReadAt for Pieces<'_> {
         }
         Ok(())
     }
+}
+
+/// The offset behind the bytes that a reader wants, if all of them are in a file of `size` bytes.
+pub(crate) fn end_within(size: u64, offset: u64, buffer: &[u8]) -> io::Result<u64> {
+    let end = offset.checked_add(buffer.len() as u64);
+    end.filter(|&end| end <= size)
+        .ok_or(io::ErrorKind::UnexpectedEof.into())
 }
 
 /// The first byte between `start` and `end` that is not zero, and the byte behind the last.

@@ -7,7 +7,7 @@ use std::io;
 use crate::facts::{Extent, What};
 use crate::formats::iso9660::SECTOR;
 use crate::ground::range::Range;
-use crate::ground::read_at::{ReadAt, Shared};
+use crate::ground::read_at::{ReadAt, Shared, end_within};
 use crate::tree::PayloadId;
 
 /// An image in the making.
@@ -323,10 +323,7 @@ impl ReadAt for Draft {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let end = offset.checked_add(buffer.len() as u64);
-        if end.is_none_or(|end| end > self.size()) {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
+        end_within(self.size(), offset, buffer)?;
         let mut at = offset;
         let mut rest = buffer;
         while !rest.is_empty() {
