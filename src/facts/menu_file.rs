@@ -34,7 +34,7 @@ pub fn entries(menu: &[u8]) -> Vec<Lines<'_>> {
     parts(menu).1
 }
 
-/// The number of the entry that starts by itself, from 1.
+/// The number of the default entry, from 1.
 pub fn default(menu: &[u8]) -> usize {
     let (head, _) = parts(menu);
     let value = head.iter().find(|(key, _)| *key == b"default");

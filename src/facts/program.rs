@@ -32,7 +32,7 @@ pub struct LoaderFacts {
     /// What shim was built with, if the program is shim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shim: Option<ShimFacts>,
-    /// It is a unified kernel image: it holds a Linux kernel that it starts.
+    /// Whether it is a unified kernel image, which holds the Linux kernel that it starts.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unified: bool,
 }
@@ -43,7 +43,8 @@ impl LoaderFacts {
         self.machine.map_or("none".into(), |machine| machine.to_string())
     }
 
-    /// The loader with a menu that it is, by the component that it names itself. systemd's stub names what systemd-boot names.
+    /// Which loader with a menu it is. Its `.sbat` names the component. systemd-boot and systemd's stub name the same one, so unified kernel
+    /// images are left out.
     pub fn menu(&self) -> Option<MenuLoader> {
         let known = |component: &str| match component {
             "isobuild" => Some(MenuLoader::Builtin),
@@ -71,7 +72,7 @@ pub enum MenuLoader {
 /// A program that a menu starts under UEFI on a 64-bit PC.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MenuProgram {
-    /// Who shows the menu.
+    /// The loader that shows the menu.
     pub menu: MenuLoader,
     /// The title of the entry.
     pub title: String,

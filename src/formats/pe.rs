@@ -23,7 +23,7 @@ const SIGNATURE_POINTER: u64 = 0x3C;
 const COFF_HEADER: u64 = 20;
 /// "Optional Header", CheckSum: 4 bytes at this place, in both forms of the header.
 const CHECKSUM: u64 = 64;
-/// "DLL Characteristics".
+/// "DLL Characteristics": NX compatible.
 const NX_COMPATIBLE: u16 = 0x0100;
 /// Bytes of `.compat` that are read. Linux's has one entry of 8 bytes.
 const MAX_COMPATIBLE: u64 = 4096;
@@ -37,7 +37,7 @@ pub struct Pe {
     pub subsystem: u16,
     /// "Section Table", in its order.
     pub sections: Vec<Section>,
-    /// "DLL Characteristics": it allows that its pages are either written or executed.
+    /// "DLL Characteristics", NX compatible: it runs where no page is both writable and executable.
     pub is_nx_compatible: bool,
     /// Other processors whose firmware can start it too, by an entry of their own in the section `.compat` (Linux,
     /// `arch/x86/boot/header.S`).
@@ -65,7 +65,7 @@ impl Pe {
         self.sections.iter().find(|section| section.name == name)
     }
 
-    /// Whether it holds a Linux kernel that it starts (UAPI.5, Unified Kernel Image).
+    /// Whether it is a unified kernel image (UAPI.5), which holds the Linux kernel that it starts.
     pub fn is_unified(&self) -> bool {
         self.section(".linux").is_some()
     }

@@ -1,4 +1,4 @@
-//! What the menus of an image start under UEFI on a 64-bit PC, where Secure Boot asks who has signed it.
+//! Which programs the menus of an image start under UEFI on a 64-bit PC. Secure Boot asks who has signed them.
 
 use std::rc::Rc;
 
@@ -13,8 +13,8 @@ use crate::ground::text;
 /// How many programs are read. Menus of installers start a few.
 const PROGRAMS: usize = 64;
 
-/// Every program that the menu of a loader in an ESP starts, if something there is signed. `facts` are those of the image, without this.
-/// What cannot be read is left out: no verdict is about it.
+/// Every program that a menu starts, for the loaders of ESPs in which a program is signed. Without a signature Secure Boot refuses the loader
+/// itself. `facts` are what is known of the image so far. A program that cannot be read is left out.
 pub fn menu_programs(image: &dyn ReadAt, facts: &Common) -> Vec<MenuProgram> {
     if !is_asked_for(facts) {
         return Vec::new();
@@ -25,7 +25,7 @@ pub fn menu_programs(image: &dyn ReadAt, facts: &Common) -> Vec<MenuProgram> {
     }
 }
 
-/// The same by the tree of the image.
+/// The same, with the image's tree.
 pub(super) fn programs_of(image: &dyn ReadAt, facts: &Common, tree: Tree) -> Vec<MenuProgram> {
     let Ok(reader) = menu::Reader::new(image, Rc::new(tree)) else {
         return Vec::new();
@@ -37,7 +37,7 @@ pub(super) fn programs_of(image: &dyn ReadAt, facts: &Common, tree: Tree) -> Vec
         let is_shown = |entry: &&Entry| {
             let by = read.loader(&entry.config).and_then(family);
             let in_esp = entry.config.starts_with("esp");
-            // systemd-boot reads the volume that it was started from.
+            // systemd-boot reads its entries from the ESP alone.
             let is_own = by == Some(loader) && (loader != MenuLoader::SystemdBoot || in_esp);
             is_own && entry.firmware == Firmware::Uefi && !entry.loopback && entry.condition.is_none()
         };
@@ -64,12 +64,12 @@ pub(super) fn programs_of(image: &dyn ReadAt, facts: &Common, tree: Tree) -> Vec
     programs
 }
 
-/// Whether there are such loaders.
+/// Whether there are loaders of this kind.
 pub fn is_asked_for(facts: &Common) -> bool {
     !asked_for(facts).is_empty()
 }
 
-/// The loaders with menus in volumes where something is signed.
+/// The loaders that show menus, from the volumes in which a program is signed.
 fn asked_for(facts: &Common) -> Vec<MenuLoader> {
     let signed = facts
         .esp
@@ -93,19 +93,19 @@ fn family(loader: Loader) -> Option<MenuLoader> {
     }
 }
 
-/// Where a program is: offset, which zeros do not have, and length.
+/// The extents of a program: offset and length. `None` stands for zeros that are not stored.
 type Extents = [(Option<u64>, u64)];
 
-/// The programs that were read, by where they are.
+/// The programs that were read, each with its extents.
 #[derive(Default)]
 struct Programs<'i> {
     known: Vec<(&'i Extents, LoaderFacts)>,
-    /// How many bytes they have together. All of a signed one is hashed.
+    /// The sum of their lengths. It has a limit, because a signed program is hashed from its beginning to its end.
     bytes: u64,
 }
 
 impl<'i> Programs<'i> {
-    /// What a program says of itself. `None` if it cannot be read, and if the programs before it are as much as the image holds.
+    /// Reads a program. `None` if that is impossible, or if the programs together would be longer than the image.
     fn facts(&mut self, image: &dyn ReadAt, item: &'i Item) -> Option<LoaderFacts> {
         let path = text::lossless(&item.path);
         if let Some((_, facts)) = self.known.iter().find(|(extents, _)| *extents == item.extents) {

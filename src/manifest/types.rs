@@ -59,12 +59,12 @@ impl Manifest {
         }
     }
 
-    /// How unified kernel images are made.
+    /// `[boot.uefi.uki]`.
     pub fn uki(&self) -> Option<&At<Uki>> {
         self.boot.uefi.as_ref()?.get_ref().uki.as_ref()
     }
 
-    /// Whether there is a unified kernel image, in the menu or without one.
+    /// Whether the image gets a unified kernel image, in the menu or without one.
     pub fn has_uki(&self) -> bool {
         let alone = self.uki().is_some_and(|uki| uki.get_ref().kernel.is_some());
         alone || self.menu.iter().any(|entry| entry.get_ref().is_unified())

@@ -92,7 +92,7 @@ impl Host {
         .unwrap();
         let bytes = fs::read(&resolved.output).unwrap();
         let mut planned = plan.describe(&Late::default()).unwrap();
-        // Whoever describes a plan to people looks at its image for this.
+        // A plan does not know this; `door` reads the planned image for it.
         planned.facts.menu_programs = crate::look::started::menu_programs(&bytes, &planned.facts);
         planned.cells = crate::facts::verdicts::cells(&planned, &[]);
         assert_eq!(planned.facts, inspect(&bytes).unwrap().facts);

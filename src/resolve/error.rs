@@ -23,7 +23,7 @@ impl ResolveError {
         InputError::unusable(path, message).into()
     }
 
-    /// Bytes of an input that cannot be held.
+    /// An input that cannot be copied to a temporary file.
     pub(super) fn spool(path: &Path, error: SpoolError) -> Self {
         match error {
             SpoolError::Read(error) => Self::io(path, "reading", error),

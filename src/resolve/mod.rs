@@ -90,7 +90,7 @@ struct Resolution<'d> {
     assets: Vec<Store>,
     /// Files of other people's loaders that were read.
     used: Vec<PartFacts>,
-    /// Who signs, once that was asked for.
+    /// Who signs. `None` until somebody asks.
     signing: Option<Option<Rc<Signing<'d>>>>,
 }
 
@@ -328,8 +328,8 @@ impl<'d> Resolution<'d> {
 }
 
 impl Resolution<'_> {
-    /// The payload of bytes that were put together, which stay until the image is written. `None` if there are none. `origin` is what the plan
-    /// names.
+    /// Makes a payload of the spool's bytes, and keeps its file until the image is written. The plan shows `origin` as their source. An empty
+    /// spool gives `None`.
     fn spooled(&mut self, spool: Spool, origin: Option<Arc<Member>>) -> Result<Option<PayloadId>, ResolveError> {
         let length = spool.end();
         let Some(held) = spool.into_file() else {

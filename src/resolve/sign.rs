@@ -27,7 +27,8 @@ pub(super) struct Signing<'d> {
 }
 
 impl<'d> Resolution<'d> {
-    /// Who signs. `None` if nothing is to be signed, or key or certificate cannot be read, which is said once.
+    /// Who signs. `None` if the manifest does not sign. If the key or the certificate cannot be read, the first call reports it and the
+    /// result is `None` too.
     pub(super) fn signing(&mut self) -> Option<Rc<Signing<'d>>> {
         if self.signing.is_none() {
             self.signing = Some(self.read_signing().map(Rc::new));
@@ -68,7 +69,7 @@ impl<'d> Resolution<'d> {
         }
     }
 
-    /// A program, signed. What goes wrong is said, and the program comes back as it was.
+    /// Signs a program. If that fails, the error is reported and the program comes back unsigned.
     pub(super) fn signed(&mut self, signing: &Signing<'d>, program: &[u8]) -> Vec<u8> {
         match &signing.by {
             By::Key(key, at) => secure_boot::sign(program.to_vec(), key).unwrap_or_else(|why| {

@@ -98,7 +98,7 @@ impl Composed {
     }
 }
 
-/// An entry of an archive, or what was made of a file, as people name it. Its bytes may be in another file.
+/// What people know a source by: an entry of an archive, or a file that something was made of. The bytes may be in a temporary file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// The host path of the archive.
@@ -107,7 +107,7 @@ pub struct Member {
     pub stamp: Stamp,
     /// The path in it; empty for a file that is compressed by itself.
     pub path: Box<[u8]>,
-    /// What was made of the file, if it is not an archive.
+    /// What was made of the file, such as `unified kernel image`. `None` for an archive or a compressed file.
     pub made: Option<&'static str>,
 }
 

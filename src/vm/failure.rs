@@ -29,10 +29,10 @@ impl Mark {
     }
 }
 
-/// What EDK2's shell says first. It means nothing if the image has started a shell of its own.
+/// The first words of EDK2's shell. They are a failure only if the firmware has started its own shell, not if the image has.
 const SHELL: &str = "UEFI Interactive Shell";
 
-/// The name that the firmware has for its own shell, which it says when it starts that.
+/// What EDK2 calls its own shell in its messages.
 const OWN_SHELL: &str = "Internal Shell";
 
 /// The marks that are known. What comes first says more than what it leads to.
@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(known(["grub rescue> "]).unwrap().text, "grub rescue>");
         assert_eq!(known(["", "No bootable device.\n"]).unwrap().text, "No bootable device");
         assert_eq!(known(["all is well", "cat: Access Denied"]), None);
-        // A shell that the image starts, and the firmware's own.
+        // First a shell that the image starts, then the firmware's own.
         let shell = "UEFI Interactive Shell v2.2\r\nEDK II\r\n";
         assert_eq!(known([shell]), None);
         let own = format!("BdsDxe: starting Boot0002 \"EFI Internal Shell\" from Fv(7CB8BDC9)\r\n{shell}");

@@ -176,7 +176,7 @@ const LONG_PROGRAM_TESTS: &[suite::ProgramTest] = &[
     ),
 ];
 
-/// What every manifest here begins with. Packages of other processors, which this system does not have, are named.
+/// The beginning of every manifest here. Packages for other processors are named, because the host does not have them installed.
 fn boot(loader: &str, cell: Cell) -> Result<String, String> {
     let assets = match cell.firmware {
         Firmware::UefiAa64 if loader == "grub" => Some("aa64/grub-efi-arm64-bin.deb"),

@@ -13,8 +13,8 @@ pub(super) struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// Whether firmware starts `loader`, shim what is behind it, and a loader what its menu starts: how, to be read behind the
-    /// loader's path.
+    /// Whether firmware starts `loader`, shim starts the loader behind it, and that loader starts what its menu names. The text says how, and
+    /// follows the loader's path.
     pub(super) fn by_firmware(&self, loader: &LoaderFacts) -> Judged {
         let by = match self.keys {
             Some(keys) => format!(", {}", keys.start(loader)?),
@@ -108,8 +108,10 @@ impl Start<'_> {
         }
     }
 
-    /// The built-in loader has the firmware load what its menu starts; shim puts itself in the firmware's place for that since version 16.
-    /// GRUB and systemd-boot ask shim themselves, and GRUB starts no kernel if there is none (measured with 2.06).
+    /// Whether Secure Boot lets a loader start what its menu names.
+    ///
+    /// The built-in loader asks the firmware to load a program. Since version 16, shim answers in the firmware's place. GRUB and systemd-boot
+    /// ask shim directly. Without a shim, GRUB refuses to start a kernel (measured with 2.06).
     fn of_menu(&self, loader: &LoaderFacts, shim: Option<&ShimFacts>) -> Judged {
         const TAKES_OVER: (u32, u32) = (16, 0);
         let (Some(menu), Some(keys)) = (loader.menu(), self.keys) else {

@@ -308,7 +308,7 @@ fn started_by(menu: MenuLoader, title: &str, is_default: bool, program: LoaderFa
     }
 }
 
-/// GRUB and systemd-boot have shim verify kernels, whatever its version. GRUB does not start one without a shim.
+/// GRUB and systemd-boot ask shim to verify a kernel, whatever the version of shim. GRUB does not start a kernel without a shim.
 #[test]
 fn other_loaders_ask_shim() {
     let kernel = |path: &str| started_by(MenuLoader::Grub, "Linux", true, program(path, &[]));
@@ -323,11 +323,11 @@ fn other_loaders_ask_shim() {
     let facts = image(vec![shim((15, 8)), grub()], vec![other]);
     let says = "whose menu does not start /boot/other, which is not signed";
     refused(&facts, Firmware::SecureBoot, &[], says);
-    // What another loader's menu starts is nothing to this one.
+    // The menu of another loader does not count.
     let other = started_by(MenuLoader::SystemdBoot, "Linux", true, unsigned);
     let facts = image(vec![shim((15, 8)), grub()], vec![other]);
     assert!(verdict(&facts, Firmware::SecureBoot, &[]).0);
-    // Signed by the machine's owner, both of them.
+    // The machine's owner has signed loader and kernel.
     let alone = LoaderFacts {
         path: "/EFI/BOOT/BOOTX64.EFI".into(),
         ..grub()
@@ -346,7 +346,7 @@ fn other_loaders_ask_shim() {
     let entry = started_by(MenuLoader::SystemdBoot, "Linux", true, program("/boot/vmlinuz", &[]));
     let facts = image(vec![systemd.clone()], vec![entry.clone()]);
     assert!(verdict(&facts, Firmware::SecureBootOwn, &[root()]).0);
-    // systemd's stub is no loader with a menu.
+    // systemd's stub does not show a menu.
     let unified = LoaderFacts {
         unified: true,
         ..systemd

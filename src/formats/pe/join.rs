@@ -1,15 +1,14 @@
-//! Sections added to a program: the headers for them, and their places behind what the program has. This is how a unified kernel image is made
-//! of a stub (UAPI.5, Unified Kernel Image).
+//! Adds sections to a program. A unified kernel image is a stub with such sections (UAPI.5).
 //!
-//! The sections that the program has keep their places in memory and are laid out anew in the file. Its signatures and its symbols do not stay:
-//! they are about another file.
+//! The program's own sections keep their addresses in memory. In the file they move, because the headers may grow. Signatures are left out, since
+//! they are of other bytes, and so are symbols, which only debuggers read.
 
 use std::fmt;
 
 use super::sections::SECTION_HEADER;
 use super::{COFF_HEADER, NX_COMPATIBLE, SIGNATURE_POINTER, Section, read};
 
-/// "Section Table", Name: bytes.
+/// "Section Table": bytes of Name.
 const NAME: usize = 8;
 /// "Section Flags": instructions, initialized data, executable, readable.
 const CODE: u32 = 0x20;
@@ -20,25 +19,25 @@ const READ: u32 = 0x4000_0000;
 const CERTIFICATES: usize = 4;
 const DEBUG: usize = 6;
 
-/// A section to be added. If the program has one of its name, the first takes its place.
+/// A section to be added. It replaces a section of the program that has the same name.
 #[derive(Clone, Debug)]
 pub struct Added<'a> {
     /// Eight bytes at most.
     pub name: &'a str,
     /// In bytes.
     pub length: u64,
-    /// Whether it is a program of its own.
+    /// Whether it holds a program, as `.linux` does.
     pub is_code: bool,
 }
 
-/// A program with more sections, as far as it is known without their content.
+/// A program with more sections: everything but the content of those.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Joined {
-    /// Its bytes up to the first section that is added.
+    /// The bytes before the first section that is added.
     pub head: Vec<u8>,
-    /// Where each of them begins in the file, in their order. What is between them is zero.
+    /// Where each added section begins in the file, in their order. Zeros fill the gaps.
     pub places: Vec<u64>,
-    /// Bytes of the whole.
+    /// The length of the whole file, in bytes.
     pub length: u64,
 }
 
@@ -47,13 +46,13 @@ pub struct Joined {
 pub enum JoinFault {
     /// It is not a program.
     NotAProgram,
-    /// Its headers or sections are not what they can be.
+    /// Its headers contradict each other, or its sections are not inside the file.
     Broken,
-    /// A section has a name of more than eight bytes, which is in the table of symbols.
+    /// A section has a name of more than eight bytes. Such a name is in the symbols' string table, which is left out.
     LongName,
-    /// There is no room for so many headers before its first section.
+    /// The section headers would reach beyond the address of the first section.
     NoRoom,
-    /// It would be longer than the fields of a program can say.
+    /// A length or an address would have more than 32 bits.
     TooLong,
 }
 
@@ -69,7 +68,7 @@ impl fmt::Display for JoinFault {
     }
 }
 
-/// The header of a section, and where its bytes are: in the program, or among those that are added.
+/// The header of a section, and its bytes: those of the program, or the number of an added section.
 struct Header {
     fields: [u8; SECTION_HEADER as usize],
     bytes: Content,
@@ -103,17 +102,17 @@ impl Header {
         self.fields[at..at + 4].copy_from_slice(&value.to_le_bytes());
     }
 
-    /// VirtualAddress, and the byte behind the section's last.
+    /// The section's first address in memory (VirtualAddress), and the first one behind it.
     fn memory(&self) -> (u64, u64) {
         let start = u64::from(self.field(12));
         (start, start + u64::from(self.field(8).max(self.field(16))))
     }
 }
 
-/// Adds sections to a program. `is_nx_compatible` says whether what is added allows that pages are either written or executed.
+/// Adds sections to a program. The result is NX compatible only if the program is, and the added sections are by `is_nx_compatible`.
 ///
 /// # Errors
-/// Why the program cannot have them.
+/// Why the program cannot have the sections.
 pub fn join(program: &[u8], added: &[Added<'_>], is_nx_compatible: bool) -> Result<Joined, JoinFault> {
     let pe = read(&program.to_vec()).ok_or(JoinFault::NotAProgram)?;
     let layout = Layout::of(program).ok_or(JoinFault::Broken)?;
@@ -126,7 +125,7 @@ pub fn join(program: &[u8], added: &[Added<'_>], is_nx_compatible: bool) -> Resu
     }
     let mut headers = Vec::new();
     for (number, section) in pe.sections.iter().enumerate() {
-        // What takes its place has a header of its own.
+        // An added section of this name replaces it.
         if added.iter().all(|added| added.name != section.name) {
             let at = layout.table + number * SECTION_HEADER as usize;
             headers.push(Header::of_program(program, at, section).ok_or(JoinFault::Broken)?);
@@ -212,7 +211,7 @@ fn place(
     })
 }
 
-/// Where the headers have what changes.
+/// Where the headers have the fields that change.
 struct Layout {
     coff: usize,
     optional: usize,
@@ -245,7 +244,7 @@ impl Layout {
         })
     }
 
-    /// Changes the headers before the section table: `headers` and `end` are the bytes of all headers, and of the program in memory.
+    /// Changes the headers before the section table. `headers` are the bytes of all headers, and `end` is the size of the program in memory.
     fn change(
         &self,
         out: &mut [u8],

@@ -108,7 +108,7 @@ fn said(text: &str) -> Option<Words> {
                 _ => return None,
             }
         }
-        // A unified kernel image beside its files: the manifest would make it anew.
+        // The manifest has no words for a unified kernel image that exists already.
         if entry.iter().any(|(key, _)| key == "kernel") && !programs.is_empty() {
             return None;
         }

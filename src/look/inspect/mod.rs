@@ -94,7 +94,7 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
             let tree = Tree::of_indexes(indexes);
             tree.map_or_else(Vec::new, |tree| started::programs_of(image, &facts, tree))
         }
-        // Firmware looks at the newest session, whichever is described.
+        // Firmware reads the newest session, even if an older one is described.
         _ => started::menu_programs(image, &facts),
     };
     let mut image = Description {

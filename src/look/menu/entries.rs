@@ -21,7 +21,7 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
         values.map(|(_, value)| value.clone()).collect()
     };
     let first = |key: &str| all(key).into_iter().next();
-    // systemd-boot does not show what is for another processor.
+    // systemd-boot hides entries for other processors.
     if first("architecture").is_some_and(|machine| !machine.eq_ignore_ascii_case(own_machine(firmware))) {
         return;
     }
@@ -54,7 +54,7 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
     reading.add(entry);
 }
 
-/// What systemd-boot calls the processor that it is built for.
+/// The word for the processor in `architecture`.
 fn own_machine(firmware: Firmware) -> &'static str {
     match firmware {
         Firmware::UefiIa32 => "ia32",
@@ -63,7 +63,7 @@ fn own_machine(firmware: Firmware) -> &'static str {
     }
 }
 
-/// Whether `default` of `loader.conf` names the entry: the name of its file, or a pattern for it.
+/// Whether `default` in `loader.conf` matches the name of the entry's file. It is a name or a pattern.
 fn is_default(reading: &Reading<'_>, file: &File) -> bool {
     let Some(config) = reading.volumes.beside(file, "/loader/loader.conf") else {
         return false;

@@ -121,7 +121,7 @@ pub struct Entry {
     /// The file of `program`, if it is there.
     #[serde(skip)]
     pub program_file: Option<File>,
-    /// It starts by itself, as far as the configuration says. The menus of SYSLINUX are not asked.
+    /// Whether it is the default entry. False in menus of SYSLINUX, whose default is not read.
     #[serde(skip)]
     pub is_default: bool,
 }

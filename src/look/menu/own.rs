@@ -34,7 +34,7 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
             Firmware::UefiAa64 => value("efi-aa64").or_else(|| value("efi")),
             _ => value("efi-x64").or_else(|| value("efi")),
         };
-        // Under UEFI a program beside a kernel holds all that belongs to it.
+        // Under UEFI the program holds the kernel, its initrds and its command line.
         let is_unified = program.is_some() && firmware != Firmware::Bios;
         let kernel = value("kernel").filter(|_| !is_unified);
         let is_of_kernel = is_unified && value("kernel").is_some();

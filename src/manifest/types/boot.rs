@@ -189,7 +189,7 @@ pub struct Uefi {
     pub size: Option<Text>,
     /// Path in the ESP and host path or `iso:/...`, sorted by the ESP's path.
     pub files: Option<std::collections::BTreeMap<Text, At<Reference>>>,
-    /// How unified kernel images are made.
+    /// A unified kernel image, and how those of the menu are made.
     pub uki: Option<At<Uki>>,
 }
 

@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::{At, Reference, Text, one_or_many};
 
-/// What the unified kernel images of the menu consist of beside kernel, initrds and command line; and with `kernel` one that firmware starts
-/// without a loader.
+/// With `kernel`, a unified kernel image that firmware starts without a loader. The keys from `stub` on also apply to the unified kernel images
+/// of the menu.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Uki {
@@ -16,9 +16,9 @@ pub struct Uki {
     pub initrd: Vec<At<Reference>>,
     /// Its command line.
     pub cmdline: Option<Text>,
-    /// What it is called. Default: the volume identifier.
+    /// Its name for people. Default: the volume identifier.
     pub title: Option<Text>,
-    /// Its path in the ESP. Default: what firmware starts.
+    /// Its path in the ESP. Default: the path that firmware starts, such as `/EFI/BOOT/BOOTX64.EFI`.
     pub to: Option<Text>,
     /// Other ways to start it.
     pub profile: Vec<At<Profile>>,
@@ -27,17 +27,17 @@ pub struct Uki {
     /// Updates of the processor's microcode, one archive or a list.
     #[serde(deserialize_with = "one_or_many")]
     pub microcode: Vec<At<Reference>>,
-    /// A file as os-release(5) describes it. Default: one with the title.
+    /// A file in the form of os-release(5). Default: a text with the title.
     pub os_release: Option<At<Reference>>,
     /// The kernel's version. Default: what the kernel says.
     pub uname: Option<Text>,
     /// A picture that is shown before the kernel starts: BMP.
     pub splash: Option<At<Reference>>,
-    /// Lines for `.sbat`, behind those of the stub and of the kernel: CSV.
+    /// Lines of CSV for `.sbat`. They follow the lines of the stub and of the kernel.
     pub sbat: Option<At<Reference>>,
 }
 
-/// `[[boot.uefi.uki.profile]]`: what is different if the unified kernel image is started this way.
+/// `[[boot.uefi.uki.profile]]`: another way to start the unified kernel image.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Profile {
@@ -47,16 +47,16 @@ pub struct Profile {
     pub id: Option<Text>,
     /// The kernel's command line.
     pub cmdline: Option<Text>,
-    /// The kernel's initrds, one or a list, in place of the others.
+    /// Initrds, one or a list. They replace those of the image.
     #[serde(deserialize_with = "one_or_many")]
     pub initrd: Vec<At<Reference>>,
 }
 
 impl Profile {
-    /// The id of the image's first profile, which is what it is without others.
+    /// The id of the first profile, which has the image's own command line and initrds.
     pub const MAIN: &str = "main";
 
-    /// See [`Self::id`]. `None` without a letter or digit to make one of.
+    /// The id, or the one that is made of the title. `None` if the title has neither letters nor digits.
     pub fn id(&self) -> Option<String> {
         if let Some(id) = &self.id {
             return Some(id.get_ref().clone());

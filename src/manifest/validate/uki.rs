@@ -72,7 +72,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Keys that are about the one with a kernel.
+    /// Refuses keys that need `kernel`.
     fn without_kernel(&mut self, uki: &Uki) {
         let texts = [("cmdline", &uki.cmdline), ("title", &uki.title), ("to", &uki.to)];
         for (key, text) in texts {

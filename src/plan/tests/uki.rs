@@ -27,7 +27,7 @@ const ALONE: &str = "volume_id = \"UKI\"\n[boot.uefi.uki]\nstub = \"stub\"\nkern
 const MENU: &str = "[boot.uefi]\nuki = { stub = \"stub\" }\n[[menu]]\naction = \"reboot\"\n[[menu]]\nkernel = \"vmlinuz\"\n\
                     initrd = \"initrd.img\"\ncmdline = \"quiet\"\nuki = true\n";
 
-/// Name and bytes of each section that the stub does not have.
+/// Name and bytes of each added section.
 fn added(program: &[u8]) -> Vec<(String, Vec<u8>)> {
     let whole = pe::read(&program.to_vec()).unwrap();
     let sections = whole.sections.iter().skip_while(|section| section.name != ".osrel");
@@ -66,7 +66,7 @@ fn an_image_for_firmware_holds_all_of_it_once() {
     let initrd = std::fs::read(host.at("initrd.img")).unwrap();
     let sections = added(&program);
     let names: Vec<_> = sections.iter().map(|(name, _)| name.as_str()).collect();
-    // The kernel here is the built-in loader, and says its generation.
+    // The kernel here is a copy of the built-in loader, which has a `.sbat`.
     assert_eq!(names, [".osrel", ".cmdline", ".linux", ".initrd", ".sbat"]);
     let is = |number: usize, bytes: &[u8]| assert!(sections[number].1 == bytes, "{}", names[number]);
     is(0, b"ID=linux\nNAME=\"UKI\"\nPRETTY_NAME=\"UKI\"\n");
@@ -95,7 +95,7 @@ fn a_menu_starts_it_under_uefi_and_the_files_under_a_bios() {
     let found = extent(&described, "iso:/boot/vmlinuz.efi");
     let bytes = &image[found.offset as usize..][..found.length as usize];
     assert_eq!(added(bytes)[1], (".cmdline".to_owned(), b"quiet".to_vec()));
-    // Whoever imports it gets the program as it is.
+    // An import keeps the program as it is.
     let choice = Choice {
         says_esp_size: false,
         has_owners: true,
@@ -103,7 +103,7 @@ fn a_menu_starts_it_under_uefi_and_the_files_under_a_bios() {
     let imported = import::import(&image, "image.iso", choice).unwrap().manifest;
     assert!(!imported.contains("[[menu]]"), "{imported}");
     parse(Path::new("m.toml"), &imported).unwrap_or_else(|error| panic!("{error}"));
-    // For UEFI alone the files are in no other place of the image.
+    // An image for UEFI alone does not hold the kernel as a file.
     let uefi = format!("[boot]\nfirmware = [\"uefi\"]\n{MENU}");
     let (described, image) = host.build(&uefi);
     assert_eq!(shown(&image, "uefi"), [restart, program]);
@@ -162,14 +162,14 @@ fn profiles_follow_what_is_for_all() {
     assert_eq!((text(11), text(12)), ("ID=x\nTITLE=x\n".into(), "070701abc".into()));
 }
 
-/// Whether the image is up to date is asked of the newest file in it.
+/// An image on disk is up to date if it is newer than the newest of these files.
 #[test]
 fn every_file_in_it_counts() {
     let host = with_stub("");
     host.put("splash", b"BM...");
     let manifest = format!("{ALONE}splash = \"splash\"\n");
     for newest in ["vmlinuz", "nine", "stub", "splash"] {
-        // What is written now is newer than all before it.
+        // Writing makes this file the newest.
         let bytes = std::fs::read(host.at(newest)).unwrap();
         host.put(newest, &bytes);
         let written = Stamp::of(&std::fs::metadata(host.at(newest)).unwrap());
@@ -255,7 +255,7 @@ fn what_cannot_be_in_one_is_refused() {
         let error = host.error(&manifest);
         assert!(error.contains(says), "{says:?} is missing in\n{error}");
     }
-    // Both have a place.
+    // Here they do not get in each other's way.
     let beside = format!("[boot]\nfirmware = [\"bios\"]\n{ALONE}[[menu]]\naction = \"reboot\"\n");
     host.build(&beside.replace("volume_id = \"UKI\"\n", ""));
     host.build(&format!(
@@ -279,7 +279,7 @@ fn a_base_keeps_its_programs_and_says_so() {
         has(&warnings, "; its kernel and initrds stay as they are"),
         "{warnings:?}"
     );
-    // Without a kernel in a configuration.
+    // This base has no menu.
     let (_, image) = host.build(ALONE);
     host.put("base.iso", &image);
     let (_, _, warnings) = changed(&host, args).unwrap();

@@ -1,4 +1,4 @@
-//! Unified kernel images of a base. Their command lines and initrds are inside programs, which stay as they are.
+//! Warnings about unified kernel images of a base. `[base]` changes configurations, and cannot change what is inside a program.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::manifest::At;
 use crate::resolve::Resolution;
 
 impl Resolution<'_> {
-    /// Warns of those that somebody could start in place of what is changed. `what` says what of them does not change.
+    /// Warns of unified kernel images that a menu or firmware starts. `what` names their parts that stay as they are.
     pub(super) fn warn_of_unified<T>(&mut self, at: &At<T>, original: &Original<'_>, entries: &Entries, what: &str) {
         let is_meant = |entry: &&Entry| {
             let titles: Vec<String> = entry.submenu.iter().chain([&entry.title]).cloned().collect();
@@ -21,7 +21,7 @@ impl Resolution<'_> {
         };
         let menu = original.menu.entries.iter().filter(is_meant);
         let started = menu.filter_map(|entry| entry.program_file.clone());
-        // What firmware or systemd-boot starts has no title that a pattern could match.
+        // These have no titles, so `entries` cannot mean them.
         let others = original.reader.default_programs().filter(|_| entries.are_all());
         let files: BTreeSet<File> = started.chain(others).collect();
         let is_unified = |file: &&File| {

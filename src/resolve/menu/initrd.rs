@@ -16,7 +16,7 @@ pub(in crate::resolve) struct Initrd {
 }
 
 impl Resolution<'_> {
-    /// Those of an entry, in their order, put into the tree.
+    /// Puts initrds into the tree, in their order.
     pub(super) fn initrds(&mut self, files: &[(&At<Reference>, PayloadId)]) -> Vec<Initrd> {
         let placed = files.iter().filter_map(|(named, payload)| {
             let path = self.boot_place(named, *payload)?;
@@ -26,7 +26,7 @@ impl Resolution<'_> {
         placed.collect()
     }
 
-    /// The files of initrds. An empty one is an error, and one that no kernel knows is told.
+    /// The files of initrds. An empty file is an error. A file that no kernel recognises gives a warning.
     pub(in crate::resolve) fn initrd_files<'r>(
         &mut self,
         initrds: &'r [At<Reference>],

@@ -9,7 +9,8 @@ use crate::resolve::{Resolution, ResolveError};
 use crate::tree::PayloadId;
 
 impl Resolution<'_> {
-    /// What an entry with this kernel starts, and who can start it. `None` if it cannot be used, which is said.
+    /// What an entry with this kernel starts, and which firmware can start it. If it cannot be used, the error is reported and the result is
+    /// `None`.
     pub(super) fn linux(
         &mut self,
         path: &At<Reference>,
@@ -64,7 +65,7 @@ impl Resolution<'_> {
         Ok(Some((start, by)))
     }
 
-    /// The unified kernel image of an entry: for which processor, and its path.
+    /// Makes the unified kernel image of an entry. Returns its processor and its path.
     fn unified_entry(
         &mut self,
         path: &At<Reference>,
@@ -90,7 +91,8 @@ impl Resolution<'_> {
         Ok(node.map(|node| (machine, self.tree.path(node))))
     }
 
-    /// Whether the image is for a firmware that starts the kernel from its files: a BIOS, or UEFI of 32 bits if the manifest names it.
+    /// Whether the image is for a firmware that cannot start a unified kernel image, and starts the kernel from its files: a BIOS, or 32-bit UEFI
+    /// if the manifest names it.
     fn needs_files(&self, by: Starts) -> bool {
         let manifest = &self.document.manifest;
         let served = loader::served(manifest.loader());
@@ -108,7 +110,7 @@ impl Resolution<'_> {
         })
     }
 
-    /// The command line is part of the image, so nobody can add to it.
+    /// Refuses `iso_scan`, which adds arguments. Nobody can add to a command line inside the image.
     fn cannot_scan(&mut self, said: &MenuEntry) {
         if let Some(scan) = said.iso_scan.as_ref().filter(|scan| *scan.get_ref()) {
             let message = "nobody can tell the system where it is: its command line is in the unified kernel image";

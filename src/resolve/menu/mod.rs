@@ -62,7 +62,7 @@ pub(super) struct Entry<'d> {
 }
 
 impl Entry<'_> {
-    /// The line that a loader hands to what it starts. A unified kernel image has its own.
+    /// The command line that a loader passes. `None` for a unified kernel image, which has it inside.
     pub(super) fn command_line(&self) -> Option<&str> {
         let is_in_program = self.said.is_unified() && matches!(self.start, Start::Programs { .. });
         let line = self.said.cmdline.as_ref().filter(|_| !is_in_program);
@@ -89,7 +89,7 @@ pub(super) enum Start {
         kernel: Kernel,
         /// Its initrds, in their order.
         initrds: Vec<Initrd>,
-        /// The program that UEFI on a processor starts in place of these files.
+        /// A unified kernel image, which UEFI on this processor starts instead of the files.
         unified: Option<(Machine, Vec<u8>)>,
     },
     /// A program for each kind of firmware.
@@ -292,7 +292,7 @@ impl<'d> Resolution<'d> {
         for number in 1_u32.. {
             let mut candidate = name.to_vec();
             if number > 1 {
-                // A program keeps its suffix.
+                // The suffix tells people that the file is an EFI program.
                 let suffix = if name.ends_with(b".efi") { &b".efi"[..] } else { b"" };
                 candidate.truncate(name.len() - suffix.len());
                 candidate.extend_from_slice(format!("-{number}").as_bytes());

@@ -147,7 +147,7 @@ impl<'a> Entry<'a> {
         value(self.lines, own).or(value(self.lines, b"efi"))
     }
 
-    /// Whether its program for a processor is the kernel with its initrds and its command line.
+    /// Whether the entry has a unified kernel image for a processor. Such a program holds kernel, initrds and command line.
     pub fn is_unified(&self, own: &'static [u8]) -> bool {
         self.efi(own).is_some() && self.kernel().is_some()
     }

@@ -8,10 +8,10 @@ use qemu_tests::verbs::Bench;
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// memtest86+ and iPXE, each as the file that its makers have for the firmware. Debian has no iPXE for 32-bit UEFI.
+/// Starts memtest86+ and iPXE, each from the file that is made for the firmware. Debian has no iPXE for 32-bit UEFI.
 pub(crate) fn programs(system: &System, cell: Cell, loader: &str) -> Result<(), String> {
     let inputs = pins::load("qemu-tests")?;
-    // One entry for all processors that there is a program for.
+    // One entry has a program for each processor.
     let efi = |program: &str| -> Result<Vec<PathBuf>, String> {
         let mut files = vec![inputs.file(&format!("{program}.efi"))?];
         if program == "memtest" {

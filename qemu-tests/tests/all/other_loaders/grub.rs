@@ -76,7 +76,7 @@ pub(super) fn theme(system: &System, cell: Cell) -> Result<(), String> {
     Ok(())
 }
 
-/// Under Secure Boot the menu counts too: Debian's kernel starts, a program that nobody has signed does not. A plan says what the image says.
+/// The Secure Boot cells judge the menu: shim accepts Debian's kernel, and refuses an unsigned program. `plan` and `check` say the same.
 pub(super) fn kernels_of_menu() {
     let parts = pins::load("grub").unwrap().file("gcdx64.efi.signed").unwrap();
     let kernel = pins::load("qemu-tests").unwrap().file("vmlinuz").unwrap();

@@ -60,7 +60,7 @@ pub(super) fn signed_by_owner() {
     said.has(&["secure-boot-own-cd     passed"]);
 }
 
-/// A shim of the manifest's starts systemd-boot in GRUB's place, and that a kernel that shim verifies: one with Debian's signature.
+/// The manifest brings a shim. It starts systemd-boot under GRUB's name, and systemd-boot starts Debian's kernel, whose signature shim verifies.
 pub(super) fn behind_shim() {
     let bench = Bench::new(
         "[boot]\nloader = \"systemd-boot\"\ntimeout = 0\nfirmware = [\"uefi\"]\nsign = { key = \"own.key\", cert = \"own.pem\" }\n\

@@ -7,7 +7,7 @@ use qemu_tests::secure::Key;
 use qemu_tests::system::{self, END, System};
 use qemu_tests::verbs::Bench;
 
-/// A kernel, and initrds of which the first is not as long as a multiple of four.
+/// A kernel and two initrds. The length of the first is not a multiple of four.
 const PARTS: &str =
     "kernel = \"vmlinuz\"\ninitrd = [\"first.img\", \"initrd.img\"]\ncmdline = 'quiet a=\"b c\" console=";
 
@@ -38,7 +38,7 @@ pub(super) fn alone(system: &System, cell: Cell) -> Result<(), String> {
     Ok(())
 }
 
-/// A loader starts it under UEFI, from a menu that is for this firmware alone, so that there is nothing else to start.
+/// A loader starts it from a menu for UEFI alone. The image does not hold the kernel in any other form.
 pub(super) fn in_menu(system: &System, cell: Cell, loader: &str) -> Result<(), String> {
     let manifest = format!(
         "{}firmware = [\"uefi\"]\n[[menu]]\n{}uki = true\n",
@@ -50,7 +50,7 @@ pub(super) fn in_menu(system: &System, cell: Cell, loader: &str) -> Result<(), S
     Ok(())
 }
 
-/// A menu for a BIOS and UEFI: the files, and the program.
+/// A menu for both: a BIOS starts the files, and UEFI starts the program.
 pub(super) fn for_both(system: &System, cell: Cell) -> Result<(), String> {
     let other = "[[menu]]\ntitle = \"Other\"\naction = \"reboot\"\n";
     let manifest = format!(
@@ -62,7 +62,7 @@ pub(super) fn for_both(system: &System, cell: Cell) -> Result<(), String> {
     Ok(())
 }
 
-/// Another program finds each section with its bytes.
+/// objcopy takes each section out, with the bytes that went in.
 pub(super) fn sections() {
     let bench = Bench::new(
         "volume_id = \"ACME\"\n[boot.uefi.uki]\nkernel = \"vmlinuz\"\ninitrd = \"first.img\"\ncmdline = \"quiet\"\nsbat = \"sbat\"\n",
@@ -85,11 +85,11 @@ pub(super) fn sections() {
     assert!(section(".initrd") == first);
     assert_eq!(section(".cmdline"), b"quiet");
     assert_eq!(section(".osrel"), b"ID=linux\nNAME=\"ACME\"\nPRETTY_NAME=\"ACME\"\n");
-    // What `file` says of the kernel is its version, too.
+    // `file` reads the kernel's version independently.
     let uname = String::from_utf8(section(".uname")).unwrap();
     let (_, kind) = bench.program("file vmlinuz");
     assert!(kind.contains(&format!("version {uname} ")), "{uname} {kind}");
-    // The stub's own, and ours behind.
+    // The stub's lines come first, then those of the manifest.
     let sbat = String::from_utf8(section(".sbat")).unwrap();
     assert!(
         sbat.starts_with("sbat,1,SBAT Version,") && sbat.contains("\nsystemd,"),
@@ -123,7 +123,7 @@ pub(super) fn signed_alone() {
     assert!(is_good, "{said}");
 }
 
-/// The kernel has Debian's signature, which this machine does not know; the program that it is in has the owner's.
+/// This machine does not trust Debian's signature of the kernel, but the owner's signature of the unified kernel image.
 pub(super) fn signed_in_menus() {
     for loader in ["systemd-boot", "grub", "builtin"] {
         let head = format!("loader = {loader:?}\ntimeout = 0\nfirmware = [\"uefi\"]\n");

@@ -1,10 +1,10 @@
-//! Programs made by hand get more sections.
+//! Adds sections to programs made by hand.
 
 use super::*;
 use crate::formats::pe::tests::program_of;
 use proptest::prelude::*;
 
-/// Alignments and places in memory, which the reader of headers does not ask for.
+/// A program whose sections have these addresses in memory, with the alignments that systemd's stub has.
 fn stub(sections: &[(&str, &[u8], u32)]) -> Vec<u8> {
     let plain: Vec<_> = sections.iter().map(|(name, bytes, _)| (*name, *bytes)).collect();
     let mut program = program_of(&plain);
@@ -36,7 +36,7 @@ fn whole(joined: &Joined, sections: &[Added<'_>]) -> Vec<u8> {
     whole
 }
 
-/// By hand: headers of 1024 bytes, 512 of code, and then the two, the first of which takes the place of one that was there.
+/// By hand: headers of 1024 bytes, 512 bytes of code, and then the two added sections. The first of them replaces one of the program's.
 #[test]
 fn sections_go_behind_those_of_the_program() {
     let program = stub(&[(".text", b"code", 0x1000), (".sbat", b"old", 0x2000)]);
@@ -67,7 +67,7 @@ fn sections_go_behind_those_of_the_program() {
     );
     let table = 0x98 + 112 + 128;
     let field = |at: usize| u32::from_le_bytes(whole[at..at + 4].try_into().unwrap());
-    // .sbat and .linux in memory, and what they are.
+    // Address and flags of .sbat and of .linux.
     assert_eq!((field(table + 40 + 12), field(table + 40 + 36)), (0x2000, 0x4000_0040));
     assert_eq!((field(table + 80 + 12), field(table + 80 + 36)), (0x3000, 0x6000_0020));
     // SizeOfImage; no symbols; three sections.
@@ -110,7 +110,7 @@ fn what_cannot_be_joined_says_why() {
 }
 
 proptest! {
-    /// A damaged stub gives a program whose sections are read back, or a fault.
+    /// A damaged stub is an error, or the joined program reads back.
     #[test]
     fn a_damaged_program_is_joined_or_refused(damage in prop::collection::vec((0_usize..1600, any::<u8>()), 1..12)) {
         let mut program = stub(&[(".text", &[7; 300], 0x1000), (".data", &[8; 200], 0x2000), (".sbat", b"old", 0x3000)]);

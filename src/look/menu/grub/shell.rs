@@ -162,15 +162,14 @@ impl Shell<'_, '_> {
         self.depth -= 1;
     }
 
-    /// The entry that starts by itself: what `default` names by an id, a title or a number. `None` if that is not known, and of menus that
-    /// somebody has to choose first.
+    /// The number of the default entry: the variable `default` has an id, a title or a number. `None` if its value is unknown, and in submenus.
     fn default(&self, entries: &[Waiting]) -> Option<usize> {
         let unset = (Vec::new(), true);
         let (wanted, known) = self.variables.get(&b"default"[..]).unwrap_or(&unset);
         if !known || !self.submenu.is_empty() {
             return None;
         }
-        // What is behind the sign is an entry of the submenu.
+        // Behind `>` follows an entry of the submenu.
         let wanted = wanted.split(|&byte| byte == b'>').next().unwrap_or_default();
         let mut shown = entries.iter().enumerate().filter(|(_, entry)| !entry.doubt.is_false);
         let is_named = |(_, entry): &(usize, &Waiting)| entry.id.as_deref() == Some(wanted) || entry.title == wanted;

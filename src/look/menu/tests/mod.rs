@@ -349,7 +349,7 @@ fn a_hostile_configuration_ends() {
     }
 }
 
-/// The titles of what starts by itself under UEFI, without a GRUB on another medium.
+/// The titles of the default entries under UEFI.
 fn defaults(tree: Files<'_>, esp: Files<'_>) -> Vec<String> {
     let entries = menu(tree, esp).entries.into_iter();
     let own = entries.filter(|entry| entry.is_default && entry.firmware.name() == "uefi");

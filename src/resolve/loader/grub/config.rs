@@ -182,7 +182,7 @@ fn body(entry: &Entry<'_>, reader: Reader) -> Option<Vec<u8>> {
     }
 }
 
-/// The commands for each platform; if they differ, each behind its condition.
+/// The commands of an entry. If platforms need different ones, each set has a condition.
 fn by_platform(entry: &Entry<'_>, reader: Reader) -> Vec<u8> {
     let shown: Starts = std::array::from_fn(|at| reader.starts()[at] && reader.shown_by(entry)[at]);
     let mut all: Vec<(Starts, Vec<u8>)> = Vec::new();
@@ -218,7 +218,7 @@ fn by_platform(entry: &Entry<'_>, reader: Reader) -> Vec<u8> {
 
 /// The commands that start an entry under a firmware.
 fn commands(entry: &Entry<'_>, firmware: Firmware, reader: Reader) -> Option<Vec<u8>> {
-    // On another medium the system is told where the image is, which its own command line does not say.
+    // The command line inside a unified kernel image cannot say where the image is on another medium. Kernel and initrds can be told.
     let finds_itself = entry.said.scans_iso() && matches!(reader, Reader::Loopback);
     let (bios, efi) = match &entry.start {
         Start::Action(_) => return None,

@@ -105,7 +105,7 @@ fn program(entry: &Entry<'_>, number: usize, machine: Machine, path: &[u8]) -> E
     let mut text = Text::new(entry, number);
     text.line("efi", path);
     text.line("architecture", machine.to_string().as_bytes());
-    // A kernel's program has its command line.
+    // A unified kernel image has its command line inside.
     if !matches!(entry.start, Start::Linux { .. }) {
         text.options(entry);
     }

@@ -113,7 +113,7 @@ impl Resolution<'_> {
     }
 }
 
-/// The number in `#### LoaderInfo: systemd-boot 252.39-1 ####`, which every program of systemd's for UEFI has: `boot` or `stub`.
+/// The version of systemd-boot (`name` is `boot`) or of systemd-stub (`stub`), from `#### LoaderInfo: systemd-boot 252.39-1 ####` in the program.
 pub(super) fn version(program: &[u8], name: &str) -> Option<u32> {
     let mark = format!("LoaderInfo: systemd-{name} ");
     let mark = mark.as_bytes();

@@ -1,5 +1,5 @@
-//! Unified kernel images (UAPI.5): a stub, the kernel, its initrds, its command line and more in one program, which firmware starts and a
-//! signature covers as a whole. No objcopy and no ukify is run.
+//! Makes unified kernel images (UAPI.5). Such an image is one EFI program of a stub, a kernel, initrds, a command line and more. One signature
+//! covers all of it.
 
 mod sections;
 mod texts;
@@ -20,7 +20,7 @@ use crate::tree::contents::in_second_esp;
 use crate::tree::source::{Member, Source};
 use sections::{Content, Section};
 
-/// What one image is made of. Everything else is in `[boot.uefi.uki]`.
+/// A unified kernel image to be made. `[boot.uefi.uki]` has the parts that are the same for all.
 pub(in crate::resolve) struct Wanted<'a> {
     /// The kernel, as the manifest names it.
     pub(in crate::resolve) at: &'a At<Reference>,
@@ -31,10 +31,10 @@ pub(in crate::resolve) struct Wanted<'a> {
     pub(in crate::resolve) profiles: &'a [At<Profile>],
 }
 
-/// The longest stub, in bytes. systemd's have some 100,000.
+/// The longest stub that is read, in bytes. systemd's has some 100,000.
 const LARGEST_STUB: u64 = 16 << 20;
 
-/// The first versions of systemd-stub that read `.ucode`, and that know profiles.
+/// The first versions of systemd-stub that read `.ucode`, and `.profile`.
 const READS_MICROCODE: u32 = 256;
 const READS_PROFILES: u32 = 257;
 
@@ -97,7 +97,7 @@ impl<'d> Resolution<'d> {
         Ok(Some((path, payload)))
     }
 
-    /// Makes an image. `None` if that is impossible, which is said. The processor is that of the kernel.
+    /// Makes an image, and returns the processor that it is for. If that is impossible, the error is reported and the result is `None`.
     pub(in crate::resolve) fn unified(
         &mut self,
         wanted: &Wanted<'_>,
@@ -130,7 +130,7 @@ impl<'d> Resolution<'d> {
         Ok(payload.map(|payload| (program.machine, payload)))
     }
 
-    /// Stub and sections in one file.
+    /// Writes stub and sections into one file.
     fn joined(
         &mut self,
         at: &At<Reference>,
@@ -169,7 +169,7 @@ impl<'d> Resolution<'d> {
         Ok(Some(spool))
     }
 
-    /// With the signature of `boot.sign`, if there is one to be. All of the program is in memory for that.
+    /// Signs the program if there is a `boot.sign`. That takes the program's length in memory, twice.
     fn with_signature(&mut self, spool: Spool) -> Result<Spool, ResolveError> {
         let Some(signing) = self.signing() else {
             return Ok(spool);
@@ -184,7 +184,7 @@ impl<'d> Resolution<'d> {
         Ok(signed)
     }
 
-    /// The plan names the kernel. The stamp is that of the newest file that is in the image, so that a change of any of them counts.
+    /// What a plan shows as the source: the kernel. The stamp is that of the newest input, so that a change of any input makes the image stale.
     fn origin_of(&self, kernel: PayloadId, stub: PayloadId, sections: &[Section]) -> Option<Arc<Member>> {
         let source = |payload: PayloadId| match &self.tree.payload(payload).source {
             Source::File {
@@ -216,7 +216,7 @@ impl<'d> Resolution<'d> {
         }))
     }
 
-    /// The stub for a processor: its file and its bytes.
+    /// The file of the stub for a processor, and its bytes.
     fn stub(
         &mut self,
         at: &At<Reference>,
@@ -275,7 +275,7 @@ impl<'d> Resolution<'d> {
         Ok(Some((file, bytes)))
     }
 
-    /// A file that has `most` bytes at most, and all of them. An empty one is an error.
+    /// A file and its bytes. An empty file is an error, and so is one of more than `most` bytes.
     fn small(&mut self, named: &At<Reference>, most: u64) -> Result<Option<(PayloadId, Arc<[u8]>)>, ResolveError> {
         let Some(payload) = self.reference(named)? else {
             return Ok(None);
@@ -323,7 +323,7 @@ impl<'d> Resolution<'d> {
     }
 }
 
-/// Zeros up to a byte.
+/// Adds zeros until the spool has `end` bytes.
 fn pad(spool: &Spool, end: u64) -> Result<(), SpoolError> {
     static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
     while spool.end() < end {
@@ -333,7 +333,7 @@ fn pad(spool: &Spool, end: u64) -> Result<(), SpoolError> {
     Ok(())
 }
 
-/// The stub for a processor.
+/// The asset of the stub for a processor.
 fn asset(machine: Machine) -> Option<&'static Asset> {
     let found = STUB.iter().find(|(other, _)| *other == machine);
     found.map(|(_, asset)| asset)

@@ -7,10 +7,10 @@ use crate::manifest::{At, Profile, Uki};
 use crate::resolve::{Resolution, ResolveError};
 use crate::tree::PayloadId;
 
-/// Where an archive of cpio begins in a file of several.
+/// Linux looks for the next cpio archive at a multiple of four bytes.
 pub(super) const ARCHIVE: u64 = 4;
 
-/// Texts for people and programs are not longer; neither are pictures.
+/// The longest text and the largest picture that are read, in bytes.
 const LARGEST_TEXT: u64 = 1 << 20;
 const LARGEST_PICTURE: u64 = 64 << 20;
 
@@ -36,7 +36,7 @@ impl Section {
         }
     }
 
-    /// Whether it would be in the image for nothing.
+    /// Whether it has no bytes.
     fn is_empty(&self) -> bool {
         match &self.content {
             Content::Bytes(bytes) => bytes.is_empty(),
@@ -48,12 +48,12 @@ impl Section {
 /// The bytes of a section.
 pub(super) enum Content {
     Bytes(Vec<u8>),
-    /// Files, one behind the other.
+    /// Several files. Each begins at a multiple of [`ARCHIVE`].
     Files(Vec<PayloadId>),
 }
 
 impl Resolution<'_> {
-    /// All that the stub does not have. `None` if a file cannot be used, which is said.
+    /// The sections to be added. If a file cannot be used, the error is reported and the result is `None`.
     pub(super) fn sections(
         &mut self,
         wanted: &Wanted<'_>,
@@ -105,7 +105,7 @@ impl Resolution<'_> {
         Ok(Some(sections))
     }
 
-    /// `.sbat`, if there is more of it than in the stub.
+    /// `.sbat`, if the kernel or the manifest adds lines to that of the stub.
     fn generations(
         &mut self,
         settings: &Uki,
@@ -138,7 +138,7 @@ impl Resolution<'_> {
         Ok(Some(Some(Section::bytes(".sbat", texts::sbat(&all), from))))
     }
 
-    /// Each way to start the image: what precedes the first `.profile` is for all.
+    /// Adds the profiles. Sections before the first `.profile` are for all of them.
     fn profiles(&mut self, wanted: &Wanted<'_>, sections: &mut Vec<Section>) -> Result<(), ResolveError> {
         if wanted.profiles.is_empty() {
             return Ok(());

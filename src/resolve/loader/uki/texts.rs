@@ -3,7 +3,7 @@
 use crate::formats::pe::Pe;
 use crate::ground::read_at::ReadAt;
 
-/// os-release(5) of an image that brings none: `ID` is what systems without a name of their own say.
+/// A default os-release(5). `ID=linux` is its value for systems without an id.
 pub(super) fn os_release(title: &str) -> Vec<u8> {
     let mut quoted = String::new();
     for letter in title.chars() {
@@ -15,13 +15,13 @@ pub(super) fn os_release(title: &str) -> Vec<u8> {
     format!("ID=linux\nNAME=\"{quoted}\"\nPRETTY_NAME=\"{quoted}\"\n").into_bytes()
 }
 
-/// `.profile`: what a menu and a program call it.
+/// `.profile`: the name for programs, and the one for menus.
 pub(super) fn profile(id: &str, title: &str) -> String {
     format!("ID={id}\nTITLE={title}\n")
 }
 
-/// The kernel's version, as `uname -r` shows it: of x86 where its header says (Linux, Documentation/arch/x86/boot.rst, `kernel_version`),
-/// of others the banner that it has (init/version.c), unless it is compressed.
+/// The kernel's version, as `uname -r` shows it. An x86 kernel has a pointer to it in its header (Linux, Documentation/arch/x86/boot.rst,
+/// `kernel_version`). Other kernels have it in their banner (init/version.c), which cannot be found in a compressed kernel.
 pub(super) fn uname(kernel: &dyn ReadAt) -> Option<String> {
     let is_x86 = kernel.read_vec_at(0x202, 4).is_ok_and(|magic| magic == b"HdrS");
     let text = match is_x86 {
@@ -45,7 +45,7 @@ fn text_at(kernel: &dyn ReadAt, at: u64) -> Option<Vec<u8>> {
     kernel.read_vec_at(at, length).ok()
 }
 
-/// What is behind `Linux version ` and begins with a digit.
+/// The text behind `Linux version `, if it begins with a digit.
 fn banner(kernel: &dyn ReadAt) -> Option<Vec<u8>> {
     const MARK: &[u8] = b"Linux version ";
     const PIECE: u64 = 1 << 20;
@@ -63,7 +63,7 @@ fn banner(kernel: &dyn ReadAt) -> Option<Vec<u8>> {
                 return Some(text);
             }
         }
-        // A mark may be in two pieces.
+        // Pieces overlap, because the mark may cross a border.
         start += PIECE - MARK.len() as u64;
     }
     None
@@ -77,10 +77,10 @@ pub(super) fn section(program: &Pe, file: &dyn ReadAt, name: &str) -> Option<Vec
     Some(bytes[..end].to_vec())
 }
 
-/// What every list of generations begins with (shim, SBAT.md).
+/// The first line of every list of generations (shim, SBAT.md).
 const FIRST: &str = "sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md";
 
-/// Whether a text has the form of `.sbat`: a component and a number on every line.
+/// Checks that every line has a component and a generation, as `.sbat` needs them.
 pub(super) fn is_sbat(text: &[u8]) -> Result<(), String> {
     let text = str::from_utf8(text).map_err(|_| "it is not UTF-8")?;
     let mut lines = text.lines().filter(|line| !line.is_empty()).peekable();
@@ -100,7 +100,7 @@ pub(super) fn is_sbat(text: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// The lines of several lists in one, none of them twice.
+/// Joins lists, without lines that are there already.
 pub(super) fn sbat(lists: &[Vec<u8>]) -> Vec<u8> {
     let mut all = vec![FIRST.to_owned()];
     for list in lists {

@@ -40,7 +40,7 @@ pub(crate) fn start(
     let length = if offered { initrds_length(files, entry) } else { Ok(0) };
     let prepared = length.and_then(|length| {
         let image = program(firmware, console, files, path, quiet)?;
-        // Without options a unified kernel image takes the command line that is signed with it.
+        // Without options, a unified kernel image uses the command line inside it. Options would be measured in place of that.
         if !is_unified || command_line != entry.command_line() {
             set_options(firmware, image, command_line)?;
         }
