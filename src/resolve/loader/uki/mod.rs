@@ -31,6 +31,9 @@ pub(in crate::resolve) struct Wanted<'a> {
     pub(in crate::resolve) profiles: &'a [At<Profile>],
 }
 
+/// A file and its bytes.
+type Input = (PayloadId, Arc<[u8]>);
+
 /// The longest stub that is read, in bytes. systemd's has some 100,000.
 const LARGEST_STUB: u64 = 16 << 20;
 
@@ -217,12 +220,7 @@ impl<'d> Resolution<'d> {
     }
 
     /// The file of the stub for a processor, and its bytes.
-    fn stub(
-        &mut self,
-        at: &At<Reference>,
-        settings: &Uki,
-        machine: Machine,
-    ) -> Result<Option<(PayloadId, Arc<[u8]>)>, ResolveError> {
+    fn stub(&mut self, at: &At<Reference>, settings: &Uki, machine: Machine) -> Result<Option<Input>, ResolveError> {
         let (at, found) = match &settings.stub {
             Some(named) => (named, self.small(named, LARGEST_STUB)?),
             None => {
@@ -276,7 +274,7 @@ impl<'d> Resolution<'d> {
     }
 
     /// A file and its bytes. An empty file is an error, and so is one of more than `most` bytes.
-    fn small(&mut self, named: &At<Reference>, most: u64) -> Result<Option<(PayloadId, Arc<[u8]>)>, ResolveError> {
+    fn small(&mut self, named: &At<Reference>, most: u64) -> Result<Option<Input>, ResolveError> {
         let Some(payload) = self.reference(named)? else {
             return Ok(None);
         };
