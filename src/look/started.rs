@@ -35,7 +35,7 @@ pub(super) fn programs_of(image: &dyn ReadAt, facts: &Common, tree: Tree) -> Vec
     let mut programs = Vec::new();
     for loader in asked_for(facts) {
         let is_shown = |entry: &&Entry| {
-            let by = read.loader(&entry.config).and_then(family);
+            let by = read.loader(entry).and_then(family);
             let in_esp = entry.config.starts_with("esp");
             // systemd-boot reads its entries from the ESP alone.
             let is_own = by == Some(loader) && (loader != MenuLoader::SystemdBoot || in_esp);

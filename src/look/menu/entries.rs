@@ -29,7 +29,8 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
     let program = first("efi").or_else(|| first("uki")).filter(|_| kernel.is_none());
     let initrd = all("initrd");
     let name = file.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    let name = String::from_utf8_lossy(name.strip_suffix(b".conf").unwrap_or(name)).into_owned();
+    let id = String::from_utf8_lossy(name);
+    let name = id.strip_suffix(".conf").unwrap_or(&id).to_owned();
     let found = |path: &String| reading.volumes.beside(file, path);
     let missing = kernel.iter().chain(&program).chain(&initrd);
     let missing = missing.filter(|path| found(path).is_none());
@@ -41,7 +42,7 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
         missing: missing.cloned().collect(),
         kernel_file: kernel.as_ref().and_then(found),
         program_file: program.as_ref().and_then(found),
-        is_default: is_default(reading, file),
+        is_default: is_default(reading, file, &id),
         initrd_files: initrd.iter().filter_map(found).collect(),
         cmdline: all("options").join(" "),
         kernel,
@@ -55,7 +56,7 @@ pub(super) fn run(reading: &mut Reading<'_>, file: &File, firmware: Firmware) {
 }
 
 /// The word for the processor in `architecture`.
-fn own_machine(firmware: Firmware) -> &'static str {
+pub(super) fn own_machine(firmware: Firmware) -> &'static str {
     match firmware {
         Firmware::UefiIa32 => "ia32",
         Firmware::UefiAa64 => "aa64",
@@ -63,8 +64,8 @@ fn own_machine(firmware: Firmware) -> &'static str {
     }
 }
 
-/// Whether `default` in `loader.conf` matches the name of the entry's file. It is a name or a pattern.
-fn is_default(reading: &Reading<'_>, file: &File) -> bool {
+/// Whether `default` in `loader.conf` matches the id of an entry in the volume of `file`. It is an id or a pattern.
+pub(super) fn is_default(reading: &Reading<'_>, file: &File, name: &str) -> bool {
     let Some(config) = reading.volumes.beside(file, "/loader/loader.conf") else {
         return false;
     };
@@ -73,13 +74,12 @@ fn is_default(reading: &Reading<'_>, file: &File) -> bool {
     let pattern = values
         .find(|(key, _)| key == "default")
         .map(|(_, value)| unquoted(value));
-    let name = file.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     let matcher = pattern.and_then(|pattern| globset::Glob::new(&pattern).ok());
-    matcher.is_some_and(|glob| glob.compile_matcher().is_match(String::from_utf8_lossy(name).as_ref()))
+    matcher.is_some_and(|glob| glob.compile_matcher().is_match(name))
 }
 
 /// systemd-boot takes away a quotation mark at the beginning of a value and one at its end.
-fn unquoted(value: String) -> String {
+pub(super) fn unquoted(value: String) -> String {
     let inside = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     inside.map_or_else(|| value.clone(), str::to_owned)
 }

@@ -15,6 +15,7 @@ mod roots;
 mod syslinux;
 #[cfg(test)]
 mod tests;
+mod unified;
 mod volumes;
 
 use std::collections::HashMap;
@@ -127,10 +128,14 @@ pub struct Entry {
 }
 
 impl Menu {
-    /// The loader that reads a configuration.
-    pub fn loader(&self, config: &str) -> Option<Loader> {
-        let known = self.configurations.iter().find(|known| known.config == config);
-        known.map(|known| known.loader)
+    /// The loader that shows an entry.
+    pub fn loader(&self, entry: &Entry) -> Option<Loader> {
+        let known = self.configurations.iter().find(|known| known.config == entry.config);
+        match known {
+            Some(known) => Some(known.loader),
+            // systemd-boot shows a unified kernel image without a configuration.
+            None => entry.program_file.as_ref().map(|_| Loader::SystemdBoot),
+        }
     }
 }
 

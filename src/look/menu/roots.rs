@@ -8,7 +8,7 @@ use crate::formats::iso9660::EntryKind;
 
 use super::reading::Reading;
 use super::volumes::{File, TREE};
-use super::{bsd, entries, grub, own, syslinux};
+use super::{bsd, entries, grub, own, syslinux, unified};
 
 /// What a file is by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +16,8 @@ enum Kind {
     Own,
     Syslinux,
     SystemdBoot,
+    /// A program that systemd-boot shows.
+    Unified,
     Grub,
     Freebsd,
     /// For a GRUB that starts the image as a file.
@@ -60,6 +62,9 @@ pub(super) fn read(reading: &mut Reading<'_>) {
                     Kind::Own => own::run(reading, file, firmware),
                     Kind::Syslinux if is_uefi => run(reading, *kind, file, firmware),
                     Kind::SystemdBoot => run(reading, *kind, file, firmware),
+                    Kind::Unified if !in_tree && has_systemd_boot(reading, file) => {
+                        unified::run(reading, file, firmware);
+                    }
                     Kind::Grub if is_uefi => run(reading, *kind, file, firmware),
                     _ => {}
                 }
@@ -82,7 +87,7 @@ pub(super) fn read(reading: &mut Reading<'_>) {
             all => all.to_vec(),
         };
         let is_left = || !firmware.iter().any(|&firmware| reading.has_reached(firmware, file));
-        if *kind == Kind::Loopback || is_left() {
+        if *kind != Kind::Unified && (*kind == Kind::Loopback || is_left()) {
             for firmware in firmware {
                 run(reading, *kind, file, firmware);
             }
@@ -101,7 +106,13 @@ fn run(reading: &mut Reading<'_>, kind: Kind, file: &File, firmware: Firmware) {
         Kind::Grub => grub::run(reading, file, firmware, false),
         Kind::Loopback => grub::run(reading, file, firmware, true),
         Kind::Freebsd => bsd::run(reading, file, firmware),
+        Kind::Unified => unified::run(reading, file, firmware),
     }
+}
+
+/// Whether systemd-boot has its configuration in the volume of a file. Without one its program is not recognised here.
+fn has_systemd_boot(reading: &Reading<'_>, file: &File) -> bool {
+    reading.volumes.beside(file, "/loader/loader.conf").is_some()
 }
 
 /// The architectures of UEFI that the image has a default program for.
@@ -146,6 +157,7 @@ fn kind(path: &[u8], in_tree: bool) -> Option<Kind> {
         "menu.cfg" if directory == "/boot/isobuild" && in_tree => Some(Kind::Own),
         "loader.conf" if directory == "/boot" => Some(Kind::Freebsd),
         _ if directory == "/loader/entries" && name.ends_with(".conf") => Some(Kind::SystemdBoot),
+        _ if directory == "/efi/linux" && name.ends_with(".efi") => Some(Kind::Unified),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::formats::iso9660::{self, EntryKind, VolumeKind};
-use crate::ground::read_at::ReadAt;
+use crate::ground::read_at::{Pieces, ReadAt};
 use crate::ground::text;
 use crate::look::contents::{ContentsError, Item, Tree};
 use crate::look::inspect;
@@ -200,6 +200,12 @@ impl<'i> Volumes<'i> {
     pub(super) fn place(&self, file: &File) -> String {
         let name = self.get(file.volume).map_or("", |volume| &volume.name);
         format!("{name}:{}", text::lossless(&file.path))
+    }
+
+    /// The content of a file, as far as it is stored as it is.
+    pub(super) fn bytes(&self, file: &File) -> Option<Pieces<'i>> {
+        let item = self.item(file).filter(|item| item.is_whole && item.zisofs.is_none())?;
+        Some(Pieces::new(self.image, item.extents.iter().copied()))
     }
 
     /// The bytes of a configuration.

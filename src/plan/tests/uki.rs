@@ -154,7 +154,7 @@ fn profiles_follow_what_is_for_all() {
         "{}",
         text(7)
     );
-    assert_eq!(text(8), "ID=main\nTITLE=Acme\n");
+    assert_eq!(text(8), "ID=main\n");
     assert_eq!(
         (text(9), text(10)),
         ("ID=repair-it\nTITLE=Repair it\n".into(), "rescue".into())
@@ -180,6 +180,31 @@ fn every_file_in_it_counts() {
         });
         assert_eq!(members.next().unwrap().stamp, written, "{newest}");
     }
+}
+
+/// systemd-boot shows each profile of an image in `/EFI/Linux`, by these titles (measured with 257).
+#[test]
+fn the_menu_of_systemd_boot_has_the_profiles() {
+    let host = with_stub("");
+    host.put("loader.conf", b"default *@repair-it\n");
+    let files =
+        "[boot.uefi.files]\n\"/EFI/BOOT/BOOTX64.EFI\" = \"loader\"\n\"/loader/loader.conf\" = \"loader.conf\"\n";
+    let profile =
+        "to = \"/EFI/Linux/acme.efi\"\n[[boot.uefi.uki.profile]]\ntitle = \"Repair it\"\ncmdline = \"rescue\"\n";
+    let (_, image) = host.build(&format!("{ALONE}{profile}{files}"));
+    let program = "/EFI/Linux/acme.efi";
+    let titles = [
+        row(["UKI", "", program, "quiet"]),
+        row(["UKI (Repair it)", "", program, "rescue"]),
+    ];
+    assert_eq!(shown(&image, "uefi"), titles);
+    let entries = menu::read(&image).unwrap().entries;
+    let default: Vec<&str> = entries
+        .iter()
+        .filter(|entry| entry.is_default)
+        .map(|entry| entry.title.as_str())
+        .collect();
+    assert_eq!(default, ["UKI (Repair it)"]);
 }
 
 #[test]

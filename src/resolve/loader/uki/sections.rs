@@ -144,11 +144,11 @@ impl Resolution<'_> {
             return Ok(());
         }
         let bytes = |name, text: String| Section::bytes(name, text.into_bytes(), None);
-        sections.push(bytes(".profile", texts::profile(Profile::MAIN, wanted.title)));
+        sections.push(bytes(".profile", texts::profile(Profile::MAIN, None)));
         for profile in wanted.profiles.iter().map(At::get_ref) {
             let id = profile.id().unwrap_or_default();
             let title = profile.title.as_ref().map_or(&id, |title| title.get_ref());
-            sections.push(bytes(".profile", texts::profile(&id, title)));
+            sections.push(bytes(".profile", texts::profile(&id, Some(title))));
             if let Some(line) = &profile.cmdline {
                 sections.push(bytes(".cmdline", line.get_ref().clone()));
             }

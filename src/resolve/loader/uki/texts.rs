@@ -15,9 +15,10 @@ pub(super) fn os_release(title: &str) -> Vec<u8> {
     format!("ID=linux\nNAME=\"{quoted}\"\nPRETTY_NAME=\"{quoted}\"\n").into_bytes()
 }
 
-/// `.profile`: the name for programs, and the one for menus.
-pub(super) fn profile(id: &str, title: &str) -> String {
-    format!("ID={id}\nTITLE={title}\n")
+/// `.profile`: the name for programs, and the one for menus. systemd-boot shows a title in brackets behind the image's own.
+pub(super) fn profile(id: &str, title: Option<&str>) -> String {
+    let title = title.map_or_else(String::new, |title| format!("TITLE={title}\n"));
+    format!("ID={id}\n{title}")
 }
 
 /// The kernel's version, as `uname -r` shows it. An x86 kernel has a pointer to it in its header (Linux, Documentation/arch/x86/boot.rst,
