@@ -375,7 +375,10 @@ impl Resolution<'_> {
         let mut diagnostic = Diagnostic::error(message, at.span(), label);
         diagnostic.severity = severity;
         diagnostic.help = help;
-        self.diagnostics.push(diagnostic);
+        // A file that several unified kernel images have is looked at for each of them.
+        if !self.diagnostics.contains(&diagnostic) {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     /// A host path of the manifest, relative to it.

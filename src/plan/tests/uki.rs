@@ -219,6 +219,16 @@ fn what_an_old_stub_does_not_read_is_told() {
     ] {
         assert!(has(&warnings, words), "{words:?} is missing in {warnings:?}");
     }
+    // It is told once, however many images there are.
+    let entry = "[[menu]]\nkernel = \"vmlinuz\"\nuki = true\n";
+    let two = format!(
+        "[boot.uefi.uki]\nstub = \"stub\"\nmicrocode = \"ucode\"\n{entry}title = \"A\"\n{entry}title = \"B\"\n"
+    );
+    let warnings = host.warnings(&two);
+    let told = warnings
+        .iter()
+        .filter(|warning| warning.contains("does not read `microcode`"));
+    assert_eq!(told.count(), 1, "{warnings:?}");
     host.put("stub", &[builtin::EFI_X64, b"LoaderInfo: systemd-stub 257.9"].concat());
     assert_eq!(host.warnings(&format!("{ALONE}{more}")), [""; 0]);
 }
