@@ -84,12 +84,15 @@ const ORDER: &[Step] = &[
 /// disc, and readers that take the first 68 KiB at once to find a label, find bytes there.
 const PADDING: u64 = 150 * SECTOR;
 
+/// A disk has whole MiB: hosts that import one round its length up, and a backup GPT would not be in the last sector then.
+const DISK_UNIT: u64 = 1 << 20;
+
 /// How an image ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// With zeros.
     Padded,
-    /// At a multiple of [`ALIGNMENT`], behind what is to be so many bytes before the end.
+    /// At a multiple of [`DISK_UNIT`], behind what is to be so many bytes before the end.
     Aligned,
 }
 
@@ -222,8 +225,9 @@ impl Walk {
                 places.usable_end = places.size;
             }
             End::Aligned => {
-                places.usable_end = self.next.next_multiple_of(ALIGNMENT);
-                places.size = places.usable_end + last.next_multiple_of(ALIGNMENT);
+                let last = last.next_multiple_of(ALIGNMENT);
+                places.size = (self.next.next_multiple_of(ALIGNMENT) + last).next_multiple_of(DISK_UNIT);
+                places.usable_end = places.size - last;
             }
         }
         for (id, what, need, distance) in self.last {
@@ -332,8 +336,8 @@ mod tests {
             End::Aligned,
         )
         .unwrap();
-        assert_eq!(places.usable_end, 32768 + 4096);
-        assert_eq!(places.size, 32768 + 4096 + 20480);
+        assert_eq!(places.usable_end, (1 << 20) - 20480);
+        assert_eq!(places.size, 1 << 20);
         let header = places.piece(IndexId::Iso, What::BackupGptHeader, 0).unwrap();
         assert_eq!(header, places.size - 512);
         let last = Region {

@@ -68,10 +68,10 @@ impl Host {
 
     fn resolve(&self, manifest: &str) -> Result<Resolved<crate::tree::contents::Contents>, Box<dyn std::error::Error>> {
         let path = self.0.path().join("manifest.toml");
-        let output = Some(self.0.path().join("out.iso"));
+        let outputs = vec![self.0.path().join("out.iso")];
         let environment = Environment {
             source_date_epoch: None,
-            output,
+            outputs,
         };
         Ok(contents(&parse(&path, manifest)?, &environment)?)
     }
@@ -82,7 +82,7 @@ impl Host {
         let plan = plan(resolved.contents).unwrap_or_else(|error| panic!("{error}"));
         let late = Late::default();
         write(
-            &resolved.output,
+            &resolved.outputs[0].path,
             plan.size(),
             plan.pieces(&late),
             false,
@@ -90,7 +90,7 @@ impl Host {
             &Interrupt::default(),
         )
         .unwrap();
-        let bytes = fs::read(&resolved.output).unwrap();
+        let bytes = fs::read(&resolved.outputs[0].path).unwrap();
         let mut planned = plan.describe(&Late::default()).unwrap();
         // A plan does not know this; `door` reads the planned image for it.
         planned.facts.menu_programs = crate::look::started::menu_programs(&bytes, &planned.facts);

@@ -47,7 +47,7 @@ pub(super) fn changed(host: &Host, keys: &str) -> Result<(Description, Vec<u8>, 
     let output = host.at("changed.iso");
     let environment = Environment {
         source_date_epoch: None,
-        output: Some(output.clone()),
+        outputs: vec![output.clone()],
     };
     let document = parse(&path, &format!("[base]\nimage = \"base.iso\"\n{keys}")).map_err(|error| error.to_string())?;
     let Goal::Grown(resolved) = resolve(&document, &environment).map_err(|error| error.to_string())? else {

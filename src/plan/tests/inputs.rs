@@ -43,12 +43,12 @@ fn patterns_without_a_match_are_told_and_the_output_is_no_input() {
     let path = host.at("manifest.toml");
     let inside = |output: &str| {
         let document = parse(&path, TREE).unwrap();
-        let output = Some(host.at(output));
+        let outputs = vec![host.at(output)];
         contents(
             &document,
             &Environment {
                 source_date_epoch: None,
-                output,
+                outputs,
             },
         )
         .unwrap_err()
