@@ -1,14 +1,16 @@
 //! `isobuild build`
 
+use std::fs::File;
 use std::path::Path;
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 
 use crate::Image;
+use crate::facts::OutputFacts;
 use crate::ground::text;
 use crate::manifest;
-use crate::output::Interrupt;
+use crate::output::{FileFormat, Interrupt, Target, Wanted};
 use crate::plan::Late;
 
 use super::progress::Progress;
@@ -19,21 +21,29 @@ pub(super) const STANDARD_OUTPUT: &str = "-";
 
 impl Build {
     fn is_to_standard_output(&self) -> bool {
-        self.output.as_deref() == Some(Path::new(STANDARD_OUTPUT))
+        self.output.iter().any(|path| path == Path::new(STANDARD_OUTPUT))
     }
 }
 
 pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
-    if arguments.json && arguments.is_to_standard_output() {
-        let message = "`-o -` writes the image to standard output, and --json would mix with it";
-        Arguments::command().error(ErrorKind::ArgumentConflict, message).exit();
+    if arguments.is_to_standard_output() {
+        let conflict = match arguments.json {
+            true => Some("`-o -` writes the image to standard output, and --json would mix with it"),
+            false if arguments.output.len() > 1 => {
+                Some("`-o -` writes the image to standard output, and to no file besides")
+            }
+            false => None,
+        };
+        if let Some(message) = conflict {
+            Arguments::command().error(ErrorKind::ArgumentConflict, message).exit();
+        }
     }
     let interrupt = interrupt()?;
     let progress = Progress::new("looking at the inputs", arguments.quiet);
     let document = manifest::load(&arguments.manifest)?;
     if arguments.manifest == Path::new(manifest::STANDARD_INPUT)
-        && arguments.output.is_none()
-        && document.manifest.output.is_none()
+        && arguments.output.is_empty()
+        && document.manifest.output.is_empty()
     {
         let message = "a manifest from standard input has no name, so the image needs one: -o, or the key `output`";
         return Err(Failure::input(&arguments.manifest, message));
@@ -46,7 +56,7 @@ pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
         let late = stream(&image, &progress, &interrupt)?;
         drop(progress);
         if !arguments.quiet {
-            show::built(image.output(), &image.brief(&late)?);
+            show::built(&[image.output()], &image.brief(&late)?);
         }
         return Ok(());
     }
@@ -61,14 +71,28 @@ pub(super) fn write(
     quiet: bool,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let (late, sha256) = image.write(image.output(), json, &mut bar(&progress), interrupt)?;
+    let targets = image.outputs();
+    let wanted = Wanted {
+        image: json,
+        files: json,
+        lists: image.document().manifest.sha256_file,
+    };
+    let (late, written) = image.write(targets, wanted, &mut bar(&progress), interrupt)?;
     drop(progress);
     if json {
         let mut described = image.describe(&late)?;
-        described.planned.sha256 = sha256.map(|digest| text::hex(&digest));
+        described.planned.sha256 = written.sha256.map(|digest| text::hex(&digest));
+        let files = targets.iter().zip(&written.files).map(|(target, file)| OutputFacts {
+            path: target.path.to_string_lossy().into_owned(),
+            format: target.format.name(),
+            size: file.size,
+            sha256: file.sha256.map(|digest| text::hex(&digest)),
+        });
+        described.planned.outputs = files.collect();
         print_json(&described)?;
     } else if !quiet {
-        show::built(image.output(), &image.brief(&late)?);
+        let paths: Vec<&Path> = targets.iter().map(|target| target.path.as_path()).collect();
+        show::built(&paths, &image.brief(&late)?);
     }
     Ok(())
 }
@@ -83,8 +107,25 @@ fn bar(progress: &Progress) -> impl FnMut(u64, u64) + Send {
     }
 }
 
+/// Writes the image to standard output. A form that is not the image's bytes is made in a temporary file first.
 fn stream(image: &Image, progress: &Progress, interrupt: &Interrupt) -> Result<Late, Failure> {
     let name = Path::new("standard output");
     let mut out = std::io::stdout().lock();
-    Ok(image.stream(name, &mut out, &mut bar(progress), interrupt)?)
+    let Some(target) = image
+        .outputs()
+        .first()
+        .filter(|target| target.format != FileFormat::RAW)
+    else {
+        return Ok(image.stream(name, &mut out, &mut bar(progress), interrupt)?);
+    };
+    let temporary = std::env::temp_dir();
+    let directory = tempfile::tempdir().map_err(|source| Failure::io(&temporary, "creating a directory in", source))?;
+    let targets = [Target {
+        path: directory.path().join("image"),
+        format: target.format,
+    }];
+    let (late, _) = image.write(&targets, Wanted::default(), &mut bar(progress), interrupt)?;
+    let copied = File::open(&targets[0].path).and_then(|mut file| std::io::copy(&mut file, &mut out));
+    copied.map_err(|source| Failure::io(name, "writing", source))?;
+    Ok(late)
 }

@@ -132,7 +132,7 @@ pub(super) fn edit(arguments: &Edit) -> Result<(), Failure> {
     let document = Document::of(manifest(arguments, target.path())?, Path::new(NAME))?;
     let progress = Progress::new("looking at the image", arguments.quiet);
     // The journal is what is written besides; an input of that name would be an accident.
-    let image = Image::of(document, &environment(Some(journal.clone())))?;
+    let image = Image::of(document, &environment(vec![journal.clone()]))?;
     if !arguments.quiet {
         progress.aside(|| show::warnings(image.report(), &image.warnings()));
     }

@@ -124,9 +124,10 @@ enum Verb {
 struct Build {
     /// The manifest, `-` for standard input.
     manifest: PathBuf,
-    /// The image to write, `-` for standard output [default: the manifest's `output`, else its name with `.iso`].
+    /// The file to write; may be repeated. Its suffix says the form: .iso, .img, .qcow2, .vhd, .vhdx, .vmdk or .dmg, and .gz, .xz or .zst
+    /// behind it; `-` is standard output [default: the manifest's `output`, else its name with `.iso`].
     #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    output: Vec<PathBuf>,
     /// Describe the image as JSON on standard output, with its SHA-256.
     #[arg(long)]
     json: bool,
@@ -374,10 +375,10 @@ pub fn run() -> ExitCode {
 }
 
 /// What a run takes from its surroundings.
-fn environment(output: Option<PathBuf>) -> Environment {
+fn environment(outputs: Vec<PathBuf>) -> Environment {
     Environment {
         source_date_epoch: std::env::var_os("SOURCE_DATE_EPOCH"),
-        output,
+        outputs,
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Failure, Plan, environment, print, print_json, show};
 pub(super) fn run(arguments: &Plan) -> Result<(), Failure> {
     let progress = Progress::new("looking at the inputs", false);
     let document = manifest::load(&arguments.manifest)?;
-    let image = Image::of(document, &environment(None))?;
+    let image = Image::of(document, &environment(Vec::new()))?;
     let mut described = image.describe(&Late::default())?;
     arguments.trust.judge(&mut described, &[])?;
     drop(progress);

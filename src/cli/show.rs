@@ -49,16 +49,17 @@ pub(super) fn notes<'w>(warnings: impl IntoIterator<Item = &'w String>) {
 }
 
 /// The closing line of a build.
-pub(super) fn built(output: &Path, image: &Description) {
+pub(super) fn built(outputs: &[&Path], image: &Description) {
     let cells: Vec<String> = verdicts::that_boot(image).iter().map(ToString::to_string).collect();
     let boots = match verdicts::why_nothing(image) {
         None => format!("boots {}", cells.join(", ")),
         Some(why) if verdicts::claims(&image.facts) => format!("nothing boots it: {why}"),
         Some(_) => "a data image, nothing boots it".into(),
     };
+    let names: Vec<_> = outputs.iter().map(|path| visible_path(path)).collect();
     tell(&format!(
         "{}: {}, {boots}",
-        visible_path(output),
+        names.join(", "),
         text::size(image.facts.size)
     ));
 }

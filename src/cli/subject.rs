@@ -46,7 +46,7 @@ pub(super) fn subject(path: &Path, interrupt: &Interrupt) -> Result<Subject, Fai
     }
     let progress = Progress::new("looking at the inputs", false);
     let document = manifest::load(path)?;
-    let image = Image::of(document, &environment(None))?;
+    let image = Image::of(document, &environment(Vec::new()))?;
     match is_current(&image)? {
         true => drop(progress),
         false => {

@@ -17,7 +17,7 @@ fn image(text: &str) -> Result<Image, Error> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/tests/inputs/m.toml");
     let mut document = manifest::parse(&path, text)?;
     // Paths stay as they are written, and no path of this machine is said.
-    document.manifest.output = Some("out.iso".to_owned().into());
+    document.manifest.output = vec!["out.iso".to_owned().into()];
     Image::of(document, &Environment::default())
 }
 

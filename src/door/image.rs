@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
@@ -15,7 +15,7 @@ use crate::ground::input_error::InputError;
 use crate::ground::stamp::Stamp;
 use crate::manifest::diagnostic::Report;
 use crate::manifest::{self, Document};
-use crate::output::{self, BoxedError, Interrupt, OutputError, Piece};
+use crate::output::{self, BoxedError, Interrupt, OutputError, Piece, Target, Wanted, Written, WrittenFile};
 use crate::plan::{self, Late, grow};
 use crate::resolve::{self, Environment, Goal};
 use crate::tree::source::Source;
@@ -35,7 +35,7 @@ use crate::tree::source::Source;
 pub struct Image {
     document: Document,
     plan: Planned,
-    output: PathBuf,
+    outputs: Vec<Target>,
     report: Report,
 }
 
@@ -66,18 +66,18 @@ impl Image {
     pub fn from_manifest(path: impl AsRef<Path>) -> Result<Self, Error> {
         let environment = Environment {
             source_date_epoch: std::env::var_os("SOURCE_DATE_EPOCH"),
-            output: None,
+            outputs: Vec::new(),
         };
         Self::of(manifest::load(path.as_ref())?, &environment)
     }
 
     /// Reads what a manifest names, and plans.
     pub(crate) fn of(document: Document, environment: &Environment) -> Result<Self, Error> {
-        let (plan, output, report) = match resolve::resolve(&document, environment)? {
+        let (plan, outputs, report) = match resolve::resolve(&document, environment)? {
             Goal::New(resolved) => {
                 let plan = plan::plan(resolved.contents);
                 let plan = plan.map_err(|error| Error::planned(error, &document))?;
-                (Planned::New(Box::new(plan)), resolved.output, resolved.report)
+                (Planned::New(Box::new(plan)), resolved.outputs, resolved.report)
             }
             Goal::Grown(resolved) => {
                 let grown = grow::grow(resolved.contents);
@@ -86,13 +86,13 @@ impl Image {
                     true => compact(grown, &document, environment)?,
                     false => Planned::Grown(Box::new(grown)),
                 };
-                (plan, resolved.output, resolved.report)
+                (plan, resolved.outputs, resolved.report)
             }
         };
         Ok(Self {
             document,
             plan,
-            output,
+            outputs,
             report,
         })
     }
@@ -130,7 +130,7 @@ impl Image {
         self.plan.warnings()
     }
 
-    /// Writes the image to a file, which is at any instant absent, old or complete. `progress` learns how many of how many bytes are done;
+    /// Writes the bytes of the image to a file, which is at any instant absent, old or complete. `progress` learns how many of how many bytes are done;
     /// what the image says of its own bytes takes a pass over them before, each of which begins at 0.
     ///
     /// # Errors
@@ -145,7 +145,8 @@ impl Image {
     /// # Ok::<(), isobuild::Error>(())
     /// ```
     pub fn write_file(&self, path: impl AsRef<Path>, mut progress: impl FnMut(u64, u64) + Send) -> Result<(), Error> {
-        self.write(path.as_ref(), false, &mut progress, &Interrupt::default())?;
+        let targets = [Target::raw(path.as_ref())];
+        self.write(&targets, Wanted::default(), &mut progress, &Interrupt::default())?;
         Ok(())
     }
 
@@ -163,9 +164,14 @@ impl Image {
         &self.document
     }
 
-    /// Where the manifest says that the image is to be written.
+    /// The files that the manifest says are to be written, at least one.
+    pub(crate) fn outputs(&self) -> &[Target] {
+        &self.outputs
+    }
+
+    /// The first of them.
     pub(crate) fn output(&self) -> &Path {
-        &self.output
+        self.outputs.first().map_or(Path::new(""), |target| &target.path)
     }
 
     /// What the user should know, by places in the manifest.
@@ -188,28 +194,57 @@ impl Image {
         self.plan.brief(late, &self.document)
     }
 
-    /// Writes the image unless the file has exactly these bytes. It returns what the passes have found and, if it is
-    /// wanted, the digest of the whole.
+    /// Writes every file that does not have exactly these bytes. It returns what the passes have found, and what is known of the files.
     pub(crate) fn write(
         &self,
-        target: &Path,
-        digest: bool,
+        targets: &[Target],
+        wanted: Wanted,
         progress: &mut Progress<'_>,
         interrupt: &Interrupt,
-    ) -> Result<(Late, Option<[u8; 32]>), Error> {
-        let late = self.late(target, progress, interrupt)?;
+    ) -> Result<(Late, Written), Error> {
+        let name = targets.first().map_or(Path::new(""), |target| &target.path);
+        let late = self.late(name, progress, interrupt)?;
         let total = self.size();
-        let mut sha256 = None;
-        if !output::is_written(target, total, self.plan.pieces(&late), interrupt)? {
-            let mut update = |done| progress(done, total);
-            let pieces = self.plan.pieces(&late);
-            sha256 = output::write(target, total, pieces, digest, &mut update, interrupt)?.sha256;
-        } else if digest {
-            let mut sum = Sha256::new();
-            self.pass(target, &late, &mut |bytes| sum.update(bytes), progress, interrupt)?;
-            sha256 = Some(sum.finalize().into());
+        if let [target] = targets
+            && target.format.is_plain()
+            && !wanted.lists
+            && output::is_written(
+                &target.path,
+                target.format.disk_size(total),
+                self.plan.pieces(&late),
+                interrupt,
+            )?
+        {
+            let written = self.written(target, &late, wanted, progress, interrupt)?;
+            return Ok((late, written));
         }
-        Ok((late, sha256))
+        let mut update = |done| progress(done, total);
+        let pieces = self.plan.pieces(&late);
+        let written = output::write_all(targets, total, pieces, wanted, &mut update, interrupt)?;
+        Ok((late, written))
+    }
+
+    /// What is known of a file that has the image already.
+    fn written(
+        &self,
+        target: &Target,
+        late: &Late,
+        wanted: Wanted,
+        progress: &mut Progress<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Written, Error> {
+        let size = target.format.disk_size(self.size());
+        let (mut sha256, mut of_file) = (None, None);
+        if wanted.image || wanted.files {
+            let mut sum = Sha256::new();
+            self.pass(&target.path, late, &mut |bytes| sum.update(bytes), progress, interrupt)?;
+            sha256 = Some(sum.clone().finalize().into());
+            sum.update(vec![0; (size - self.size()) as usize]);
+            of_file = Some(sum.finalize().into());
+        }
+        let file = WrittenFile { size, sha256: of_file };
+        let files = vec![file];
+        Ok(Written { sha256, files })
     }
 
     /// Gives every byte of the image to `take`.
@@ -219,8 +254,8 @@ impl Image {
         progress: &mut Progress<'_>,
         interrupt: &Interrupt,
     ) -> Result<(), Error> {
-        let late = self.late(&self.output, progress, interrupt)?;
-        Ok(self.pass(&self.output, &late, take, progress, interrupt)?)
+        let late = self.late(self.output(), progress, interrupt)?;
+        Ok(self.pass(self.output(), &late, take, progress, interrupt)?)
     }
 
     /// The file or the disk that an image is read from which this one changes, and what it was then.

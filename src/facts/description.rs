@@ -5,6 +5,7 @@ use super::{
     MenuFacts, MenuProgram, PartFacts, Partition, Verdict,
 };
 use crate::formats::authenticode::Certificate;
+use serde::Serialize;
 
 /// A whole image, described.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,6 +67,8 @@ pub struct Common {
 pub struct Planned {
     /// Of the image, in hexadecimal, if it has been written.
     pub sha256: Option<String>,
+    /// The files that have been written.
+    pub outputs: Vec<OutputFacts>,
     /// The host file or the manifest's key that the bytes of each extent come from, in the order of [`Common::extents`].
     pub sources: Vec<Option<String>>,
     /// What a person should know before using the image.
@@ -80,6 +83,19 @@ pub struct Planned {
     pub name_map: Vec<MappedName>,
     /// What is changed in an existing image.
     pub changed: Option<Changed>,
+}
+
+/// A file that the image has been written to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OutputFacts {
+    /// Its path.
+    pub path: String,
+    /// Its form, as a manifest names it.
+    pub format: String,
+    /// In bytes.
+    pub size: u64,
+    /// Of the file, in hexadecimal.
+    pub sha256: Option<String>,
 }
 
 /// What is changed in an existing image.

@@ -11,10 +11,13 @@ use crate::formats::pe::Machine;
 impl Serialize for Description {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (facts, planned) = (&self.facts, &self.planned);
-        let mut out = serializer.serialize_struct("Description", 23)?;
+        let mut out = serializer.serialize_struct("Description", 24)?;
         out.serialize_field("volume_id", &facts.volume_id)?;
         out.serialize_field("size", &facts.size)?;
         out.serialize_field("sha256", &planned.sha256)?;
+        if !planned.outputs.is_empty() {
+            out.serialize_field("outputs", &planned.outputs)?;
+        }
         out.serialize_field("media_md5", &facts.media_md5)?;
         out.serialize_field("identifiers", &facts.identifiers)?;
         out.serialize_field("filesystems", &facts.filesystems)?;

@@ -29,7 +29,7 @@ use crate::formats::el_torito::{Emulation, Platform};
 use crate::formats::fat::FatKind;
 use crate::formats::iso9660::Flavour;
 
-pub use description::{Changed, Common, Description, Found, Planned};
+pub use description::{Changed, Common, Description, Found, OutputFacts, Planned};
 pub use partitions::{PartitionKind, PartitionTable};
 pub use program::{LoaderFacts, MenuLoader, MenuProgram, ShimFacts, SignatureFacts};
 pub use what::What;

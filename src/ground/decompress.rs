@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bzip2::bufread::BzDecoder;
 use flate2::bufread::GzDecoder;
 use lzma_rust2::XzReader;
-use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use structured_zstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use structured_zstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 /// Bytes that a decoder may take: the window of `xz -9` and of `zstd --ultra` is 64 and 128 MiB.
 pub const MEMORY: u64 = 128 << 20;
@@ -239,6 +239,7 @@ struct Frame<R> {
 impl<R: BufRead> Frame<R> {
     fn begin(mut source: R) -> io::Result<Self> {
         let mut decoder = FrameDecoder::new();
+        decoder.set_max_window_size(MEMORY).map_err(wrong)?;
         match decoder.reset(&mut source) {
             Ok(()) => Ok(Self {
                 source,
@@ -303,6 +304,7 @@ fn wrong(error: FrameDecoderError) -> io::Error {
 mod tests {
     use super::*;
     use std::io::{BufReader, Write};
+    use structured_zstd::encoding::{CompressionLevel, FrameCompressor};
 
     /// 3 MB in which something repeats, and something does not.
     fn bytes() -> Vec<u8> {
@@ -329,7 +331,11 @@ mod tests {
                 encoder.write_all(bytes).unwrap();
                 encoder.finish().unwrap()
             }
-            Compression::Zstd => ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest),
+            Compression::Zstd => {
+                let mut encoder: FrameCompressor = FrameCompressor::new(CompressionLevel::Fastest);
+                encoder.set_content_checksum(true);
+                encoder.compress_independent_frame(bytes)
+            }
             Compression::Bzip2 => {
                 let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
                 encoder.write_all(bytes).unwrap();

@@ -20,6 +20,9 @@ const TABLES: [Table; 19] = [
         path: "",
         keys: &[
             "output",
+            "format",
+            "level",
+            "sha256_file",
             "volume_id",
             "iso",
             "base",

@@ -4,10 +4,14 @@ mod base;
 mod boot;
 mod uki;
 
+use std::marker::PhantomData;
+use std::path::Path;
+
 use super::at::At;
 use super::reference::Reference;
 use super::values::Date;
 use crate::ground::read_at::Shared;
+use crate::output::FileFormat;
 use serde::{Deserialize, Deserializer};
 
 use super::Test;
@@ -23,8 +27,15 @@ pub type Text = At<String>;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Manifest {
-    /// The image to write, relative to the manifest. Default: the manifest's stem and `.iso`.
-    pub output: Option<Text>,
+    /// The files to write, relative to the manifest. Default: the manifest's stem and `.iso`.
+    #[serde(deserialize_with = "one_or_many")]
+    pub output: Vec<Text>,
+    /// The form of every file. Default: what the suffix of its name means.
+    pub format: Option<At<FormatName>>,
+    /// How hard compressed files are compressed.
+    pub level: Option<At<u32>>,
+    /// Whether the SHA-256 of each file stands in another one beside it.
+    pub sha256_file: bool,
     /// ECMA-119 §9.4.7. Default: from the output's stem.
     pub volume_id: Option<Text>,
     /// How the ISO 9660 volume describes itself.
@@ -70,9 +81,51 @@ impl Manifest {
         alone || self.menu.iter().any(|entry| entry.get_ref().is_unified())
     }
 
+    /// The form in which a file of this name is written.
+    ///
+    /// # Errors
+    /// No image is written in the form of its suffix, or the level is none of its compression's.
+    pub fn file_format(&self, path: &Path) -> Result<FileFormat, String> {
+        let format = match &self.format {
+            Some(format) => format.get_ref().0,
+            None => FileFormat::of_path(path)?,
+        };
+        let Some((compressor, level)) = format.compressor.zip(self.level.as_ref()) else {
+            return Ok(format);
+        };
+        let (level, (least, greatest, _)) = (*level.get_ref(), compressor.levels());
+        match (least..=greatest).contains(&level) {
+            true => Ok(FileFormat {
+                level: Some(level),
+                ..format
+            }),
+            false => Err(format!(
+                "{} has levels from {least} to {greatest}, not {level}",
+                compressor.name()
+            )),
+        }
+    }
+
     /// Whether a base is laid out anew.
     pub fn is_compact(&self) -> bool {
         self.base.as_ref().is_some_and(|base| base.get_ref().compact)
+    }
+}
+
+/// The form of a file by its name: a container, and how the file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormatName(pub FileFormat);
+
+impl<'de> Deserialize<'de> for FormatName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        FileFormat::of_name(&name).map(Self).ok_or_else(|| {
+            let names: Vec<&str> = FileFormat::names().collect();
+            serde::de::Error::custom(format!(
+                "`{name}` is not a form of a file; the forms are {}, and for compressed files .gz, .xz or .zst behind one of them",
+                names.join(", ")
+            ))
+        })
     }
 }
 
@@ -301,41 +354,43 @@ impl Action {
 }
 
 /// A string, or a list of them; each keeps its place.
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<At<Reference>>, D::Error> {
-    enum References {
-        One(Reference),
-        Many(Vec<At<Reference>>),
+fn one_or_many<'de, D: Deserializer<'de>, T: From<String> + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<At<T>>, D::Error> {
+    enum Texts<T> {
+        One(T),
+        Many(Vec<At<T>>),
     }
-    struct Visitor;
-    impl<'de> serde::de::Visitor<'de> for Visitor {
-        type Value = References;
+    struct Visitor<T>(PhantomData<T>);
+    impl<'de, T: From<String> + Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+        type Value = Texts<T>;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("a string or a list of strings")
         }
 
-        fn visit_str<E>(self, text: &str) -> Result<References, E> {
-            Ok(References::One(text.to_owned().into()))
+        fn visit_str<E>(self, text: &str) -> Result<Texts<T>, E> {
+            Ok(Texts::One(text.to_owned().into()))
         }
 
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<References, A::Error> {
-            let mut references = Vec::new();
-            while let Some(reference) = list.next_element()? {
-                references.push(reference);
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Texts<T>, A::Error> {
+            let mut texts = Vec::new();
+            while let Some(text) = list.next_element()? {
+                texts.push(text);
             }
-            Ok(References::Many(references))
+            Ok(Texts::Many(texts))
         }
     }
-    impl<'de> Deserialize<'de> for References {
+    impl<'de, T: From<String> + Deserialize<'de>> Deserialize<'de> for Texts<T> {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_any(Visitor)
+            deserializer.deserialize_any(Visitor(PhantomData))
         }
     }
-    let references = toml::Spanned::<References>::deserialize(deserializer)?;
-    let span = references.span();
-    Ok(match references.into_inner() {
-        References::One(reference) => vec![At::new(Some(span), reference)],
-        References::Many(references) => references,
+    let texts = toml::Spanned::<Texts<T>>::deserialize(deserializer)?;
+    let span = texts.span();
+    Ok(match texts.into_inner() {
+        Texts::One(text) => vec![At::new(Some(span), text)],
+        Texts::Many(texts) => texts,
     })
 }
 

@@ -5,6 +5,8 @@ mod menu;
 mod sign;
 mod uki;
 
+use std::path::Path;
+
 use super::{
     At, Boot, Date, DiskLayout, Files, InfoTable, Manifest, Reference, Text, Uefi, esp_path, image_path, parse_size,
 };
@@ -79,11 +81,7 @@ impl Checks<'_> {
             self.diagnostics
                 .push(Diagnostic::warning(message, volume.span(), "other characters"));
         }
-        if let Some(output) = &manifest.output
-            && (output.get_ref().is_empty() || output.get_ref().ends_with('/'))
-        {
-            self.error(output, "`output` is the image's file name", "not a file name");
-        }
+        self.outputs(manifest);
         if let Some(list) = &iso.sha256sums {
             self.image_path(list);
             if image_path(list.get_ref()).is_ok_and(|path| path.directory) {
@@ -94,6 +92,33 @@ impl Checks<'_> {
             && let Date::Wrong(message) = date.get_ref()
         {
             self.error(date, message.clone(), "this date");
+        }
+    }
+
+    fn outputs(&mut self, manifest: &Manifest) {
+        let mut formats = Vec::new();
+        for (number, output) in manifest.output.iter().enumerate() {
+            let name = output.get_ref();
+            if name.is_empty() || name.ends_with('/') {
+                self.error(output, "`output` is the image's file name", "not a file name");
+            } else if manifest.output[..number].contains(output) {
+                self.error(output, "two outputs have one name", "named before");
+            }
+            match manifest.file_format(Path::new(name)) {
+                Ok(format) => formats.push(format),
+                Err(message) => self.error(output, message, "this output"),
+            }
+        }
+        if manifest.output.is_empty() {
+            formats.extend(manifest.file_format(Path::new("image.iso")).ok());
+        }
+        if let Some(level) = &manifest.level
+            && !formats.is_empty()
+            && formats.iter().all(|format| format.compressor.is_none())
+        {
+            let message = "`level` says how hard a file is compressed, and none is";
+            self.diagnostics
+                .push(Diagnostic::warning(message, level.span(), "changes nothing"));
         }
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::buffer::{BUFFER, Buffer};
 use super::input::Input;
 use super::pipeline::Feed;
-use super::{Interrupt, OutputError, io_error};
+use super::{Interrupt, OutputError, ended, io_error};
 use crate::ground::read_at::{ReadAt, Shared};
 
 /// Fewer zeros than this are written. A hole costs a write of its own on either side, and an entry in the file system.
@@ -68,7 +68,7 @@ impl<'a> Stream<'a> {
             buffer,
             start: 0,
             filled: 0,
-            shares: !feed.digested && file.is_some_and(shares),
+            shares: !feed.passes_all && file.is_some_and(shares),
             feed,
             refused: None,
             progress,
@@ -230,9 +230,4 @@ impl<'a> Stream<'a> {
         (self.progress)(self.start);
         self.interrupt.check()
     }
-}
-
-/// The writing thread has an error of its own, which is the one that is reported.
-fn ended(path: &Path) -> OutputError {
-    io_error(path, "write", None)(io::Error::from(io::ErrorKind::BrokenPipe))
 }

@@ -9,7 +9,8 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::buffer::ALIGNMENT;
+use super::buffer::{ALIGNMENT, BUFFER, Buffer};
+use super::pipeline::Take;
 use super::{OutputError, io_error};
 
 /// Fewer bytes than this go through the page cache: each write past it waits for the disk.
@@ -56,6 +57,65 @@ impl<'a> Disk<'a> {
         self.file
             .write_all_at(rest, offset)
             .map_err(io_error(self.path, "write", Some(offset)))
+    }
+}
+
+impl Take for Disk<'_> {
+    fn bytes(&mut self, bytes: &[u8], offset: u64) -> Result<(), OutputError> {
+        self.write(bytes, offset)
+    }
+
+    /// The file is a hole there.
+    fn zeros(&mut self, _length: u64) -> Result<(), OutputError> {
+        Ok(())
+    }
+}
+
+/// Gathers bytes that follow each other into large writes.
+pub(super) struct Gathered<'a> {
+    disk: Disk<'a>,
+    buffer: Buffer,
+    /// Its first `filled` bytes belong at `start`.
+    start: u64,
+    filled: usize,
+}
+
+impl<'a> Gathered<'a> {
+    pub(super) fn new(disk: Disk<'a>) -> Self {
+        Self {
+            disk,
+            buffer: Buffer::new(),
+            start: 0,
+            filled: 0,
+        }
+    }
+
+    /// Writes `bytes` now or later.
+    pub(super) fn write(&mut self, mut bytes: &[u8], offset: u64) -> Result<(), OutputError> {
+        if offset != self.start + self.filled as u64 {
+            self.flush()?;
+            self.start = offset;
+        }
+        while !bytes.is_empty() {
+            // A buffer ends at a multiple of its size, so that all writes but the first cover whole pages.
+            let capacity = BUFFER - (self.start % BUFFER as u64) as usize;
+            let (now, rest) = bytes.split_at(bytes.len().min(capacity - self.filled));
+            self.buffer[self.filled..self.filled + now.len()].copy_from_slice(now);
+            self.filled += now.len();
+            bytes = rest;
+            if self.filled == capacity {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is gathered.
+    pub(super) fn flush(&mut self) -> Result<(), OutputError> {
+        let filled = std::mem::take(&mut self.filled);
+        self.disk.write(&self.buffer[..filled], self.start)?;
+        self.start += filled as u64;
+        Ok(())
     }
 }
 

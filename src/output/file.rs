@@ -99,9 +99,19 @@ impl Output {
 
     /// Brings the file to the disk and into its place.
     pub(crate) fn commit(self, interrupt: &Interrupt) -> Result<(), OutputError> {
-        let target = &self.target;
-        retry(|| self.file().sync_all()).map_err(io_error(target, "fsync", None))?;
+        self.sync()?;
         interrupt.check()?;
+        self.take_place()
+    }
+
+    /// Brings the file to the disk.
+    pub(super) fn sync(&self) -> Result<(), OutputError> {
+        retry(|| self.file().sync_all()).map_err(io_error(&self.target, "fsync", None))
+    }
+
+    /// Brings the file into its place.
+    pub(super) fn take_place(self) -> Result<(), OutputError> {
+        let target = &self.target;
         match self.file {
             Temporary::Unnamed(file) => match link(&file, target) {
                 Err(Errno::EXIST) => {
@@ -199,14 +209,14 @@ fn make_directories(directory: &Path) -> Result<Vec<(PathBuf, File)>, OutputErro
 ///
 /// Whatever the error is: if it is not about `O_TMPFILE`, creating a named file meets it again.
 fn unnamed(directory: &Path) -> Option<File> {
-    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let file: File = retry_on_intr(|| rustix::fs::open(directory, flags, MODE)).ok()?.into();
     descriptor(&file).exists().then_some(file)
 }
 
 /// A file with a hidden name.
 fn named(directory: &Path) -> Result<NamedTempFile<File>, OutputError> {
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
     tempfile::Builder::new()
         .prefix(PREFIX)
         .make_in(directory, |path| {

@@ -79,25 +79,12 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The next data in `range`, which is not empty; all before it is a hole. A file system that cannot tell has data only.
+    /// The next data in `range`, which is not empty; all before it is a hole.
     pub(super) fn data(&self, range: Range<u64>) -> Range<u64> {
-        if !self.sparse {
-            return range;
+        match self.sparse {
+            true => data(&self.file, range),
+            false => range,
         }
-        let start = match rustix::fs::seek(&self.file, SeekFrom::Data(range.start)) {
-            Ok(start) => start.max(range.start),
-            // No data up to the end of the file.
-            Err(Errno::NXIO) => return range.end..range.end,
-            Err(_) => return range,
-        };
-        if start >= range.end {
-            return range.end..range.end;
-        }
-        let end = match rustix::fs::seek(&self.file, SeekFrom::Hole(start)) {
-            Ok(end) if end > start => end.min(range.end),
-            _ => range.end,
-        };
-        start..end
     }
 
     /// Fails unless the file is what it was, and ends where it did.
@@ -132,6 +119,24 @@ impl<'a> Input<'a> {
             what,
         }
     }
+}
+
+/// The next data of a file in `range`, which is not empty; all before it is a hole. A file system that cannot tell has data only.
+pub(super) fn data(file: &File, range: Range<u64>) -> Range<u64> {
+    let start = match rustix::fs::seek(file, SeekFrom::Data(range.start)) {
+        Ok(start) => start.max(range.start),
+        // No data up to the end of the file.
+        Err(Errno::NXIO) => return range.end..range.end,
+        Err(_) => return range,
+    };
+    if start >= range.end {
+        return range.end..range.end;
+    }
+    let end = match rustix::fs::seek(file, SeekFrom::Hole(start)) {
+        Ok(end) if end > start => end.min(range.end),
+        _ => range.end,
+    };
+    start..end
 }
 
 /// Calls again what a signal interrupted.

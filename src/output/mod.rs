@@ -1,5 +1,5 @@
-//! The only part of the program that writes: a list of pieces, streamed to an output path that is at any instant absent,
-//! old or complete.
+//! The only part of the program that writes: a list of pieces, streamed to output paths, each of which is at any instant absent, old or
+//! complete.
 //!
 //! - `Output` is a file beside the target without a name, or with a hidden one, until every byte of it is on the disk.
 //! - `Stream` fills it from the first byte to the last. Pieces are gathered into large writes, which go past the page cache
@@ -7,16 +7,20 @@
 //!   copy the long ones. What lies between pieces is left a hole. Memory does not grow with the image.
 //! - `Input` is a file that pieces are read from. One that differs from what was planned with fails the write.
 //!
-//! One thread reads and one writes, so that neither waits for the other; the calling one waits, or computes the digest. So a
-//! signal finds a thread that no stalled disk or network can hold up.
+//! - `containers` has the forms that a file can have other than the image's own bytes.
+//!
+//! One thread reads and one writes each file, so that none waits for another; the calling one waits, or computes the digest. So a signal finds
+//! a thread that no stalled disk or network can hold up.
 //!
 //! Nothing is preallocated, and free space is not asked for beforehand: a clone and a hole take none, a compressing file
 //! system takes less. A full disk is found by the write that hits it.
 
 mod buffer;
+mod containers;
 mod copy;
 mod disk;
 mod file;
+mod files;
 mod input;
 mod interrupt;
 mod pipeline;
@@ -33,13 +37,13 @@ use std::thread;
 use crate::ground::read_at::Shared;
 use crate::ground::stamp::Stamp;
 pub(crate) use buffer::{ALIGNMENT, BUFFER, Buffer};
+pub use containers::{FileFormat, stem};
 use copy::Stream;
-use disk::Disk;
 pub(crate) use file::Output;
 use input::Input;
-use pipeline::{Feed, Writer};
-use sha2::{Digest as _, Sha256};
+use pipeline::Each;
 
+pub use files::{Target, Wanted, Written, WrittenFile, write_all};
 pub use interrupt::Interrupt;
 pub use unchanged::is_written;
 
@@ -70,13 +74,6 @@ pub enum PieceSource<'a> {
         /// Where in the file the piece begins.
         offset: u64,
     },
-}
-
-/// What is known of a complete image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// The SHA-256 of the whole image, if it was asked for.
-    pub sha256: Option<[u8; 32]>,
 }
 
 /// The error of the caller that makes the pieces.
@@ -122,6 +119,16 @@ pub enum OutputError {
         path: PathBuf,
         /// What it is instead of a regular file.
         what: &'static str,
+    },
+    /// The form has no room for the image.
+    #[error("{path:?}: an image in the form {form} has at most {most} bytes")]
+    TooLong {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// The form, by its name in manifests.
+        form: String,
+        /// In bytes.
+        most: u64,
     },
     /// The file system is full.
     #[error("no space left in {path:?}: the image needs up to {needed} bytes, {free} are free")]
@@ -172,13 +179,7 @@ fn io_error<E: Into<io::Error>>(
     }
 }
 
-/// Writes an image of `size` bytes to `target`: the `pieces`, sorted and disjoint, and zeros between them. Each piece is asked for
-/// when it is written, so that they need not all be in memory.
-///
-/// It returns when file and directory are on the disk. Links of the target are followed and kept; missing directories are
-/// made. The digest is taken of the bytes on their way to the disk, so with `hash` every byte passes through memory and
-/// nothing is shared. `progress` learns how many bytes of the image are done: first 0, before any source is opened, and at
-/// last `size`.
+/// Writes an image of `size` bytes to `target` as it is: see [`write_all`].
 pub fn write<'a>(
     target: &Path,
     size: u64,
@@ -187,21 +188,12 @@ pub fn write<'a>(
     progress: &mut (dyn FnMut(u64) + Send),
     interrupt: &Interrupt,
 ) -> Result<Written, OutputError> {
-    thread::scope(|scope| {
-        let (feed, writer, digest) = pipeline::pipeline(hash);
-        let reader = thread::Builder::new()
-            .name("read".into())
-            .spawn_scoped(scope, move || {
-                run(target, size, pieces, (feed, writer), progress, interrupt)
-            })
-            .map_err(io_error(target, "start a thread that reads", None))?;
-        let sha256 = digest.map(|digest| {
-            let mut sha256 = Sha256::new();
-            digest.run(&mut |bytes| sha256.update(bytes));
-            sha256.finalize().into()
-        });
-        joined(reader).map(|()| Written { sha256 })
-    })
+    let targets = [Target::raw(target)];
+    let wanted = Wanted {
+        image: hash,
+        ..Wanted::default()
+    };
+    write_all(&targets, size, pieces, wanted, progress, interrupt)
 }
 
 /// Writes a small file: at every moment it is absent, old or complete.
@@ -223,7 +215,7 @@ pub fn digest<'a>(
     interrupt: &Interrupt,
 ) -> Result<(), OutputError> {
     thread::scope(|scope| {
-        let (feed, writer, digest) = pipeline::pipeline(true);
+        let (feed, stages) = pipeline::pipeline(1, true);
         let reader = thread::Builder::new()
             .name("read".into())
             .spawn_scoped(scope, move || {
@@ -231,14 +223,10 @@ pub fn digest<'a>(
                 copy_all(&mut stream, size, pieces)
             })
             .map_err(io_error(target, "start a thread that reads", None))?;
-        let passing = thread::Builder::new()
-            .name("pass".into())
-            .spawn_scoped(scope, move || writer.run(None))
-            .map_err(io_error(target, "start a thread that passes on", None))?;
-        if let Some(digest) = digest {
-            digest.run(take);
+        for stage in stages {
+            stage.run(&mut Each(take))?;
         }
-        joined(passing).and(joined(reader))
+        joined(reader)
     })
 }
 
@@ -247,50 +235,9 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// The reading thread, and the writing one while there is something to write: everything from the first look at the target to the `fsync`
-/// of its directory.
-fn run<'a>(
-    target: &Path,
-    size: u64,
-    pieces: impl Iterator<Item = Result<Piece<'a>, impl Into<BoxedError>>>,
-    (feed, writer): (Feed, Writer),
-    progress: &mut (dyn FnMut(u64) + Send),
-    interrupt: &Interrupt,
-) -> Result<(), OutputError> {
-    let output = Output::create(target)?;
-    let (target, directory) = (output.target().to_owned(), output.directory().to_owned());
-    let mut needed: u64 = 0;
-    let mut pieces =
-        pieces.inspect(|piece| needed = needed.saturating_add(piece.as_ref().map_or(0, |piece| piece.length)));
-    let attempt = || {
-        output.set_size(size)?;
-        thread::scope(|scope| {
-            let disk = Disk::new(output.file(), output.target());
-            let writing = thread::Builder::new()
-                .name("write".into())
-                .spawn_scoped(scope, move || writer.run(Some(disk)))
-                .map_err(io_error(output.target(), "start a thread that writes", None))?;
-            let read = Stream::new(Some(output.file()), output.target(), feed, progress, interrupt)
-                .and_then(|mut stream| copy_all(&mut stream, size, &mut pieces));
-            // The stream is gone, and with it the feed: the writing thread ends.
-            joined(writing).and(read)
-        })?;
-        output.commit(interrupt)
-    };
-    let result = attempt();
-    // The rest is asked for too, so that all of them are counted.
-    pieces.for_each(drop);
-    result.map_err(|error| match error {
-        OutputError::Io { path, source, .. } if path == target && source.kind() == io::ErrorKind::StorageFull => {
-            let free = rustix::fs::statvfs(&directory).map_or(0, |fs| fs.f_bavail.saturating_mul(fs.f_frsize));
-            OutputError::NoSpace {
-                path: directory,
-                needed,
-                free,
-            }
-        }
-        error => error,
-    })
+/// The thread that was to take more has an error of its own, which is the one that is reported.
+fn ended(path: &Path) -> OutputError {
+    io_error(path, "write", None)(io::Error::from(io::ErrorKind::BrokenPipe))
 }
 
 /// Copies the pieces and the zeros between them. A file stays open while consecutive pieces come from it.

@@ -1,17 +1,13 @@
-//! The threads that an image passes through: one gathers its bytes, the next writes them, and one more may digest them, so that
-//! none of the three waits while another is at work.
+//! The threads that an image passes through: one gathers its bytes, each of the next does something with them, so that none waits while
+//! another is at work.
 
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 
 use super::OutputError;
 use super::buffer::Buffer;
-use super::disk::Disk;
 
-/// Buffers that go round: one that is filled, one that is written, one that is digested, and one to even them out.
-const BUFFERS: usize = 4;
-
-/// What the hole of an image reads as.
-static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+/// Buffers that go round besides one for each stage: one that is filled, and two to even the stages out.
+const BUFFERS: usize = 3;
 
 /// The next bytes of the image.
 enum Span {
@@ -21,106 +17,122 @@ enum Span {
     Zeros(u64),
 }
 
+/// Takes the image from its first byte to its last.
+pub(super) trait Take {
+    /// The next bytes, which belong at `offset`.
+    fn bytes(&mut self, bytes: &[u8], offset: u64) -> Result<(), OutputError>;
+
+    /// So many zeros behind them.
+    fn zeros(&mut self, length: u64) -> Result<(), OutputError>;
+}
+
 /// The end of the thread that gathers.
 pub(super) struct Feed {
     full: SyncSender<Span>,
     empty: Receiver<Buffer>,
-    /// Every byte is digested, so that all have to pass through here.
-    pub(super) digested: bool,
+    /// More is done with the bytes than to write them to one file, so that all have to pass through here.
+    pub(super) passes_all: bool,
 }
 
-/// The end of the thread that writes.
-pub(super) struct Writer {
+/// The end of a thread that does something with the bytes.
+pub(super) struct Stage {
     full: Receiver<Span>,
-    written: Option<SyncSender<Span>>,
-    empty: Sender<Buffer>,
+    next: Next,
 }
 
-/// The end of the thread that digests.
-pub(super) struct Digest {
-    written: Receiver<Span>,
-    empty: Sender<Buffer>,
+/// Where a span goes from a stage.
+enum Next {
+    Stage(SyncSender<Span>),
+    /// Its buffer is filled anew.
+    Feed(Sender<Buffer>),
 }
 
-/// The ends, and all the buffers that there will be.
-pub(super) fn pipeline(digest: bool) -> (Feed, Writer, Option<Digest>) {
-    let (to_writer, full) = mpsc::sync_channel(BUFFERS);
+/// The ends, with so many stages, and all the buffers that there will be.
+pub(super) fn pipeline(stages: usize, passes_all: bool) -> (Feed, Vec<Stage>) {
     let (to_feed, empty) = mpsc::channel();
-    for _ in 0..BUFFERS {
+    for _ in 0..stages + BUFFERS {
         // The receiver is at hand, so this cannot fail.
         let _ = to_feed.send(Buffer::new());
     }
-    let (to_digest, written) = mpsc::sync_channel(BUFFERS);
-    let feed = Feed {
-        full: to_writer,
-        empty,
-        digested: digest,
-    };
-    let writer = Writer {
-        full,
-        written: digest.then_some(to_digest),
-        empty: to_feed.clone(),
-    };
-    let digest = digest.then_some(Digest {
-        written,
-        empty: to_feed,
+    let (full, mut first) = mpsc::sync_channel(stages + BUFFERS);
+    let mut all = Vec::with_capacity(stages);
+    for _ in 1..stages {
+        let (next, second) = mpsc::sync_channel(stages + BUFFERS);
+        let full = std::mem::replace(&mut first, second);
+        all.push(Stage {
+            full,
+            next: Next::Stage(next),
+        });
+    }
+    all.push(Stage {
+        full: first,
+        next: Next::Feed(to_feed),
     });
-    (feed, writer, digest)
+    let feed = Feed {
+        full,
+        empty,
+        passes_all,
+    };
+    (feed, all)
 }
 
 impl Feed {
-    /// A buffer to fill; none when the writing thread has ended.
+    /// A buffer to fill; none when a stage has ended.
     pub(super) fn buffer(&self) -> Option<Buffer> {
         self.empty.recv().ok()
     }
 
-    /// Hands over the first `length` bytes of `buffer`, which belong at `offset`. False when the writing thread has ended.
+    /// Hands over the first `length` bytes of `buffer`, which belong at `offset`. False when a stage has ended.
     pub(super) fn bytes(&self, buffer: Buffer, length: usize, offset: u64) -> bool {
         self.full.send(Span::Bytes { buffer, length, offset }).is_ok()
     }
 
     /// Tells of a hole.
     pub(super) fn zeros(&self, length: u64) {
-        // Without a writing thread the next bytes say so.
+        // Without a stage the next bytes say so.
         let _ = self.full.send(Span::Zeros(length));
     }
 }
 
-impl Writer {
-    /// Writes all spans until the feed is dropped, or without a disk only hands them on.
-    pub(super) fn run(self, mut disk: Option<Disk<'_>>) -> Result<(), OutputError> {
+impl Stage {
+    /// Gives all spans to `take` until the feed is dropped.
+    pub(super) fn run(self, take: &mut dyn Take) -> Result<(), OutputError> {
         for span in &self.full {
-            if let (Span::Bytes { buffer, length, offset }, Some(disk)) = (&span, &mut disk) {
-                disk.write(buffer.get(..*length).unwrap_or_default(), *offset)?;
+            match &span {
+                Span::Bytes { buffer, length, offset } => {
+                    take.bytes(buffer.get(..*length).unwrap_or_default(), *offset)?;
+                }
+                Span::Zeros(length) => take.zeros(*length)?,
             }
-            // The feed may have been dropped after its last span.
-            match (&self.written, span) {
-                (Some(written), span) => drop(written.send(span)),
-                (None, Span::Bytes { buffer, .. }) => drop(self.empty.send(buffer)),
-                (None, Span::Zeros(_)) => {}
+            // The feed, or a stage with an error, may have ended.
+            match (&self.next, span) {
+                (Next::Stage(next), span) => drop(next.send(span)),
+                (Next::Feed(feed), Span::Bytes { buffer, .. }) => drop(feed.send(buffer)),
+                (Next::Feed(_), Span::Zeros(_)) => {}
             }
         }
         Ok(())
     }
 }
 
-impl Digest {
-    /// Gives the bytes of all spans to `take` until the writer is dropped.
-    pub(super) fn run(self, take: &mut dyn FnMut(&[u8])) {
-        for span in &self.written {
-            match span {
-                Span::Bytes { buffer, length, .. } => {
-                    take(buffer.get(..length).unwrap_or_default());
-                    let _ = self.empty.send(buffer);
-                }
-                Span::Zeros(mut length) => {
-                    while length > 0 {
-                        let step = length.min(ZEROS.len() as u64);
-                        take(&ZEROS[..step as usize]);
-                        length -= step;
-                    }
-                }
-            }
+/// Gives every byte to a function.
+pub(super) struct Each<'a>(pub(super) &'a mut dyn FnMut(&[u8]));
+
+/// What the hole of an image reads as.
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+impl Take for Each<'_> {
+    fn bytes(&mut self, bytes: &[u8], _offset: u64) -> Result<(), OutputError> {
+        (self.0)(bytes);
+        Ok(())
+    }
+
+    fn zeros(&mut self, mut length: u64) -> Result<(), OutputError> {
+        while length > 0 {
+            let step = length.min(ZEROS.len() as u64);
+            (self.0)(&ZEROS[..step as usize]);
+            length -= step;
         }
+        Ok(())
     }
 }

@@ -14,10 +14,10 @@ use crate::ground::read_at::ReadAt as _;
 mod changes;
 mod target;
 
-const MIB: u64 = 1024 * 1024;
+pub(super) const MIB: u64 = 1024 * 1024;
 
 /// Bytes that repeat at no distance a buffer or a block could be wrong by.
-fn bytes(length: u64, seed: u64) -> Vec<u8> {
+pub(super) fn bytes(length: u64, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     let next = |_| {
         state = state
@@ -72,7 +72,7 @@ fn memory(offset: u64, content: &[u8]) -> Piece<'_> {
 
 /// Writes without a digest and with nobody watching.
 /// Pieces of someone who cannot fail.
-fn made<'a>(pieces: &'a [Piece<'a>]) -> impl Iterator<Item = Result<Piece<'a>, std::convert::Infallible>> {
+pub(super) fn made<'a>(pieces: &'a [Piece<'a>]) -> impl Iterator<Item = Result<Piece<'a>, std::convert::Infallible>> {
     pieces.iter().cloned().map(Ok)
 }
 

@@ -24,14 +24,7 @@ pub fn is_written<'a>(
     pieces: impl Iterator<Item = Result<Piece<'a>, impl Into<BoxedError>>>,
     interrupt: &Interrupt,
 ) -> Result<bool, OutputError> {
-    let opened = || -> io::Result<Option<File>> {
-        let metadata = std::fs::metadata(target)?;
-        if !metadata.is_file() || metadata.len() != size {
-            return Ok(None);
-        }
-        File::open(target).map(Some)
-    };
-    let Ok(Some(file)) = opened() else {
+    let Ok(Some(file)) = existing(target, size) else {
         return Ok(false);
     };
     let mut there = There {
@@ -87,6 +80,40 @@ pub fn is_written<'a>(
     }
     there.file.sync_all().map_err(io_error(target, "sync", None))?;
     Ok(true)
+}
+
+/// Whether `target` is a file with the first `length` bytes of `file`, and no more. If so, it is also synced to the disk.
+pub(super) fn is_same(file: &File, length: u64, target: &Path) -> Result<bool, OutputError> {
+    let mut at = 0;
+    let Ok(Some(existing)) = existing(target, length) else {
+        return Ok(false);
+    };
+    let mut there = There {
+        file: existing,
+        at: 0,
+        found: vec![0; STEP],
+    };
+    let mut wanted = vec![0; STEP];
+    while at < length {
+        let now = (length - at).min(STEP as u64) as usize;
+        file.read_exact_at(&mut wanted[..now], at)
+            .map_err(io_error(target, "read back", Some(at)))?;
+        if !there.is_next(&wanted[..now]) {
+            return Ok(false);
+        }
+        at += now as u64;
+    }
+    there.file.sync_all().map_err(io_error(target, "sync", None))?;
+    Ok(true)
+}
+
+/// A file of so many bytes, open.
+fn existing(target: &Path, size: u64) -> io::Result<Option<File>> {
+    let metadata = std::fs::metadata(target)?;
+    if !metadata.is_file() || metadata.len() != size {
+        return Ok(None);
+    }
+    File::open(target).map(Some)
 }
 
 /// The existing file, read from its first byte to its last.

@@ -50,8 +50,8 @@ pub(crate) struct Host {
     named: HashMap<PathBuf, PayloadId>,
     /// Files of [`SHARED_FROM`] bytes or more, by length. Equal ones are stored once.
     large: HashMap<u64, Vec<PayloadId>>,
-    /// The existing output, which must not be an input.
-    output: Option<(u64, u64)>,
+    /// The existing outputs, which must not be inputs.
+    outputs: Vec<(u64, u64)>,
     /// Whether anything in the image carries its identity.
     identified: bool,
     unreadable: Vec<(PathBuf, String)>,
@@ -63,21 +63,22 @@ impl Host {
             links: HashMap::new(),
             named: HashMap::new(),
             large: HashMap::new(),
-            output: None,
+            outputs: Vec::new(),
             identified,
             unreadable: Vec::new(),
         }
     }
 
-    /// Remembers which file is to be replaced.
-    pub(crate) fn set_output(&mut self, path: &Path) {
-        self.output = path.metadata().ok().map(|data| (data.dev(), data.ino()));
+    /// Remembers that a file is to be replaced.
+    pub(crate) fn add_output(&mut self, path: &Path) {
+        let found = path.metadata().ok();
+        self.outputs.extend(found.map(|data| (data.dev(), data.ino())));
     }
 
-    /// Whether a file is the one that is to be replaced, by any of its names.
+    /// Whether a file is one that is to be replaced, by any of its names.
     pub(crate) fn is_output(&self, path: &Path) -> bool {
-        let found = path.metadata().ok().map(|data| (data.dev(), data.ino()));
-        found.is_some() && found == self.output
+        let found = path.metadata().ok();
+        found.is_some_and(|data| self.outputs.contains(&(data.dev(), data.ino())))
     }
 
     /// Notes an input that cannot be opened, and goes on to find the others.
@@ -169,7 +170,7 @@ impl Host {
         {
             return Err(changed(path, "it was replaced"));
         }
-        if self.output == Some((data.dev(), data.ino())) {
+        if self.outputs.contains(&(data.dev(), data.ino())) {
             return Err(ResolveError::input(
                 path,
                 "is the output itself; write the image elsewhere",

@@ -32,6 +32,7 @@ use crate::ground::stamp::{self, Stamp};
 use crate::ground::time::Timestamp;
 use crate::manifest::diagnostic::{Diagnostic, Label, Report, Severity};
 use crate::manifest::{self, At, DEFAULT_TIMESTAMP, Date, DiskLayout, Document};
+use crate::output::{self, Target};
 use crate::tree::base::Growth;
 use crate::tree::contents::{BootBytes, BootImage, Contents, Esp, Slots, Tables};
 use crate::tree::source::{Giver, Member, Source};
@@ -50,8 +51,8 @@ use sign::Signing;
 pub struct Environment {
     /// The variable `SOURCE_DATE_EPOCH`.
     pub source_date_epoch: Option<OsString>,
-    /// `-o`, relative to the working directory.
-    pub output: Option<PathBuf>,
+    /// `-o`, relative to the working directory. These take the place of the manifest's outputs.
+    pub outputs: Vec<PathBuf>,
 }
 
 /// What a manifest and its inputs come to.
@@ -59,8 +60,8 @@ pub struct Environment {
 pub struct Resolved<C> {
     /// Everything that goes into the image.
     pub contents: C,
-    /// Where the image is to be written.
-    pub output: PathBuf,
+    /// The files that are to be written, at least one.
+    pub outputs: Vec<Target>,
     /// What the user should know, by places in the manifest.
     pub report: Report,
 }
@@ -75,8 +76,8 @@ struct Resolution<'d> {
     timestamp: Timestamp,
     /// Attributes of directories that a path implies.
     implied: Attributes,
-    /// Where each `[[files]]` entry says `to`, for labels.
-    output: PathBuf,
+    /// At least one.
+    outputs: Vec<Target>,
     layout: DiskLayout,
     diagnostics: Vec<Diagnostic>,
     decompressed: Vec<Decompressed>,
@@ -157,19 +158,26 @@ fn timestamp(document: &Document, environment: &Environment) -> Result<Timestamp
     Ok(epoch.unwrap_or(DEFAULT_TIMESTAMP))
 }
 
-/// `-o`, else the manifest's `output`, else its stem and `.iso` beside it.
-fn output(document: &Document, environment: &Environment, base: &Path) -> PathBuf {
-    if let Some(output) = &environment.output {
-        return output.clone();
+/// `-o`, else the manifest's `output`, else its stem and `.iso` beside it. A form that is not written is an error.
+fn outputs(document: &Document, environment: &Environment, base: &Path) -> Result<Vec<Target>, ResolveError> {
+    let manifest = &document.manifest;
+    let mut paths: Vec<PathBuf> = match environment.outputs.is_empty() {
+        true => manifest
+            .output
+            .iter()
+            .map(|output| base.join(output.get_ref()))
+            .collect(),
+        false => environment.outputs.clone(),
+    };
+    if paths.is_empty() {
+        let stem = document.path.file_stem().unwrap_or("image".as_ref());
+        paths.push(base.join(Path::new(stem).with_added_extension("iso")));
     }
-    match &document.manifest.output {
-        Some(output) => base.join(output.get_ref()),
-        None => {
-            let mut name = document.path.file_stem().unwrap_or("image".as_ref()).to_os_string();
-            name.push(".iso");
-            base.join(name)
-        }
-    }
+    let targets = paths.into_iter().map(|path| match manifest.file_format(&path) {
+        Ok(format) => Ok(Target { path, format }),
+        Err(message) => Err(ResolveError::input(&path, message)),
+    });
+    targets.collect()
 }
 
 fn identifiers(document: &Document, output: &Path) -> Identifiers {
@@ -178,19 +186,15 @@ fn identifiers(document: &Document, output: &Path) -> Identifiers {
     let volume = match &document.manifest.volume_id {
         Some(volume) => volume.get_ref().clone(),
         None => {
-            let named = document
-                .manifest
-                .output
-                .as_ref()
-                .map(|text| PathBuf::from(text.get_ref()));
+            let outputs = &document.manifest.output;
+            let named = outputs.first().map(|text| PathBuf::from(text.get_ref()));
             let named = named.unwrap_or_else(|| match document.path.file_stem() {
                 // From standard input.
                 Some(stem) if stem == manifest::STANDARD_INPUT => PathBuf::from("image"),
                 Some(stem) => PathBuf::from(stem).with_added_extension("iso"),
                 None => output.to_path_buf(),
             });
-            let stem = named.file_stem().unwrap_or_default();
-            manifest::default_volume_id(&stem.to_string_lossy())
+            manifest::default_volume_id(&output::stem(&named).to_string_lossy())
         }
     };
     Identifiers {
@@ -222,7 +226,7 @@ impl<'d> Resolution<'d> {
             Some(parent) => parent.to_path_buf(),
             None => PathBuf::new(),
         };
-        let output = output(document, environment, &base);
+        let outputs = outputs(document, environment, &base)?;
         let boots = manifest.boots();
         let layout = match &manifest.disk.layout {
             Some(layout) => *layout.get_ref(),
@@ -237,7 +241,7 @@ impl<'d> Resolution<'d> {
             host: Host::new(identified),
             timestamp,
             implied,
-            output,
+            outputs,
             layout,
             diagnostics: document.warnings.clone(),
             decompressed: Vec::new(),
@@ -248,25 +252,29 @@ impl<'d> Resolution<'d> {
             used: Vec::new(),
             signing: None,
         };
-        resolution.host.set_output(&resolution.output);
-        if let Some(help) = manifest::of_a_shell(&resolution.output.to_string_lossy())
-            && resolution
-                .output
-                .parent()
-                .is_some_and(|parent| !parent.as_os_str().is_empty() && !parent.exists())
-        {
-            return Err(ResolveError::input(
-                &resolution.output,
-                format!("there is no such directory; {help}"),
-            ));
-        }
-        if resolution.host.is_output(&document.path) {
-            return Err(ResolveError::input(
-                &resolution.output,
-                "is the manifest itself; write the image elsewhere (`output`, or -o)",
-            ));
+        for target in &resolution.outputs {
+            let path = &target.path;
+            let is_missing = |parent: &Path| !parent.as_os_str().is_empty() && !parent.exists();
+            if let Some(help) = manifest::of_a_shell(&path.to_string_lossy())
+                && path.parent().is_some_and(is_missing)
+            {
+                let message = format!("there is no such directory; {help}");
+                return Err(ResolveError::input(path, message));
+            }
+            resolution.host.add_output(path);
+            if resolution.host.is_output(&document.path) {
+                return Err(ResolveError::input(
+                    path,
+                    "is the manifest itself; write the image elsewhere (`output`, or -o)",
+                ));
+            }
         }
         Ok(resolution)
+    }
+
+    /// The output that is named first.
+    fn output(&self) -> &Path {
+        self.outputs.first().map_or(Path::new(""), |target| &target.path)
     }
 
     /// Adds everything but the tree, which is there already.
@@ -280,7 +288,7 @@ impl<'d> Resolution<'d> {
         let list = manifest.iso.sha256sums.as_ref();
         let checksums = list.and_then(|path| self.checksums(path));
         let readme = manifest.iso.is_stub().then(|| self.readme());
-        let identifiers = identifiers(document, &self.output);
+        let identifiers = identifiers(document, self.output());
         let timestamp = self.timestamp;
         let layout = self.layout;
         let (resolution, report) = self.end()?;
@@ -307,7 +315,7 @@ impl<'d> Resolution<'d> {
                 warnings: report.warnings(),
                 _decompressed: resolution.decompressed,
             },
-            output: resolution.output,
+            outputs: resolution.outputs,
             report,
         })
     }

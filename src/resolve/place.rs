@@ -133,9 +133,8 @@ impl Resolution<'_> {
         let Some(mut exclude) = self.exclude(entry) else {
             return Ok(());
         };
-        if let Some(inside) = self.output_inside(path)
-            && !exclude.matches(&inside, false)
-        {
+        let mut inside = self.outputs.iter().filter_map(|target| inside(&target.path, path));
+        if let Some(inside) = inside.find(|inside| !exclude.matches(inside, false)) {
             self.error(
                 from,
                 format!("the output {} would be written into its own input", inside.display()),
@@ -167,19 +166,6 @@ impl Resolution<'_> {
                 "matches nothing",
             );
         }
-    }
-
-    /// Where the output lies below the directory `source`, if it does.
-    fn output_inside(&self, source: &Path) -> Option<std::path::PathBuf> {
-        let source = source.canonicalize().ok()?;
-        let output = std::path::absolute(&self.output).ok()?;
-        let mut existing = output.parent()?;
-        while !existing.exists() {
-            existing = existing.parent()?;
-        }
-        let rest = output.strip_prefix(existing).ok()?;
-        let whole = existing.canonicalize().ok()?.join(rest);
-        whole.strip_prefix(&source).ok().map(Path::to_path_buf)
     }
 
     /// The image directory at `path`, made where it is not there; a component that is something else is reported.
@@ -293,4 +279,17 @@ impl Resolution<'_> {
         diagnostic.help = help.map(str::to_owned);
         self.diagnostics.push(diagnostic);
     }
+}
+
+/// Where an output lies below the directory `source`, if it does.
+fn inside(output: &Path, source: &Path) -> Option<std::path::PathBuf> {
+    let source = source.canonicalize().ok()?;
+    let output = std::path::absolute(output).ok()?;
+    let mut existing = output.parent()?;
+    while !existing.exists() {
+        existing = existing.parent()?;
+    }
+    let rest = output.strip_prefix(existing).ok()?;
+    let whole = existing.canonicalize().ok()?.join(rest);
+    whole.strip_prefix(&source).ok().map(Path::to_path_buf)
 }

@@ -213,7 +213,7 @@ fn changed(bench: &Bench, variant: &dyn ReadAt) -> Option<String> {
     let output = bench.path("changed.iso");
     let environment = Environment {
         source_date_epoch: None,
-        output: Some(output.clone()),
+        outputs: vec![output.clone()],
     };
     let document = manifest::parse(&bench.path("change.toml"), CHANGE).unwrap();
     let resolved = match resolve(&document, &environment) {

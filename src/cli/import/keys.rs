@@ -19,7 +19,7 @@ use crate::look::diff;
 use crate::look::extract::{self, ExtractError};
 use crate::look::import::{self, Choice};
 use crate::manifest;
-use crate::output::{self, Interrupt, OutputError};
+use crate::output::{self, Interrupt, OutputError, Target, Wanted};
 
 use super::{Differing, Import, MANIFEST, check, each_piece, made, output_name, take_out};
 
@@ -172,8 +172,8 @@ fn differences(
     let failed = |error| Failure::io(&arguments.directory, "writing the image again", error);
     let scratch = tempfile::tempdir_in(&arguments.directory).map_err(failed)?;
     let again = scratch.path().join("again.iso");
-    let made = Image::of(manifest::load(path)?, &environment(None))?;
-    made.write(&again, false, &mut |_, _| {}, interrupt)?;
+    let made = Image::of(manifest::load(path)?, &environment(Vec::new()))?;
+    made.write(&[Target::raw(&again)], Wanted::default(), &mut |_, _| {}, interrupt)?;
     let file = File::open(&again).map_err(failed)?;
     let other = FileAt::new(file).map_err(failed)?;
     let difference = diff::diff(image, &other).map_err(|(_, error)| Failure::Failed(error.to_string()))?;

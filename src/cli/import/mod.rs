@@ -170,7 +170,7 @@ fn output_name(image: &Path) -> String {
 
 /// The SHA-256 of the image that a manifest makes.
 fn made(path: &Path, progress: &Progress, interrupt: &Interrupt) -> Result<String, Failure> {
-    let image = Image::of(manifest::load(path)?, &environment(None))?;
+    let image = Image::of(manifest::load(path)?, &environment(Vec::new()))?;
     let mut sum = Sha256::new();
     let mut update = |done: u64, _| progress.update(done);
     image.digest(&mut |bytes| sum.update(bytes), &mut update, interrupt)?;

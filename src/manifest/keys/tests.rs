@@ -103,7 +103,10 @@ const TEXTS: [(&str, &[&str]); 17] = [
 ];
 
 /// The other keys: table, key, a value, and how `Debug` shows that value.
-const VALUES: [(&str, &str, &str, &str); 49] = [
+const VALUES: [(&str, &str, &str, &str); 52] = [
+    ("", "format", r#""qcow2""#, "Qcow2"),
+    ("", "level", "4711", "4711"),
+    ("", "sha256_file", "true", "sha256_file: true"),
     ("iso", "timestamp", "1999-12-31T00:00:00Z", "Instant("),
     ("iso", "rock_ridge", "false", "false"),
     ("iso", "joliet", "false", "false"),

@@ -127,7 +127,7 @@ pub(super) fn resolve(
             warnings,
             _decompressed: resolution.decompressed,
         },
-        output: resolution.output,
+        outputs: resolution.outputs,
         report,
     })
 }

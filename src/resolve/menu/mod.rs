@@ -119,7 +119,7 @@ impl<'d> Resolution<'d> {
             }
         }
         Ok(Menu {
-            title: super::identifiers(document, &self.output).volume,
+            title: super::identifiers(document, self.output()).volume,
             timeout: manifest.boot.timeout.as_ref().map_or(5, |timeout| *timeout.get_ref()),
             default: titles().position(|title| Some(title) == default).unwrap_or(0),
             serial: manifest.boot.serial.as_ref().map(|speed| *speed.get_ref()),

@@ -14,7 +14,7 @@ impl Resolution<'_> {
     /// has the same and another image another one.
     pub(super) fn id_file(&mut self, menu: &[u8]) -> String {
         let mut digest = Sha256::new();
-        let label = crate::resolve::identifiers(self.document, &self.output).volume;
+        let label = crate::resolve::identifiers(self.document, self.output()).volume;
         for text in [label.as_bytes(), menu] {
             digest.update((text.len() as u64).to_le_bytes());
             digest.update(text);

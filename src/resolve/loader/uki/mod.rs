@@ -58,7 +58,7 @@ impl<'d> Resolution<'d> {
         }
         let initrds = self.initrd_files(&uki.initrd)?;
         let initrds: Vec<PayloadId> = initrds.into_iter().map(|(_, payload)| payload).collect();
-        let volume = resolve::identifiers(document, &self.output).volume;
+        let volume = resolve::identifiers(document, self.output()).volume;
         let wanted = Wanted {
             at,
             kernel,

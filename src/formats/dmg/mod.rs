@@ -1,0 +1,25 @@
+//! Apple's disk images (UDIF): chunks, each compressed in its own way, a property list that says where they are, and a trailer.
+//!
+//! Apple has published no specification. The structures are those of `hdiutil`'s images as QEMU, 7-Zip and dmg2img read them; the names are
+//! theirs. Numbers are big-endian.
+
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use write::{Chunk, Writer};
+
+const SECTOR: u64 = 512;
+
+/// The trailer.
+const KOLY: &[u8; 4] = b"koly";
+const TRAILER: usize = 512;
+
+/// A table of chunks.
+const MISH: &[u8; 4] = b"mish";
+
+/// The types of chunks.
+const ZEROS: u32 = 0;
+const ZLIB: u32 = 0x8000_0005;
+const TERMINATOR: u32 = 0xffff_ffff;

@@ -1,0 +1,314 @@
+//! Files that have an image in them: disks of virtual machines, and compressed ones.
+//!
+//! Every form cuts the image into units of its own length. Where each is encoded by itself, all cores do that, and one thread writes the
+//! results in their order: the bytes of the file are the same for any number of threads, and memory holds a few units. A compressed
+//! container is made in a temporary file first, because its tables are known last and come first.
+
+mod encoder;
+mod format;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::num::NonZero;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{io, thread};
+
+use super::disk::{Disk, Gathered};
+use super::pipeline::Take;
+use super::{BUFFER, OutputError, ended, input, io_error, joined};
+use encoder::{Coder, Encoded, Encoder};
+pub use format::{FileFormat, stem};
+use units::{Unit, Units};
+
+/// Gives an image to what is passed, from the first byte to the last.
+type Spans<'a> = dyn FnOnce(&mut dyn Take) -> Result<(), OutputError> + 'a;
+
+/// The most threads that encode: each holds some units.
+const THREADS: usize = 16;
+
+/// Makes a file of a form from the image that `spans` gives, `size` bytes long. The `path` is for errors; a temporary file goes beside it.
+/// The result is the length of the file.
+pub(super) fn write(
+    format: FileFormat,
+    size: u64,
+    spans: Box<Spans<'_>>,
+    file: &File,
+    path: &Path,
+) -> Result<u64, OutputError> {
+    let container = Encoder::of_container(format.container, size).map_err(|most| OutputError::TooLong {
+        path: path.into(),
+        form: format.name(),
+        most,
+    })?;
+    match (container, format.compressor) {
+        (None, None) => {
+            let mut disk = Disk::new(file, path);
+            spans(&mut disk)?;
+            Ok(size)
+        }
+        (Some(encoder), None) => encode(encoder, spans, file, path),
+        (None, Some(compressor)) => {
+            let encoder = Encoder::of_compressor(compressor, format.level, size);
+            encode(encoder, spans, file, path)
+        }
+        (Some(encoder), Some(compressor)) => {
+            let directory = match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            };
+            let between = tempfile::tempfile_in(directory).map_err(io_error(directory, "create a file in", None))?;
+            let length = encode(encoder, spans, &between, path)?;
+            let encoder = Encoder::of_compressor(compressor, format.level, length);
+            let spans = |take: &mut dyn Take| read(&between, length, path, take);
+            encode(encoder, Box::new(spans), file, path)
+        }
+    }
+}
+
+/// Gives a file that was written to what takes it.
+fn read(file: &File, length: u64, path: &Path, take: &mut dyn Take) -> Result<(), OutputError> {
+    let mut buffer = vec![0; BUFFER];
+    let mut at = 0;
+    while at < length {
+        let data = input::data(file, at..length);
+        take.zeros(data.start - at)?;
+        at = data.start;
+        while at < data.end {
+            let now = (data.end - at).min(BUFFER as u64) as usize;
+            file.read_exact_at(&mut buffer[..now], at)
+                .map_err(io_error(path, "read back", Some(at)))?;
+            take.bytes(&buffer[..now], at)?;
+            at += now as u64;
+        }
+    }
+    Ok(())
+}
+
+fn encode(encoder: Encoder, spans: Box<Spans<'_>>, file: &File, path: &Path) -> Result<u64, OutputError> {
+    let (encoder, mut disk) = match encoder.coder() {
+        None => directly(encoder, spans, file, path)?,
+        Some(coder) => in_parallel(encoder, coder, spans, file, path)?,
+    };
+    let (pieces, length) = encoder.finish();
+    for (offset, bytes) in pieces {
+        disk.write(&bytes, offset)?;
+    }
+    disk.flush()?;
+    file.set_len(length)
+        .map_err(io_error(path, "make room in", Some(length)))?;
+    Ok(length)
+}
+
+/// Units that stand in the file as they are.
+fn directly<'a>(
+    encoder: Encoder,
+    spans: Box<Spans<'_>>,
+    file: &'a File,
+    path: &'a Path,
+) -> Result<(Encoder, Gathered<'a>), OutputError> {
+    let mut direct = Direct {
+        units: Units::new(encoder.unit()),
+        encoder,
+        disk: Gathered::new(Disk::new(file, path)),
+    };
+    spans(&mut direct)?;
+    let Direct {
+        mut units,
+        mut encoder,
+        mut disk,
+    } = direct;
+    units.end(&mut |number, unit| put(&mut encoder, &mut disk, number, unit))?;
+    Ok((encoder, disk))
+}
+
+/// Writes units as they are.
+struct Direct<'a> {
+    units: Units,
+    encoder: Encoder,
+    disk: Gathered<'a>,
+}
+
+fn put(encoder: &mut Encoder, disk: &mut Gathered<'_>, number: u64, unit: Unit<'_>) -> Result<(), OutputError> {
+    match unit {
+        Unit::Zeros(_) => Ok(()),
+        Unit::Bytes(bytes) => {
+            let offset = encoder.place(number, bytes);
+            disk.write(bytes, offset)
+        }
+    }
+}
+
+impl Take for Direct<'_> {
+    fn bytes(&mut self, bytes: &[u8], _offset: u64) -> Result<(), OutputError> {
+        let Self { units, encoder, disk } = self;
+        units.bytes(bytes, &mut |number, unit| put(encoder, disk, number, unit))
+    }
+
+    fn zeros(&mut self, length: u64) -> Result<(), OutputError> {
+        let Self { units, encoder, disk } = self;
+        units.zeros(length, &mut |number, unit| put(encoder, disk, number, unit))
+    }
+}
+
+/// A unit to encode, and who wants the result.
+struct Job {
+    number: u64,
+    bytes: Vec<u8>,
+    reply: SyncSender<io::Result<Arc<Encoded>>>,
+}
+
+/// The number of a unit, and where its encoded form comes from.
+type Ordered = (u64, Receiver<io::Result<Arc<Encoded>>>);
+
+/// Units that are encoded, by all cores.
+fn in_parallel<'a>(
+    encoder: Encoder,
+    coder: Coder,
+    spans: Box<Spans<'_>>,
+    file: &'a File,
+    path: &'a Path,
+) -> Result<(Encoder, Gathered<'a>), OutputError> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS);
+    let (jobs, work) = mpsc::sync_channel::<Job>(threads);
+    let (order, ordered) = mpsc::sync_channel::<Ordered>(threads + 1);
+    let work = Mutex::new(work);
+    thread::scope(|scope| {
+        let mut feeder = Feeder {
+            units: Units::new(encoder.unit()),
+            sender: Sender {
+                jobs,
+                order,
+                coder,
+                zeros: encoder.has_zeros().then(|| Zeros {
+                    unit: encoder.unit(),
+                    encoded: None,
+                }),
+                path,
+            },
+        };
+        for _ in 0..threads {
+            let work = &work;
+            let started = thread::Builder::new()
+                .name("encode".into())
+                .spawn_scoped(scope, move || {
+                    loop {
+                        let job = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                        let Ok(Job { number, bytes, reply }) = job else { return };
+                        // Whoever wants it may have ended with an error.
+                        let _ = reply.send(coder.encode(number, &bytes).map(Arc::new));
+                    }
+                });
+            started.map_err(io_error(path, "start a thread that encodes", None))?;
+        }
+        let placing = thread::Builder::new()
+            .name("place".into())
+            .spawn_scoped(scope, move || place(encoder, &ordered, file, path))
+            .map_err(io_error(path, "start a thread that writes", None))?;
+        let fed = spans(&mut feeder).and_then(|()| feeder.end());
+        drop(feeder);
+        let placed = joined(placing)?;
+        fed.map(|()| placed)
+    })
+}
+
+/// Writes what is encoded, in its order.
+fn place<'a>(
+    mut encoder: Encoder,
+    ordered: &Receiver<Ordered>,
+    file: &'a File,
+    path: &'a Path,
+) -> Result<(Encoder, Gathered<'a>), OutputError> {
+    let mut disk = Gathered::new(Disk::new(file, path));
+    for (number, reply) in ordered {
+        let encoded = reply.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()));
+        let encoded = encoded.map_err(io_error(path, "encode for", None))?;
+        let offset = encoder.place_encoded(number, &encoded);
+        for (offset, bytes) in encoder.complete() {
+            disk.write(&bytes, offset)?;
+        }
+        disk.write(encoded.bytes(), offset)?;
+    }
+    Ok((encoder, disk))
+}
+
+/// Hands units out to be encoded.
+struct Feeder<'a> {
+    units: Units,
+    sender: Sender<'a>,
+}
+
+struct Sender<'a> {
+    jobs: SyncSender<Job>,
+    order: SyncSender<Ordered>,
+    coder: Coder,
+    /// For forms that have units of zeros too.
+    zeros: Option<Zeros>,
+    path: &'a Path,
+}
+
+/// A unit of zeros, which is encoded once.
+struct Zeros {
+    unit: usize,
+    encoded: Option<Arc<Encoded>>,
+}
+
+impl Feeder<'_> {
+    fn end(&mut self) -> Result<(), OutputError> {
+        let Self { units, sender } = self;
+        units.end(&mut |number, unit| sender.unit(number, unit))
+    }
+}
+
+impl Take for Feeder<'_> {
+    fn bytes(&mut self, bytes: &[u8], _offset: u64) -> Result<(), OutputError> {
+        let Self { units, sender } = self;
+        units.bytes(bytes, &mut |number, unit| sender.unit(number, unit))
+    }
+
+    fn zeros(&mut self, length: u64) -> Result<(), OutputError> {
+        let Self { units, sender } = self;
+        units.zeros(length, &mut |number, unit| sender.unit(number, unit))
+    }
+}
+
+impl Sender<'_> {
+    fn unit(&mut self, number: u64, unit: Unit<'_>) -> Result<(), OutputError> {
+        match unit {
+            Unit::Bytes(bytes) => {
+                let (reply, result) = mpsc::sync_channel(1);
+                self.order(number, result)?;
+                let bytes = bytes.to_vec();
+                let job = Job { number, bytes, reply };
+                self.jobs.send(job).map_err(|_| ended(self.path))
+            }
+            Unit::Zeros(count) => {
+                let Some(zeros) = &mut self.zeros else { return Ok(()) };
+                let encoded = match &zeros.encoded {
+                    Some(encoded) => encoded.clone(),
+                    None => {
+                        let encoded = self.coder.encode(number, &vec![0; zeros.unit]);
+                        let encoded = encoded.map_err(io_error(self.path, "encode for", None))?;
+                        zeros.encoded.insert(Arc::new(encoded)).clone()
+                    }
+                };
+                for number in number..number + count {
+                    let (reply, result) = mpsc::sync_channel(1);
+                    // The receiver is at hand, and there is room for one.
+                    let _ = reply.send(Ok(encoded.clone()));
+                    self.order(number, result)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn order(&self, number: u64, result: Receiver<io::Result<Arc<Encoded>>>) -> Result<(), OutputError> {
+        self.order.send((number, result)).map_err(|_| ended(self.path))
+    }
+}

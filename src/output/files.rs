@@ -1,0 +1,292 @@
+//! The files that one pass over an image writes.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::{io, thread};
+
+use sha2::{Digest as _, Sha256};
+
+use super::copy::Stream;
+use super::file::Output;
+use super::pipeline::{self, Each, Feed, Stage, Take};
+use super::{
+    BUFFER, BoxedError, FileFormat, Interrupt, OutputError, Piece, containers, copy_all, io_error, joined, unchanged,
+};
+use crate::formats::digest_list;
+use crate::ground::text;
+
+/// A file that an image is written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its path.
+    pub path: PathBuf,
+    /// The form that the image has in it.
+    pub format: FileFormat,
+}
+
+impl Target {
+    /// A file with the bytes of the image.
+    pub fn raw(path: &Path) -> Self {
+        Self {
+            path: path.into(),
+            format: FileFormat::RAW,
+        }
+    }
+}
+
+/// Which digests are wanted besides the files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Of the image.
+    pub image: bool,
+    /// Of each file.
+    pub files: bool,
+    /// Of each file, in another one beside it, for `sha256sum --check`.
+    pub lists: bool,
+}
+
+/// What is known of an image that is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The SHA-256 of the image, if it was asked for.
+    pub sha256: Option<[u8; 32]>,
+    /// The files, as they were asked for.
+    pub files: Vec<WrittenFile>,
+}
+
+/// A file that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrittenFile {
+    /// In bytes.
+    pub size: u64,
+    /// Its SHA-256, if it was asked for.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// Writes an image of `size` bytes to every target in one pass: the `pieces`, sorted and disjoint, and zeros between them. Each piece is
+/// asked for when it is written, so that they need not all be in memory.
+///
+/// It returns when the files and their directories are on the disk; none has its name before all are complete. Links of a target are followed
+/// and kept; missing directories are made. Where there is one target that has the image as it is, and no digest is wanted, blocks of files
+/// are shared and nothing need pass through memory. A file in another form, or one of several, that exists with the same bytes is left alone.
+/// `progress` learns how many bytes of the image are done: first 0, before any source is opened, and at last `size`.
+pub fn write_all<'a>(
+    targets: &[Target],
+    size: u64,
+    pieces: impl Iterator<Item = Result<Piece<'a>, impl Into<BoxedError>>> + Send,
+    wanted: Wanted,
+    progress: &mut (dyn FnMut(u64) + Send),
+    interrupt: &Interrupt,
+) -> Result<Written, OutputError> {
+    let Some(first) = targets.first() else {
+        let files = Vec::new();
+        return Ok(Written { sha256: None, files });
+    };
+    let is_image = |target: &Target| target.format.is_plain() && target.format.disk_size(size) == size;
+    let of_files = wanted.files || wanted.lists;
+    let hash = wanted.image || (of_files && targets.iter().any(is_image));
+    let is_alone = targets.len() == 1 && first.format.is_plain();
+    thread::scope(|scope| {
+        let (feed, mut stages) = pipeline::pipeline(targets.len() + usize::from(hash), hash || !is_alone);
+        let digest = if hash { stages.pop() } else { None };
+        let attempt = Attempt {
+            targets,
+            size,
+            is_alone,
+            interrupt,
+        };
+        let reader = thread::Builder::new()
+            .name("read".into())
+            .spawn_scoped(scope, move || attempt.run(pieces, feed, stages, progress))
+            .map_err(io_error(&first.path, "start a thread that reads", None))?;
+        let sha256 = match digest {
+            Some(digest) => {
+                let mut sha256 = Sha256::new();
+                digest.run(&mut Each(&mut |bytes| sha256.update(bytes)))?;
+                Some(<[u8; 32]>::from(sha256.finalize()))
+            }
+            None => None,
+        };
+        let made = joined(reader)?;
+        let mut files = Vec::with_capacity(made.len());
+        for (target, made) in targets.iter().zip(&made) {
+            let digest = match of_files {
+                true if is_image(target) => sha256,
+                true => Some(digest_of(made, interrupt)?),
+                false => None,
+            };
+            files.push(WrittenFile {
+                size: made.length,
+                sha256: digest,
+            });
+        }
+        let lists = targets.iter().zip(&files).filter(|_| wanted.lists);
+        let lists = lists
+            .map(|(target, file)| list(target, file))
+            .collect::<Result<Vec<_>, _>>()?;
+        attempt.complete(made, lists)?;
+        let sha256 = sha256.filter(|_| wanted.image);
+        Ok(Written { sha256, files })
+    })
+}
+
+/// A file that has all its bytes and not yet its name.
+struct Made {
+    output: Output,
+    length: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Attempt<'a> {
+    targets: &'a [Target],
+    size: u64,
+    /// There is one target, which has the image's bytes as they are.
+    is_alone: bool,
+    interrupt: &'a Interrupt,
+}
+
+impl Attempt<'_> {
+    /// The reading thread, and those that write while there is something to write.
+    fn run<'a>(
+        self,
+        pieces: impl Iterator<Item = Result<Piece<'a>, impl Into<BoxedError>>>,
+        feed: Feed,
+        stages: Vec<Stage>,
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Vec<Made>, OutputError> {
+        let mut outputs: Vec<Output> = Vec::with_capacity(self.targets.len());
+        for target in self.targets {
+            let output = Output::create(&target.path)?;
+            if outputs.iter().any(|other| other.target() == output.target()) {
+                return Err(OutputError::Refused {
+                    path: target.path.clone(),
+                    what: "another output of the same image",
+                });
+            }
+            outputs.push(output);
+        }
+        let mut needed: u64 = 0;
+        let mut pieces =
+            pieces.inspect(|piece| needed = needed.saturating_add(piece.as_ref().map_or(0, |piece| piece.length)));
+        let result = self.fill(&outputs, &mut pieces, feed, stages, progress);
+        // The rest is asked for too, so that all of them are counted.
+        pieces.for_each(drop);
+        let lengths = result.map_err(|error| self.explain(error, &outputs, needed))?;
+        let made = outputs.into_iter().zip(lengths);
+        Ok(made.map(|(output, length)| Made { output, length }).collect())
+    }
+
+    /// Writes every output. The result are the lengths.
+    fn fill<'a>(
+        &self,
+        outputs: &[Output],
+        pieces: &mut impl Iterator<Item = Result<Piece<'a>, impl Into<BoxedError>>>,
+        feed: Feed,
+        stages: Vec<Stage>,
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Vec<u64>, OutputError> {
+        for (target, output) in self.targets.iter().zip(outputs) {
+            if target.format.is_plain() {
+                output.set_size(target.format.disk_size(self.size))?;
+            }
+        }
+        thread::scope(|scope| {
+            let mut writing = Vec::new();
+            for ((target, output), stage) in self.targets.iter().zip(outputs).zip(stages) {
+                let started = thread::Builder::new()
+                    .name("write".into())
+                    .spawn_scoped(scope, move || self.take(target.format, output, stage));
+                writing.push(started.map_err(io_error(output.target(), "start a thread that writes", None))?);
+            }
+            let [first, ..] = outputs else { return Ok(Vec::new()) };
+            let shared = self.is_alone.then(|| first.file());
+            let read = Stream::new(shared, first.target(), feed, progress, self.interrupt)
+                .and_then(|mut stream| copy_all(&mut stream, self.size, pieces));
+            // The stream is gone, and with it the feed: the writing threads end.
+            let lengths: Vec<_> = writing.into_iter().map(joined).collect();
+            let lengths = lengths.into_iter().collect::<Result<Vec<u64>, _>>()?;
+            read.map(|()| lengths)
+        })
+    }
+
+    /// One of the writing threads.
+    fn take(&self, format: FileFormat, output: &Output, stage: Stage) -> Result<u64, OutputError> {
+        let size = format.disk_size(self.size);
+        let spans = |take: &mut dyn Take| {
+            stage.run(take)?;
+            take.zeros(size - self.size)
+        };
+        containers::write(format, size, Box::new(spans), output.file(), output.target())
+    }
+
+    /// A full disk is an error of its own.
+    fn explain(&self, error: OutputError, outputs: &[Output], needed: u64) -> OutputError {
+        let OutputError::Io { path, source, .. } = &error else {
+            return error;
+        };
+        let full = outputs.iter().find(|output| output.target() == path);
+        let Some(output) = full.filter(|_| source.kind() == io::ErrorKind::StorageFull) else {
+            return error;
+        };
+        let free = rustix::fs::statvfs(output.directory()).map_or(0, |fs| fs.f_bavail.saturating_mul(fs.f_frsize));
+        OutputError::NoSpace {
+            path: output.directory().into(),
+            needed,
+            free,
+        }
+    }
+
+    /// Gives every file its name, once all of them are on the disk.
+    fn complete(&self, made: Vec<Made>, lists: Vec<Made>) -> Result<(), OutputError> {
+        let mut changed = Vec::new();
+        let mut lists = lists.into_iter();
+        for made in made {
+            // Whoever writes the image alone has compared it before.
+            let is_new = self.is_alone || !is_there(&made)?;
+            let list = lists
+                .next()
+                .map(|list| is_there(&list).map(|is_there| (!is_there).then_some(list)));
+            changed.extend(is_new.then_some(made));
+            changed.extend(list.transpose()?.flatten());
+        }
+        for made in &changed {
+            made.output.sync()?;
+        }
+        self.interrupt.check()?;
+        changed.into_iter().try_for_each(|made| made.output.take_place())
+    }
+}
+
+/// Whether the target is a file with exactly these bytes, on the disk.
+fn is_there(made: &Made) -> Result<bool, OutputError> {
+    unchanged::is_same(made.output.file(), made.length, made.output.target())
+}
+
+fn digest_of(made: &Made, interrupt: &Interrupt) -> Result<[u8; 32], OutputError> {
+    let mut sha256 = Sha256::new();
+    let mut buffer = vec![0; BUFFER];
+    let mut at = 0;
+    while at < made.length {
+        interrupt.check()?;
+        let now = (made.length - at).min(BUFFER as u64) as usize;
+        made.output
+            .file()
+            .read_exact_at(&mut buffer[..now], at)
+            .map_err(io_error(made.output.target(), "read back", Some(at)))?;
+        sha256.update(&buffer[..now]);
+        at += now as u64;
+    }
+    Ok(sha256.finalize().into())
+}
+
+/// The list of digests for one file: its name with `.sha256`.
+fn list(target: &Target, file: &WrittenFile) -> Result<Made, OutputError> {
+    let name = target.path.file_name().unwrap_or_default().as_bytes();
+    let digest = text::hex(&file.sha256.unwrap_or_default());
+    let line = digest_list::written(&digest, *b"  ", name);
+    let output = Output::create(&target.path.with_added_extension("sha256"))?;
+    output.write(&line, 0)?;
+    let length = line.len() as u64;
+    Ok(Made { output, length })
+}
