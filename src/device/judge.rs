@@ -56,7 +56,7 @@ pub fn judge(payload: &Payload, target: &Target) -> Result<Judgement, DeviceErro
         (false, 4096) => Medium::Usb4kn,
         (false, _) => Medium::Usb,
     };
-    let starts = match inspect::inspect(&image) {
+    let starts = match inspect::inspect(image) {
         Ok(described) => of_cells(&described, medium),
         Err(InspectError::Io(error)) => return Err(DeviceError::io(payload.path(), "read", None)(error)),
         Err(_) => of_disk(payload.head()),

@@ -1,4 +1,5 @@
-//! The image that is written: a file, or the bytes in a compressed one, read once from its first byte to its last.
+//! The image that is written: a file, the disk in a file of another form, or the bytes in a compressed one, read once from its first byte to
+//! its last.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -8,10 +9,12 @@ use std::sync::Arc;
 
 use super::DeviceError;
 use crate::ground::decompress::{Behind, Compression};
-use crate::ground::read_at::ReadAt;
+use crate::ground::read_at::{FileAt, ReadAt, Shared};
 use crate::ground::stamp;
 use crate::ground::stamp::Stamp;
+use crate::look::disk::{disk_in, is_disk_file};
 use crate::look::inspect;
+use crate::look::open::{self, Name};
 use crate::look::size::declared_size;
 
 /// What is written last: the system area and the tables that firmware starts from, the descriptors behind them, and more.
@@ -25,9 +28,9 @@ pub struct Payload {
     path: PathBuf,
     reader: Box<dyn Read + Send>,
     head: Vec<u8>,
-    compression: Option<Compression>,
     behind: Behind,
-    size: Option<u64>,
+    /// The image, where it can be read at any place: all but a compressed one.
+    whole: Option<Shared>,
     file: File,
     stamp: Stamp,
     changes: Vec<(u64, Vec<u8>)>,
@@ -38,19 +41,19 @@ pub struct Payload {
     addition: Option<(usize, u64)>,
 }
 
-/// The image in a file that is being read: where it is read from next stays as it is.
-pub(super) struct Uncompressed<'a> {
-    file: &'a File,
-    size: u64,
+/// Bytes that are read one behind the other.
+struct InOrder {
+    bytes: Shared,
+    at: u64,
 }
 
-impl ReadAt for Uncompressed<'_> {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        FileExt::read_exact_at(self.file, buffer, offset)
+impl Read for InOrder {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.bytes.size().saturating_sub(self.at);
+        let length = left.min(buffer.len() as u64) as usize;
+        self.bytes.read_exact_at(&mut buffer[..length], self.at)?;
+        self.at += length as u64;
+        Ok(length)
     }
 }
 
@@ -87,33 +90,43 @@ impl Payload {
         if !kind.is_file() && !kind.is_block_device() {
             return Err(DeviceError::image(path, "it is neither a file nor a disk"));
         }
-        // The metadata of a disk says 0.
-        let length = io::Seek::seek(&mut &file, io::SeekFrom::End(0)).map_err(unreadable)?;
-        io::Seek::rewind(&mut &file).map_err(unreadable)?;
         let stamp = Stamp::of(&metadata);
-        let mut start = [0; 16];
-        let begun = read_full(&mut &file, &mut start).map_err(unreadable)?;
-        io::Seek::rewind(&mut &file).map_err(unreadable)?;
-        let compression = Compression::of(start.get(..begun).unwrap_or_default());
-        let source = file.try_clone().map_err(unreadable)?;
+        let bytes = Shared::new(FileAt::new(file.try_clone().map_err(unreadable)?).map_err(unreadable)?);
+        let start = bytes.read_vec_at(0, bytes.size().min(16)).map_err(unreadable)?;
         let behind = Behind::default();
-        let mut reader: Box<dyn Read + Send> = match compression {
-            Some(compression) => compression.reader(BufReader::with_capacity(READ, source), &behind),
-            None => Box::new(source),
+        let (mut reader, mut whole): (Box<dyn Read + Send>, _) = match Compression::of(&start) {
+            Some(compression) => {
+                io::Seek::rewind(&mut &file).map_err(unreadable)?;
+                let source = BufReader::with_capacity(READ, file.try_clone().map_err(unreadable)?);
+                (compression.reader(source, &behind), None)
+            }
+            None => {
+                let whole = disk_in(&bytes).map_err(|error| DeviceError::image(path, error.to_string()))?;
+                let whole = whole.unwrap_or(bytes);
+                (in_order(&whole), Some(whole))
+            }
         };
-        let mut head = vec![0; HEAD];
-        let begun = read_full(&mut reader, &mut head).map_err(|error| broken(path, error))?;
-        head.truncate(begun);
+        let mut head = read_head(path, &mut reader)?;
+        // The disk in a compressed file can be read only when all of that is decompressed. A DMG is known by its end alone.
+        if whole.is_none() && (is_disk_file(&head) || !is_a_disk(&head)) {
+            let opened = open::open(path, Name::Needless, &mut |_, _| true);
+            let opened = opened.map_err(|error| DeviceError::image(path, error.to_string()))?;
+            let opened = Shared::new(opened);
+            reader = in_order(&opened);
+            head = read_head(path, &mut reader)?;
+            whole = Some(opened);
+        }
         if head.is_empty() {
             return Err(DeviceError::image(path, "there is nothing in it"));
         }
-        let mut end = Vec::new();
         // The end of a compressed image is not known yet.
-        if compression.is_none() {
-            end.resize(length.min(512) as usize, 0);
-            file.read_exact_at(&mut end, length.saturating_sub(512))
-                .map_err(unreadable)?;
-        }
+        let end = match &whole {
+            Some(whole) => {
+                let length = whole.size().min(512);
+                whole.read_vec_at(whole.size() - length, length).map_err(unreadable)?
+            }
+            None => Vec::new(),
+        };
         if let Some(what) = inspect::not_an_image(&head, &end) {
             return Err(DeviceError::image(path, what.to_string()));
         }
@@ -121,9 +134,8 @@ impl Payload {
             path: path.to_owned(),
             reader,
             head,
-            compression,
             behind,
-            size: compression.is_none().then_some(length),
+            whole,
             file,
             stamp,
             changes: Vec::new(),
@@ -145,13 +157,14 @@ impl Payload {
 
     /// Its bytes: known of a file, and what a compressed one says of itself by its volume descriptor and its GPT.
     pub fn size(&self) -> Option<u64> {
-        self.size.or_else(|| declared_size(&self.head))
+        let whole = self.whole.as_ref().map(ReadAt::size);
+        whole.or_else(|| declared_size(&self.head))
     }
 
     /// Whether [`size`](Self::size) is known, not only said.
     #[cfg(test)]
     pub fn size_is_known(&self) -> bool {
-        self.size.is_some()
+        self.whole.is_some()
     }
 
     /// Bytes behind the compressed image that are neither zeros nor a part of it; known when all of it has been read.
@@ -159,10 +172,9 @@ impl Payload {
         self.behind.bytes()
     }
 
-    /// The image, if it is not compressed.
-    pub(super) fn whole(&self) -> Option<Uncompressed<'_>> {
-        let size = self.size?;
-        Some(Uncompressed { file: &self.file, size })
+    /// The image, if it can be read at any place.
+    pub(super) fn whole(&self) -> Option<&Shared> {
+        self.whole.as_ref()
     }
 
     /// Takes another head of the same length, and zeros for a range behind it.
@@ -203,7 +215,7 @@ impl Payload {
                 return Ok(Some((offset, length)));
             }
             self.unchanged()?;
-            let said = declared_size(&self.head).filter(|_| self.compression.is_some());
+            let said = declared_size(&self.head).filter(|_| self.whole.is_none());
             let end = match self.head.len() < HEAD {
                 true => self.head.len() as u64,
                 false => self.position,
@@ -233,9 +245,10 @@ impl Payload {
 
     /// Where `bytes`, which belong at `offset`, first differ from the image. `None` where that takes reading a compressed one again.
     pub(super) fn first_difference(&self, bytes: &[u8], offset: u64) -> Option<u64> {
-        let length = self.size?.saturating_sub(offset).min(bytes.len() as u64);
+        let whole = self.whole.as_ref()?;
+        let length = whole.size().saturating_sub(offset).min(bytes.len() as u64);
         let mut own = vec![0; bytes.len()];
-        self.file.read_exact_at(own.get_mut(..length as usize)?, offset).ok()?;
+        whole.read_exact_at(own.get_mut(..length as usize)?, offset).ok()?;
         patch(&mut own, offset, 0, &self.head);
         for (at, zeros) in &self.changes {
             patch(&mut own, offset, *at, zeros);
@@ -296,6 +309,25 @@ fn broken(path: &Path, error: io::Error) -> DeviceError {
     }
 }
 
+/// Whether the first bytes are those of a disk or a volume.
+fn is_a_disk(head: &[u8]) -> bool {
+    declared_size(head).is_some() || head.get(510..512) == Some(b"\x55\xaa")
+}
+
+fn in_order(bytes: &Shared) -> Box<dyn Read + Send> {
+    Box::new(InOrder {
+        bytes: bytes.clone(),
+        at: 0,
+    })
+}
+
+fn read_head(path: &Path, reader: &mut impl Read) -> Result<Vec<u8>, DeviceError> {
+    let mut head = vec![0; HEAD];
+    let length = read_full(reader, &mut head).map_err(|error| broken(path, error))?;
+    head.truncate(length);
+    Ok(head)
+}
+
 /// Fills `buffer` as far as there are bytes.
 fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut done = 0;
@@ -342,7 +374,7 @@ mod tests {
     fn what_is_no_image_is_refused() {
         for (bytes, said) in [
             (&b""[..], "there is nothing in it"),
-            (b"QFI\xfb and more", "qcow2"),
+            (b"QFI\xfb and more", "qcow2 header is cut short"),
             (b"\x1f\x8b\x08\0cut", "it ends too early"),
         ] {
             let file = file(bytes);

@@ -1,5 +1,6 @@
 //! The leaves: each knows one standard, and neither the tree, the manifest, the host nor another leaf.
 
+pub mod android_sparse;
 pub mod apm;
 pub mod archive;
 pub mod authenticode;
@@ -17,6 +18,7 @@ pub mod pe;
 pub mod qcow2;
 pub mod recognise;
 pub mod udf;
+pub mod vdi;
 pub mod vhd;
 pub mod vhdx;
 pub mod vmdk;

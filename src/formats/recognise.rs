@@ -43,6 +43,8 @@ pub enum Form {
     FixedVhd,
     /// A VirtualBox disk.
     Vdi,
+    /// A disk of QEMU's that was to follow qcow2.
+    Qed,
     /// A Parallels disk.
     Parallels,
     /// Android's sparse image.
@@ -55,6 +57,8 @@ pub enum Form {
     RawSectors,
     /// Apple's disk image: the trailer at its end.
     Dmg,
+    /// The same, encrypted.
+    EncryptedDmg,
     /// Nero's image: the trailer at its end.
     Nero,
     /// A Windows image, MS-WIM.
@@ -166,9 +170,11 @@ const MAGIC: &[(Form, Place, &[u8])] = &[
     (Vhdx, Start(0), b"vhdxfile"),
     (Vhd, Start(0), b"conectix"),
     (Vdi, Start(64), b"\x7f\x10\xda\xbe"),
+    (Qed, Start(0), b"QED\0"),
     (Parallels, Start(0), b"WithoutFreeSpace"),
     (Parallels, Start(0), b"WithouFreSpacExt"),
     (AndroidSparse, Start(0), b"\x3a\xff\x26\xed"),
+    (EncryptedDmg, Start(0), b"encrcdsa"),
     (Isz, Start(0), b"IsZ!"),
     (Cso, Start(0), b"CISO"),
     (RawSectors, Start(0), b"\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0"),

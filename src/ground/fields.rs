@@ -7,3 +7,32 @@ pub(crate) fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
         place.copy_from_slice(value);
     }
 }
+
+/// Big-endian, 32 bits; zero where the structure is too short.
+pub(crate) fn be_u32(bytes: &[u8], at: usize) -> u32 {
+    field(bytes, at).map_or(0, u32::from_be_bytes)
+}
+
+/// Big-endian, 64 bits.
+pub(crate) fn be_u64(bytes: &[u8], at: usize) -> u64 {
+    field(bytes, at).map_or(0, u64::from_be_bytes)
+}
+
+/// Little-endian, 16 bits.
+pub(crate) fn le_u16(bytes: &[u8], at: usize) -> u16 {
+    field(bytes, at).map_or(0, u16::from_le_bytes)
+}
+
+/// Little-endian, 32 bits.
+pub(crate) fn le_u32(bytes: &[u8], at: usize) -> u32 {
+    field(bytes, at).map_or(0, u32::from_le_bytes)
+}
+
+/// Little-endian, 64 bits.
+pub(crate) fn le_u64(bytes: &[u8], at: usize) -> u64 {
+    field(bytes, at).map_or(0, u64::from_le_bytes)
+}
+
+fn field<const LENGTH: usize>(bytes: &[u8], at: usize) -> Option<[u8; LENGTH]> {
+    bytes.get(at..)?.first_chunk().copied()
+}

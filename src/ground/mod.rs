@@ -2,12 +2,14 @@
 
 pub mod block;
 pub mod decompress;
+pub(crate) mod disk;
 pub(crate) mod fields;
 pub mod input_error;
 pub mod installed;
 pub(crate) mod limits;
 pub(crate) mod naming;
 pub(crate) mod packages;
+pub(crate) mod pages;
 pub mod range;
 pub mod read_at;
 pub mod shift;

@@ -25,6 +25,12 @@ pub trait ReadAt {
     /// Fills `buffer` from `offset`. An end of the data before that is `UnexpectedEof`.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
+    /// The first byte from `offset` on that may be no zero: all in front of it reads as zeros. Where nothing is known it is `offset`, and
+    /// where there is none it is the length.
+    fn data_from(&self, offset: u64) -> io::Result<u64> {
+        Ok(offset)
+    }
+
     /// `length` bytes from `offset`. What lies past the end is an error before any memory is taken for it.
     fn read_vec_at(&self, offset: u64, length: u64) -> io::Result<Vec<u8>> {
         let end = offset.checked_add(length).filter(|&end| end <= self.size());
@@ -99,6 +105,10 @@ impl ReadAt for Part {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         Window::new(&self.whole, self.start, self.size).read_exact_at(buffer, offset)
     }
+
+    fn data_from(&self, offset: u64) -> io::Result<u64> {
+        Window::new(&self.whole, self.start, self.size).data_from(offset)
+    }
 }
 
 impl ReadAt for Shared {
@@ -108,6 +118,10 @@ impl ReadAt for Shared {
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.0.read_exact_at(buffer, offset)
+    }
+
+    fn data_from(&self, offset: u64) -> io::Result<u64> {
+        self.0.data_from(offset)
     }
 }
 
@@ -147,6 +161,20 @@ impl ReadAt for FileAt {
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_exact_at(buffer, self.start.saturating_add(offset))
+    }
+
+    /// lseek(2), `SEEK_DATA`. It moves the place where the file would be read next, which nothing here uses.
+    fn data_from(&self, offset: u64) -> io::Result<u64> {
+        let end = self.size.max(offset);
+        match rustix::fs::seek(
+            &self.file,
+            rustix::fs::SeekFrom::Data(self.start.saturating_add(offset)),
+        ) {
+            Ok(at) => Ok(at.saturating_sub(self.start).clamp(offset, end)),
+            Err(rustix::io::Errno::NXIO) => Ok(end),
+            // A disk, or a file system that cannot tell.
+            Err(_) => Ok(offset),
+        }
     }
 }
 
@@ -214,6 +242,11 @@ impl ReadAt for Window<'_> {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         end_within(self.size, offset, buffer)?;
         self.inner.read_exact_at(buffer, self.start + offset)
+    }
+
+    fn data_from(&self, offset: u64) -> io::Result<u64> {
+        let at = self.inner.data_from(self.start.saturating_add(offset))?;
+        Ok(at.saturating_sub(self.start).clamp(offset, self.size.max(offset)))
     }
 }
 
@@ -291,7 +324,11 @@ pub fn nonzero_span(bytes: &dyn ReadAt, start: u64, end: u64) -> io::Result<Opti
     let mut span: Option<(u64, u64)> = None;
     let mut at = start;
     while at < end {
-        let step = STEP.min(end - at);
+        at = bytes.data_from(at)?;
+        let step = STEP.min(end.saturating_sub(at));
+        if step == 0 {
+            break;
+        }
         let buffer = bytes.read_vec_at(at, step)?;
         at += step;
         // Many bytes at a time, while a search for the first looks at each; most gaps are zero.

@@ -54,7 +54,8 @@ pub struct Decompressed {
 }
 
 impl Decompressed {
-    fn new(is_named: bool) -> io::Result<Self> {
+    /// An empty one.
+    pub(crate) fn new(is_named: bool) -> io::Result<Self> {
         let (file, name) = NamedTempFile::with_prefix("isobuild-")?.into_parts();
         let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
         if !is_named && path.exists() {

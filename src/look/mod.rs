@@ -3,6 +3,7 @@
 pub mod contents;
 pub mod diff;
 pub mod digests;
+pub mod disk;
 pub mod extract;
 pub mod import;
 pub mod inspect;

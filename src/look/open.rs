@@ -1,22 +1,27 @@
-//! An image that is opened to be read: a file or a disk, or what is decompressed from it into a temporary file.
+//! An image that is opened to be read: a file or a disk, the disk in a file of another form, or what is decompressed into a temporary file.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::ground::decompress::{Behind, Compression};
-use crate::ground::read_at::{FileAt, ReadAt};
+use crate::ground::disk::DiskError;
+use crate::ground::read_at::{FileAt, ReadAt, Shared};
 use crate::ground::spool::{self, Decompressed, Spool};
 use crate::ground::stamp;
 
+use super::disk::disk_in;
+
 /// Compressed bytes that are read at a time.
 const BUFFER: usize = 256 << 10;
+/// Bytes of a disk that are written at a time.
+const STEP: u64 = 1 << 20;
 
 /// An image that can be read at any place.
 #[derive(Debug)]
 pub struct Opened {
-    bytes: FileAt,
+    bytes: Shared,
     path: PathBuf,
     behind: u64,
     /// It is removed with this.
@@ -41,6 +46,9 @@ pub enum OpenError {
     /// It is something else, in words that go on from its name.
     #[error("is {}, not an image", .0)]
     Other(&'static str),
+    /// The disk in a file of another form cannot be used, in words that follow a colon behind its name.
+    #[error("{}", .0)]
+    Disk(String),
     /// What is compressed is damaged or too large, in words that go on from its name.
     #[error("{}", .0)]
     Compressed(String),
@@ -69,15 +77,54 @@ pub fn open(path: &Path, name: Name, go_on: &mut dyn FnMut(u64, u64) -> bool) ->
     }
     let bytes = FileAt::new(file.try_clone().map_err(OpenError::Read)?).map_err(OpenError::Read)?;
     let start = bytes.read_vec_at(0, bytes.size().min(16)).map_err(OpenError::Read)?;
-    match Compression::of(&start) {
-        Some(compression) => decompressed(file, bytes.size(), compression, name, go_on),
-        None => Ok(Opened {
-            bytes,
+    let opened = match Compression::of(&start) {
+        Some(compression) => decompressed(file, bytes.size(), compression, name, go_on)?,
+        None => Opened {
+            bytes: Shared::new(bytes),
             path: path.to_owned(),
             behind: 0,
             _decompressed: None,
-        }),
+        },
+    };
+    match disk_in(&opened.bytes) {
+        Ok(None) => Ok(opened),
+        Ok(Some(disk)) if name == Name::Needless => Ok(Opened { bytes: disk, ..opened }),
+        Ok(Some(disk)) => expanded(&disk, opened.behind, go_on),
+        Err(DiskError::Read(error)) if error.raw_os_error().is_some() => Err(OpenError::Read(error)),
+        Err(DiskError::Read(error)) => Err(OpenError::Disk(format!("it is damaged: {error}"))),
+        Err(DiskError::Refused(why)) => Err(OpenError::Disk(why)),
     }
+}
+
+/// Writes the disk in a file of another form to a file of its own, with holes where it has zeros.
+fn expanded(disk: &Shared, behind: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Opened, OpenError> {
+    let expanded = Decompressed::new(true).map_err(OpenError::Hold)?;
+    expanded.file().set_len(disk.size()).map_err(OpenError::Hold)?;
+    let read = |error: io::Error| match error.kind() {
+        io::ErrorKind::InvalidData => OpenError::Disk(error.to_string()),
+        _ => OpenError::Read(error),
+    };
+    let mut at = 0;
+    loop {
+        at = disk.data_from(at).map_err(read)?;
+        let length = disk.size().saturating_sub(at).min(STEP);
+        if length == 0 {
+            break;
+        }
+        let bytes = disk.read_vec_at(at, length).map_err(read)?;
+        expanded.file().write_all_at(&bytes, at).map_err(OpenError::Hold)?;
+        at += length;
+        if !go_on(at, disk.size()) {
+            return Err(OpenError::Stopped);
+        }
+    }
+    let bytes = FileAt::new(expanded.file().try_clone().map_err(OpenError::Hold)?).map_err(OpenError::Hold)?;
+    Ok(Opened {
+        bytes: Shared::new(bytes),
+        path: expanded.path().to_owned(),
+        behind,
+        _decompressed: Some(expanded),
+    })
 }
 
 fn decompressed(
@@ -120,7 +167,7 @@ fn decompressed(
         }
     };
     Ok(Opened {
-        bytes,
+        bytes: Shared::new(bytes),
         path: decompressed.path().to_owned(),
         behind: behind.bytes(),
         _decompressed: Some(decompressed),
@@ -176,6 +223,10 @@ impl ReadAt for Opened {
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.bytes.read_exact_at(buffer, offset)
+    }
+
+    fn data_from(&self, offset: u64) -> io::Result<u64> {
+        self.bytes.data_from(offset)
     }
 }
 

@@ -272,7 +272,7 @@ fn not_verified() {
     put("cut.gz", &whole[..whole.len() - 9]);
     for (name, words) in [
         ("empty", "there is nothing in it"),
-        ("disk.qcow2", "a qcow2 disk"),
+        ("disk.qcow2", "qcow2 header is cut short"),
         ("cut.gz", "cut short"),
         (".", "is a directory"),
         ("missing", "No such file"),

@@ -3,11 +3,13 @@
 //! Apple has published no specification. The structures are those of `hdiutil`'s images as QEMU, 7-Zip and dmg2img read them; the names are
 //! theirs. Numbers are big-endian.
 
+mod read;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
+pub use read::Disk;
 pub use write::{Chunk, Writer};
 
 const SECTOR: u64 = 512;

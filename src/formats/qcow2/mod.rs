@@ -2,11 +2,13 @@
 //!
 //! Source: QEMU, docs/interop/qcow2.txt, whose names the fields have. Numbers are big-endian.
 
+mod read;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
+pub use read::Disk;
 pub use write::Writer;
 
 /// The first four bytes.

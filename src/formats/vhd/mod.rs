@@ -2,11 +2,13 @@
 //!
 //! Source: Microsoft, "Virtual Hard Disk Image Format Specification" 1.0 (2006), whose names the fields have. Numbers are big-endian.
 
+mod read;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
+pub use read::Disk;
 pub use write::{Kind, Writer};
 
 const SECTOR: u64 = 512;

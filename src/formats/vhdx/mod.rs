@@ -2,6 +2,7 @@
 //!
 //! Source: Microsoft, [MS-VHDX] "Virtual Hard Disk v2 (VHDX) File Format", whose names the fields have. Numbers are little-endian.
 
+mod read;
 mod write;
 
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod tests;
 
 use uuid::{Uuid, uuid};
 
+pub use read::Disk;
 pub use write::Writer;
 
 /// §2.1: every region and every block begins at a multiple of this.

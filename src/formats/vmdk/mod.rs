@@ -2,11 +2,13 @@
 //!
 //! Source: VMware, "Virtual Disk Format 5.0" (2011), whose names the fields have. Numbers are little-endian.
 
+mod read;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
+pub use read::Disk;
 pub use write::Writer;
 
 const SECTOR: u64 = 512;

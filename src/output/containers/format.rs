@@ -76,7 +76,7 @@ pub struct FileFormat {
     pub container: Container,
     /// How the whole file is compressed.
     pub compressor: Option<Compressor>,
-    /// How hard it is compressed. Default: [`Compressor::levels`].
+    /// How hard it is compressed. Default: what is usual.
     pub level: Option<u32>,
 }
 

@@ -1,0 +1,76 @@
+//! The disk that is in a file of another form, such as QEMU's and VMware's.
+
+use crate::formats::recognise::Form;
+use crate::formats::{android_sparse, dmg, qcow2, vdi, vhd, vhdx, vmdk};
+use crate::ground::disk::{DiskError, Scattered, bounded};
+use crate::ground::read_at::{ReadAt, Shared};
+
+/// As many bytes of the start show what a file is: a volume descriptor is at 32 KiB.
+const HEAD: u64 = 40 << 10;
+/// The trailers of VHD and DMG.
+const END: u64 = 512;
+
+/// The disk in a file. `None` if the file is the disk, or something else.
+///
+/// # Errors
+/// The file is damaged, encrypted, or one of several that make the disk.
+pub fn disk_in(file: &Shared) -> Result<Option<Shared>, DiskError> {
+    let Some(form) = form(file)? else {
+        return Ok(None);
+    };
+    let file = file.clone();
+    let disk = match form {
+        Form::Qcow2 => shared(qcow2::Disk::open(file)?)?,
+        Form::Vmdk | Form::VmdkDescriptor => shared(vmdk::Disk::open(file)?)?,
+        Form::Vhdx => shared(vhdx::Disk::open(file)?)?,
+        Form::Vhd | Form::FixedVhd => shared(vhd::Disk::open(file)?)?,
+        Form::Vdi => shared(vdi::Disk::open(file)?)?,
+        Form::AndroidSparse => shared(android_sparse::Disk::open(file)?)?,
+        Form::Dmg => shared(dmg::Disk::open(file)?)?,
+        Form::EncryptedDmg => return Err(DiskError::refused("it is a DMG that is encrypted")),
+        _ => return Ok(None),
+    };
+    Ok(Some(disk))
+}
+
+fn shared(disk: impl Scattered + ReadAt + Send + Sync + 'static) -> Result<Shared, DiskError> {
+    bounded(&disk)?;
+    Ok(Shared::new(disk))
+}
+
+/// Whether a file that begins so has a disk in it. Disks of fixed size, which begin with the bytes of the disk, are not among them.
+pub fn is_disk_file(head: &[u8]) -> bool {
+    by_head(head).is_some()
+}
+
+/// The form of a file with a disk in it. A file that begins like one and has a volume where an image has it is an image. A trailer counts
+/// in any case: disks of fixed size begin with the bytes of the disk.
+fn form(file: &Shared) -> std::io::Result<Option<Form>> {
+    let head = file.read_vec_at(0, file.size().min(HEAD))?;
+    let at_end = file.size().saturating_sub(END);
+    let end = file.read_vec_at(at_end, file.size() - at_end)?;
+    let by_end = Form::of_end(&end).find(|form| matches!(form, Form::FixedVhd | Form::Dmg));
+    Ok(by_head(&head).or(by_end))
+}
+
+fn by_head(head: &[u8]) -> Option<Form> {
+    if Form::of_head(head).any(|form| matches!(form, Form::Iso9660 | Form::Udf)) {
+        return None;
+    }
+    Form::of_head(head).find(|form| {
+        matches!(
+            form,
+            Form::Qcow2
+                | Form::Vmdk
+                | Form::VmdkDescriptor
+                | Form::Vhdx
+                | Form::Vhd
+                | Form::Vdi
+                | Form::AndroidSparse
+                | Form::EncryptedDmg
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;
