@@ -28,6 +28,7 @@
 //! - `loader.rs`, `loader_faults.rs`: the built-in loader starts Linux and programs, shows its menu, and says why it cannot.
 //! - `judges.rs`: xorriso, isoinfo, bsdtar, 7z, pycdlib, mtools, fsck.vfat, sgdisk and sfdisk read every image.
 //! - `linux_guest.rs`: Linux mounts every image, an odd tree's too, by its label as Rock Ridge, Joliet and plain ISO 9660.
+//! - `containers.rs`: disks and compressed files in every form, written for others and read from others.
 //! - `attributes.rs`: modes, owners, times and hard links, read back by others.
 //! - `cli.rs`: exit codes, streams and memory.
 //! - `input_faults.rs`: inputs that fail, change or hang while they are read.

@@ -54,7 +54,7 @@ pub const SYSTEMD_BOOT: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 pub const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 69] = [
+pub const TOOLS: [Tool; 71] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -64,6 +64,8 @@ pub const TOOLS: [Tool; 69] = [
     tool(OVMF_VARS, "ovmf"),
     tool(OVMF_VARS_MS, "ovmf"),
     tool(OVMF_IA32_CODE, "ovmf-ia32"),
+    tool("qemu-img", "qemu-utils"),
+    tool("dmg2img", "dmg2img"),
     tool("qemu-system-aarch64", "qemu-system-arm"),
     tool(AAVMF_CODE, "qemu-efi-aarch64"),
     tool("xorriso", "xorriso"),

@@ -180,7 +180,7 @@ fn io_error<E: Into<io::Error>>(
 }
 
 /// Writes an image of `size` bytes to `target` as it is: see [`write_all`].
-#[cfg(test)]
+#[cfg(any(test, feature = "inside"))]
 pub fn write<'a>(
     target: &Path,
     size: u64,

@@ -12,6 +12,7 @@ mod bochs;
 mod boot;
 mod check;
 mod cli;
+mod containers;
 mod copied_files;
 mod diff;
 mod digests;
@@ -75,6 +76,7 @@ const GROUPS: &[Group] = &[
     Group::new("boot", boot::tests),
     Group::new("check", check::tests),
     Group::new("cli", cli::tests),
+    Group::new("containers", containers::tests),
     Group::new("copied_files", copied_files::tests),
     Group::new("diff", diff::tests),
     Group::new("digests", digests::tests),

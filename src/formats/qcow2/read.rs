@@ -98,7 +98,7 @@ impl Disk {
         let entry = if features & EXTENDED_L2 != 0 { 16 } else { 8 };
         let size = long(&header, 24);
         let (l1_entries, l1_offset) = (u64::from(word(&header, 36)), long(&header, 40));
-        let each = (1u64 << cluster_bits) / entry << cluster_bits;
+        let each = ((1u64 << cluster_bits) / entry) << cluster_bits;
         if size.div_ceil(each) > l1_entries {
             return Err(DiskError::refused(format!(
                 "it says that its disk has {size} bytes, and its table has room for {l1_entries} times {each}"

@@ -9,8 +9,8 @@ use crate::output::{FileFormat, Interrupt, Piece, PieceSource, Target, Wanted, w
 fn bytes() -> Vec<u8> {
     let mut disk = vec![0; 5 << 20];
     for (start, length) in [(0, 100_000), (3_000_000, 200_000), ((5 << 20) - 512, 512)] {
-        for at in start..start + length {
-            disk[at] = (at.wrapping_mul(2_654_435_761) >> 13) as u8 | 1;
+        for (byte, at) in disk[start..start + length].iter_mut().zip(start..) {
+            *byte = (at.wrapping_mul(2_654_435_761) >> 13) as u8 | 1;
         }
     }
     disk

@@ -12,6 +12,11 @@ impl Machine {
         self.drive(image, "raw", medium, false)
     }
 
+    /// Adds a file that QEMU itself reads in this form. It stays as it is.
+    pub fn container(self, file: &Path, format: &'static str, medium: Medium) -> Self {
+        self.drive(file, format, medium, true)
+    }
+
     /// Starts this kernel itself instead of a medium.
     pub fn kernel(mut self, kernel: &Path, initrd: &Path, cmdline: &str) -> Self {
         self.kernel = Some((kernel.into(), initrd.into(), cmdline.to_owned()));

@@ -1,0 +1,371 @@
+//! Disks and compressed files in every form: other people's programs read what isobuild writes, and isobuild reads what they write.
+
+use isobuild::inside::facts::cell::{Cell, Firmware, Medium};
+use isobuild::inside::vm::Machine;
+use qemu_tests::system::needs;
+use qemu_tests::verbs::{Bench, MENU};
+use qemu_tests::{hash, suite, workspace};
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+
+pub(crate) fn tests() -> suite::Tests {
+    let mut tests = suite::program_tests(&[
+        ("qemu-img reads every disk", &["qemu-img"], qemu_img),
+        ("7z reads every disk", &["7z"], seven_zip),
+        ("dmg2img reads a DMG", &["dmg2img"], dmg2img),
+        ("compressed files", &["gzip", "xz", "zstd"], compressed),
+        ("one processor and all", &["taskset"], threads),
+        ("a list of outputs", &["sha256sum"], outputs),
+        ("standard output", &["zstd"], standard_output),
+        ("disks of others", &["qemu-img", "gzip"], of_others),
+        ("disks that are refused", &["qemu-img"], refused),
+        ("verbs", &["qemu-img"], verbs),
+    ]);
+    for (number, (name, driver)) in DISKS.into_iter().enumerate() {
+        for firmware in [Firmware::Bios, Firmware::Uefi] {
+            let cell = Cell {
+                firmware,
+                medium: Medium::Disk,
+            };
+            let mut missing = suite::missing(needs(firmware));
+            missing.extend(workspace::isobuild().err());
+            let test = suite::trial(format!("{name} {cell}"), missing, move || boots(name, driver, cell));
+            // A BIOS takes two seconds, and what differs between the forms is QEMU's.
+            tests.push(test.long_if(number > 0 && firmware != Firmware::Bios));
+        }
+    }
+    Ok(tests)
+}
+
+/// The suffixes of disks, and what QEMU calls them.
+const DISKS: [(&str, &str); 5] = [
+    ("qcow2", "qcow2"),
+    ("vmdk", "vmdk"),
+    ("vhdx", "vhdx"),
+    ("vhd", "vpc"),
+    ("dmg", "dmg"),
+];
+
+/// A bench with an image of 6 MiB of noise and a hole of 20, in these forms.
+fn bench(names: &[&str]) -> Bench {
+    let bench = Bench::with_noise(MENU, 6);
+    let file = fs::File::create(bench.path("hole")).unwrap();
+    file.set_len(20 << 20).unwrap();
+    let manifest = bench.text("m.toml") + "[[files]]\nfrom = \"hole\"\nto = \"/\"\n";
+    fs::write(bench.path("m.toml"), manifest).unwrap();
+    let outputs: Vec<String> = names.iter().map(|name| format!("-o {name}")).collect();
+    bench.ends(&format!("m.toml {}", outputs.join(" ")), 0);
+    bench
+}
+
+/// Runs a program, which must be content.
+fn runs(bench: &Bench, line: &str) -> String {
+    let (is_content, said) = bench.program(line);
+    assert!(is_content, "{line}: {said}");
+    said
+}
+
+fn qemu_img() {
+    let bench = bench(&["a.iso", "a.qcow2", "a.vmdk", "a.vhdx", "a.vhd", "a.dmg"]);
+    let size = bench.path("a.iso").metadata().unwrap().len();
+    for (name, driver) in DISKS {
+        let info: Value = serde_json::from_str(&json_of(&runs(
+            &bench,
+            &format!("qemu-img info --output json -f {driver} a.{name}"),
+        )))
+        .unwrap();
+        assert_eq!(info["virtual-size"], size, "{name}");
+        let compared = runs(&bench, &format!("qemu-img compare -f raw -F {driver} a.iso a.{name}"));
+        assert!(compared.contains("Images are identical"), "{name}: {compared}");
+        // The hole is not in the file, and takes no room on the disk either.
+        let metadata = bench.path(&format!("a.{name}")).metadata().unwrap();
+        assert!(
+            metadata.blocks() * 512 < size - (15 << 20),
+            "{name}: {} blocks",
+            metadata.blocks()
+        );
+        // Of VHD and DMG qemu-img has no check.
+        if !["vhd", "dmg"].contains(&name) {
+            let checked = runs(&bench, &format!("qemu-img check -f {driver} a.{name}"));
+            assert!(checked.contains("No errors were found"), "{name}: {checked}");
+        }
+    }
+    fs::write(
+        bench.path("f.toml"),
+        format!(
+            "format = \"vhd-fixed\"\noutput = \"fixed\"\nvolume_id = \"M\"\n{}",
+            bench.text("m.toml")
+        ),
+    )
+    .unwrap();
+    bench.ends("f.toml", 0);
+    runs(&bench, "qemu-img compare -f raw -F vpc a.iso fixed");
+}
+
+/// QEMU warns of modules that it lacks.
+fn json_of(said: &str) -> String {
+    let (start, end) = (said.find('{').unwrap(), said.rfind('}').unwrap());
+    said[start..=end].to_owned()
+}
+
+fn seven_zip() {
+    let bench = bench(&["a.qcow2", "a.vmdk", "a.vhdx", "a.vhd", "a.dmg"]);
+    for (name, _) in DISKS {
+        let said = runs(&bench, &format!("7z t a.{name}"));
+        assert!(
+            said.contains("Everything is Ok") && !said.contains("Warnings"),
+            "{name}: {said}"
+        );
+    }
+}
+
+fn dmg2img() {
+    let bench = bench(&["a.img", "a.dmg"]);
+    runs(&bench, "dmg2img a.dmg back");
+    assert_eq!(hash::file(&bench.path("back")), hash::file(&bench.path("a.img")));
+}
+
+fn compressed() {
+    let bench = bench(&[
+        "a.iso",
+        "a.qcow2",
+        "a.iso.gz",
+        "a.iso.xz",
+        "a.iso.zst",
+        "a.qcow2.gz",
+        "a.qcow2.xz",
+        "a.qcow2.zst",
+    ]);
+    for inner in ["a.iso", "a.qcow2"] {
+        let wanted = hash::file(&bench.path(inner)).unwrap();
+        for (suffix, program) in [("gz", "gzip"), ("xz", "xz"), ("zst", "zstd")] {
+            runs(&bench, &format!("{program} -q -t {inner}.{suffix}"));
+            fs::copy(
+                bench.path(&format!("{inner}.{suffix}")),
+                bench.path(&format!("back.{suffix}")),
+            )
+            .unwrap();
+            runs(&bench, &format!("{program} -q -d -f back.{suffix}"));
+            assert_eq!(hash::file(&bench.path("back")).unwrap(), wanted, "{inner}.{suffix}");
+        }
+    }
+    // The levels that there are, and what each compression says of others.
+    let manifest = bench.text("m.toml");
+    let with = |level: u32| fs::write(bench.path("l.toml"), format!("level = {level}\n{manifest}")).unwrap();
+    let size = |name: &str| bench.path(name).metadata().unwrap().len();
+    with(1);
+    bench.ends("l.toml -o l.gz -o l.xz -o l.zst", 0);
+    with(9);
+    bench.ends("l.toml -o h.gz -o h.xz -o h.zst", 0);
+    for suffix in ["gz", "xz", "zst"] {
+        assert!(size(&format!("h.{suffix}")) < size(&format!("l.{suffix}")), "{suffix}");
+    }
+    for (suffix, level, words) in [
+        ("gz", 10, "gzip has levels from 1 to 9"),
+        ("gz", 0, "gzip has levels from 1"),
+        ("xz", 10, "xz has levels from 0 to 9"),
+        ("zst", 23, "zstd has levels from 1 to 22"),
+    ] {
+        with(level);
+        bench.ends(&format!("l.toml -o x.{suffix}"), 1).has(&[words]);
+        assert!(!bench.path(&format!("x.{suffix}")).exists());
+    }
+}
+
+fn threads() {
+    let names = ["a.qcow2", "a.vmdk", "a.dmg", "a.gz", "a.xz", "a.zst"];
+    let bench = bench(&names);
+    let program = workspace::isobuild().unwrap();
+    let outputs: Vec<String> = names.iter().map(|name| format!("-o one-{name}")).collect();
+    let line = format!("taskset -c 0 {} -q m.toml {}", program.display(), outputs.join(" "));
+    runs(&bench, &line);
+    for name in names {
+        let (one, all) = (bench.path(&format!("one-{name}")), bench.path(name));
+        assert_eq!(hash::file(&one), hash::file(&all), "{name}");
+    }
+}
+
+fn outputs() {
+    let bench = Bench::new("");
+    let manifest = format!("output = [\"d/a.iso\", \"d/a.img.zst\", \"d/a b.qcow2\"]\nsha256_file = true\n{MENU}");
+    fs::write(bench.path("m.toml"), manifest).unwrap();
+    let said = bench.ends("m.toml --json", 0);
+    let json: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(json["volume_id"], "A");
+    let outputs = json["outputs"].as_array().unwrap();
+    let named: Vec<_> = outputs
+        .iter()
+        .map(|output| output["format"].as_str().unwrap())
+        .collect();
+    assert_eq!(named, ["raw", "img.zst", "qcow2"]);
+    for output in outputs {
+        let path = bench.path(output["path"].as_str().unwrap());
+        assert_eq!(output["size"], path.metadata().unwrap().len());
+        assert_eq!(output["sha256"], hash::file(&path).unwrap(), "{output}");
+    }
+    assert_eq!(json["sha256"], outputs[0]["sha256"]);
+    let mut names: Vec<_> = fs::read_dir(bench.path("d"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names.len(), 6, "{names:?}");
+    for name in ["a.iso", "a.img.zst", "a b.qcow2"] {
+        let list = format!("{name}.sha256");
+        let output = std::process::Command::new("sha256sum")
+            .args(["--check", "--strict", &list])
+            .current_dir(bench.path("d"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{list}: {output:?}");
+    }
+    // Once more: nothing changes, and the JSON says the same.
+    let inodes = || {
+        names
+            .iter()
+            .map(|name| bench.path("d").join(name).metadata().unwrap().ino())
+            .collect::<Vec<_>>()
+    };
+    let before = inodes();
+    assert_eq!(bench.ends("m.toml --json", 0).out, said.out);
+    assert_eq!(inodes(), before);
+}
+
+fn standard_output() {
+    let bench = Bench::new("");
+    fs::write(bench.path("m.toml"), format!("format = \"img.zst\"\n{MENU}")).unwrap();
+    bench.ends("m.toml -o file", 0);
+    let piped = bench.command("m.toml -o -").output().unwrap();
+    assert!(piped.status.success(), "{piped:?}");
+    assert!(piped.stdout == fs::read(bench.path("file")).unwrap());
+    bench.ends("m.toml -o - -o file", 2);
+}
+
+/// What qemu-img makes of an image: suffix, driver, options.
+const OTHERS: [(&str, &str); 15] = [
+    ("plain.qcow2", "-O qcow2"),
+    ("version2.qcow2", "-O qcow2 -o compat=0.10"),
+    ("zlib.qcow2", "-c -O qcow2"),
+    ("zstd.qcow2", "-c -O qcow2 -o compression_type=zstd"),
+    ("subclusters.qcow2", "-O qcow2 -o extended_l2=on,cluster_size=128k"),
+    ("short.qcow2", "-O qcow2 -o cluster_size=512"),
+    ("long.qcow2", "-O qcow2 -o cluster_size=2M"),
+    ("dynamic.vhd", "-O vpc -o force_size=on"),
+    ("fixed.vhd", "-O vpc -o subformat=fixed,force_size=on"),
+    ("dynamic.vhdx", "-O vhdx -o block_size=32M"),
+    ("fixed.vhdx", "-O vhdx -o subformat=fixed"),
+    ("sparse.vmdk", "-O vmdk -o zeroed_grain=on"),
+    ("stream.vmdk", "-O vmdk -o subformat=streamOptimized"),
+    ("dynamic.vdi", "-O vdi"),
+    ("fixed.vdi", "-O vdi -o static=on"),
+];
+
+fn of_others() {
+    let bench = bench(&["a.img"]);
+    let wanted = bench.ends("ls -lR a.img", 0).out;
+    for (name, options) in OTHERS {
+        runs(&bench, &format!("qemu-img convert -f raw {options} a.img {name}"));
+        let said = bench.ends(&format!("diff a.img {name}"), 0);
+        said.has(&["every byte is the same"]);
+        assert_eq!(bench.ends(&format!("ls -lR {name}"), 0).out, wanted, "{name}");
+    }
+    runs(&bench, "gzip -k stream.vmdk");
+    bench.ends("diff a.img stream.vmdk.gz", 0);
+    // A snapshot is not the disk as it is now.
+    runs(&bench, "qemu-img snapshot -c one plain.qcow2");
+    bench.ends("diff a.img plain.qcow2", 0);
+}
+
+fn refused() {
+    let bench = bench(&["a.img"]);
+    for line in [
+        "create -q -f qcow2 -b a.img -F raw layer.qcow2",
+        "convert -f raw -O vmdk a.img base.vmdk",
+        "create -q -f vmdk -b base.vmdk -F vmdk layer.vmdk",
+        "convert -f raw -O vmdk -o subformat=monolithicFlat a.img flat.vmdk",
+        "create -q -f qcow2 -o data_file=data.raw external.qcow2 8M",
+        "create -q --object secret,id=s,data=x -f qcow2 -o encrypt.format=luks,encrypt.key-secret=s luks.qcow2 8M",
+        "convert -f raw -O qcow a.img one.qcow",
+        "convert -f raw -O qed a.img a.qed",
+        "convert -f raw -O parallels a.img a.hdd",
+    ] {
+        runs(&bench, &format!("qemu-img {line}"));
+    }
+    let whole = fs::read(bench.path("base.vmdk")).unwrap();
+    fs::write(bench.path("cut.vmdk"), &whole[..70_000]).unwrap();
+    for (name, words) in [
+        ("layer.qcow2", "a.img"),
+        ("layer.vmdk", "base.vmdk"),
+        ("flat.vmdk", "flat-flat.vmdk"),
+        ("external.qcow2", "in another file"),
+        ("luks.qcow2", "encrypted with LUKS"),
+        ("one.qcow", "version 1"),
+        ("a.qed", "QED"),
+        ("a.hdd", "Parallels"),
+        ("cut.vmdk", "its tables are damaged"),
+    ] {
+        for verb in ["inspect", "ls", "check", "run --print"] {
+            bench.ends(&format!("{verb} {name}"), 1).has(&[name, words]);
+        }
+        bench.ends(&format!("write --yes {name} out"), 1).has(&[words]);
+        assert!(!bench.path("out").exists(), "{name}");
+    }
+}
+
+fn verbs() {
+    let bench = bench(&["a.img", "a.qcow2", "a.vmdk.gz"]);
+    for name in ["a.qcow2", "a.vmdk.gz"] {
+        for verb in ["inspect --json", "check --json", "menu --json", "ls -R --json", "cat"] {
+            let line = |name: &str| {
+                if verb == "cat" {
+                    format!("cat {name} /noise")
+                } else {
+                    format!("{verb} {name}")
+                }
+            };
+            let (ours, theirs) = (
+                bench.command(&line(name)).output().unwrap(),
+                bench.command(&line("a.img")).output().unwrap(),
+            );
+            assert!(ours.status.success() && ours.stdout == theirs.stdout, "{verb} {name}");
+        }
+        let place = format!("out-{name}");
+        bench.ends(&format!("extract {name} -C {place}"), 0);
+        assert_eq!(
+            hash::file(&bench.path(&format!("{place}/noise"))),
+            hash::file(&bench.path("noise"))
+        );
+        bench.ends(&format!("import {name} -C import-{name}"), 0);
+        bench.ends(&format!("write --yes {name} stick-{name}"), 0);
+        assert_eq!(
+            hash::file(&bench.path(&format!("stick-{name}"))),
+            hash::file(&bench.path("a.img")),
+            "{name}"
+        );
+        bench.ends(&format!("verify {name} stick-{name}"), 0);
+        let base = |image: &str| format!("[base]\nimage = \"{image}\"\n[[files]]\ntext = \"new\"\nto = \"/new\"\n");
+        let mut made = Vec::new();
+        for image in [name, "a.img"] {
+            fs::write(bench.path("b.toml"), base(image)).unwrap();
+            bench.ends("b.toml -o changed.iso", 0);
+            made.push(hash::file(&bench.path("changed.iso")).unwrap());
+        }
+        assert_eq!(made[0], made[1], "{name}");
+    }
+}
+
+/// QEMU starts from the file by its own reader of the form.
+fn boots(name: &str, driver: &'static str, cell: Cell) -> Result<(), String> {
+    let bench = Bench::new(MENU);
+    let file: PathBuf = bench.path(&format!("disk.{name}"));
+    bench.ends(&format!("m.toml -o disk.{name}"), 0);
+    let logs = workspace::target().join(format!("qemu-tests/logs/container-{name}-{cell}"));
+    let mut guest = Machine::new(cell.firmware)
+        .container(&file, driver, cell.medium)
+        .start(&logs)?;
+    guest.wait_for(&["About this machine"])?;
+    guest.screendump()?;
+    Ok(())
+}
