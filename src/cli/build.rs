@@ -7,7 +7,6 @@ use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 
 use crate::Image;
-use crate::facts::OutputFacts;
 use crate::ground::text;
 use crate::manifest;
 use crate::output::{FileFormat, Interrupt, Target, Wanted};
@@ -76,19 +75,14 @@ pub(super) fn write(
         image: json,
         files: json,
         lists: image.document().manifest.sha256_file,
+        check: None,
     };
     let (late, written) = image.write(targets, wanted, &mut bar(&progress), interrupt)?;
     drop(progress);
     if json {
         let mut described = image.describe(&late)?;
         described.planned.sha256 = written.sha256.map(|digest| text::hex(&digest));
-        let files = targets.iter().zip(&written.files).map(|(target, file)| OutputFacts {
-            path: target.path.to_string_lossy().into_owned(),
-            format: target.format.name(),
-            size: file.size,
-            sha256: file.sha256.map(|digest| text::hex(&digest)),
-        });
-        described.planned.outputs = files.collect();
+        described.planned.outputs = show::outputs(targets, &written);
         print_json(&described)?;
     } else if !quiet {
         let paths: Vec<&Path> = targets.iter().map(|target| target.path.as_path()).collect();
@@ -120,10 +114,7 @@ fn stream(image: &Image, progress: &Progress, interrupt: &Interrupt) -> Result<L
     };
     let temporary = std::env::temp_dir();
     let directory = tempfile::tempdir().map_err(|source| Failure::io(&temporary, "creating a directory in", source))?;
-    let targets = [Target {
-        path: directory.path().join("image"),
-        format: target.format,
-    }];
+    let targets = [Target::of_image(directory.path().join("image"), target.format)];
     let (late, _) = image.write(&targets, Wanted::default(), &mut bar(progress), interrupt)?;
     let copied = File::open(&targets[0].path).and_then(|mut file| std::io::copy(&mut file, &mut out));
     copied.map_err(|source| Failure::io(name, "writing", source))?;

@@ -4,6 +4,7 @@ mod build;
 mod burn;
 mod cat;
 mod check;
+mod convert;
 mod devices;
 mod diff;
 mod doctor;
@@ -96,6 +97,9 @@ enum Verb {
     Edit(Box<edit::Edit>),
     /// Take back what `edit` has changed.
     Undo(edit::Undo),
+    /// Write a disk or an image in another form, and read it back before the file gets its name: .img, .qcow2, .vhd, .vhdx, .vmdk, .dmg,
+    /// compressed or not.
+    Convert(convert::Convert),
     /// Take an image apart into files and a manifest that makes it again.
     Import(import::Import),
     /// Boot an image in QEMU, and sit at it. The image stays as it is.
@@ -359,6 +363,7 @@ pub fn run() -> ExitCode {
         (Some(Verb::Verify(verify)), _) => verify::run(&verify),
         (Some(Verb::Read(read)), _) => read::run(&read),
         (Some(Verb::Loader(loader)), _) => loader::run(&loader),
+        (Some(Verb::Convert(convert)), _) => convert::run(&convert),
         (Some(Verb::Sign(sign)), _) => sign::run(&sign),
         (Some(Verb::Doctor(doctor)), _) => doctor::run(&doctor),
         (Some(Verb::Extract(extract)), _) => extract::run(&extract),

@@ -9,11 +9,12 @@ use super::report::render;
 use crate::Error;
 use crate::facts::cell::{Cell, Firmware};
 use crate::facts::verdicts;
-use crate::facts::{Changed, Common, Description, Extent, MenuFacts, PartitionTable, SignatureFacts};
+use crate::facts::{Changed, Common, Description, Extent, MenuFacts, OutputFacts, PartitionTable, SignatureFacts};
 use crate::ground::text;
 use crate::ground::text::visible_path;
 use crate::look::extract;
 use crate::manifest::diagnostic::{Report, Severity};
+use crate::output::{Target, Written};
 
 /// A line on standard error. What becomes of it changes nothing: the exit code says how the run ended.
 pub(super) fn tell(line: &str) {
@@ -61,6 +62,28 @@ pub(super) fn built(outputs: &[&Path], image: &Description) {
         "{}: {}, {boots}",
         names.join(", "),
         text::size(image.facts.size)
+    ));
+}
+
+/// The files that were written.
+pub(super) fn outputs(targets: &[Target], written: &Written) -> Vec<OutputFacts> {
+    let files = targets.iter().zip(&written.files);
+    let files = files.map(|(target, file)| OutputFacts {
+        path: target.path.to_string_lossy().into_owned(),
+        format: target.format.name(),
+        size: file.size,
+        sha256: file.sha256.map(|digest| text::hex(&digest)),
+    });
+    files.collect()
+}
+
+/// The closing line of `convert` for a file with a disk of so many bytes.
+pub(super) fn converted(output: &OutputFacts, size: u64) {
+    tell(&format!(
+        "{}: {} with a disk of {} in it, read back and the same",
+        text::visible(output.path.as_bytes()),
+        text::size(output.size),
+        text::size(size)
     ));
 }
 

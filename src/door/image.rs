@@ -198,7 +198,7 @@ impl Image {
     pub(crate) fn write(
         &self,
         targets: &[Target],
-        wanted: Wanted,
+        wanted: Wanted<'_>,
         progress: &mut Progress<'_>,
         interrupt: &Interrupt,
     ) -> Result<(Late, Written), Error> {
@@ -210,7 +210,7 @@ impl Image {
             && !wanted.lists
             && output::is_written(
                 &target.path,
-                target.format.disk_size(total),
+                target.disk_size(total),
                 self.plan.pieces(&late),
                 interrupt,
             )?
@@ -229,11 +229,11 @@ impl Image {
         &self,
         target: &Target,
         late: &Late,
-        wanted: Wanted,
+        wanted: Wanted<'_>,
         progress: &mut Progress<'_>,
         interrupt: &Interrupt,
     ) -> Result<Written, Error> {
-        let size = target.format.disk_size(self.size());
+        let size = target.disk_size(self.size());
         let (mut sha256, mut of_file) = (None, None);
         if wanted.image || wanted.files {
             let mut sum = Sha256::new();

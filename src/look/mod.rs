@@ -1,6 +1,7 @@
 //! What a finished image says: its facts, its names, its contents.
 
 pub mod contents;
+pub mod convert;
 pub mod diff;
 pub mod digests;
 pub mod disk;

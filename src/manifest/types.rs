@@ -90,20 +90,7 @@ impl Manifest {
             Some(format) => format.get_ref().0,
             None => FileFormat::of_path(path)?,
         };
-        let Some((compressor, level)) = format.compressor.zip(self.level.as_ref()) else {
-            return Ok(format);
-        };
-        let (level, (least, greatest, _)) = (*level.get_ref(), compressor.levels());
-        match (least..=greatest).contains(&level) {
-            true => Ok(FileFormat {
-                level: Some(level),
-                ..format
-            }),
-            false => Err(format!(
-                "{} has levels from {least} to {greatest}, not {level}",
-                compressor.name()
-            )),
-        }
+        format.with_level(self.level.as_ref().map(|level| *level.get_ref()))
     }
 
     /// Whether a base is laid out anew.

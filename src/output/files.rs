@@ -1,5 +1,6 @@
 //! The files that one pass over an image writes.
 
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use super::copy::Stream;
 use super::file::Output;
 use super::pipeline::{self, Each, Feed, Stage, Take};
 use super::{
-    BUFFER, BoxedError, FileFormat, Interrupt, OutputError, Piece, containers, copy_all, io_error, joined, unchanged,
+    BUFFER, BoxedError, Container, DiskSum, FileFormat, Interrupt, OutputError, Piece, containers, copy_all, io_error,
+    joined, unchanged,
 };
 use crate::formats::digest_list;
 use crate::ground::text;
@@ -23,7 +25,15 @@ pub struct Target {
     pub path: PathBuf,
     /// The form that the image has in it.
     pub format: FileFormat,
+    /// What the length of the image in it is rounded up to, in bytes.
+    pub multiple: u64,
 }
+
+/// Hosts that import a disk round its length up to MiB. A backup GPT would not be in the last sector then.
+const DISK_UNIT: u64 = 1 << 20;
+
+/// A disk in a container has whole logical sectors.
+const SECTOR: u64 = 512;
 
 impl Target {
     /// A file with the bytes of the image.
@@ -31,20 +41,51 @@ impl Target {
         Self {
             path: path.into(),
             format: FileFormat::RAW,
+            multiple: 1,
         }
+    }
+
+    /// A file of a form for an image that is made: every disk has whole MiB.
+    pub fn of_image(path: PathBuf, format: FileFormat) -> Self {
+        let multiple = if format.container == Container::Raw {
+            1
+        } else {
+            DISK_UNIT
+        };
+        Self { path, format, multiple }
+    }
+
+    /// A file of a form for a disk that exists, which keeps its length.
+    pub fn of_disk(path: PathBuf, format: FileFormat) -> Self {
+        let multiple = match format.container {
+            Container::Raw | Container::Img => 1,
+            _ => SECTOR,
+        };
+        Self { path, format, multiple }
+    }
+
+    /// The length of an image of so many bytes in this file.
+    pub fn disk_size(&self, size: u64) -> u64 {
+        size.next_multiple_of(self.multiple)
     }
 }
 
 /// Which digests are wanted besides the files.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted {
+#[derive(Clone, Copy, Default)]
+pub struct Wanted<'a> {
     /// Of the image.
     pub image: bool,
     /// Of each file.
     pub files: bool,
     /// Of each file, in another one beside it, for `sha256sum --check`.
     pub lists: bool,
+    /// Is asked of every file that has all its bytes and not yet its name.
+    pub check: Option<&'a Check<'a>>,
 }
+
+/// Looks at a file that is written, and knows the sum of the image that is to be in it. An error of its keeps every file from getting its
+/// name.
+pub(super) type Check<'a> = dyn Fn(&Target, File, u128) -> Result<(), BoxedError> + 'a;
 
 /// What is known of an image that is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +116,7 @@ pub fn write_all<'a>(
     targets: &[Target],
     size: u64,
     pieces: impl Iterator<Item = Result<Piece<'a>, impl Into<BoxedError>>> + Send,
-    wanted: Wanted,
+    wanted: Wanted<'_>,
     progress: &mut (dyn FnMut(u64) + Send),
     interrupt: &Interrupt,
 ) -> Result<Written, OutputError> {
@@ -83,13 +124,16 @@ pub fn write_all<'a>(
         let files = Vec::new();
         return Ok(Written { sha256: None, files });
     };
-    let is_image = |target: &Target| target.format.is_plain() && target.format.disk_size(size) == size;
+    let is_image = |target: &Target| target.format.is_plain() && target.disk_size(size) == size;
     let of_files = wanted.files || wanted.lists;
     let hash = wanted.image || (of_files && targets.iter().any(is_image));
+    let sums = wanted.check.is_some();
     let is_alone = targets.len() == 1 && first.format.is_plain();
     thread::scope(|scope| {
-        let (feed, mut stages) = pipeline::pipeline(targets.len() + usize::from(hash), hash || !is_alone);
+        let more = usize::from(hash) + usize::from(sums);
+        let (feed, mut stages) = pipeline::pipeline(targets.len() + more, more > 0 || !is_alone);
         let digest = if hash { stages.pop() } else { None };
+        let summing = if sums { stages.pop() } else { None };
         let attempt = Attempt {
             targets,
             size,
@@ -100,6 +144,17 @@ pub fn write_all<'a>(
             .name("read".into())
             .spawn_scoped(scope, move || attempt.run(pieces, feed, stages, progress))
             .map_err(io_error(&first.path, "start a thread that reads", None))?;
+        let summing = summing.map(|stage| {
+            let sum = move || {
+                let mut sum = DiskSum::default();
+                stage.run(&mut sum).map(|()| sum.finish())
+            };
+            thread::Builder::new()
+                .name("sum".into())
+                .spawn_scoped(scope, sum)
+                .map_err(io_error(&first.path, "start a thread that sums", None))
+        });
+        let summing = summing.transpose()?;
         let sha256 = match digest {
             Some(digest) => {
                 let mut sha256 = Sha256::new();
@@ -109,6 +164,14 @@ pub fn write_all<'a>(
             None => None,
         };
         let made = joined(reader)?;
+        if let Some((check, summing)) = wanted.check.zip(summing) {
+            let sum = joined(summing)?;
+            for (target, made) in targets.iter().zip(&made) {
+                let file = made.output.file().try_clone();
+                let file = file.map_err(io_error(&target.path, "open", None))?;
+                check(target, file, sum).map_err(OutputError::Pieces)?;
+            }
+        }
         let mut files = Vec::with_capacity(made.len());
         for (target, made) in targets.iter().zip(&made) {
             let digest = match of_files {
@@ -188,7 +251,7 @@ impl Attempt<'_> {
     ) -> Result<Vec<u64>, OutputError> {
         for (target, output) in self.targets.iter().zip(outputs) {
             if target.format.is_plain() {
-                output.set_size(target.format.disk_size(self.size))?;
+                output.set_size(target.disk_size(self.size))?;
             }
         }
         thread::scope(|scope| {
@@ -196,7 +259,7 @@ impl Attempt<'_> {
             for ((target, output), stage) in self.targets.iter().zip(outputs).zip(stages) {
                 let started = thread::Builder::new()
                     .name("write".into())
-                    .spawn_scoped(scope, move || self.take(target.format, output, stage));
+                    .spawn_scoped(scope, move || self.take(target, output, stage));
                 writing.push(started.map_err(io_error(output.target(), "start a thread that writes", None))?);
             }
             let [first, ..] = outputs else { return Ok(Vec::new()) };
@@ -211,13 +274,13 @@ impl Attempt<'_> {
     }
 
     /// One of the writing threads.
-    fn take(&self, format: FileFormat, output: &Output, stage: Stage) -> Result<u64, OutputError> {
-        let size = format.disk_size(self.size);
+    fn take(&self, target: &Target, output: &Output, stage: Stage) -> Result<u64, OutputError> {
+        let size = target.disk_size(self.size);
         let spans = |take: &mut dyn Take| {
             stage.run(take)?;
             take.zeros(size - self.size)
         };
-        containers::write(format, size, Box::new(spans), output.file(), output.target())
+        containers::write(target.format, size, Box::new(spans), output.file(), output.target())
     }
 
     /// A full disk is an error of its own.

@@ -174,7 +174,7 @@ fn outputs(document: &Document, environment: &Environment, base: &Path) -> Resul
         paths.push(base.join(Path::new(stem).with_added_extension("iso")));
     }
     let targets = paths.into_iter().map(|path| match manifest.file_format(&path) {
-        Ok(format) => Ok(Target { path, format }),
+        Ok(format) => Ok(Target::of_image(path, format)),
         Err(message) => Err(ResolveError::input(&path, message)),
     });
     targets.collect()

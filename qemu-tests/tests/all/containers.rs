@@ -22,6 +22,7 @@ pub(crate) fn tests() -> suite::Tests {
         ("disks of others", &["qemu-img", "gzip"], of_others),
         ("disks that are refused", &["qemu-img"], refused),
         ("verbs", &["qemu-img"], verbs),
+        ("convert", &["qemu-img", "zstd"], convert),
     ]);
     for (number, (name, driver)) in DISKS.into_iter().enumerate() {
         for firmware in [Firmware::Bios, Firmware::Uefi] {
@@ -354,6 +355,55 @@ fn verbs() {
         }
         assert_eq!(made[0], made[1], "{name}");
     }
+}
+
+fn convert() {
+    let bench = bench(&["a.iso"]);
+    let wanted = hash::file(&bench.path("a.iso")).unwrap();
+    // From each form to each other, and back to what it was.
+    runs(&bench, "qemu-img convert -f raw -O vdi a.iso a.vdi");
+    let names = ["b.qcow2", "b.vmdk", "b.vhdx", "b.vhd", "b.dmg", "b.iso.zst"];
+    bench
+        .ends(&format!("convert a.vdi {}", names.join(" ")), 0)
+        .has(&["read back and the same"]);
+    for (from, to) in names.iter().zip(names.iter().cycle().skip(1)) {
+        bench.ends(&format!("convert -q {from} back.{to}"), 0);
+        bench.ends(&format!("convert -q back.{to} back"), 0);
+        assert_eq!(hash::file(&bench.path("back")).unwrap(), wanted, "{from} {to}");
+    }
+    let json: Value = serde_json::from_str(&bench.ends("convert --json b.vhd c.img --level 3", 0).out).unwrap();
+    let output = &json["outputs"][0];
+    assert_eq!(
+        (&json["sha256"], &output["sha256"]),
+        (&Value::from(wanted.clone()), &Value::from(wanted))
+    );
+    assert_eq!((&output["format"], &output["path"]), (&"img".into(), &"c.img".into()));
+
+    // A length that is no whole number of sectors.
+    let noise = fs::read(bench.path("noise")).unwrap();
+    fs::write(bench.path("odd"), &noise[..100_001]).unwrap();
+    bench
+        .ends("convert odd odd.qcow2", 0)
+        .has(&["351 bytes of zeros are behind the disk"]);
+    let info = json_of(&runs(&bench, "qemu-img info --output json odd.qcow2"));
+    assert_eq!(serde_json::from_str::<Value>(&info).unwrap()["virtual-size"], 100_352);
+    bench.ends("convert odd odd.zst --level 19", 0);
+    runs(&bench, "zstd -q -t odd.zst");
+
+    for (line, code, words) in [
+        ("convert a.iso a.iso", 4, "it holds what is read"),
+        ("convert a.iso b.vdi", 1, "no image is written as .vdi"),
+        ("convert a.iso b.zst --level 30", 1, "levels from 1 to 22"),
+        ("convert a.iso b --format vdi", 2, "the forms are raw"),
+        ("convert a.iso x.img ./x.img", 1, "another output"),
+        ("convert missing b.img", 1, "No such file"),
+        ("convert a.iso", 2, "OUTPUT"),
+    ] {
+        bench.ends(line, code).has(&[words]);
+    }
+    fs::write(bench.path("empty"), "").unwrap();
+    bench.ends("convert empty b.img", 1).has(&["nothing in it"]);
+    assert!(!bench.path("b.img").exists() && !bench.path("x.img").exists());
 }
 
 /// QEMU starts from the file by its own reader of the form.

@@ -27,10 +27,7 @@ fn file(name: &str) -> Vec<u8> {
         length: disk.len() as u64,
         source: PieceSource::Bytes(disk.as_slice().into()),
     })];
-    let targets = [Target {
-        path: path.clone(),
-        format,
-    }];
+    let targets = [Target::of_disk(path.clone(), format)];
     let size = disk.len() as u64;
     write_all(
         &targets,

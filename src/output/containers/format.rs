@@ -10,7 +10,7 @@ use crate::formats::vhd;
 pub enum Container {
     /// Nothing.
     Raw,
-    /// Nothing, and the length is a multiple of [`DISK_UNIT`].
+    /// Nothing: a disk.
     Img,
     /// QEMU's.
     Qcow2,
@@ -23,9 +23,6 @@ pub enum Container {
     /// Apple's, compressed with zlib.
     Dmg,
 }
-
-/// Hosts that import a disk round its length up to MiB. A backup GPT would not be in the last sector then.
-const DISK_UNIT: u64 = 1 << 20;
 
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +114,7 @@ impl FileFormat {
             && let Some(refused) = NOT_WRITTEN.iter().find(|name| name.eq_ignore_ascii_case(suffix))
         {
             return Err(format!(
-                "no image is written as .{refused}; `format = \"raw\"` writes the bytes of the image under any name"
+                "no image is written as .{refused}; the form `raw` writes its bytes under any name"
             ));
         }
         Ok(Self {
@@ -125,6 +122,27 @@ impl FileFormat {
             compressor,
             level: None,
         })
+    }
+
+    /// The same with a level, if the file is compressed.
+    ///
+    /// # Errors
+    /// The compression has no such level.
+    pub fn with_level(self, level: Option<u32>) -> Result<Self, String> {
+        let Some((compressor, level)) = self.compressor.zip(level) else {
+            return Ok(self);
+        };
+        let (least, greatest, _) = compressor.levels();
+        match (least..=greatest).contains(&level) {
+            true => Ok(Self {
+                level: Some(level),
+                ..self
+            }),
+            false => Err(format!(
+                "{} has levels from {least} to {greatest}, not {level}",
+                compressor.name()
+            )),
+        }
     }
 
     /// The form of a name such as `qcow2` or `img.zst`.
@@ -152,14 +170,6 @@ impl FileFormat {
         let container = container.map_or("", |known| known.0);
         let suffix = Compressor::ALL.iter().find(|known| Some(known.0) == self.compressor);
         suffix.map_or(container.to_owned(), |known| format!("{container}.{}", known.2))
-    }
-
-    /// The bytes of an image of so many bytes that are in the container.
-    pub fn disk_size(&self, size: u64) -> u64 {
-        match self.container {
-            Container::Raw => size,
-            _ => size.next_multiple_of(DISK_UNIT),
-        }
     }
 
     /// Whether the file has the image's bytes as they are.

@@ -6,6 +6,7 @@
 
 mod encoder;
 mod format;
+mod sum;
 mod units;
 
 #[cfg(test)]
@@ -23,7 +24,8 @@ use super::disk::{Disk, Gathered};
 use super::pipeline::Take;
 use super::{BUFFER, OutputError, ended, input, io_error, joined};
 use encoder::{Coder, Encoded, Encoder};
-pub use format::{FileFormat, stem};
+pub use format::{Container, FileFormat, stem};
+pub use sum::DiskSum;
 use units::{Unit, Units};
 
 /// Gives an image to what is passed, from the first byte to the last.

@@ -31,10 +31,10 @@ fn pieces(disk: &[u8]) -> Vec<Piece<'_>> {
 fn target(directory: &Path, name: &str) -> Target {
     let path = directory.join(name);
     let format = FileFormat::of_path(&path).unwrap();
-    Target { path, format }
+    Target::of_image(path, format)
 }
 
-fn written(targets: &[Target], disk: &[u8], wanted: Wanted) -> super::super::Written {
+fn written(targets: &[Target], disk: &[u8], wanted: Wanted<'_>) -> super::super::Written {
     let size = disk.len() as u64;
     let mut quiet = |_| {};
     write_all(
@@ -78,7 +78,7 @@ fn one_pass_writes_every_form() {
     let wanted = Wanted {
         image: true,
         files: true,
-        lists: false,
+        ..Wanted::default()
     };
     let report = written(&targets, &disk, wanted);
     let read = |name: &str| fs::read(directory.path().join(name)).unwrap();
