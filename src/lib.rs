@@ -47,7 +47,7 @@
 //! | `resolve` | manifest to contents: the host's files, what they become in the image, a menu that every family of boot loaders can show |
 //! | `look` | a finished image: its facts, its names, its contents, its boot menus, its digests; two images side by side; the manifest that makes an image again |
 //! | `manifest` | TOML or code to checked values, each with its place. Nothing else knows TOML |
-//! | `output` | the file that is written: at any instant absent, old or complete |
+//! | `output` | the files that are written, each in its form: at any instant absent, old or complete |
 //! | `tree` | all that goes into an image: nodes, payloads, boot images, settings. No addresses, no host |
 //! | `facts` | the words that `plan` and `look` describe an image in, and their JSON; what firmware makes of them |
 //! | `formats` | the leaves: each knows one standard, and neither the tree, the manifest, the host nor another leaf |
@@ -77,7 +77,7 @@
 //! table, system use entry, continuation area, boot catalog, validation entry, boot image, protective MBR, partition entry array, ESP.
 //! Ours: *manifest*, what a person asks for; *tree*, *node* and *payload*, what goes in, a payload being bytes that the image stores once;
 //! *source*, where they come from; *plan*, every address decided; *index*, a format over the extents; *region*, bytes that one encoder or
-//! one payload fills; *piece*, the same with its bytes; *cell*, one firmware with one medium; *facts*, what an image says of itself.
+//! one payload fills; *piece*, the same with its bytes; *form*, what stands around the bytes of an image in a file; *cell*, one firmware with one medium; *facts*, what an image says of itself.
 //!
 //! # Crates around it
 //!

@@ -42,7 +42,10 @@ impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Image(error) => match error {
-                Error::Manifest(_) | Error::Input(InputError::Unusable { .. }) | Error::Plan { .. } => 1,
+                Error::Manifest(_)
+                | Error::Input(InputError::Unusable { .. })
+                | Error::Plan { .. }
+                | Error::Write(OutputError::TooLong { .. }) => 1,
                 Error::Write(OutputError::Refused { .. }) => 4,
                 Error::Write(OutputError::Interrupted(signal)) => 128 + u8::try_from(*signal).unwrap_or(0),
                 Error::Input(InputError::Io { .. } | InputError::Changed { .. }) | Error::Write(_) => 3,

@@ -11,7 +11,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
@@ -73,6 +73,15 @@ impl Output {
     /// The directory of that path.
     pub(super) fn directory(&self) -> &Path {
         parent(&self.target)
+    }
+
+    /// Whether both are to have one name in one directory, however their paths lead there.
+    pub(super) fn has_the_place_of(&self, other: &Self) -> bool {
+        let place = |output: &Self| {
+            let directory = output.directory().metadata().ok()?;
+            Some((directory.dev(), directory.ino(), output.target.file_name()?.to_owned()))
+        };
+        place(self).is_some_and(|own| place(other) == Some(own))
     }
 
     /// The file to write to.

@@ -169,7 +169,10 @@ pub fn write_all<'a>(
             for (target, made) in targets.iter().zip(&made) {
                 let file = made.output.file().try_clone();
                 let file = file.map_err(io_error(&target.path, "open", None))?;
-                check(target, file, sum).map_err(OutputError::Pieces)?;
+                let checked = check(target, file, sum);
+                // A check that a signal has ended has an error of its own.
+                interrupt.check()?;
+                checked.map_err(OutputError::Pieces)?;
             }
         }
         let mut files = Vec::with_capacity(made.len());
@@ -221,7 +224,7 @@ impl Attempt<'_> {
         let mut outputs: Vec<Output> = Vec::with_capacity(self.targets.len());
         for target in self.targets {
             let output = Output::create(&target.path)?;
-            if outputs.iter().any(|other| other.target() == output.target()) {
+            if outputs.iter().any(|other| other.has_the_place_of(&output)) {
                 return Err(OutputError::Refused {
                     path: target.path.clone(),
                     what: "another output of the same image",

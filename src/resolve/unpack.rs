@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use super::sources::{self, Content};
 use crate::formats::archive::{self, ArchiveEntry};
+use crate::ground::disk::DiskError;
 use crate::ground::range::Range;
-use crate::ground::read_at::{FileAt, ReadAt};
+use crate::ground::read_at::{FileAt, ReadAt, Shared};
 use crate::ground::spool::{Place, Spool};
 use crate::ground::stamp::Stamp;
 use crate::ground::text;
+use crate::look::disk::disk_in;
 use crate::manifest::{At, Files};
 use crate::resolve::ResolveError;
 use crate::tree::source::{Composed, Member, Source};
@@ -172,9 +174,15 @@ impl Resolution<'_> {
         let bytes = file.try_clone().and_then(FileAt::new);
         // As it was before anything was read of it.
         let archive = Holder::new(file, path)?;
-        let bytes = bytes.map_err(failed(path, "reading"))?;
+        let bytes = Shared::new(bytes.map_err(failed(path, "reading"))?);
         let spool = Spool::new(bytes.size());
-        let content = match sources::read(&bytes, &spool) {
+        let read = match disk_in(&bytes) {
+            Ok(None) => sources::read(&bytes, &spool),
+            Ok(Some(disk)) => sources::read_disk(&disk, &spool),
+            Err(DiskError::Read(error)) => Err(archive::ArchiveError::of(error)),
+            Err(DiskError::Refused(why)) => Err(archive::ArchiveError::Wrong(format!("cannot be unpacked: {why}"))),
+        };
+        let content = match read {
             Ok(archive) => {
                 for warning in archive.warnings {
                     let message = format!("{:?} {warning}", from.get_ref());

@@ -9,12 +9,13 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Each with the longest input that it is given.
-const TARGETS: [(&str, u32); 8] = [
+const TARGETS: [(&str, u32); 9] = [
     ("image", 96 << 10),
     ("tables", 16 << 10),
     ("fat", 32 << 10),
     ("udf", 64 << 10),
     ("archives", 32 << 10),
+    ("disks", 32 << 10),
     ("program", 16 << 10),
     ("manifest", 4 << 10),
     ("menu", 8 << 10),

@@ -22,6 +22,7 @@ pub(crate) fn tests() -> suite::Tests {
         ("disks of others", &["qemu-img", "gzip"], of_others),
         ("disks that are refused", &["qemu-img"], refused),
         ("verbs", &["qemu-img"], verbs),
+        ("unpack", &["qemu-img"], unpack),
         ("convert", &["qemu-img", "zstd"], convert),
     ]);
     for (number, (name, driver)) in DISKS.into_iter().enumerate() {
@@ -357,6 +358,29 @@ fn verbs() {
     }
 }
 
+/// The files of an image come out of a disk in another form.
+fn unpack() {
+    let bench = bench(&["a.iso", "a.qcow2", "a.vmdk"]);
+    let mut made = Vec::new();
+    for name in ["a.iso", "a.qcow2", "a.vmdk"] {
+        let manifest = format!("volume_id = \"U\"\n[[files]]\nfrom = \"{name}\"\nto = \"/\"\nunpack = true\n");
+        fs::write(bench.path("u.toml"), manifest).unwrap();
+        bench.ends("u.toml -o u.iso", 0);
+        made.push(hash::file(&bench.path("u.iso")).unwrap());
+    }
+    assert!(made.iter().all(|one| *one == made[0]), "{made:?}");
+    runs(&bench, "qemu-img create -q -f qcow2 -b a.iso -F raw layer.qcow2");
+    runs(&bench, "qemu-img create -q -f qcow2 empty.qcow2 1M");
+    for (name, words) in [
+        ("layer.qcow2", "layer over another file"),
+        ("empty.qcow2", "not an ISO image"),
+    ] {
+        let manifest = format!("[[files]]\nfrom = \"{name}\"\nto = \"/\"\nunpack = true\n");
+        fs::write(bench.path("u.toml"), manifest).unwrap();
+        bench.ends("u.toml -o v.iso", 1).has(&[name, words]);
+    }
+}
+
 fn convert() {
     let bench = bench(&["a.iso"]);
     let wanted = hash::file(&bench.path("a.iso")).unwrap();
@@ -395,7 +419,7 @@ fn convert() {
         ("convert a.iso b.vdi", 1, "no image is written as .vdi"),
         ("convert a.iso b.zst --level 30", 1, "levels from 1 to 22"),
         ("convert a.iso b --format vdi", 2, "the forms are raw"),
-        ("convert a.iso x.img ./x.img", 1, "another output"),
+        ("convert a.iso x.img ./x.img", 4, "another output"),
         ("convert missing b.img", 1, "No such file"),
         ("convert a.iso", 2, "OUTPUT"),
     ] {

@@ -9,8 +9,9 @@ use std::io::BufReader;
 use crate::formats::archive::{self, ArchiveEntry, ArchiveError, Input, wrong};
 use crate::formats::recognise::Form;
 use crate::ground::decompress::{Behind, Compression};
-use crate::ground::read_at::{ReadAt, Reader};
+use crate::ground::read_at::{ReadAt, Reader, Shared, Window};
 use crate::ground::spool::{Place, Spool};
+use crate::look::size::{HEAD, declared_size};
 
 /// What an archive or an image holds, and what of it does not come out.
 pub struct Archive {
@@ -74,6 +75,25 @@ pub fn read(file: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Archive, Archiv
         ));
     }
     Ok(archive)
+}
+
+/// What the disk in a file of another form holds. Its volume goes into `spool`.
+///
+/// # Errors
+/// As those of [`read`]: the disk has to be an ISO image.
+pub fn read_disk(disk: &Shared, spool: &Spool) -> Result<Archive, ArchiveError> {
+    if !image::is_one(disk).map_err(ArchiveError::of)? {
+        return Err(wrong("has a disk in it that is not an ISO image"));
+    }
+    let head = disk.read_vec_at(0, disk.size().min(HEAD)).map_err(ArchiveError::of)?;
+    let length = declared_size(&head).unwrap_or(disk.size());
+    spool.append(&mut Reader::new(&Window::new(disk, 0, length)))?;
+    let content = content(&Input {
+        bytes: &spool.bytes()?,
+        spooled: true,
+        spool,
+    })?;
+    content.ok_or_else(|| wrong("has a disk in it that is not an ISO image"))
 }
 
 /// The first bytes say what the file is. `None` if it is not an archive.

@@ -13,7 +13,7 @@ use isobuild::inside::ground::read_at::ReadAt;
 /// What stretches are counted in.
 const UNIT: usize = 32;
 /// The longest image, in bytes.
-const LONGEST: usize = 4 << 20;
+const LONGEST: usize = 6 << 20;
 /// How often all of an image may be read over, by one look at it.
 const LOOKS: u64 = 64;
 
@@ -103,6 +103,42 @@ pub fn with_right_sums(mut bytes: Vec<u8>) -> Vec<u8> {
         header[SUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     }
     bytes
+}
+
+/// The bytes with the checksums of VHD and VHDX made right: readers stop at wrong ones.
+pub fn with_right_disks(mut bytes: Vec<u8>) -> Vec<u8> {
+    let end = bytes.len().saturating_sub(512);
+    for (at, length, cookie, sum) in [
+        (0, 512, &b"conectix"[..], 64),
+        (end, 512, b"conectix", 64),
+        (512, 1024, b"cxsparse", 36),
+    ] {
+        let Some(structure) = bytes.get_mut(at..at + length).filter(|there| there.starts_with(cookie)) else {
+            continue;
+        };
+        structure[sum..sum + 4].fill(0);
+        let added = structure.iter().fold(0u32, |sum, &byte| sum.wrapping_add(byte.into()));
+        structure[sum..sum + 4].copy_from_slice(&(!added).to_be_bytes());
+    }
+    if bytes.starts_with(b"vhdxfile") {
+        for (at, length) in [(64, 4), (128, 4), (192, 64), (256, 64)] {
+            if let Some(structure) = bytes.get_mut(at << 10..(at + length) << 10) {
+                structure[4..8].fill(0);
+                let sum = crc_32c(structure).to_le_bytes();
+                structure[4..8].copy_from_slice(&sum);
+            }
+        }
+    }
+    bytes
+}
+
+/// RFC 3720 §B.4.
+fn crc_32c(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |sum, &byte| {
+        (0..8).fold(sum ^ u32::from(byte), |sum, _| {
+            sum >> 1 ^ if sum & 1 == 0 { 0 } else { 0x82f6_3b78 }
+        })
+    })
 }
 
 /// Three bytes, little endian, and what is behind them.
