@@ -24,7 +24,7 @@ install() {
     if [ -z "$medium" ]; then
         echo "Its medium is not there: the kernel has no driver for it."
     elif [ -z "$target" ]; then
-        echo "There is no disk to install to. It takes one of at least $((size / 1048576 + 1)) MiB."
+        echo "There is no disk to install to. It takes one of at least $(((size + 1048575) / 1048576)) MiB."
     else
         ask
     fi
