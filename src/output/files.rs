@@ -238,7 +238,18 @@ impl Attempt<'_> {
         let result = self.fill(&outputs, &mut pieces, feed, stages, progress);
         // The rest is asked for too, so that all of them are counted.
         pieces.for_each(drop);
-        let lengths = result.map_err(|error| self.explain(error, &outputs, needed))?;
+        let lengths = match result {
+            Ok(lengths) => lengths,
+            Err(error) => {
+                let places = outputs
+                    .iter()
+                    .map(|output| (output.target().to_owned(), output.directory().to_owned()));
+                let places: Vec<(PathBuf, PathBuf)> = places.collect();
+                // What they took is free again.
+                drop(outputs);
+                return Err(full(error, &places, needed));
+            }
+        };
         let made = outputs.into_iter().zip(lengths);
         Ok(made.map(|(output, length)| Made { output, length }).collect())
     }
@@ -286,23 +297,6 @@ impl Attempt<'_> {
         containers::write(target.format, size, Box::new(spans), output.file(), output.target())
     }
 
-    /// A full disk is an error of its own.
-    fn explain(&self, error: OutputError, outputs: &[Output], needed: u64) -> OutputError {
-        let OutputError::Io { path, source, .. } = &error else {
-            return error;
-        };
-        let full = outputs.iter().find(|output| output.target() == path);
-        let Some(output) = full.filter(|_| source.kind() == io::ErrorKind::StorageFull) else {
-            return error;
-        };
-        let free = rustix::fs::statvfs(output.directory()).map_or(0, |fs| fs.f_bavail.saturating_mul(fs.f_frsize));
-        OutputError::NoSpace {
-            path: output.directory().into(),
-            needed,
-            free,
-        }
-    }
-
     /// Gives every file its name, once all of them are on the disk.
     fn complete(&self, made: Vec<Made>, lists: Vec<Made>) -> Result<(), OutputError> {
         let mut changed = Vec::new();
@@ -321,6 +315,23 @@ impl Attempt<'_> {
         }
         self.interrupt.check()?;
         changed.into_iter().try_for_each(|made| made.output.take_place())
+    }
+}
+
+/// A full disk is an error of its own. `places` are the files that were to be written, and their directories.
+fn full(error: OutputError, places: &[(PathBuf, PathBuf)], needed: u64) -> OutputError {
+    let OutputError::Io { path, source, .. } = &error else {
+        return error;
+    };
+    let place = places.iter().find(|(target, _)| target == path);
+    let Some((_, directory)) = place.filter(|_| source.kind() == io::ErrorKind::StorageFull) else {
+        return error;
+    };
+    let free = rustix::fs::statvfs(directory).map_or(0, |fs| fs.f_bavail.saturating_mul(fs.f_frsize));
+    OutputError::NoSpace {
+        path: directory.clone(),
+        needed,
+        free,
     }
 }
 

@@ -153,7 +153,7 @@ fn progress() {
         let bar = bar.unwrap_or_else(|| panic!("{phase} is not shown: {shown:?}"));
         let words: Vec<&str> = bar.split(']').next_back().unwrap().split_whitespace().collect();
         assert!(
-            matches!(words[..], [_, of, "MiB", _, "MiB/s", left] if of.starts_with("MiB/8.") && left.ends_with('s')),
+            matches!(words[..], [_, of, "MiB", _, "MiB/s", left] if of.starts_with("MiB/9.") && left.ends_with('s')),
             "{bar}"
         );
     }
