@@ -101,7 +101,7 @@ fn bar(progress: &Progress) -> impl FnMut(u64, u64) + Send {
     }
 }
 
-/// Writes the image to standard output. A form that is not the image's bytes is made in a temporary file first.
+/// Writes the image to standard output. A container or a compressed file is made in a temporary file first.
 fn stream(image: &Image, progress: &Progress, interrupt: &Interrupt) -> Result<Late, Failure> {
     let name = Path::new("standard output");
     let mut out = std::io::stdout().lock();

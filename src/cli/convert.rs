@@ -21,7 +21,7 @@ use crate::output::{self, BoxedError, FileFormat, Target, Wanted};
 pub(super) struct Convert {
     /// A disk or an image in any form that is read, or a block device.
     input: PathBuf,
-    /// The file to write; may be repeated. Its suffix says the form: .iso, .img, .qcow2, .vhd, .vhdx, .vmdk or .dmg, and .gz, .xz or .zst
+    /// The files to write. The suffix of each says its form: .iso, .img, .qcow2, .vhd, .vhdx, .vmdk or .dmg, and .gz, .xz or .zst
     /// behind it.
     #[arg(required = true, value_name = "OUTPUT")]
     outputs: Vec<PathBuf>,
@@ -39,7 +39,7 @@ pub(super) struct Convert {
     quiet: bool,
 }
 
-/// What is said of a disk that was converted.
+/// The JSON of `convert`.
 #[derive(Serialize)]
 struct Converted {
     /// Of the disk, in bytes.
@@ -102,7 +102,7 @@ pub(super) fn run(arguments: &Convert) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The files to write, none of which may be what is read.
+/// The files to write. None of them may hold the input.
 fn targets(arguments: &Convert) -> Result<Vec<Target>, Failure> {
     let mut targets = Vec::new();
     for path in &arguments.outputs {

@@ -77,7 +77,7 @@ pub(super) fn outputs(targets: &[Target], written: &Written) -> Vec<OutputFacts>
     files.collect()
 }
 
-/// The closing line of `convert` for a file with a disk of so many bytes.
+/// The closing line of `convert` for one file. The disk in it has `size` bytes.
 pub(super) fn converted(output: &OutputFacts, size: u64) {
     tell(&format!(
         "{}: {} with a disk of {} in it, read back and the same",

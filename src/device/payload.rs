@@ -29,7 +29,7 @@ pub struct Payload {
     reader: Box<dyn Read + Send>,
     head: Vec<u8>,
     behind: Behind,
-    /// The image, where it can be read at any place: all but a compressed one.
+    /// The image if it can be read at any offset. A compressed one cannot.
     whole: Option<Shared>,
     file: File,
     stamp: Stamp,
@@ -41,7 +41,7 @@ pub struct Payload {
     addition: Option<(usize, u64)>,
 }
 
-/// Bytes that are read one behind the other.
+/// Reads bytes in order.
 struct InOrder {
     bytes: Shared,
     at: u64,
@@ -107,7 +107,7 @@ impl Payload {
             }
         };
         let mut head = read_head(path, &mut reader)?;
-        // The disk in a compressed file can be read only when all of that is decompressed. A DMG is known by its end alone.
+        // A disk in a compressed file can be read only after all of it is decompressed. Only the end of a DMG shows that it is one.
         if whole.is_none() && (is_disk_file(&head) || !is_a_disk(&head)) {
             let opened = open::open(path, Name::Needless, &mut |_, _| true);
             let opened = opened.map_err(|error| DeviceError::image(path, error.to_string()))?;
@@ -172,7 +172,7 @@ impl Payload {
         self.behind.bytes()
     }
 
-    /// The image, if it can be read at any place.
+    /// The image, if it can be read at any offset.
     pub(super) fn whole(&self) -> Option<&Shared> {
         self.whole.as_ref()
     }
@@ -309,7 +309,7 @@ fn broken(path: &Path, error: io::Error) -> DeviceError {
     }
 }
 
-/// Whether the first bytes are those of a disk or a volume.
+/// Whether these first bytes belong to a disk or a volume.
 fn is_a_disk(head: &[u8]) -> bool {
     declared_size(head).is_some() || head.get(510..512) == Some(b"\x55\xaa")
 }

@@ -194,7 +194,7 @@ impl Image {
         self.plan.brief(late, &self.document)
     }
 
-    /// Writes every file that does not have exactly these bytes. It returns what the passes have found, and what is known of the files.
+    /// Writes every file that does not already have these bytes. Returns the results of the passes, and the sizes and digests of the files.
     pub(crate) fn write(
         &self,
         targets: &[Target],
@@ -224,7 +224,7 @@ impl Image {
         Ok((late, written))
     }
 
-    /// What is known of a file that has the image already.
+    /// Describes a target that already has the bytes of the image.
     fn written(
         &self,
         target: &Target,

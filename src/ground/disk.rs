@@ -1,4 +1,4 @@
-//! A disk whose bytes are scattered over a file: why it cannot be read, and how it is.
+//! A disk whose bytes are scattered over a file.
 
 use std::io;
 
@@ -109,7 +109,7 @@ pub(crate) fn read(disk: &impl Scattered, buffer: &mut [u8], offset: u64) -> io:
     Ok(())
 }
 
-/// The first byte from `offset` on that may be no zero; the size of the disk if there is none.
+/// Skips the hole at `offset`: the result is the next byte that the file holds. Behind the last one it is the size of the disk.
 pub(crate) fn data_from(disk: &impl Scattered, offset: u64) -> io::Result<u64> {
     let mut at = offset;
     while at < disk.disk_size() {

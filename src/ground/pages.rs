@@ -1,4 +1,4 @@
-//! Pages of a file that were read before: for tables in which entries are looked up one at a time.
+//! A cache of a file's pages. Readers look up one table entry at a time, and most entries share a page.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,14 +7,14 @@ use super::read_at::{ReadAt, Shared};
 
 /// Bytes of a page.
 const PAGE: u64 = 64 << 10;
-/// Pages that are kept: as many as a reader looks into in turn.
+/// The cache keeps so many pages. A reader looks into a handful of tables in turn.
 const PAGES: usize = 16;
 
-/// A file, with the pages that were used last.
+/// A file and its cache.
 #[derive(Debug)]
 pub(crate) struct Pages {
     file: Shared,
-    /// The one that was used last is the last.
+    /// The page that was used last is at the end.
     kept: Mutex<Vec<(u64, Arc<[u8]>)>>,
 }
 

@@ -25,8 +25,8 @@ pub trait ReadAt {
     /// Fills `buffer` from `offset`. An end of the data before that is `UnexpectedEof`.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// The first byte from `offset` on that may be no zero: all in front of it reads as zeros. Where nothing is known it is `offset`, and
-    /// where there is none it is the length.
+    /// Skips the hole at `offset`: every byte from there to the result is zero. A reader that knows no holes returns `offset`. If only a hole
+    /// is left, the result is the length.
     fn data_from(&self, offset: u64) -> io::Result<u64> {
         Ok(offset)
     }
@@ -163,7 +163,7 @@ impl ReadAt for FileAt {
         self.file.read_exact_at(buffer, self.start.saturating_add(offset))
     }
 
-    /// lseek(2), `SEEK_DATA`. It moves the place where the file would be read next, which nothing here uses.
+    /// lseek(2), `SEEK_DATA`. The call moves the file's read position. No method here reads from that position.
     fn data_from(&self, offset: u64) -> io::Result<u64> {
         let end = self.size.max(offset);
         match rustix::fs::seek(
@@ -172,7 +172,7 @@ impl ReadAt for FileAt {
         ) {
             Ok(at) => Ok(at.saturating_sub(self.start).clamp(offset, end)),
             Err(rustix::io::Errno::NXIO) => Ok(end),
-            // A disk, or a file system that cannot tell.
+            // Disks and some file systems do not support it.
             Err(_) => Ok(offset),
         }
     }

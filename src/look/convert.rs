@@ -1,4 +1,4 @@
-//! The disk of a file, given on piece by piece, and found again in what was made of it.
+//! Reads a disk piece by piece, and compares what was written with it.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -13,7 +13,7 @@ use crate::output::{Container, DiskSum, Piece, PieceSource, Target};
 /// Bytes that are read at a time.
 const STEP: usize = 1 << 20;
 
-/// What of a disk is not a hole, by its place.
+/// The pieces of a disk by offset. Holes are left out.
 pub fn pieces(disk: &(dyn ReadAt + Sync)) -> impl Iterator<Item = io::Result<Piece<'static>>> + Send {
     let mut at = 0;
     let mut next = move || -> io::Result<Option<Piece<'static>>> {
@@ -30,7 +30,7 @@ pub fn pieces(disk: &(dyn ReadAt + Sync)) -> impl Iterator<Item = io::Result<Pie
     std::iter::from_fn(move || next().transpose())
 }
 
-/// Reads a file again that was written, and makes sure that the disk in it has at least so many bytes with this sum. `go_on` says whether to.
+/// Reads a written file again. The disk in it must have at least `size` bytes and the sum `wanted`. `go_on` returns false to stop.
 ///
 /// # Errors
 /// The disk is another one, or cannot be read.
@@ -68,7 +68,7 @@ fn compression(file: &File) -> io::Result<Option<Compression>> {
     Ok(Compression::of(&start[..length]))
 }
 
-/// How long a stream is, and its sum.
+/// The length of a stream and its sum.
 fn stream_sum(stream: &mut dyn Read, go_on: &dyn Fn() -> bool) -> io::Result<(u64, u128)> {
     let mut sum = DiskSum::default();
     let mut buffer = vec![0; STEP];
@@ -86,7 +86,7 @@ fn stream_sum(stream: &mut dyn Read, go_on: &dyn Fn() -> bool) -> io::Result<(u6
     }
 }
 
-/// The sum of a disk, whose holes are not read.
+/// The sum of a disk. Its holes are not read.
 fn disk_sum(disk: &dyn ReadAt, go_on: &dyn Fn() -> bool) -> io::Result<u128> {
     let mut sum = DiskSum::default();
     let mut buffer = vec![0; STEP];

@@ -5,15 +5,15 @@ use crate::formats::{android_sparse, dmg, qcow2, vdi, vhd, vhdx, vmdk};
 use crate::ground::disk::{DiskError, Scattered, bounded};
 use crate::ground::read_at::{ReadAt, Shared};
 
-/// As many bytes of the start show what a file is: a volume descriptor is at 32 KiB.
+/// The first bytes of a file show what it is. The volume descriptor of an image is at 32 KiB.
 const HEAD: u64 = 40 << 10;
 /// The trailers of VHD and DMG.
 const END: u64 = 512;
 
-/// The disk in a file. `None` if the file is the disk, or something else.
+/// Finds the disk in a file of another form. `None` means that the file itself is the disk, or has no disk in it.
 ///
 /// # Errors
-/// The file is damaged, encrypted, or one of several that make the disk.
+/// The file is damaged or encrypted, or the disk needs a second file.
 pub fn disk_in(file: &Shared) -> Result<Option<Shared>, DiskError> {
     let Some(form) = form(file)? else {
         return Ok(None);
@@ -38,13 +38,13 @@ fn shared(disk: impl Scattered + ReadAt + Send + Sync + 'static) -> Result<Share
     Ok(Shared::new(disk))
 }
 
-/// Whether a file that begins so has a disk in it. Disks of fixed size, which begin with the bytes of the disk, are not among them.
+/// Whether the first bytes of a file show that it has a disk in it. A VHD of fixed size and a DMG show it at their end instead.
 pub fn is_disk_file(head: &[u8]) -> bool {
     by_head(head).is_some()
 }
 
-/// The form of a file with a disk in it. A file that begins like one and has a volume where an image has it is an image. A trailer counts
-/// in any case: disks of fixed size begin with the bytes of the disk.
+/// The form of a file with a disk in it. If a file begins like one and also has a volume descriptor at 32 KiB, it is an image: its boot code
+/// may begin with any bytes. A trailer at the end always counts, because a VHD of fixed size begins with the bytes of its disk.
 fn form(file: &Shared) -> std::io::Result<Option<Form>> {
     let head = file.read_vec_at(0, file.size().min(HEAD))?;
     let at_end = file.size().saturating_sub(END);

@@ -46,7 +46,7 @@ pub enum OpenError {
     /// It is something else, in words that go on from its name.
     #[error("is {}, not an image", .0)]
     Other(&'static str),
-    /// The disk in a file of another form cannot be used, in words that follow a colon behind its name.
+    /// The disk in a file of another form cannot be read. The sentence follows the file's name and a colon.
     #[error("{}", .0)]
     Disk(String),
     /// What is compressed is damaged or too large, in words that go on from its name.
@@ -96,7 +96,7 @@ pub fn open(path: &Path, name: Name, go_on: &mut dyn FnMut(u64, u64) -> bool) ->
     }
 }
 
-/// Writes the disk in a file of another form to a file of its own, with holes where it has zeros.
+/// Copies a disk to a temporary raw file. Its holes stay holes.
 fn expanded(disk: &Shared, behind: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Opened, OpenError> {
     let expanded = Decompressed::new(true).map_err(OpenError::Hold)?;
     expanded.file().set_len(disk.size()).map_err(OpenError::Hold)?;

@@ -30,11 +30,11 @@ pub struct Manifest {
     /// The files to write, relative to the manifest. Default: the manifest's stem and `.iso`.
     #[serde(deserialize_with = "one_or_many")]
     pub output: Vec<Text>,
-    /// The form of every file. Default: what the suffix of its name means.
+    /// The form of every file. Default: the suffix of each name says it.
     pub format: Option<At<FormatName>>,
-    /// How hard compressed files are compressed.
+    /// The level of the compression.
     pub level: Option<At<u32>>,
-    /// Whether the SHA-256 of each file stands in another one beside it.
+    /// Whether a build writes the SHA-256 of each file into a second file beside it.
     pub sha256_file: bool,
     /// ECMA-119 §9.4.7. Default: from the output's stem.
     pub volume_id: Option<Text>,
@@ -84,7 +84,7 @@ impl Manifest {
     /// The form in which a file of this name is written.
     ///
     /// # Errors
-    /// No image is written in the form of its suffix, or the level is none of its compression's.
+    /// isobuild does not write the form that the suffix names, or the compression does not have the level.
     pub fn file_format(&self, path: &Path) -> Result<FileFormat, String> {
         let format = match &self.format {
             Some(format) => format.get_ref().0,

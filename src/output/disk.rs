@@ -65,7 +65,7 @@ impl Take for Disk<'_> {
         self.write(bytes, offset)
     }
 
-    /// The file is a hole there.
+    /// The file already reads as zeros there.
     fn zeros(&mut self, _length: u64) -> Result<(), OutputError> {
         Ok(())
     }

@@ -75,7 +75,7 @@ impl Output {
         parent(&self.target)
     }
 
-    /// Whether both are to have one name in one directory, however their paths lead there.
+    /// Whether both files would get the same name in the same directory, also by different paths.
     pub(super) fn has_the_place_of(&self, other: &Self) -> bool {
         let place = |output: &Self| {
             let directory = output.directory().metadata().ok()?;

@@ -25,11 +25,11 @@ pub struct Target {
     pub path: PathBuf,
     /// The form that the image has in it.
     pub format: FileFormat,
-    /// What the length of the image in it is rounded up to, in bytes.
+    /// The length of the disk in it is rounded up to a multiple of so many bytes.
     pub multiple: u64,
 }
 
-/// Hosts that import a disk round its length up to MiB. A backup GPT would not be in the last sector then.
+/// Hosts that import a disk round its length up to MiB, and its backup GPT would no longer be in the last sector.
 const DISK_UNIT: u64 = 1 << 20;
 
 /// A disk in a container has whole logical sectors.
@@ -45,7 +45,7 @@ impl Target {
         }
     }
 
-    /// A file of a form for an image that is made: every disk has whole MiB.
+    /// For an image that isobuild makes. The disk has whole MiB.
     pub fn of_image(path: PathBuf, format: FileFormat) -> Self {
         let multiple = if format.container == Container::Raw {
             1
@@ -55,7 +55,7 @@ impl Target {
         Self { path, format, multiple }
     }
 
-    /// A file of a form for a disk that exists, which keeps its length.
+    /// For a disk that exists. It keeps its length, rounded up to whole sectors.
     pub fn of_disk(path: PathBuf, format: FileFormat) -> Self {
         let multiple = match format.container {
             Container::Raw | Container::Img => 1,
@@ -64,27 +64,26 @@ impl Target {
         Self { path, format, multiple }
     }
 
-    /// The length of an image of so many bytes in this file.
+    /// The length of the disk in this file, for an image of `size` bytes.
     pub fn disk_size(&self, size: u64) -> u64 {
         size.next_multiple_of(self.multiple)
     }
 }
 
-/// Which digests are wanted besides the files.
+/// What a caller wants besides the files.
 #[derive(Clone, Copy, Default)]
 pub struct Wanted<'a> {
-    /// Of the image.
+    /// The SHA-256 of the image.
     pub image: bool,
-    /// Of each file.
+    /// The SHA-256 of each file.
     pub files: bool,
-    /// Of each file, in another one beside it, for `sha256sum --check`.
+    /// A second file beside each, with its SHA-256, for `sha256sum --check`.
     pub lists: bool,
-    /// Is asked of every file that has all its bytes and not yet its name.
+    /// A check of each file before it gets its name.
     pub check: Option<&'a Check<'a>>,
 }
 
-/// Looks at a file that is written, and knows the sum of the image that is to be in it. An error of its keeps every file from getting its
-/// name.
+/// Reads a written file, and compares it with the sum of the image. If it returns an error, no file gets its name.
 pub(super) type Check<'a> = dyn Fn(&Target, File, u128) -> Result<(), BoxedError> + 'a;
 
 /// What is known of an image that is written.
@@ -170,7 +169,7 @@ pub fn write_all<'a>(
                 let file = made.output.file().try_clone();
                 let file = file.map_err(io_error(&target.path, "open", None))?;
                 let checked = check(target, file, sum);
-                // A check that a signal has ended has an error of its own.
+                // If a signal ended the check, the signal is the error.
                 interrupt.check()?;
                 checked.map_err(OutputError::Pieces)?;
             }
@@ -197,7 +196,7 @@ pub fn write_all<'a>(
     })
 }
 
-/// A file that has all its bytes and not yet its name.
+/// A file with all its bytes that does not have its name yet.
 struct Made {
     output: Output,
     length: u64,
@@ -207,13 +206,13 @@ struct Made {
 struct Attempt<'a> {
     targets: &'a [Target],
     size: u64,
-    /// There is one target, which has the image's bytes as they are.
+    /// There is one target, and it gets the image's bytes as they are.
     is_alone: bool,
     interrupt: &'a Interrupt,
 }
 
 impl Attempt<'_> {
-    /// The reading thread, and those that write while there is something to write.
+    /// Runs in the reading thread. It starts a writing thread for each target.
     fn run<'a>(
         self,
         pieces: impl Iterator<Item = Result<Piece<'a>, impl Into<BoxedError>>>,
@@ -245,7 +244,7 @@ impl Attempt<'_> {
                     .iter()
                     .map(|output| (output.target().to_owned(), output.directory().to_owned()));
                 let places: Vec<(PathBuf, PathBuf)> = places.collect();
-                // What they took is free again.
+                // This frees their room, before the free room is asked for.
                 drop(outputs);
                 return Err(full(error, &places, needed));
             }
@@ -254,7 +253,7 @@ impl Attempt<'_> {
         Ok(made.map(|(output, length)| Made { output, length }).collect())
     }
 
-    /// Writes every output. The result are the lengths.
+    /// Writes every output. Returns the lengths of the files.
     fn fill<'a>(
         &self,
         outputs: &[Output],
@@ -287,7 +286,7 @@ impl Attempt<'_> {
         })
     }
 
-    /// One of the writing threads.
+    /// Runs in a writing thread. Returns the length of the file.
     fn take(&self, target: &Target, output: &Output, stage: Stage) -> Result<u64, OutputError> {
         let size = target.disk_size(self.size);
         let spans = |take: &mut dyn Take| {
@@ -297,12 +296,12 @@ impl Attempt<'_> {
         containers::write(target.format, size, Box::new(spans), output.file(), output.target())
     }
 
-    /// Gives every file its name, once all of them are on the disk.
+    /// Gives every file its name when all of them are on the disk.
     fn complete(&self, made: Vec<Made>, lists: Vec<Made>) -> Result<(), OutputError> {
         let mut changed = Vec::new();
         let mut lists = lists.into_iter();
         for made in made {
-            // Whoever writes the image alone has compared it before.
+            // The caller has compared a single plain target before.
             let is_new = self.is_alone || !is_there(&made)?;
             let list = lists
                 .next()
@@ -318,7 +317,7 @@ impl Attempt<'_> {
     }
 }
 
-/// A full disk is an error of its own. `places` are the files that were to be written, and their directories.
+/// Replaces the error of a full disk by one that says how much is free. `places` has the path and the directory of each target.
 fn full(error: OutputError, places: &[(PathBuf, PathBuf)], needed: u64) -> OutputError {
     let OutputError::Io { path, source, .. } = &error else {
         return error;
@@ -357,7 +356,7 @@ fn digest_of(made: &Made, interrupt: &Interrupt) -> Result<[u8; 32], OutputError
     Ok(sha256.finalize().into())
 }
 
-/// The list of digests for one file: its name with `.sha256`.
+/// Makes the file NAME.sha256 for the file NAME.
 fn list(target: &Target, file: &WrittenFile) -> Result<Made, OutputError> {
     let name = target.path.file_name().unwrap_or_default().as_bytes();
     let digest = text::hex(&file.sha256.unwrap_or_default());

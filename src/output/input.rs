@@ -121,7 +121,8 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The next data of a file in `range`, which is not empty; all before it is a hole. A file system that cannot tell has data only.
+/// The next data of a file in a range that is not empty. Everything in front of it is a hole. Some file systems do not know their holes; there
+/// the whole range is data.
 pub(super) fn data(file: &File, range: Range<u64>) -> Range<u64> {
     let start = match rustix::fs::seek(file, SeekFrom::Data(range.start)) {
         Ok(start) => start.max(range.start),

@@ -7,10 +7,10 @@
 //!   copy the long ones. What lies between pieces is left a hole. Memory does not grow with the image.
 //! - `Input` is a file that pieces are read from. One that differs from what was planned with fails the write.
 //!
-//! - `containers` has the forms that a file can have other than the image's own bytes.
+//! - `containers` writes files in other forms: disks of virtual machines, compressed files.
 //!
-//! One thread reads and one writes each file, so that none waits for another; the calling one waits, or computes the digest. So a signal finds
-//! a thread that no stalled disk or network can hold up.
+//! One thread reads, and one thread for each file writes, so that none waits for another. The calling thread waits or computes the digest, so
+//! that a signal finds a thread that no stalled disk or network holds up.
 //!
 //! Nothing is preallocated, and free space is not asked for beforehand: a clone and a hole take none, a compressing file
 //! system takes less. A full disk is found by the write that hits it.
@@ -120,7 +120,7 @@ pub enum OutputError {
         /// What it is instead of a regular file.
         what: &'static str,
     },
-    /// The form has no room for the image.
+    /// The image is longer than the form allows.
     #[error("{path:?}: an image in the form {form} has at most {most} bytes")]
     TooLong {
         /// The file that was to be written.
@@ -236,7 +236,7 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// The thread that was to take more has an error of its own, which is the one that is reported.
+/// For a thread whose receiver has stopped. The receiver's own error is the one that is reported.
 fn ended(path: &Path) -> OutputError {
     io_error(path, "write", None)(io::Error::from(io::ErrorKind::BrokenPipe))
 }

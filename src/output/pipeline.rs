@@ -1,12 +1,12 @@
-//! The threads that an image passes through: one gathers its bytes, each of the next does something with them, so that none waits while
-//! another is at work.
+//! The threads that an image passes through. The first gathers its bytes, and each of the others writes or sums them up, so that none waits
+//! while another works.
 
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 
 use super::OutputError;
 use super::buffer::Buffer;
 
-/// Buffers that go round besides one for each stage: one that is filled, and two to even the stages out.
+/// There are so many buffers besides one for each stage: one is filled, and two even the stages out.
 const BUFFERS: usize = 3;
 
 /// The next bytes of the image.
@@ -30,24 +30,24 @@ pub(super) trait Take {
 pub(super) struct Feed {
     full: SyncSender<Span>,
     empty: Receiver<Buffer>,
-    /// More is done with the bytes than to write them to one file, so that all have to pass through here.
+    /// Whether every byte has to pass through memory: for a digest, for several files, or for another form.
     pub(super) passes_all: bool,
 }
 
-/// The end of a thread that does something with the bytes.
+/// The receiving end of a thread that writes the bytes or sums them up.
 pub(super) struct Stage {
     full: Receiver<Span>,
     next: Next,
 }
 
-/// Where a span goes from a stage.
+/// Where a stage sends a span when it is done with it.
 enum Next {
     Stage(SyncSender<Span>),
-    /// Its buffer is filled anew.
+    /// Back to the feed, which fills its buffer again.
     Feed(Sender<Buffer>),
 }
 
-/// The ends, with so many stages, and all the buffers that there will be.
+/// Makes the ends of the channels, and all buffers.
 pub(super) fn pipeline(stages: usize, passes_all: bool) -> (Feed, Vec<Stage>) {
     let (to_feed, empty) = mpsc::channel();
     for _ in 0..stages + BUFFERS {
@@ -89,7 +89,7 @@ impl Feed {
 
     /// Tells of a hole.
     pub(super) fn zeros(&self, length: u64) {
-        // Without a stage the next bytes say so.
+        // If the stage has ended, `bytes` says so next.
         let _ = self.full.send(Span::Zeros(length));
     }
 }
@@ -104,7 +104,7 @@ impl Stage {
                 }
                 Span::Zeros(length) => take.zeros(*length)?,
             }
-            // The feed, or a stage with an error, may have ended.
+            // The receiver may have ended, with an error of its own or because it has all it needs.
             match (&self.next, span) {
                 (Next::Stage(next), span) => drop(next.send(span)),
                 (Next::Feed(feed), Span::Bytes { buffer, .. }) => drop(feed.send(buffer)),

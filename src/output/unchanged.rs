@@ -107,7 +107,7 @@ pub(super) fn is_same(file: &File, length: u64, target: &Path) -> Result<bool, O
     Ok(true)
 }
 
-/// A file of so many bytes, open.
+/// Opens `target` if it is a file with `size` bytes.
 fn existing(target: &Path, size: u64) -> io::Result<Option<File>> {
     let metadata = std::fs::metadata(target)?;
     if !metadata.is_file() || metadata.len() != size {

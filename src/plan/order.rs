@@ -84,7 +84,7 @@ const ORDER: &[Step] = &[
 /// disc, and readers that take the first 68 KiB at once to find a label, find bytes there.
 const PADDING: u64 = 150 * SECTOR;
 
-/// A disk has whole MiB: hosts that import one round its length up, and a backup GPT would not be in the last sector then.
+/// A disk has whole MiB. Hosts that import a disk round its length up, and its backup GPT would no longer be in the last sector.
 const DISK_UNIT: u64 = 1 << 20;
 
 /// How an image ends.
@@ -92,7 +92,7 @@ const DISK_UNIT: u64 = 1 << 20;
 pub(super) enum End {
     /// With zeros.
     Padded,
-    /// At a multiple of [`DISK_UNIT`], behind what is to be so many bytes before the end.
+    /// At a multiple of [`DISK_UNIT`]. The backup tables are directly in front of the end.
     Aligned,
 }
 

@@ -69,13 +69,13 @@ impl Host {
         }
     }
 
-    /// Remembers that a file is to be replaced.
+    /// Remembers a file that the build will replace.
     pub(crate) fn add_output(&mut self, path: &Path) {
         let found = path.metadata().ok();
         self.outputs.extend(found.map(|data| (data.dev(), data.ino())));
     }
 
-    /// Whether a file is one that is to be replaced, by any of its names.
+    /// Whether the build will replace this file, by any of its names.
     pub(crate) fn is_output(&self, path: &Path) -> bool {
         let found = path.metadata().ok();
         found.is_some_and(|data| self.outputs.contains(&(data.dev(), data.ino())))

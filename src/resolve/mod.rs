@@ -51,7 +51,7 @@ use sign::Signing;
 pub struct Environment {
     /// The variable `SOURCE_DATE_EPOCH`.
     pub source_date_epoch: Option<OsString>,
-    /// `-o`, relative to the working directory. These take the place of the manifest's outputs.
+    /// The files after `-o`, relative to the working directory. They replace the manifest's outputs.
     pub outputs: Vec<PathBuf>,
 }
 
@@ -76,7 +76,7 @@ struct Resolution<'d> {
     timestamp: Timestamp,
     /// Attributes of directories that a path implies.
     implied: Attributes,
-    /// At least one.
+    /// The files to write, at least one.
     outputs: Vec<Target>,
     layout: DiskLayout,
     diagnostics: Vec<Diagnostic>,
@@ -158,7 +158,10 @@ fn timestamp(document: &Document, environment: &Environment) -> Result<Timestamp
     Ok(epoch.unwrap_or(DEFAULT_TIMESTAMP))
 }
 
-/// `-o`, else the manifest's `output`, else its stem and `.iso` beside it. A form that is not written is an error.
+/// The files after `-o`, else the manifest's `output`, else its stem with `.iso`.
+///
+/// # Errors
+/// isobuild does not write the form that a suffix names.
 fn outputs(document: &Document, environment: &Environment, base: &Path) -> Result<Vec<Target>, ResolveError> {
     let manifest = &document.manifest;
     let mut paths: Vec<PathBuf> = match environment.outputs.is_empty() {
@@ -272,7 +275,7 @@ impl<'d> Resolution<'d> {
         Ok(resolution)
     }
 
-    /// The output that is named first.
+    /// The first output.
     fn output(&self) -> &Path {
         self.outputs.first().map_or(Path::new(""), |target| &target.path)
     }

@@ -281,7 +281,7 @@ impl Resolution<'_> {
     }
 }
 
-/// Where an output lies below the directory `source`, if it does.
+/// The path of an output relative to the directory `source`, if it lies below it.
 fn inside(output: &Path, source: &Path) -> Option<std::path::PathBuf> {
     let source = source.canonicalize().ok()?;
     let output = std::path::absolute(output).ok()?;

@@ -1,4 +1,4 @@
-//! The forms that a file can have: how long their units are, what becomes of each, where it goes, and what comes last.
+//! The forms that a file can have. Each says how long its units are, how a unit is encoded and where it goes, and what is written last.
 
 use std::io;
 
@@ -13,16 +13,16 @@ use crate::formats::{dmg, gzip, qcow2, vhd, vhdx, vmdk, xz};
 const GZIP_UNIT: usize = 1 << 20;
 /// Bytes of a zstd frame: the window of level 3 is 2 MiB.
 const ZSTD_UNIT: usize = 4 << 20;
-/// An xz block has so many dictionaries: as xz makes them with several threads.
+/// An xz block is as long as so many dictionaries, as with `xz -T`.
 const XZ_DICTIONARIES: usize = 3;
 /// The shortest xz block, as xz has it.
 const XZ_LEAST: usize = 1 << 20;
 
-/// A form, and what is known of its file so far.
+/// A form and the state of its file.
 #[derive(Debug)]
 pub(super) struct Encoder {
     kind: Kind,
-    /// Where the next unit goes if each follows the one before.
+    /// Where the next unit goes in a form whose units follow each other.
     next: u64,
     identity: Identity,
 }
@@ -39,7 +39,7 @@ enum Kind {
     Zstd(u32),
 }
 
-/// What becomes of a unit; any thread can do it.
+/// How a unit is encoded. Any thread can do it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Coder {
     Grain,
@@ -99,8 +99,8 @@ impl Coder {
 }
 
 impl Encoder {
-    /// A file with a disk of so many bytes in a container. `None` for one that has the image's bytes as they are; the longest disk is
-    /// the error.
+    /// A container for a disk of `size` bytes. `None` for a form that is the image's bytes as they are. The error is the size of the longest
+    /// disk.
     pub(super) fn of_container(container: Container, size: u64) -> Result<Option<Self>, u64> {
         let kind = match container {
             Container::Raw | Container::Img => return Ok(None),
@@ -153,7 +153,7 @@ impl Encoder {
         }
     }
 
-    /// What becomes of a unit. `None` if it stands in the file as it is.
+    /// How a unit is encoded. `None` if it stands in the file as it is.
     pub(super) fn coder(&self) -> Option<Coder> {
         match self.kind {
             Kind::Qcow2(_) | Kind::Vhd(_) | Kind::Vhdx(_) => None,
@@ -170,7 +170,7 @@ impl Encoder {
         matches!(self.kind, Kind::Gzip(..) | Kind::Xz(..) | Kind::Zstd(_))
     }
 
-    /// Where a unit goes that stands in the file as it is. The numbers ascend.
+    /// The offset for a unit that is not encoded. The numbers ascend.
     pub(super) fn place(&mut self, number: u64, bytes: &[u8]) -> u64 {
         match &mut self.kind {
             Kind::Qcow2(writer) => writer.place(number),
@@ -186,7 +186,7 @@ impl Encoder {
         }
     }
 
-    /// Where a unit goes that is encoded.
+    /// The offset for an encoded unit. The numbers ascend.
     pub(super) fn place_encoded(&mut self, number: u64, encoded: &Encoded) -> u64 {
         self.identity.add(number, encoded.mark);
         match (&mut self.kind, &encoded.unit) {
@@ -210,7 +210,7 @@ impl Encoder {
         offset
     }
 
-    /// What else has come to be complete, by its place in the file.
+    /// Tables that have become complete, with their offsets.
     pub(super) fn complete(&mut self) -> Vec<(u64, Vec<u8>)> {
         match &mut self.kind {
             Kind::Vmdk(writer) => writer.complete(),
@@ -218,7 +218,7 @@ impl Encoder {
         }
     }
 
-    /// Everything else, by its place in the file, and the length of the file.
+    /// All other structures with their offsets, and the length of the file.
     pub(super) fn finish(self) -> (Vec<(u64, Vec<u8>)>, u64) {
         let id = self.identity.finish();
         let next = self.next;
@@ -239,7 +239,7 @@ impl Encoder {
     }
 }
 
-/// What a disk is told from others by: the same bytes have the same.
+/// Makes the identifier of a disk from its bytes.
 #[derive(Debug)]
 struct Identity(Sha256);
 
@@ -253,7 +253,7 @@ impl Identity {
         self.0.update(mark.to_le_bytes());
     }
 
-    /// RFC 9562 §5.8: version 8, whose bits are its maker's.
+    /// RFC 9562 §5.8: a UUID of version 8. Its maker chooses the bits.
     fn finish(self) -> [u8; 16] {
         let digest = self.0.finalize();
         let mut id = [0; 16];

@@ -1,4 +1,4 @@
-//! In which form an image is written: what stands around its bytes, and how they are compressed.
+//! The form in which an image is written: the container around its bytes, and the compression.
 
 use std::ffi::OsStr;
 use std::path::Path;

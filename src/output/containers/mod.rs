@@ -28,14 +28,14 @@ pub use format::{Container, FileFormat, stem};
 pub use sum::DiskSum;
 use units::{Unit, Units};
 
-/// Gives an image to what is passed, from the first byte to the last.
+/// Gives an image to a [`Take`], from the first byte to the last.
 type Spans<'a> = dyn FnOnce(&mut dyn Take) -> Result<(), OutputError> + 'a;
 
-/// The most threads that encode: each holds some units.
+/// The most threads that encode. Each holds a unit and its encoded form.
 const THREADS: usize = 16;
 
-/// Makes a file of a form from the image that `spans` gives, `size` bytes long. The `path` is for errors; a temporary file goes beside it.
-/// The result is the length of the file.
+/// Writes the image that `spans` gives, `size` bytes, in a form. The `path` is for errors, and a temporary file goes into its directory.
+/// Returns the length of the file.
 pub(super) fn write(
     format: FileFormat,
     size: u64,
@@ -73,7 +73,7 @@ pub(super) fn write(
     }
 }
 
-/// Gives a file that was written to what takes it.
+/// Reads a written file and gives its bytes to a [`Take`].
 fn read(file: &File, length: u64, path: &Path, take: &mut dyn Take) -> Result<(), OutputError> {
     let mut buffer = vec![0; BUFFER];
     let mut at = 0;
@@ -107,7 +107,7 @@ fn encode(encoder: Encoder, spans: Box<Spans<'_>>, file: &File, path: &Path) -> 
     Ok(length)
 }
 
-/// Units that stand in the file as they are.
+/// Writes a file whose units stand in it as they are.
 fn directly<'a>(
     encoder: Encoder,
     spans: Box<Spans<'_>>,
@@ -158,17 +158,17 @@ impl Take for Direct<'_> {
     }
 }
 
-/// A unit to encode, and who wants the result.
+/// A unit to encode, and where the result goes.
 struct Job {
     number: u64,
     bytes: Vec<u8>,
     reply: SyncSender<io::Result<Arc<Encoded>>>,
 }
 
-/// The number of a unit, and where its encoded form comes from.
+/// The number of a unit, and where its encoded form will come from.
 type Ordered = (u64, Receiver<io::Result<Arc<Encoded>>>);
 
-/// Units that are encoded, by all cores.
+/// Writes a file whose units are encoded. All cores encode.
 fn in_parallel<'a>(
     encoder: Encoder,
     coder: Coder,
@@ -202,7 +202,7 @@ fn in_parallel<'a>(
                     loop {
                         let job = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
                         let Ok(Job { number, bytes, reply }) = job else { return };
-                        // Whoever wants it may have ended with an error.
+                        // The writing thread may have ended with an error.
                         let _ = reply.send(coder.encode(number, &bytes).map(Arc::new));
                     }
                 });
@@ -219,7 +219,7 @@ fn in_parallel<'a>(
     })
 }
 
-/// Writes what is encoded, in its order.
+/// Writes the encoded units in their order.
 fn place<'a>(
     mut encoder: Encoder,
     ordered: &Receiver<Ordered>,
@@ -239,7 +239,7 @@ fn place<'a>(
     Ok((encoder, disk))
 }
 
-/// Hands units out to be encoded.
+/// Cuts the image into units and hands them to the encoding threads.
 struct Feeder<'a> {
     units: Units,
     sender: Sender<'a>,
@@ -249,12 +249,12 @@ struct Sender<'a> {
     jobs: SyncSender<Job>,
     order: SyncSender<Ordered>,
     coder: Coder,
-    /// For forms that have units of zeros too.
+    /// Only for forms whose files contain the units of zeros too.
     zeros: Option<Zeros>,
     path: &'a Path,
 }
 
-/// A unit of zeros, which is encoded once.
+/// The encoded unit of zeros. It is encoded once and written many times.
 struct Zeros {
     unit: usize,
     encoded: Option<Arc<Encoded>>,

@@ -1,4 +1,4 @@
-//! A sum of a disk's bytes, by which one is compared with another that is written in another form.
+//! A sum over the bytes of a disk. Two files in different forms with the same disk have the same sum.
 
 use twox_hash::XxHash3_128;
 
@@ -6,10 +6,10 @@ use super::units::{Unit, Units, is_zero};
 use crate::output::OutputError;
 use crate::output::pipeline::Take;
 
-/// Bytes that are summed up together. Where all are zeros, which need not be read then, they count for nothing.
+/// So many bytes are hashed together. A unit of zeros is left out, so that holes need not be read.
 const UNIT: usize = 64 << 10;
 
-/// The sum so far. Zeros at the end of a disk do not change it: a form may ask for whole sectors.
+/// The sum so far. Zeros at the end of the disk do not change it, because some forms round the length up to whole sectors.
 pub struct DiskSum {
     units: Units,
     all: XxHash3_128,

@@ -1,21 +1,21 @@
-//! The bytes of an image in units of one length, as containers and compressors take them.
+//! Cuts the bytes of an image into units of one length for containers and compressors.
 
-/// Cuts what follows each other into units.
+/// Takes bytes and zeros in any lengths, and gives units.
 #[derive(Debug)]
 pub(super) struct Units {
     unit: usize,
-    /// The unit that is next.
+    /// The number of the next unit.
     number: u64,
-    /// What of it is there already.
+    /// The bytes of the next unit that have come so far.
     part: Vec<u8>,
 }
 
 /// What is in a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit<'a> {
-    /// Zeros, in so many units.
+    /// So many units of zeros.
     Zeros(u64),
-    /// Something else.
+    /// The bytes of one unit.
     Bytes(&'a [u8]),
 }
 
@@ -28,7 +28,7 @@ impl Units {
         }
     }
 
-    /// Takes bytes. `give` gets every unit that is complete, by its number.
+    /// Takes bytes. `give` gets each complete unit with its number.
     pub(super) fn bytes<E>(
         &mut self,
         mut bytes: &[u8],
@@ -73,7 +73,7 @@ impl Units {
         Ok(())
     }
 
-    /// Gives what is left, which is shorter than a unit.
+    /// Gives the last bytes, which are shorter than a unit.
     pub(super) fn end<E>(&mut self, give: &mut dyn FnMut(u64, Unit<'_>) -> Result<(), E>) -> Result<(), E> {
         match std::mem::take(&mut self.part) {
             part if part.is_empty() => Ok(()),
@@ -84,7 +84,7 @@ impl Units {
     fn give<E>(&mut self, bytes: &[u8], give: &mut dyn FnMut(u64, Unit<'_>) -> Result<(), E>) -> Result<(), E> {
         let number = self.number;
         self.number += 1;
-        // A unit that is not complete is the last, and its length counts.
+        // An incomplete unit is the last one. It is given even if it is zero, because its length matters.
         match bytes.len() == self.unit && is_zero(bytes) {
             true => give(number, Unit::Zeros(1)),
             false => give(number, Unit::Bytes(bytes)),
@@ -92,7 +92,7 @@ impl Units {
     }
 }
 
-/// Whether all bytes are zero. Pages that are not end the search at once.
+/// Whether all bytes are zero. The first page that is not ends the search.
 pub(super) fn is_zero(bytes: &[u8]) -> bool {
     const STEP: usize = 4096;
     bytes

@@ -77,10 +77,10 @@ pub fn read(file: &(dyn ReadAt + Sync), spool: &Spool) -> Result<Archive, Archiv
     Ok(archive)
 }
 
-/// What the disk in a file of another form holds. Its volume goes into `spool`.
+/// Reads the ISO image on a disk. Its bytes are copied into `spool`.
 ///
 /// # Errors
-/// As those of [`read`]: the disk has to be an ISO image.
+/// As those of [`read`], or the disk is not an ISO image.
 pub fn read_disk(disk: &Shared, spool: &Spool) -> Result<Archive, ArchiveError> {
     if !image::is_one(disk).map_err(ArchiveError::of)? {
         return Err(wrong("has a disk in it that is not an ISO image"));

@@ -12,7 +12,7 @@ impl Machine {
         self.drive(image, "raw", medium, false)
     }
 
-    /// Adds a file that QEMU itself reads in this form. It stays as it is.
+    /// Adds a file in a form that QEMU reads. QEMU does not change it.
     pub fn container(self, file: &Path, format: &'static str, medium: Medium) -> Self {
         self.drive(file, format, medium, true)
     }
