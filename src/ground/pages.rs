@@ -26,6 +26,18 @@ impl Pages {
         }
     }
 
+    /// The file itself, for reads that need no cache.
+    pub(crate) fn file(&self) -> &Shared {
+        &self.file
+    }
+
+    /// The bytes of a table entry.
+    pub(crate) fn array<const LENGTH: usize>(&self, offset: u64) -> io::Result<[u8; LENGTH]> {
+        let mut bytes = [0; LENGTH];
+        self.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
+    }
+
     fn page(&self, number: u64) -> io::Result<Arc<[u8]>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = kept.iter().position(|page| page.0 == number) {

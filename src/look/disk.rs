@@ -2,7 +2,7 @@
 
 use crate::formats::recognise::Form;
 use crate::formats::{android_sparse, dmg, qcow2, vdi, vhd, vhdx, vmdk};
-use crate::ground::disk::{DiskError, Scattered, bounded};
+use crate::ground::disk::DiskError;
 use crate::ground::read_at::{ReadAt, Shared};
 
 /// The first bytes of a file show what it is. The volume descriptor of an image is at 32 KiB.
@@ -18,24 +18,18 @@ pub fn disk_in(file: &Shared) -> Result<Option<Shared>, DiskError> {
     let Some(form) = form(file)? else {
         return Ok(None);
     };
-    let file = file.clone();
-    let disk = match form {
-        Form::Qcow2 => shared(qcow2::Disk::open(file)?)?,
-        Form::Vmdk | Form::VmdkDescriptor => shared(vmdk::Disk::open(file)?)?,
-        Form::Vhdx => shared(vhdx::Disk::open(file)?)?,
-        Form::Vhd | Form::FixedVhd => shared(vhd::Disk::open(file)?)?,
-        Form::Vdi => shared(vdi::Disk::open(file)?)?,
-        Form::AndroidSparse => shared(android_sparse::Disk::open(file)?)?,
-        Form::Dmg => shared(dmg::Disk::open(file)?)?,
+    let open = match form {
+        Form::Qcow2 => qcow2::open,
+        Form::Vmdk | Form::VmdkDescriptor => vmdk::open,
+        Form::Vhdx => vhdx::open,
+        Form::Vhd | Form::FixedVhd => vhd::open,
+        Form::Vdi => vdi::open,
+        Form::AndroidSparse => android_sparse::open,
+        Form::Dmg => dmg::open,
         Form::EncryptedDmg => return Err(DiskError::refused("it is a DMG that is encrypted")),
         _ => return Ok(None),
     };
-    Ok(Some(disk))
-}
-
-fn shared(disk: impl Scattered + ReadAt + Send + Sync + 'static) -> Result<Shared, DiskError> {
-    bounded(&disk)?;
-    Ok(Shared::new(disk))
+    open(file.clone()).map(Some)
 }
 
 /// Whether the first bytes of a file show that it has a disk in it. A VHD of fixed size and a DMG show it at their end instead.

@@ -9,7 +9,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use read::Disk;
+pub use read::open;
 pub use write::{Chunk, Writer};
 
 const SECTOR: u64 = 512;

@@ -1,9 +1,10 @@
 //! The disk in an existing file.
 
 use std::io;
+use std::ops::{Range, RangeInclusive};
 
 use super::{COOKIE, FOOTER, HEADER, HEADER_COOKIE, SECTOR, UNUSED, checksum};
-use crate::ground::disk::{self, DiskError, Place, Scattered};
+use crate::ground::disk::{self, DiskError, Layout, Place};
 use crate::ground::fields::{be_u32, be_u64};
 use crate::ground::pages::Pages;
 use crate::ground::read_at::{ReadAt as _, Shared};
@@ -14,80 +15,58 @@ const FIXED: u32 = 2;
 const DYNAMIC: u32 = 3;
 const DIFFERENCING: u32 = 4;
 
-/// "Block Size": what a block may have. Hyper-V makes 512 KiB and 2 MiB.
-const BLOCKS: std::ops::RangeInclusive<u32> = 4096..=256 << 20;
+/// "Block Size": the lengths that are read. Hyper-V makes blocks of 512 KiB and 2 MiB.
+const BLOCKS: RangeInclusive<u32> = 4096..=256 << 20;
 
-/// A disk of fixed size, or a dynamic one.
-#[derive(Debug)]
-pub struct Disk {
-    file: Shared,
-    tables: Pages,
-    size: u64,
-    /// Of a dynamic disk: its table, how many entries that has, and the length of a block.
-    dynamic: Option<(u64, u64, u64)>,
-}
-
-impl Disk {
-    /// Reads footer and header.
-    ///
-    /// # Errors
-    /// The file is damaged, or a layer over another one.
-    pub fn open(file: Shared) -> Result<Self, DiskError> {
-        let footer = footer(&file)?;
-        let size = be_u64(&footer, 48);
-        let mut disk = Self {
-            tables: Pages::new(file.clone()),
-            file,
-            size,
-            dynamic: None,
-        };
-        match be_u32(&footer, 60) {
-            FIXED if size.checked_add(FOOTER as u64).is_none_or(|end| end > disk.file.size()) => Err(
-                DiskError::refused(format!("it is cut short: its disk has {size} bytes")),
-            ),
-            FIXED => Ok(disk),
-            DYNAMIC => {
-                disk.dynamic = Some(dynamic(&disk.file, be_u64(&footer, 16), size)?);
-                Ok(disk)
-            }
-            DIFFERENCING => {
-                let header = header(&disk.file, be_u64(&footer, 16))?;
-                let name: Vec<u16> = header[64..576]
-                    .as_chunks::<2>()
-                    .0
-                    .iter()
-                    .map(|&unit| u16::from_be_bytes(unit))
-                    .collect();
-                let name = String::from_utf16_lossy(&name);
-                let name = visible(name.trim_end_matches('\0').as_bytes());
-                Err(DiskError::refused(format!(
-                    "it is a layer over another file, {name}, which is not read"
-                )))
-            }
-            other => Err(DiskError::refused(format!(
-                "it is a VHD of type {other}, which is not known"
-            ))),
+/// Opens the disk in a file.
+///
+/// # Errors
+/// The file is damaged, or is a layer over another file.
+pub fn open(file: Shared) -> Result<Shared, DiskError> {
+    let footer = footer(&file)?;
+    let size = be_u64(&footer, 48);
+    match be_u32(&footer, 60) {
+        FIXED if size.checked_add(FOOTER as u64).is_none_or(|end| end > file.size()) => Err(DiskError::refused(
+            format!("it is cut short: its disk has {size} bytes"),
+        )),
+        FIXED => disk::open(file, size, Whole),
+        DYNAMIC => {
+            let blocks = dynamic(&file, be_u64(&footer, 16), size)?;
+            disk::open(file, size, blocks)
         }
-    }
-
-    /// Whether the bitmap of a block says that a sector was written, and how many sectors from there on are alike, at most `most`. What was
-    /// not written reads as zeros.
-    fn written(&self, bitmap: u64, sector: u64, most: u64) -> io::Result<(bool, u64)> {
-        let mut bytes = [0; 64];
-        let length = (most.div_ceil(8) + 1)
-            .min(bytes.len() as u64)
-            .min(self.tables.size().saturating_sub(bitmap + sector / 8));
-        let bytes = &mut bytes[..length as usize];
-        self.tables.read_exact_at(bytes, bitmap + sector / 8)?;
-        let first = sector % 8;
-        let bit = |at: u64| bytes.get((at / 8) as usize).map(|byte| byte << (at % 8) & 0x80 != 0);
-        let written = bit(first).ok_or(io::ErrorKind::UnexpectedEof)?;
-        let alike = (first..).take_while(|&at| bit(at) == Some(written)).count() as u64;
-        Ok((written, alike.min(most)))
+        DIFFERENCING => {
+            let header = header(&file, be_u64(&footer, 16))?;
+            let name = header[64..576].as_chunks::<2>().0.iter();
+            let name: Vec<u16> = name.map(|&unit| u16::from_be_bytes(unit)).collect();
+            let name = String::from_utf16_lossy(&name);
+            let name = visible(name.trim_end_matches('\0').as_bytes());
+            Err(DiskError::refused(format!(
+                "it is a layer over another file, {name}, which is not read"
+            )))
+        }
+        other => Err(DiskError::refused(format!(
+            "it is a VHD of type {other}, which is not known"
+        ))),
     }
 }
 
-/// The footer: at the end, or where a dynamic disk was cut, its copy at the start.
+/// A disk of fixed size: the file begins with its bytes.
+struct Whole;
+
+impl Layout for Whole {
+    fn place(&self, file: &Pages, offset: u64) -> io::Result<(Place, u64)> {
+        Ok((Place::File(offset), file.size()))
+    }
+}
+
+/// The blocks of a dynamic disk.
+struct Blocks {
+    table: u64,
+    /// The length of a block in bytes.
+    length: u64,
+}
+
+/// The footer at the end of the file. If that is missing or damaged, its copy at the start of a dynamic disk.
 fn footer(file: &Shared) -> Result<Vec<u8>, DiskError> {
     let at_end = file.size().checked_sub(FOOTER as u64);
     for place in [at_end, Some(0)].into_iter().flatten() {
@@ -114,7 +93,7 @@ fn is_summed(structure: &[u8], at: usize) -> bool {
     be_u32(structure, at) == checksum(&unsummed)
 }
 
-fn dynamic(file: &Shared, offset: u64, size: u64) -> Result<(u64, u64, u64), DiskError> {
+fn dynamic(file: &Shared, offset: u64, size: u64) -> Result<Blocks, DiskError> {
     let header = header(file, offset)?;
     let (table, entries, block) = (be_u64(&header, 16), be_u32(&header, 28), be_u32(&header, 32));
     if !block.is_power_of_two() || !BLOCKS.contains(&block) {
@@ -133,38 +112,24 @@ fn dynamic(file: &Shared, offset: u64, size: u64) -> Result<(u64, u64, u64), Dis
             "its table of blocks lies behind the end of the file",
         ));
     }
-    Ok((table, entries.into(), block.into()))
+    Ok(Blocks {
+        table,
+        length: block.into(),
+    })
 }
 
-impl Scattered for Disk {
-    fn disk_size(&self) -> u64 {
-        self.size
-    }
-
-    fn file(&self) -> &Shared {
-        &self.file
-    }
-
-    fn place(&self, offset: u64) -> io::Result<(Place, u64)> {
-        let Some((table, entries, block)) = self.dynamic else {
-            return Ok((Place::File(offset), self.size.saturating_sub(offset)));
-        };
-        let (number, within) = (offset / block, offset % block);
-        if number >= entries {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let mut entry = [0; 4];
-        self.tables.read_exact_at(&mut entry, table + number * 4)?;
-        let entry = u32::from_be_bytes(entry);
+impl Layout for Blocks {
+    fn place(&self, file: &Pages, offset: u64) -> io::Result<(Place, u64)> {
+        let (number, within) = (offset / self.length, offset % self.length);
+        let entry = u32::from_be_bytes(file.array(self.table + number * 4)?);
         if entry == UNUSED {
-            return Ok((Place::Zeros, block - within));
+            return Ok((Place::Zeros, self.length - within));
         }
         let bitmap = u64::from(entry) * SECTOR;
-        let sectors = block / SECTOR;
-        let sector = within / SECTOR;
-        let (written, alike) = self.written(bitmap, sector, sectors - sector)?;
+        let sectors = self.length / SECTOR;
+        let (is_written, alike) = written(file, bitmap, within / SECTOR..sectors)?;
         let length = alike * SECTOR - within % SECTOR;
-        match written {
+        match is_written {
             true => {
                 let start = bitmap + (sectors / 8).next_multiple_of(SECTOR);
                 Ok((Place::File(start + within), length))
@@ -174,4 +139,19 @@ impl Scattered for Disk {
     }
 }
 
-disk::read_at!(Disk);
+/// Whether the bitmap of a block says that the first sector of a range was written, and for how many sectors from there on it says the same.
+/// A sector that was not written reads as zeros.
+fn written(file: &Pages, bitmap: u64, sectors: Range<u64>) -> io::Result<(bool, u64)> {
+    let (start, most) = (bitmap + sectors.start / 8, sectors.end - sectors.start);
+    let mut bytes = [0; 64];
+    let length = (most / 8 + 1)
+        .min(bytes.len() as u64)
+        .min(file.size().saturating_sub(start));
+    let bytes = &mut bytes[..length as usize];
+    file.read_exact_at(bytes, start)?;
+    let first = sectors.start % 8;
+    let bit = |at: u64| bytes.get((at / 8) as usize).map(|byte| byte << (at % 8) & 0x80 != 0);
+    let is_written = bit(first).ok_or(io::ErrorKind::UnexpectedEof)?;
+    let alike = (first..).take_while(|&at| bit(at) == Some(is_written)).count() as u64;
+    Ok((is_written, alike.min(most)))
+}

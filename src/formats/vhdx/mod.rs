@@ -10,7 +10,7 @@ mod tests;
 
 use uuid::{Uuid, uuid};
 
-pub use read::Disk;
+pub use read::open;
 pub use write::Writer;
 
 /// §2.1: every region and every block begins at a multiple of this.

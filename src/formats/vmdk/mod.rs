@@ -8,7 +8,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use read::Disk;
+pub use read::open;
 pub use write::Writer;
 
 const SECTOR: u64 = 512;
