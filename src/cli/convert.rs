@@ -14,7 +14,6 @@ use crate::ground::read_at::ReadAt as _;
 use crate::ground::text::{self, visible_path};
 use crate::look::convert;
 use crate::look::open::Name;
-use crate::manifest::FormatName;
 use crate::output::{self, BoxedError, FileFormat, Target, Wanted};
 
 #[derive(Debug, Args)]
@@ -26,8 +25,8 @@ pub(super) struct Convert {
     #[arg(required = true, value_name = "OUTPUT")]
     outputs: Vec<PathBuf>,
     /// The form of every output, whatever its suffix; also vhd-fixed.
-    #[arg(long, value_name = "FORM", value_parser = form)]
-    format: Option<FormatName>,
+    #[arg(long, value_name = "FORM", value_parser = FileFormat::of_name)]
+    format: Option<FileFormat>,
     /// How hard to compress: gzip 1 to 9, xz 0 to 9, zstd 1 to 22.
     #[arg(long, value_name = "NUMBER")]
     level: Option<u32>,
@@ -46,16 +45,6 @@ struct Converted {
     size: u64,
     sha256: String,
     outputs: Vec<OutputFacts>,
-}
-
-fn form(name: &str) -> Result<FormatName, String> {
-    FileFormat::of_name(name).map(FormatName).ok_or_else(|| {
-        let names: Vec<&str> = FileFormat::names().collect();
-        format!(
-            "the forms are {}, alone or with .gz, .xz or .zst behind one of them",
-            names.join(", ")
-        )
-    })
 }
 
 pub(super) fn run(arguments: &Convert) -> Result<(), Failure> {
@@ -82,12 +71,7 @@ pub(super) fn run(arguments: &Convert) -> Result<(), Failure> {
     };
     let written = output::write_all(&targets, size, convert::pieces(&disk), wanted, &mut update, &interrupt)?;
     drop(progress);
-    let outputs: Vec<OutputFacts> = show::outputs(&targets, &written);
-    if arguments.json {
-        let sha256 = written.sha256.map(|digest| text::hex(&digest)).unwrap_or_default();
-        return print_json(&Converted { size, sha256, outputs });
-    }
-    for (target, output) in targets.iter().zip(&outputs) {
+    for target in &targets {
         let more = target.disk_size(size) - size;
         if more > 0 {
             show::notes(&[format!(
@@ -95,9 +79,14 @@ pub(super) fn run(arguments: &Convert) -> Result<(), Failure> {
                 visible_path(&target.path)
             )]);
         }
-        if !arguments.quiet {
-            show::converted(output, size);
-        }
+    }
+    let outputs: Vec<OutputFacts> = show::outputs(&targets, &written);
+    if arguments.json {
+        let sha256 = written.sha256.map(|digest| text::hex(&digest)).unwrap_or_default();
+        return print_json(&Converted { size, sha256, outputs });
+    }
+    if !arguments.quiet {
+        outputs.iter().for_each(|output| show::converted(output, size));
     }
     Ok(())
 }
@@ -111,7 +100,7 @@ fn targets(arguments: &Convert) -> Result<Vec<Target>, Failure> {
             return Err(Failure::Refused(message));
         }
         let format = match arguments.format {
-            Some(format) => Ok(format.0),
+            Some(format) => Ok(format),
             None => FileFormat::of_path(path),
         };
         let format = format.and_then(|format| format.with_level(arguments.level));

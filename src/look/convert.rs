@@ -1,13 +1,15 @@
 //! Reads a disk piece by piece, and compares what was written with it.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
-use super::open::{Name, OpenError, open};
+use super::disk::disk_in;
+use super::open::{Name, open};
 use crate::ground::decompress::{Behind, Compression};
-use crate::ground::read_at::ReadAt;
+use crate::ground::read_at::{FileAt, ReadAt, Shared};
 use crate::output::{Container, DiskSum, Piece, PieceSource, Target};
 
 /// Bytes that are read at a time.
@@ -36,21 +38,25 @@ pub fn pieces(disk: &(dyn ReadAt + Sync)) -> impl Iterator<Item = io::Result<Pie
 /// The disk is another one, or cannot be read.
 pub fn check(target: &Target, file: &File, (size, wanted): (u64, u128), go_on: &dyn Fn() -> bool) -> io::Result<()> {
     let is_disk = matches!(target.format.container, Container::Raw | Container::Img);
-    let (length, found) = match compression(file)?.filter(|_| is_disk) {
-        Some(compression) => {
+    let bytes = || Ok::<_, io::Error>(Shared::new(FileAt::new(file.try_clone()?)?));
+    let (length, found) = match (is_disk, target.format.compressor.is_some()) {
+        (true, false) => disk_sum(&bytes()?, go_on)?,
+        (false, false) => {
+            let disk = disk_in(&bytes()?).map_err(|error| unreadable(&error))?;
+            let disk = disk.ok_or_else(|| unreadable(&"there is no disk in it"))?;
+            disk_sum(&disk, go_on)?
+        }
+        (true, true) => {
+            let compression = compression(file)?.ok_or_else(|| unreadable(&"it is not compressed"))?;
             io::Seek::rewind(&mut &*file)?;
             let source = BufReader::with_capacity(STEP, file.try_clone()?);
             stream_sum(&mut compression.reader(source, &Behind::default()), go_on)?
         }
-        None => {
-            // It has no name yet.
+        (false, true) => {
+            // The file has no name yet.
             let path = format!("/proc/self/fd/{}", file.as_raw_fd());
             let opened = open(Path::new(&path), Name::Needless, &mut |_, _| go_on());
-            let opened = opened.map_err(|error| match error {
-                OpenError::Read(error) | OpenError::Hold(error) => error,
-                error => io::Error::other(format!("what was written cannot be read: {error}")),
-            })?;
-            (opened.size(), disk_sum(&opened, go_on)?)
+            disk_sum(&opened.map_err(|error| unreadable(&error))?, go_on)?
         }
     };
     match length >= size && found == wanted {
@@ -60,6 +66,10 @@ pub fn check(target: &Target, file: &File, (size, wanted): (u64, u128), go_on: &
             "what was written reads back as something else",
         )),
     }
+}
+
+fn unreadable(why: &dyn Display) -> io::Error {
+    io::Error::other(format!("what was written cannot be read: {why}"))
 }
 
 fn compression(file: &File) -> io::Result<Option<Compression>> {
@@ -86,8 +96,8 @@ fn stream_sum(stream: &mut dyn Read, go_on: &dyn Fn() -> bool) -> io::Result<(u6
     }
 }
 
-/// The sum of a disk. Its holes are not read.
-fn disk_sum(disk: &dyn ReadAt, go_on: &dyn Fn() -> bool) -> io::Result<u128> {
+/// The length of a disk and its sum. Its holes are not read.
+fn disk_sum(disk: &dyn ReadAt, go_on: &dyn Fn() -> bool) -> io::Result<(u64, u128)> {
     let mut sum = DiskSum::default();
     let mut buffer = vec![0; STEP];
     let mut at = 0;
@@ -102,7 +112,7 @@ fn disk_sum(disk: &dyn ReadAt, go_on: &dyn Fn() -> bool) -> io::Result<u128> {
         sum.bytes(&buffer[..length]);
         at = data + length as u64;
     }
-    Ok(sum.finish())
+    Ok((disk.size(), sum.finish()))
 }
 
 #[cfg(test)]
@@ -114,25 +124,28 @@ mod tests {
 
     #[test]
     fn what_reads_back_as_something_else_is_an_error() {
-        let target = Target::of_disk("file".into(), FileFormat::RAW);
+        let mut target = Target::of_disk("file".into(), FileFormat::RAW);
         let disk = [7; 5000];
         let mut sum = DiskSum::default();
         sum.bytes(&disk);
         let sum = sum.finish();
-        let judged = |written: &[u8]| {
+        let judged = |target: &Target, written: &[u8]| {
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(written).unwrap();
-            check(&target, &file, (5000, sum), &|| true).is_ok()
+            check(target, &file, (5000, sum), &|| true).is_ok()
         };
-        assert!(judged(&disk));
-        assert!(judged(&[&disk[..], &[0; 24]].concat()));
-        assert!(!judged(&[&disk[..], &[1]].concat()));
-        assert!(!judged(&disk[1..]));
-        assert!(!judged(&[8; 5000]));
+        assert!(judged(&target, &disk));
+        assert!(judged(&target, &[&disk[..], &[0; 24]].concat()));
+        assert!(!judged(&target, &[&disk[..], &[1]].concat()));
+        assert!(!judged(&target, &disk[1..]));
+        assert!(!judged(&target, &[8; 5000]));
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&disk).unwrap();
         let gzip = gzip.finish().unwrap();
-        assert!(judged(&gzip) && !judged(&gzip[..gzip.len() - 9]));
+        // The bytes of a raw file are the disk, whatever they begin with.
+        assert!(!judged(&target, &gzip));
+        target.format = FileFormat::of_name("raw.gz").unwrap();
+        assert!(judged(&target, &gzip) && !judged(&target, &gzip[..gzip.len() - 9]));
     }
 
     #[test]

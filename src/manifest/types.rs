@@ -106,13 +106,7 @@ pub struct FormatName(pub FileFormat);
 impl<'de> Deserialize<'de> for FormatName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        FileFormat::of_name(&name).map(Self).ok_or_else(|| {
-            let names: Vec<&str> = FileFormat::names().collect();
-            serde::de::Error::custom(format!(
-                "`{name}` is not a form of a file; the forms are {}, and for compressed files .gz, .xz or .zst behind one of them",
-                names.join(", ")
-            ))
-        })
+        FileFormat::of_name(&name).map(Self).map_err(serde::de::Error::custom)
     }
 }
 

@@ -13,7 +13,7 @@ use super::file::Output;
 use super::pipeline::{self, Each, Feed, Stage, Take};
 use super::{
     BUFFER, BoxedError, Container, DiskSum, FileFormat, Interrupt, OutputError, Piece, containers, copy_all, io_error,
-    joined, unchanged,
+    joined, start, unchanged,
 };
 use crate::formats::digest_list;
 use crate::ground::text;
@@ -29,8 +29,8 @@ pub struct Target {
     pub multiple: u64,
 }
 
-/// Hosts that import a disk round its length up to MiB, and its backup GPT would no longer be in the last sector.
-const DISK_UNIT: u64 = 1 << 20;
+/// A disk has whole MiB. Hosts that import a disk round its length up, and its backup GPT would no longer be in the last sector.
+pub const DISK_UNIT: u64 = 1 << 20;
 
 /// A disk in a container has whole logical sectors.
 const SECTOR: u64 = 512;
@@ -128,51 +128,25 @@ pub fn write_all<'a>(
     let hash = wanted.image || (of_files && targets.iter().any(is_image));
     let sums = wanted.check.is_some();
     let is_alone = targets.len() == 1 && first.format.is_plain();
+    let attempt = Attempt {
+        targets,
+        size,
+        is_alone,
+        interrupt,
+    };
     thread::scope(|scope| {
         let more = usize::from(hash) + usize::from(sums);
         let (feed, mut stages) = pipeline::pipeline(targets.len() + more, more > 0 || !is_alone);
         let digest = if hash { stages.pop() } else { None };
         let summing = if sums { stages.pop() } else { None };
-        let attempt = Attempt {
-            targets,
-            size,
-            is_alone,
-            interrupt,
-        };
-        let reader = thread::Builder::new()
-            .name("read".into())
-            .spawn_scoped(scope, move || attempt.run(pieces, feed, stages, progress))
-            .map_err(io_error(&first.path, "start a thread that reads", None))?;
-        let summing = summing.map(|stage| {
-            let sum = move || {
-                let mut sum = DiskSum::default();
-                stage.run(&mut sum).map(|()| sum.finish())
-            };
-            thread::Builder::new()
-                .name("sum".into())
-                .spawn_scoped(scope, sum)
-                .map_err(io_error(&first.path, "start a thread that sums", None))
-        });
+        let path = &first.path;
+        let reading = start(scope, "read", path, move || attempt.run(pieces, feed, stages, progress))?;
+        let summing = summing.map(|stage| start(scope, "sum", path, move || disk_sum(stage)));
         let summing = summing.transpose()?;
-        let sha256 = match digest {
-            Some(digest) => {
-                let mut sha256 = Sha256::new();
-                digest.run(&mut Each(&mut |bytes| sha256.update(bytes)))?;
-                Some(<[u8; 32]>::from(sha256.finalize()))
-            }
-            None => None,
-        };
-        let made = joined(reader)?;
+        let sha256 = digest.map(sha256).transpose()?;
+        let made = joined(reading)?;
         if let Some((check, summing)) = wanted.check.zip(summing) {
-            let sum = joined(summing)?;
-            for (target, made) in targets.iter().zip(&made) {
-                let file = made.output.file().try_clone();
-                let file = file.map_err(io_error(&target.path, "open", None))?;
-                let checked = check(target, file, sum);
-                // If a signal ended the check, the signal is the error.
-                interrupt.check()?;
-                checked.map_err(OutputError::Pieces)?;
-            }
+            attempt.check(&made, check, joined(summing)?)?;
         }
         let mut files = Vec::with_capacity(made.len());
         for (target, made) in targets.iter().zip(&made) {
@@ -187,13 +161,23 @@ pub fn write_all<'a>(
             });
         }
         let lists = targets.iter().zip(&files).filter(|_| wanted.lists);
-        let lists = lists
-            .map(|(target, file)| list(target, file))
-            .collect::<Result<Vec<_>, _>>()?;
-        attempt.complete(made, lists)?;
+        let lists: Result<Vec<_>, _> = lists.map(|(target, file)| list(target, file)).collect();
+        attempt.complete(made, lists?)?;
         let sha256 = sha256.filter(|_| wanted.image);
         Ok(Written { sha256, files })
     })
+}
+
+fn disk_sum(stage: Stage) -> Result<u128, OutputError> {
+    let mut sum = DiskSum::default();
+    stage.run(&mut sum)?;
+    Ok(sum.finish())
+}
+
+fn sha256(stage: Stage) -> Result<[u8; 32], OutputError> {
+    let mut sha256 = Sha256::new();
+    stage.run(&mut Each(&mut |bytes| sha256.update(bytes)))?;
+    Ok(sha256.finalize().into())
 }
 
 /// A file with all its bytes that does not have its name yet.
@@ -270,10 +254,8 @@ impl Attempt<'_> {
         thread::scope(|scope| {
             let mut writing = Vec::new();
             for ((target, output), stage) in self.targets.iter().zip(outputs).zip(stages) {
-                let started = thread::Builder::new()
-                    .name("write".into())
-                    .spawn_scoped(scope, move || self.take(target, output, stage));
-                writing.push(started.map_err(io_error(output.target(), "start a thread that writes", None))?);
+                let write = move || self.take(target, output, stage);
+                writing.push(start(scope, "write", output.target(), write)?);
             }
             let [first, ..] = outputs else { return Ok(Vec::new()) };
             let shared = self.is_alone.then(|| first.file());
@@ -293,7 +275,21 @@ impl Attempt<'_> {
             stage.run(take)?;
             take.zeros(size - self.size)
         };
-        containers::write(target.format, size, Box::new(spans), output.file(), output.target())
+        let file = (output.file(), output.target());
+        containers::write(target.format, size, Box::new(spans), file, self.interrupt)
+    }
+
+    /// Has every file checked against the sum of the image.
+    fn check(&self, made: &[Made], check: &Check<'_>, sum: u128) -> Result<(), OutputError> {
+        for (target, made) in self.targets.iter().zip(made) {
+            let file = made.output.file().try_clone();
+            let file = file.map_err(io_error(&target.path, "open", None))?;
+            let checked = check(target, file, sum);
+            // If a signal ended the check, the signal is the error.
+            self.interrupt.check()?;
+            checked.map_err(OutputError::Pieces)?;
+        }
+        Ok(())
     }
 
     /// Gives every file its name when all of them are on the disk.

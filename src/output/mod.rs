@@ -43,7 +43,7 @@ pub(crate) use file::Output;
 use input::Input;
 use pipeline::Each;
 
-pub use files::{Target, Wanted, Written, WrittenFile, write_all};
+pub use files::{DISK_UNIT, Target, Wanted, Written, WrittenFile, write_all};
 pub use interrupt::Interrupt;
 pub use unchanged::is_written;
 
@@ -217,18 +217,28 @@ pub fn digest<'a>(
 ) -> Result<(), OutputError> {
     thread::scope(|scope| {
         let (feed, stages) = pipeline::pipeline(1, true);
-        let reader = thread::Builder::new()
-            .name("read".into())
-            .spawn_scoped(scope, move || {
-                let mut stream = Stream::new(None, target, feed, progress, interrupt)?;
-                copy_all(&mut stream, size, pieces)
-            })
-            .map_err(io_error(target, "start a thread that reads", None))?;
+        let reader = start(scope, "read", target, move || {
+            let mut stream = Stream::new(None, target, feed, progress, interrupt)?;
+            copy_all(&mut stream, size, pieces)
+        })?;
         for stage in stages {
             stage.run(&mut Each(take))?;
         }
         joined(reader)
     })
+}
+
+/// Starts a thread. The path is for the error.
+fn start<'scope, 'env, T: Send + 'scope>(
+    scope: &'scope thread::Scope<'scope, 'env>,
+    name: &str,
+    path: &Path,
+    run: impl FnOnce() -> T + Send + 'scope,
+) -> Result<thread::ScopedJoinHandle<'scope, T>, OutputError> {
+    let thread = thread::Builder::new().name(name.into());
+    thread
+        .spawn_scoped(scope, run)
+        .map_err(io_error(path, "start a thread for", None))
 }
 
 /// What a thread returns; its panic goes on in this one.

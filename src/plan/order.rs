@@ -5,6 +5,7 @@
 use crate::facts::What;
 use crate::formats::iso9660::{SECTOR, SYSTEM_AREA};
 use crate::ground::range::Range;
+use crate::output::DISK_UNIT;
 use crate::tree::PayloadId;
 
 use super::PlanError;
@@ -83,9 +84,6 @@ const ORDER: &[Step] = &[
 /// Zeros that end an image without tables: 150 logical sectors, as other writers have them. A drive that reads ahead at the end of a
 /// disc, and readers that take the first 68 KiB at once to find a label, find bytes there.
 const PADDING: u64 = 150 * SECTOR;
-
-/// A disk has whole MiB. Hosts that import a disk round its length up, and its backup GPT would no longer be in the last sector.
-const DISK_UNIT: u64 = 1 << 20;
 
 /// How an image ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

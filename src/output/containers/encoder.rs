@@ -172,16 +172,14 @@ impl Encoder {
 
     /// The offset for a unit that is not encoded. The numbers ascend.
     pub(super) fn place(&mut self, number: u64, bytes: &[u8]) -> u64 {
+        // A qcow2 file has no identifier.
+        if !matches!(self.kind, Kind::Qcow2(_)) {
+            self.identity.add(number, XxHash3_128::oneshot(bytes));
+        }
         match &mut self.kind {
             Kind::Qcow2(writer) => writer.place(number),
-            Kind::Vhd(writer) => {
-                self.identity.add(number, XxHash3_128::oneshot(bytes));
-                writer.place(number)
-            }
-            Kind::Vhdx(writer) => {
-                self.identity.add(number, XxHash3_128::oneshot(bytes));
-                writer.place(number)
-            }
+            Kind::Vhd(writer) => writer.place(number),
+            Kind::Vhdx(writer) => writer.place(number),
             _ => self.follow(bytes.len()),
         }
     }

@@ -146,22 +146,29 @@ impl FileFormat {
     }
 
     /// The form of a name such as `qcow2` or `img.zst`.
-    pub fn of_name(name: &str) -> Option<Self> {
-        let (container, compressor) = match name.rsplit_once('.') {
-            Some((container, suffix)) => (container, Some(Compressor::of_suffix(suffix)?)),
-            None => (name, None),
+    ///
+    /// # Errors
+    /// There is no such form. The sentence names those that there are.
+    pub fn of_name(name: &str) -> Result<Self, String> {
+        let found = || {
+            let (container, compressor) = match name.rsplit_once('.') {
+                Some((container, suffix)) => (container, Some(Compressor::of_suffix(suffix)?)),
+                None => (name, None),
+            };
+            let container = CONTAINERS.iter().find(|known| known.0 == container)?.1;
+            Some(Self {
+                container,
+                compressor,
+                level: None,
+            })
         };
-        let container = CONTAINERS.iter().find(|known| known.0 == container)?.1;
-        Some(Self {
-            container,
-            compressor,
-            level: None,
+        found().ok_or_else(|| {
+            let names: Vec<&str> = CONTAINERS.iter().map(|known| known.0).collect();
+            format!(
+                "`{name}` is not a form of a file; the forms are {}, and for compressed files .gz, .xz or .zst behind one of them",
+                names.join(", ")
+            )
         })
-    }
-
-    /// Every name of a form without compression.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        CONTAINERS.iter().map(|known| known.0)
     }
 
     /// The name of the form.
@@ -242,14 +249,18 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written() {
-        for name in FileFormat::names().filter(|&name| name != "iso") {
+        for name in CONTAINERS
+            .map(|known| known.0)
+            .into_iter()
+            .filter(|&name| name != "iso")
+        {
             assert_eq!(FileFormat::of_name(name).unwrap().name(), name);
             let compressed = format!("{name}.xz");
             assert_eq!(FileFormat::of_name(&compressed).unwrap().name(), compressed);
         }
-        assert_eq!(FileFormat::of_name("iso"), Some(FileFormat::RAW));
+        assert_eq!(FileFormat::of_name("iso"), Ok(FileFormat::RAW));
         for wrong in ["", "qcow", "img.bz2", ".gz", "gz", "img.gz.xz"] {
-            assert_eq!(FileFormat::of_name(wrong), None, "{wrong}");
+            assert!(FileFormat::of_name(wrong).unwrap_err().contains("vhd-fixed"), "{wrong}");
         }
     }
 

@@ -22,7 +22,7 @@ use std::{io, thread};
 
 use super::disk::{Disk, Gathered};
 use super::pipeline::Take;
-use super::{BUFFER, OutputError, ended, input, io_error, joined};
+use super::{BUFFER, Interrupt, OutputError, ended, input, io_error, joined, start};
 use encoder::{Coder, Encoded, Encoder};
 pub use format::{Container, FileFormat, stem};
 pub use sum::DiskSum;
@@ -40,8 +40,8 @@ pub(super) fn write(
     format: FileFormat,
     size: u64,
     spans: Box<Spans<'_>>,
-    file: &File,
-    path: &Path,
+    (file, path): (&File, &Path),
+    interrupt: &Interrupt,
 ) -> Result<u64, OutputError> {
     let container = Encoder::of_container(format.container, size).map_err(|most| OutputError::TooLong {
         path: path.into(),
@@ -67,14 +67,19 @@ pub(super) fn write(
             let between = tempfile::tempfile_in(directory).map_err(io_error(directory, "create a file in", None))?;
             let length = encode(encoder, spans, &between, path)?;
             let encoder = Encoder::of_compressor(compressor, format.level, length);
-            let spans = |take: &mut dyn Take| read(&between, length, path, take);
+            let spans = |take: &mut dyn Take| read((&between, path), length, take, interrupt);
             encode(encoder, Box::new(spans), file, path)
         }
     }
 }
 
 /// Reads a written file and gives its bytes to a [`Take`].
-fn read(file: &File, length: u64, path: &Path, take: &mut dyn Take) -> Result<(), OutputError> {
+fn read(
+    (file, path): (&File, &Path),
+    length: u64,
+    take: &mut dyn Take,
+    interrupt: &Interrupt,
+) -> Result<(), OutputError> {
     let mut buffer = vec![0; BUFFER];
     let mut at = 0;
     while at < length {
@@ -82,6 +87,7 @@ fn read(file: &File, length: u64, path: &Path, take: &mut dyn Take) -> Result<()
         take.zeros(data.start - at)?;
         at = data.start;
         while at < data.end {
+            interrupt.check()?;
             let now = (data.end - at).min(BUFFER as u64) as usize;
             file.read_exact_at(&mut buffer[..now], at)
                 .map_err(io_error(path, "read back", Some(at)))?;
@@ -109,52 +115,46 @@ fn encode(encoder: Encoder, spans: Box<Spans<'_>>, file: &File, path: &Path) -> 
 
 /// Writes a file whose units stand in it as they are.
 fn directly<'a>(
-    encoder: Encoder,
+    mut encoder: Encoder,
     spans: Box<Spans<'_>>,
     file: &'a File,
     path: &'a Path,
 ) -> Result<(Encoder, Gathered<'a>), OutputError> {
-    let mut direct = Direct {
-        units: Units::new(encoder.unit()),
-        encoder,
-        disk: Gathered::new(Disk::new(file, path)),
-    };
-    spans(&mut direct)?;
-    let Direct {
-        mut units,
-        mut encoder,
-        mut disk,
-    } = direct;
-    units.end(&mut |number, unit| put(&mut encoder, &mut disk, number, unit))?;
+    let mut disk = Gathered::new(Disk::new(file, path));
+    let mut cut = Cut::new(encoder.unit(), |number, unit| match unit {
+        Unit::Zeros(_) => Ok(()),
+        Unit::Bytes(bytes) => disk.write(bytes, encoder.place(number, bytes)),
+    });
+    spans(&mut cut)?;
+    cut.end()?;
     Ok((encoder, disk))
 }
 
-/// Writes units as they are.
-struct Direct<'a> {
+/// Cuts an image into units.
+struct Cut<G> {
     units: Units,
-    encoder: Encoder,
-    disk: Gathered<'a>,
+    give: G,
 }
 
-fn put(encoder: &mut Encoder, disk: &mut Gathered<'_>, number: u64, unit: Unit<'_>) -> Result<(), OutputError> {
-    match unit {
-        Unit::Zeros(_) => Ok(()),
-        Unit::Bytes(bytes) => {
-            let offset = encoder.place(number, bytes);
-            disk.write(bytes, offset)
-        }
+impl<G: FnMut(u64, Unit<'_>) -> Result<(), OutputError>> Cut<G> {
+    fn new(unit: usize, give: G) -> Self {
+        let units = Units::new(unit);
+        Self { units, give }
+    }
+
+    /// Gives the last unit, which may be shorter.
+    fn end(mut self) -> Result<(), OutputError> {
+        self.units.end(&mut self.give)
     }
 }
 
-impl Take for Direct<'_> {
+impl<G: FnMut(u64, Unit<'_>) -> Result<(), OutputError>> Take for Cut<G> {
     fn bytes(&mut self, bytes: &[u8], _offset: u64) -> Result<(), OutputError> {
-        let Self { units, encoder, disk } = self;
-        units.bytes(bytes, &mut |number, unit| put(encoder, disk, number, unit))
+        self.units.bytes(bytes, &mut self.give)
     }
 
     fn zeros(&mut self, length: u64) -> Result<(), OutputError> {
-        let Self { units, encoder, disk } = self;
-        units.zeros(length, &mut |number, unit| put(encoder, disk, number, unit))
+        self.units.zeros(length, &mut self.give)
     }
 }
 
@@ -181,42 +181,36 @@ fn in_parallel<'a>(
     let (order, ordered) = mpsc::sync_channel::<Ordered>(threads + 1);
     let work = Mutex::new(work);
     thread::scope(|scope| {
-        let mut feeder = Feeder {
-            units: Units::new(encoder.unit()),
-            sender: Sender {
-                jobs,
-                order,
-                coder,
-                zeros: encoder.has_zeros().then(|| Zeros {
-                    unit: encoder.unit(),
-                    encoded: None,
-                }),
-                path,
-            },
+        let unit = encoder.unit();
+        let mut sender = Sender {
+            jobs,
+            order,
+            coder,
+            zeros: encoder.has_zeros().then_some(Zeros { unit, encoded: None }),
+            path,
         };
         for _ in 0..threads {
             let work = &work;
-            let started = thread::Builder::new()
-                .name("encode".into())
-                .spawn_scoped(scope, move || {
-                    loop {
-                        let job = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                        let Ok(Job { number, bytes, reply }) = job else { return };
-                        // The writing thread may have ended with an error.
-                        let _ = reply.send(coder.encode(number, &bytes).map(Arc::new));
-                    }
-                });
-            started.map_err(io_error(path, "start a thread that encodes", None))?;
+            start(scope, "encode", path, move || work_off(work, coder))?;
         }
-        let placing = thread::Builder::new()
-            .name("place".into())
-            .spawn_scoped(scope, move || place(encoder, &ordered, file, path))
-            .map_err(io_error(path, "start a thread that writes", None))?;
-        let fed = spans(&mut feeder).and_then(|()| feeder.end());
-        drop(feeder);
+        let placing = start(scope, "place", path, move || place(encoder, &ordered, file, path))?;
+        let mut cut = Cut::new(unit, |number, unit| sender.unit(number, unit));
+        let fed = spans(&mut cut).and_then(|()| cut.end());
+        // The threads end when nothing more can come.
+        drop(sender);
         let placed = joined(placing)?;
         fed.map(|()| placed)
     })
+}
+
+/// Encodes units until no more can come.
+fn work_off(work: &Mutex<Receiver<Job>>, coder: Coder) {
+    loop {
+        let job = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { number, bytes, reply }) = job else { return };
+        // The writing thread may have ended with an error.
+        let _ = reply.send(coder.encode(number, &bytes).map(Arc::new));
+    }
 }
 
 /// Writes the encoded units in their order.
@@ -239,12 +233,7 @@ fn place<'a>(
     Ok((encoder, disk))
 }
 
-/// Cuts the image into units and hands them to the encoding threads.
-struct Feeder<'a> {
-    units: Units,
-    sender: Sender<'a>,
-}
-
+/// Hands units to the encoding threads, and their order to the writing one.
 struct Sender<'a> {
     jobs: SyncSender<Job>,
     order: SyncSender<Ordered>,
@@ -258,25 +247,6 @@ struct Sender<'a> {
 struct Zeros {
     unit: usize,
     encoded: Option<Arc<Encoded>>,
-}
-
-impl Feeder<'_> {
-    fn end(&mut self) -> Result<(), OutputError> {
-        let Self { units, sender } = self;
-        units.end(&mut |number, unit| sender.unit(number, unit))
-    }
-}
-
-impl Take for Feeder<'_> {
-    fn bytes(&mut self, bytes: &[u8], _offset: u64) -> Result<(), OutputError> {
-        let Self { units, sender } = self;
-        units.bytes(bytes, &mut |number, unit| sender.unit(number, unit))
-    }
-
-    fn zeros(&mut self, length: u64) -> Result<(), OutputError> {
-        let Self { units, sender } = self;
-        units.zeros(length, &mut |number, unit| sender.unit(number, unit))
-    }
 }
 
 impl Sender<'_> {
