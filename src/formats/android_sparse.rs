@@ -1,4 +1,4 @@
-//! Android's sparse images: chunks of blocks, one behind the other.
+//! Android's sparse images. A file is a list of chunks: bytes, a word over and over, or nothing.
 //!
 //! Source: Android, libsparse, sparse_format.h, whose names the fields have. Numbers are little-endian.
 

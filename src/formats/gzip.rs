@@ -1,7 +1,7 @@
-//! A gzip file of parts that are compressed each by itself, by several threads (RFC 1952).
+//! A gzip file of parts (RFC 1952). Several threads can compress them, each part by itself.
 //!
-//! It is one member: readers that stop behind the first read all of it. A part ends with an empty stored block (RFC 1951 §3.2.4), so that the
-//! next begins at a whole byte.
+//! The parts make one member, because some readers stop behind the first. A part ends with an empty stored block (RFC 1951 §3.2.4), so that the
+//! next part begins at a whole byte.
 
 use std::io;
 
@@ -16,7 +16,7 @@ pub const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 pub struct Part {
     /// Compressed: RFC 1951.
     pub bytes: Vec<u8>,
-    /// Of what is compressed.
+    /// CRC-32 of the bytes before compression.
     sum: u32,
     length: u64,
 }
@@ -34,7 +34,7 @@ impl Part {
             encoder
                 .compress_vec(rest, &mut out, FlushCompress::Sync)
                 .map_err(io::Error::other)?;
-            // Room that is left over means that all is flushed.
+            // If room is left over, the encoder has flushed everything.
             if encoder.total_in() == bytes.len() as u64 && out.len() < out.capacity() {
                 break;
             }
@@ -48,7 +48,7 @@ impl Part {
     }
 }
 
-/// What a member says of its parts behind them.
+/// The end of a member: its last block, and the sum and the length of its parts.
 #[derive(Debug, Default)]
 pub struct Trailer {
     sum: Hasher,

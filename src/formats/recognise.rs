@@ -43,7 +43,7 @@ pub enum Form {
     FixedVhd,
     /// A VirtualBox disk.
     Vdi,
-    /// A disk of QEMU's that was to follow qcow2.
+    /// QED, an older disk of QEMU.
     Qed,
     /// A Parallels disk.
     Parallels,

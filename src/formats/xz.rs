@@ -30,14 +30,11 @@ pub fn blocks(parts: &[&[u8]], preset: u32) -> io::Result<Vec<u8>> {
 }
 
 /// The size of the dictionary of a preset, in bytes.
-///
-/// # Panics
-/// Never: the encoder takes what is too great for the greatest preset.
 pub fn dictionary(preset: u32) -> usize {
     XzOptions::with_preset(preset).lzma_options.dict_size as usize
 }
 
-/// §2.1.1: what a stream begins with.
+/// §2.1.1: the header of a stream.
 pub fn header() -> Vec<u8> {
     let sum = crc32fast::hash(&FLAGS).to_le_bytes();
     [&b"\xfd7zXZ\0"[..], &FLAGS, &sum].concat()
@@ -81,7 +78,7 @@ impl Block {
     }
 }
 
-/// §4: what a stream says of its blocks behind them.
+/// §4: the index behind the blocks of a stream.
 #[derive(Debug, Default)]
 pub struct Index {
     count: u64,

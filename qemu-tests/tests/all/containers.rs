@@ -34,7 +34,7 @@ pub(crate) fn tests() -> suite::Tests {
             let mut missing = suite::missing(needs(firmware));
             missing.extend(workspace::isobuild().err());
             let test = suite::trial(format!("{name} {cell}"), missing, move || boots(name, driver, cell));
-            // A BIOS takes two seconds, and what differs between the forms is QEMU's.
+            // A BIOS starts in two seconds, and the firmware is the same for every form.
             tests.push(test.long_if(number > 0 && firmware != Firmware::Bios));
         }
     }
@@ -88,7 +88,7 @@ fn qemu_img() {
             "{name}: {} blocks",
             metadata.blocks()
         );
-        // Of VHD and DMG qemu-img has no check.
+        // qemu-img does not check VHD and DMG.
         if !["vhd", "dmg"].contains(&name) {
             let checked = runs(&bench, &format!("qemu-img check -f {driver} a.{name}"));
             assert!(checked.contains("No errors were found"), "{name}: {checked}");
@@ -153,7 +153,7 @@ fn compressed() {
             assert_eq!(hash::file(&bench.path("back")).unwrap(), wanted, "{inner}.{suffix}");
         }
     }
-    // The levels that there are, and what each compression says of others.
+    // Levels that each compression has, and its error for others.
     let manifest = bench.text("m.toml");
     let with = |level: u32| fs::write(bench.path("l.toml"), format!("level = {level}\n{manifest}")).unwrap();
     let size = |name: &str| bench.path(name).metadata().unwrap().len();
@@ -245,7 +245,7 @@ fn standard_output() {
     bench.ends("m.toml -o - -o file", 2);
 }
 
-/// What qemu-img makes of an image: suffix, driver, options.
+/// The disks that qemu-img makes of an image: the file and the options.
 const OTHERS: [(&str, &str); 15] = [
     ("plain.qcow2", "-O qcow2"),
     ("version2.qcow2", "-O qcow2 -o compat=0.10"),
@@ -430,7 +430,7 @@ fn convert() {
     assert!(!bench.path("b.img").exists() && !bench.path("x.img").exists());
 }
 
-/// QEMU starts from the file by its own reader of the form.
+/// A machine starts from the file. QEMU reads its form itself.
 fn boots(name: &str, driver: &'static str, cell: Cell) -> Result<(), String> {
     let bench = Bench::new(MENU);
     let file: PathBuf = bench.path(&format!("disk.{name}"));

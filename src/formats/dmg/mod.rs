@@ -1,7 +1,7 @@
-//! Apple's disk images (UDIF): chunks, each compressed in its own way, a property list that says where they are, and a trailer.
+//! Apple's disk images (UDIF). A file has chunks, each with its own compression, a property list that says where they are, and a trailer.
 //!
-//! Apple has published no specification. The structures are those of `hdiutil`'s images as QEMU, 7-Zip and dmg2img read them; the names are
-//! theirs. Numbers are big-endian.
+//! Apple has not published a specification. The structures and their names are those that QEMU, 7-Zip and dmg2img read in images of `hdiutil`.
+//! Numbers are big-endian.
 
 mod read;
 mod write;

@@ -1,4 +1,4 @@
-//! A new file: the chunks that are not zero, each by itself compressed with zlib, the property list, the trailer.
+//! Writes a new file: the chunks that are not zero, then the property list and the trailer. Each chunk is compressed with zlib by itself.
 
 use std::io::{self, Write as _};
 
@@ -9,7 +9,7 @@ use super::{KOLY, MISH, SECTOR, TERMINATOR, TRAILER, ZEROS, ZLIB};
 
 /// 512 sectors, as `hdiutil` has them.
 const CHUNK: u64 = 512 * SECTOR;
-/// Readers refuse what does not fit a signed number of 64 bits of sectors; far below that a table of 40 bytes a chunk fills memory.
+/// The longest disk. Its table of chunks has 40 bytes for each 256 KiB, and is in memory.
 const MOST: u64 = 64 << 40;
 
 /// A chunk as it stands in the file.
@@ -17,11 +17,11 @@ const MOST: u64 = 64 << 40;
 pub struct Chunk {
     /// Compressed: RFC 1950.
     pub bytes: Vec<u8>,
-    /// CRC-32 of what is compressed.
+    /// CRC-32 of the bytes before compression.
     inside: u32,
-    /// The same of the bytes.
+    /// CRC-32 of the compressed bytes.
     outside: u32,
-    /// How many bytes are compressed.
+    /// The number of bytes before compression.
     length: u64,
 }
 
@@ -51,7 +51,7 @@ struct Run {
     length: u64,
 }
 
-/// What is known of a file while its chunks are written.
+/// The state of a file while its chunks are written.
 #[derive(Debug)]
 pub struct Writer {
     sectors: u64,
@@ -60,17 +60,17 @@ pub struct Writer {
     sector: u64,
     /// The length of the chunks in the file.
     next: u64,
-    /// Of the disk.
+    /// CRC-32 of the disk so far.
     inside: Hasher,
-    /// Of the chunks in the file.
+    /// CRC-32 of the chunks in the file so far.
     outside: Hasher,
 }
 
 impl Writer {
-    /// Bytes of the disk that are together in the file.
+    /// So many bytes of the disk stand together in the file.
     pub const UNIT: u64 = CHUNK;
 
-    /// For a disk of so many bytes, whole sectors. The longest one is the error.
+    /// For a disk of `size` bytes, a whole number of sectors. The error is the size of the longest disk.
     pub fn new(size: u64) -> Result<Self, u64> {
         match size <= MOST {
             true => Ok(Self {
@@ -85,7 +85,7 @@ impl Writer {
         }
     }
 
-    /// Where in the file the chunk with this number goes. The numbers ascend.
+    /// The offset in the file for the chunk with this number. The numbers ascend.
     pub fn place(&mut self, number: u64, chunk: &Chunk) -> u64 {
         self.zeros(number * (CHUNK / SECTOR));
         let offset = self.next;
@@ -106,7 +106,7 @@ impl Writer {
         offset
     }
 
-    /// Zeros up to a sector of the disk.
+    /// Adds zeros up to a sector of the disk.
     fn zeros(&mut self, end: u64) {
         let sectors = end.saturating_sub(self.sector);
         if sectors > 0 {
@@ -124,7 +124,7 @@ impl Writer {
         }
     }
 
-    /// Everything else, by its place in the file, and the length of the file. `id` is the disk's own.
+    /// All other structures with their offsets, and the length of the file. `id` identifies the disk.
     pub fn finish(mut self, id: [u8; 16]) -> (Vec<(u64, Vec<u8>)>, u64) {
         self.zeros(self.sectors);
         let inside = self.inside.clone().finalize();
@@ -200,7 +200,7 @@ fn checksum(sum: u32) -> Vec<u8> {
     bytes
 }
 
-/// The CRC-32 of so many zeros, in the time of their number's bits.
+/// The CRC-32 of `length` zeros. It takes a step for each bit of the number, not for each zero.
 fn crc_of_zeros(length: u64) -> u32 {
     let mut all = Hasher::new();
     let mut power = Hasher::new();

@@ -14,7 +14,7 @@ pub use write::Writer;
 /// The first four bytes.
 const MAGIC: u32 = 0x5146_49fb;
 
-/// A table entry: the cluster that it points at is referred to once, so that it may be written in place.
+/// A bit of a table entry: only this entry refers to the cluster, so that QEMU may write to it in place.
 const COPIED: u64 = 1 << 63;
 
 /// `header_length` of version 3 with the type of compression.

@@ -1,4 +1,4 @@
-//! The disk in an existing file.
+//! Reads the disk in an existing file.
 
 use std::io::{self, Read as _};
 
@@ -49,7 +49,7 @@ pub fn open(file: Shared) -> Result<Shared, DiskError> {
     let version = word(&header, 4);
     if !(2..=3).contains(&version) {
         return Err(DiskError::refused(format!(
-            "it is qcow of version {version}; version 2 and 3 are read"
+            "it is qcow of version {version}; versions 2 and 3 are read"
         )));
     }
     let (backing, length) = (long(&header, 8), word(&header, 16));

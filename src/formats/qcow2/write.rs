@@ -1,4 +1,4 @@
-//! A new file: the header, the clusters that are not zero in their order, then the tables, whose lengths are known by then.
+//! Writes a new file: the header, the clusters that are not zero in their order, then the tables. Their lengths are known only then.
 
 use super::{COPIED, HEADER_LENGTH, MAGIC};
 
@@ -11,21 +11,21 @@ const COUNTS: u64 = CLUSTER / 2;
 /// QEMU refuses a longer L1 table: 32 MiB.
 const L1_ENTRIES: u64 = (32 << 20) / 8;
 
-/// What is known of a file of version 3 while its clusters are written.
+/// The state of a file of version 3 while its clusters are written.
 #[derive(Debug)]
 pub struct Writer {
     size: u64,
-    /// The L2 tables that have an entry, by the number of their L1 entry.
+    /// The L2 tables that are not empty, with the numbers of their L1 entries.
     tables: Vec<(u64, Vec<u64>)>,
     /// The next cluster of the file.
     next: u64,
 }
 
 impl Writer {
-    /// Bytes of the disk that are together in the file.
+    /// So many bytes of the disk stand together in the file.
     pub const UNIT: u64 = CLUSTER;
 
-    /// For a disk of so many bytes. The longest one is the error.
+    /// For a disk of `size` bytes. The error is the size of the longest disk.
     pub fn new(size: u64) -> Result<Self, u64> {
         let most = L1_ENTRIES * ENTRIES * CLUSTER;
         match size <= most {
@@ -38,7 +38,7 @@ impl Writer {
         }
     }
 
-    /// Where in the file the cluster with this number of the disk goes. The numbers ascend.
+    /// The offset in the file for the cluster of the disk with this number. The numbers ascend.
     pub fn place(&mut self, number: u64) -> u64 {
         let (table, entry) = (number / ENTRIES, number % ENTRIES);
         if self.tables.last().is_none_or(|(last, _)| *last != table) {
@@ -52,9 +52,9 @@ impl Writer {
         offset
     }
 
-    /// Everything else, by its place in the file, and the length of the file.
+    /// All other structures with their offsets, and the length of the file.
     pub fn finish(self) -> (Vec<(u64, Vec<u8>)>, u64) {
-        // The reference counts and their table, the L1 table, the L2 tables. 7-Zip takes what is behind the last L2 table for a foreign tail.
+        // The reference counts and their table, the L1 table, the L2 tables. 7-Zip warns of bytes behind the last L2 table.
         let l1_entries = self.size.div_ceil(CLUSTER * ENTRIES).max(1);
         let l1_clusters = (l1_entries * 8).div_ceil(CLUSTER);
         let first_block = self.next;
@@ -114,7 +114,7 @@ impl Writer {
     }
 }
 
-/// How many clusters of counts there are for so many other clusters, and how many of pointers to them. They count themselves too.
+/// The number of clusters with reference counts, and of clusters with pointers to these. They count the other clusters and themselves.
 fn refcount_clusters(others: u64) -> (u64, u64) {
     let (mut blocks, mut table) = (1, 1);
     loop {

@@ -13,7 +13,7 @@ pub use write::{Kind, Writer};
 
 const SECTOR: u64 = 512;
 
-/// "Hard Disk Footer Format": the length of a footer, and what it begins with.
+/// "Hard Disk Footer Format": the length of a footer, and its first bytes.
 const FOOTER: usize = 512;
 const COOKIE: &[u8; 8] = b"conectix";
 

@@ -1,4 +1,4 @@
-//! The disk in an existing file.
+//! Reads the disk in an existing file.
 
 use std::io;
 use std::ops::{Range, RangeInclusive};

@@ -1,4 +1,4 @@
-//! A new file. One of fixed size is the disk and a footer; a dynamic one has the blocks that are not zero.
+//! Writes a new file. One of fixed size is the disk and a footer. A dynamic one has the blocks that are not zero.
 
 use super::{COOKIE, FOOTER, HEADER, HEADER_COOKIE, SECTOR, UNUSED, checksum};
 
@@ -6,7 +6,7 @@ use super::{COOKIE, FOOTER, HEADER, HEADER_COOKIE, SECTOR, UNUSED, checksum};
 const BLOCK: u64 = 2 << 20;
 /// The bitmap of a block: a bit for each sector.
 const BITMAP: u64 = BLOCK / SECTOR / 8;
-/// Blocks begin at a multiple of this, so that a host writes and reads whole pages of them.
+/// The bytes of a block begin at a multiple of this, so that a host reads and writes whole pages.
 const ALIGNMENT: u64 = 4096;
 /// The offset of the block allocation table: behind the copy of the footer and the header.
 const TABLE: u64 = (FOOTER + HEADER) as u64;
@@ -22,7 +22,7 @@ pub enum Kind {
     Dynamic = 3,
 }
 
-/// What is known of a file while its blocks are written.
+/// The state of a file while its blocks are written.
 #[derive(Debug)]
 pub struct Writer {
     kind: Kind,
@@ -33,10 +33,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Bytes of the disk that are together in the file.
+    /// So many bytes of the disk stand together in the file.
     pub const UNIT: u64 = BLOCK;
 
-    /// For a disk of so many bytes, whole sectors. The longest one is the error.
+    /// For a disk of `size` bytes, a whole number of sectors. The error is the size of the longest disk.
     pub fn new(kind: Kind, size: u64) -> Result<Self, u64> {
         if size > MOST {
             return Err(MOST);
@@ -54,7 +54,7 @@ impl Writer {
         })
     }
 
-    /// Where in the file the block with this number of the disk goes. The numbers ascend.
+    /// The offset in the file for the block of the disk with this number. The numbers ascend.
     pub fn place(&mut self, number: u64) -> u64 {
         if self.kind == Kind::Fixed {
             return number * BLOCK;
@@ -69,7 +69,7 @@ impl Writer {
         offset
     }
 
-    /// Everything else, by its place in the file, and the length of the file. `id` is the disk's own.
+    /// All other structures with their offsets, and the length of the file. `id` identifies the disk.
     pub fn finish(self, id: [u8; 16]) -> (Vec<(u64, Vec<u8>)>, u64) {
         let footer = footer(self.kind, self.size, id);
         if self.kind == Kind::Fixed {
@@ -106,8 +106,8 @@ fn footer(kind: Kind, size: u64, id: [u8; 16]) -> Vec<u8> {
     // Original size and current size.
     footer.extend(size.to_be_bytes());
     footer.extend(size.to_be_bytes());
-    // Disk geometry. A reader that counts cylinders would leave out what is behind the last whole one: QEMU does for a creator that it
-    // does not know, but takes the current size where the geometry is the largest that there is.
+    // Disk geometry. QEMU counts cylinders if it does not know the creator, and would cut the disk behind the last whole one. If the geometry is
+    // the largest that there is, it takes the current size instead.
     footer.extend([0xff, 0xff, 16, 255]);
     footer.extend((kind as u32).to_be_bytes());
     // Checksum, unique id, saved state, reserved.
@@ -129,7 +129,7 @@ fn header(blocks: usize) -> Vec<u8> {
     header.extend([0, 1, 0, 0]);
     header.extend((blocks as u32).to_be_bytes());
     header.extend((BLOCK as u32).to_be_bytes());
-    // Checksum, and a parent that there is not.
+    // Checksum, and the fields of a parent, which this disk does not have.
     header.resize(HEADER, 0);
     let sum = checksum(&header);
     header[36..40].copy_from_slice(&sum.to_be_bytes());

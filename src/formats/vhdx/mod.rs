@@ -42,12 +42,12 @@ const METADATA_ITEMS: u64 = 64 << 10;
 /// §2.5.1.1: a block that is in the file.
 const FULLY_PRESENT: u64 = 6;
 
-/// §2.5: after as many blocks as this there is an entry for their bitmap.
+/// §2.5: the table of blocks has an entry for a bitmap after so many entries for blocks.
 const fn chunk_ratio(block: u64, logical_sector: u64) -> u64 {
     (1 << 23) * logical_sector / block
 }
 
-/// §2.2: CRC-32C of a structure whose own field is zero: polynomial 1EDC6F41h, reflected.
+/// §2.2: CRC-32C (polynomial 1EDC6F41h, reflected). The field for it has to be zero.
 fn checksum(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |sum, &byte| {
         (0..8).fold(sum ^ u32::from(byte), |sum, _| match sum & 1 {

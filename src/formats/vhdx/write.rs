@@ -1,4 +1,4 @@
-//! A new file: header section, an empty log, metadata, the table of blocks, and the blocks that are not zero in their order.
+//! Writes a new file: the header section, an empty log, the metadata, the table of blocks, and the blocks that are not zero in their order.
 
 use super::*;
 
@@ -15,7 +15,7 @@ const LOG: u64 = MIB;
 const METADATA_OFFSET: u64 = 2 * MIB;
 const BAT_OFFSET: u64 = 3 * MIB;
 
-/// What is known of a file while its blocks are written.
+/// The state of a file while its blocks are written.
 #[derive(Debug)]
 pub struct Writer {
     size: u64,
@@ -26,10 +26,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Bytes of the disk that are together in the file.
+    /// So many bytes of the disk stand together in the file.
     pub const UNIT: u64 = BLOCK;
 
-    /// For a disk of so many bytes, whole sectors. The longest one is the error.
+    /// For a disk of `size` bytes, a whole number of sectors. The error is the size of the longest disk.
     pub fn new(size: u64) -> Result<Self, u64> {
         match size <= MOST {
             true => Ok(Self {
@@ -41,13 +41,13 @@ impl Writer {
         }
     }
 
-    /// Where in the file the block with this number of the disk goes. The numbers ascend.
+    /// The offset in the file for the block of the disk with this number. The numbers ascend.
     pub fn place(&mut self, number: u64) -> u64 {
         self.blocks.push(number);
         self.first + (self.blocks.len() as u64 - 1) * BLOCK
     }
 
-    /// Everything else, by its place in the file, and the length of the file. `id` is the disk's own.
+    /// All other structures with their offsets, and the length of the file. `id` identifies the disk.
     pub fn finish(self, id: [u8; 16]) -> (Vec<(u64, Vec<u8>)>, u64) {
         let length = self.first + self.blocks.len() as u64 * BLOCK;
         let id = Uuid::from_bytes(id).to_bytes_le();
@@ -132,7 +132,7 @@ fn summed(mut structure: Vec<u8>) -> Vec<u8> {
 
 /// §2.6: the table, and the items behind it.
 fn metadata(size: u64, id: [u8; 16]) -> Vec<u8> {
-    // IsRequired, and IsVirtualDisk for what is not the file's but the disk's.
+    // Flags: IsRequired, and IsVirtualDisk for items that describe the disk and not the file.
     let items: [(Uuid, u32, Vec<u8>); 5] = [
         (FILE_PARAMETERS, 4, BLOCK.to_le_bytes().to_vec()),
         (VIRTUAL_DISK_SIZE, 6, size.to_le_bytes().to_vec()),

@@ -1,5 +1,5 @@
-//! A new stream-optimized file: header, descriptor, each grain that is not zero by itself compressed, each table behind its grains, the
-//! directory, and a footer.
+//! Writes a new stream-optimized file: the header, the descriptor, the grains that are not zero, the directory and a footer. Each grain is
+//! compressed by itself, and each grain table stands behind its grains.
 
 use std::io::{self, Write as _};
 
@@ -14,7 +14,7 @@ const ENTRIES: u64 = 512;
 const OVERHEAD: u64 = 128;
 /// descriptorOffset and descriptorSize, in sectors.
 const DESCRIPTOR: (u64, u64) = (1, 20);
-/// Entries hold 32 bits for a sector of the file, 2 TiB. A grain that does not compress takes 130 sectors, and a table four for 512 grains.
+/// The longest disk. An entry has 32 bits for a sector, so that the file ends at 2 TiB, and a grain that does not compress takes 130 sectors.
 const MOST: u64 = 2000 << 30;
 
 /// "Markers": the types.
@@ -23,7 +23,7 @@ const GRAIN_TABLE: u32 = 1;
 const GRAIN_DIRECTORY: u32 = 2;
 const FOOTER: u32 = 3;
 
-/// What is known of a file while its grains are written.
+/// The state of a file while its grains are written.
 #[derive(Debug)]
 pub struct Writer {
     capacity: u64,
@@ -33,15 +33,15 @@ pub struct Writer {
     table: Option<(u64, Vec<u32>)>,
     /// The next sector of the file.
     next: u64,
-    /// Tables that are complete, by their place in the file.
+    /// Tables that are complete, with their offsets.
     complete: Vec<(u64, Vec<u8>)>,
 }
 
 impl Writer {
-    /// Bytes of the disk that are together in the file.
+    /// So many bytes of the disk stand together in the file.
     pub const UNIT: u64 = GRAIN;
 
-    /// For a disk of so many bytes, whole sectors. The longest one is the error.
+    /// For a disk of `size` bytes, a whole number of sectors. The error is the size of the longest disk.
     pub fn new(size: u64) -> Result<Self, u64> {
         if size > MOST {
             return Err(MOST);
@@ -55,8 +55,8 @@ impl Writer {
         })
     }
 
-    /// A grain as it stands in the file: "Grain marker", the compressed bytes (RFC 1950), and zeros up to a whole sector. The last grain of
-    /// a disk is shorter; zeros behind it are no part of the disk.
+    /// A grain as it stands in the file: a "Grain marker", the compressed bytes (RFC 1950), and zeros up to a whole sector. If `bytes` is shorter
+    /// than a grain, zeros are added to it.
     ///
     /// # Errors
     /// The encoder fails.
@@ -73,7 +73,7 @@ impl Writer {
         Ok(grain)
     }
 
-    /// Where in the file the grain with this number goes, which takes `length` bytes. The numbers ascend.
+    /// The offset for the grain with this number. It takes `length` bytes. The numbers ascend.
     pub fn place(&mut self, number: u64, length: u64) -> u64 {
         let (table, entry) = (number / ENTRIES, number % ENTRIES);
         if self.table.as_ref().is_none_or(|(current, _)| *current != table) {
@@ -87,12 +87,12 @@ impl Writer {
         sector * SECTOR
     }
 
-    /// The tables that have become complete, by their place in the file.
+    /// The tables that have become complete, with their offsets.
     pub fn complete(&mut self) -> Vec<(u64, Vec<u8>)> {
         std::mem::take(&mut self.complete)
     }
 
-    /// Everything else, by its place in the file, and the length of the file. `id` is the content's.
+    /// All other structures with their offsets, and the length of the file. `id` identifies the content.
     pub fn finish(mut self, id: u32) -> (Vec<(u64, Vec<u8>)>, u64) {
         self.end_table();
         let directory: Vec<u8> = self.directory.iter().flat_map(|entry| entry.to_le_bytes()).collect();
@@ -121,7 +121,7 @@ impl Writer {
         }
     }
 
-    /// A marker with a table behind it. The result is the table's sector.
+    /// Adds a marker with a table behind it. Returns the sector of the table.
     fn metadata(&mut self, kind: u32, mut table: Vec<u8>) -> u64 {
         table.resize(table.len().next_multiple_of(SECTOR as usize), 0);
         let mut bytes = marker(table.len() as u64 / SECTOR, kind);
@@ -167,7 +167,7 @@ fn header(capacity: u64, directory: u64) -> Vec<u8> {
     header
 }
 
-/// "The Descriptor File". The name of the extent is not looked at: it is this file.
+/// "The Descriptor File". Readers do not look at the name of the extent, because it is this file itself.
 fn descriptor(capacity: u64, id: u32) -> Vec<u8> {
     let cylinders = (capacity / (16 * 63)).min(16_383);
     let text = format!(

@@ -109,14 +109,14 @@ fn what_is_more_than_one_file_is_refused_by_name() {
     let text = b"# Disk DescriptorFile\nversion=1\nRW 8192 FLAT \"disk-flat.vmdk\" 0\n";
     assert!(refused(text.to_vec()).contains("disk-flat.vmdk"));
     let mut vhdx = file("vhdx");
-    // A log that belongs to someone: LogGuid, and the checksum of the header that counts.
+    // A LogGuid in the header that counts, which makes its checksum wrong.
     vhdx[(128 << 10) + 48] = 1;
     assert!(disk(vhdx.clone()).is_ok(), "the other header counts");
     vhdx[(64 << 10) + 8] = 9;
     assert!(refused(vhdx).contains("header"));
 }
 
-/// A table of blocks that all are one: 2 MiB of the file, a GiB of the disk.
+/// All entries of the table point at one block: a file of 4 MiB has a disk of 1 GiB.
 #[test]
 fn a_short_file_has_no_long_disk() {
     let mut vdi = vec![0; 4 << 20];
@@ -128,7 +128,7 @@ fn a_short_file_has_no_long_disk() {
     vdi[368..376].copy_from_slice(&(1u64 << 30).to_le_bytes());
     let error = disk(vdi.clone()).unwrap_err();
     assert!(error.to_string().contains("more than the"), "{error}");
-    // Of a file that has one block of it, the others being absent, all is read.
+    // With one block in the file and all others absent, the whole disk can be read.
     vdi[516..512 + 4096].fill(0xff);
     vdi[1 << 20] = 9;
     let disk = disk(vdi).unwrap().unwrap();
