@@ -1,6 +1,5 @@
 //! `isobuild edit` and `isobuild undo`
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -9,8 +8,11 @@ use clap::Args;
 use crate::Image;
 use crate::device::{self, Allowed, Changed, Host, Medium, Target};
 use crate::ground::decompress::Compression;
+use crate::ground::disk::DiskError;
+use crate::ground::read_at::{FileAt, ReadAt as _, Shared};
 use crate::ground::stamp;
 use crate::ground::text::{size, visible_path};
+use crate::look::disk::disk_in;
 use crate::manifest::{Answers, At, Base, BaseBoot, Document, Files, KernelArgs, Manifest};
 
 use super::progress::Progress;
@@ -223,15 +225,20 @@ fn choose(host: &Host, path: &Path, internal: bool) -> Result<Target, Failure> {
         )));
     }
     device::check_unused(host, &target)?;
+    let reading = |error| Failure::io(path, "reading", error);
     let opened = stamp::open(path).map_err(|error| Failure::io(path, "opening", error))?;
-    let mut start = Vec::new();
-    let read = opened.take(16).read_to_end(&mut start);
-    read.map_err(|error| Failure::io(path, "reading", error))?;
-    if Compression::of(&start).is_some() {
-        let message = "is compressed, and is not changed where it is: a manifest with [base] takes it as it is";
-        return Err(Failure::Refused(format!("{} {message}", visible_path(path))));
-    }
-    Ok(target)
+    let bytes = Shared::new(FileAt::new(opened).map_err(reading)?);
+    let start = bytes.read_vec_at(0, bytes.size().min(16)).map_err(reading)?;
+    let what = match disk_in(&bytes) {
+        _ if Compression::of(&start).is_some() => "is compressed",
+        Ok(None) => return Ok(target),
+        Err(DiskError::Read(error)) if error.raw_os_error().is_some() => return Err(reading(error)),
+        Ok(Some(_)) | Err(_) => "is not a raw image",
+    };
+    Err(Failure::Refused(format!(
+        "{} {what}, and is not changed where it is: a manifest with [base] takes it as it is",
+        visible_path(path)
+    )))
 }
 
 /// What a manifest with `[base]` would say.

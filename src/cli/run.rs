@@ -63,7 +63,8 @@ pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
     show::tell(&sentence);
     if arguments.print {
         if image.path() != name {
-            let message = "is compressed, and the command would name a file that is gone by then; decompress it first";
+            let message = "is not a raw image, and the command would name a temporary file that is gone by then; decompress it first, or \
+                           make a raw image of it with `isobuild convert`";
             return Err(Failure::input(&name, message));
         }
         return print(&(machine.snapshot(image.path(), cell.medium).line(seat)? + "\n"));

@@ -347,6 +347,15 @@ fn verbs() {
             "{name}"
         );
         bench.ends(&format!("verify {name} stick-{name}"), 0);
+        // Neither is changed where it is, and QEMU would have no file of it.
+        let before = hash::file(&bench.path(name));
+        bench
+            .ends(&format!("edit {name} --kernel-arg x"), 4)
+            .has(&["is not changed where it is"]);
+        assert_eq!(hash::file(&bench.path(name)), before);
+        bench
+            .ends(&format!("run --print {name}"), 1)
+            .has(&["is not a raw image"]);
         let base = |image: &str| format!("[base]\nimage = \"{image}\"\n[[files]]\ntext = \"new\"\nto = \"/new\"\n");
         let mut made = Vec::new();
         for image in [name, "a.img"] {
