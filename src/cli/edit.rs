@@ -229,7 +229,8 @@ fn choose(host: &Host, path: &Path, internal: bool) -> Result<Target, Failure> {
     let opened = stamp::open(path).map_err(|error| Failure::io(path, "opening", error))?;
     let bytes = Shared::new(FileAt::new(opened).map_err(reading)?);
     let start = bytes.read_vec_at(0, bytes.size().min(16)).map_err(reading)?;
-    let what = match disk_in(&bytes) {
+    let found = if path.is_file() { disk_in(&bytes) } else { Ok(None) };
+    let what = match found {
         _ if Compression::of(&start).is_some() => "is compressed",
         Ok(None) => return Ok(target),
         Err(DiskError::Read(error)) if error.raw_os_error().is_some() => return Err(reading(error)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::DeviceError;
 use crate::ground::decompress::{Behind, Compression};
-use crate::ground::read_at::{FileAt, ReadAt, Shared};
+use crate::ground::read_at::{FileAt, ReadAt, Reader, Shared};
 use crate::ground::stamp;
 use crate::ground::stamp::Stamp;
 use crate::look::disk::{disk_in, is_disk_file};
@@ -39,22 +39,6 @@ pub struct Payload {
     position: u64,
     /// Behind the image: which addition is next, and how much of it is done.
     addition: Option<(usize, u64)>,
-}
-
-/// Reads bytes in order.
-struct InOrder {
-    bytes: Shared,
-    at: u64,
-}
-
-impl Read for InOrder {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.bytes.size().saturating_sub(self.at);
-        let length = left.min(buffer.len() as u64) as usize;
-        self.bytes.read_exact_at(&mut buffer[..length], self.at)?;
-        self.at += length as u64;
-        Ok(length)
-    }
 }
 
 /// Bytes that are no part of the image, for a place behind it.
@@ -101,9 +85,11 @@ impl Payload {
                 (compression.reader(source, &behind), None)
             }
             None => {
-                let whole = disk_in(&bytes).map_err(|error| DeviceError::image(path, error.to_string()))?;
-                let whole = whole.unwrap_or(bytes);
-                (in_order(&whole), Some(whole))
+                // The last sector of a disc may be unreadable, and a drive holds no file.
+                let found = if kind.is_file() { disk_in(&bytes) } else { Ok(None) };
+                let found = found.map_err(|error| DeviceError::image(path, error.to_string()))?;
+                let whole = found.unwrap_or(bytes);
+                (Box::new(Reader::new(whole.clone())), Some(whole))
             }
         };
         let mut head = read_head(path, &mut reader)?;
@@ -112,7 +98,7 @@ impl Payload {
             let opened = open::open(path, Name::Needless, &mut |_, _| true);
             let opened = opened.map_err(|error| DeviceError::image(path, error.to_string()))?;
             let opened = Shared::new(opened);
-            reader = in_order(&opened);
+            reader = Box::new(Reader::new(opened.clone()));
             head = read_head(path, &mut reader)?;
             whole = Some(opened);
         }
@@ -312,13 +298,6 @@ fn broken(path: &Path, error: io::Error) -> DeviceError {
 /// Whether these first bytes belong to a disk or a volume.
 fn is_a_disk(head: &[u8]) -> bool {
     declared_size(head).is_some() || head.get(510..512) == Some(b"\x55\xaa")
-}
-
-fn in_order(bytes: &Shared) -> Box<dyn Read + Send> {
-    Box::new(InOrder {
-        bytes: bytes.clone(),
-        at: 0,
-    })
 }
 
 fn read_head(path: &Path, reader: &mut impl Read) -> Result<Vec<u8>, DeviceError> {

@@ -44,6 +44,20 @@ pub trait ReadAt {
     }
 }
 
+impl<R: ReadAt + ?Sized> ReadAt for &R {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        (**self).read_exact_at(buffer, offset)
+    }
+
+    fn data_from(&self, offset: u64) -> io::Result<u64> {
+        (**self).data_from(offset)
+    }
+}
+
 impl ReadAt for [u8] {
     fn size(&self) -> u64 {
         self.len() as u64
@@ -178,21 +192,21 @@ impl ReadAt for FileAt {
     }
 }
 
-/// Bytes to be read one behind the other.
+/// Reads bytes in their order.
 #[derive(Clone, Copy, Debug)]
-pub struct Reader<'a, R: ?Sized> {
-    bytes: &'a R,
+pub struct Reader<R> {
+    bytes: R,
     at: u64,
 }
 
-impl<'a, R: ReadAt + ?Sized> Reader<'a, R> {
+impl<R: ReadAt> Reader<R> {
     /// From the first byte on.
-    pub fn new(bytes: &'a R) -> Self {
+    pub fn new(bytes: R) -> Self {
         Self { bytes, at: 0 }
     }
 }
 
-impl<R: ReadAt + ?Sized> Read for Reader<'_, R> {
+impl<R: ReadAt> Read for Reader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.bytes.size().saturating_sub(self.at);
         let length = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
@@ -202,7 +216,7 @@ impl<R: ReadAt + ?Sized> Read for Reader<'_, R> {
     }
 }
 
-impl<R: ReadAt + ?Sized> Seek for Reader<'_, R> {
+impl<R: ReadAt> Seek for Reader<R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let at = match to {
             SeekFrom::Start(at) => Some(at),

@@ -86,6 +86,10 @@ pub fn open(path: &Path, name: Name, go_on: &mut dyn FnMut(u64, u64) -> bool) ->
             _decompressed: None,
         },
     };
+    // The last sector of a disc may be unreadable, and a drive holds no file.
+    if !kind.is_file() {
+        return Ok(opened);
+    }
     match disk_in(&opened.bytes) {
         Ok(None) => Ok(opened),
         Ok(Some(disk)) if name == Name::Needless => Ok(Opened { bytes: disk, ..opened }),

@@ -56,7 +56,7 @@ pub(super) fn entries(input: &Input) -> Result<(Vec<ArchiveEntry>, Vec<String>),
     }
 }
 
-fn open<R: ReadAt + ?Sized>(bytes: &R) -> Result<ZipArchive<Reader<'_, R>>, ArchiveError> {
+fn open<R: ReadAt + ?Sized>(bytes: &R) -> Result<ZipArchive<Reader<&R>>, ArchiveError> {
     ZipArchive::new(Reader::new(bytes)).map_err(|error| failed(error, ""))
 }
 

@@ -55,7 +55,7 @@ fn open(volume: &dyn ReadAt) -> io::Result<FileSystem<Cursor<'_>>> {
 }
 
 /// A volume as the crate wants it. Nothing is ever written.
-struct Cursor<'v>(Reader<'v, dyn ReadAt + 'v>);
+struct Cursor<'v>(Reader<&'v dyn ReadAt>);
 
 impl Read for Cursor<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
