@@ -132,7 +132,7 @@ pub struct Built {
     pub manifest: PathBuf,
     /// The one partition of it that is taken, by its number.
     pub partition: Option<u32>,
-    /// A file that is there already stays, since somebody may have put his own there.
+    /// A file that was not made here stays: somebody has put his own there.
     #[serde(default)]
     pub keep: bool,
 }

@@ -90,7 +90,7 @@ fn make(inputs: &Inputs) -> Result<(), String> {
     for image in &inputs.built {
         let manifest = home.join(&image.manifest);
         let to = inputs.dir.join(&image.name);
-        if image.keep && to.exists() {
+        if image.keep && !is_made(&to)? {
             continue;
         }
         match image.partition {
@@ -106,8 +106,27 @@ fn make(inputs: &Inputs) -> Result<(), String> {
                 )?;
             }
         }
+        if image.keep {
+            put(&record(&to), hash::file(&to)?.as_bytes())?;
+        }
     }
     Ok(())
+}
+
+/// Where the digest of an image is that was made here.
+fn record(image: &Path) -> PathBuf {
+    image.with_added_extension("made")
+}
+
+/// Whether an image may be made anew: it is missing, or is what was made the last time. isobuild may have changed since then.
+fn is_made(image: &Path) -> Result<bool, String> {
+    if !image.exists() {
+        return Ok(true);
+    }
+    let Ok(made) = std::fs::read_to_string(record(image)) else {
+        return Ok(false);
+    };
+    Ok(made == hash::file(image)?)
 }
 
 /// Writes a file, and makes its directory.
@@ -354,6 +373,19 @@ fn place(from: &Path, file: &PinnedFile, dir: &Path) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_image_that_was_made_here_is_made_anew() {
+        let scratch = tempfile::tempdir().unwrap();
+        let image = scratch.path().join("a.iso");
+        assert_eq!(is_made(&image), Ok(true));
+        put(&image, b"made").unwrap();
+        assert_eq!(is_made(&image), Ok(false));
+        put(&scratch.path().join("a.iso.made"), hash::file(&image).unwrap().as_bytes()).unwrap();
+        assert_eq!(is_made(&image), Ok(true));
+        put(&image, b"somebody's own").unwrap();
+        assert_eq!(is_made(&image), Ok(false));
+    }
 
     #[test]
     fn a_star_is_a_part_of_a_name() {
