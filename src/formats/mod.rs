@@ -8,6 +8,7 @@ pub mod c32;
 pub mod digest_list;
 pub mod dmg;
 pub mod el_torito;
+pub mod ext4;
 pub mod fat;
 pub mod gpt;
 pub mod grub;
