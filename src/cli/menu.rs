@@ -15,7 +15,7 @@ use super::{Failure, print, print_json, show};
 
 #[derive(Debug, Args)]
 pub(super) struct Menu {
-    /// Any ISO 9660 or UDF image.
+    /// An ISO 9660 or UDF image, or a disk with partitions or a file system.
     image: PathBuf,
     /// As JSON.
     #[arg(long)]

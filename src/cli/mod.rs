@@ -153,7 +153,7 @@ struct Plan {
 
 #[derive(Debug, Args)]
 struct Inspect {
-    /// Any ISO 9660 or UDF image.
+    /// An ISO 9660 or UDF image, or a disk with partitions or a file system.
     image: PathBuf,
     /// Which session of a multi-session image, 1 the oldest [default: the newest].
     #[arg(long, value_name = "N")]
@@ -165,7 +165,7 @@ struct Inspect {
 
 #[derive(Debug, Args)]
 struct Check {
-    /// Any ISO 9660 or UDF image.
+    /// An ISO 9660 or UDF image, or a disk with partitions or a file system.
     image: PathBuf,
     /// A cell that has to boot, such as uefi-usb; the exit code is 5 if it does not.
     #[arg(long, value_name = "CELL", value_parser = Cell::from_str)]
@@ -182,7 +182,7 @@ struct Check {
 
 #[derive(Debug, Args)]
 struct Ls {
-    /// Any ISO 9660 or UDF image.
+    /// An ISO 9660 or UDF image, or a disk with partitions or a file system.
     image: PathBuf,
     /// What to list: /path in the tree (iso:/path, joliet:/path and udf:/path choose one), esp:/path in the EFI system partition.
     #[arg(default_value = "/")]
@@ -203,10 +203,10 @@ struct Ls {
 
 #[derive(Debug, Args)]
 struct Cat {
-    /// Any ISO 9660 or UDF image.
+    /// An ISO 9660 or UDF image, or a disk with partitions or a file system.
     image: PathBuf,
     /// The file: /path in the tree (iso:/path, joliet:/path and udf:/path choose one), esp:/path in the EFI system partition,
-    /// partition:NUMBER.
+    /// partition:NUMBER/path in the file system of a partition, partition:NUMBER its bytes.
     path: OsString,
     /// Which session of a multi-session image, 1 the oldest [default: the newest].
     #[arg(long, value_name = "N")]
@@ -215,7 +215,7 @@ struct Cat {
 
 #[derive(Debug, Args)]
 struct Diff {
-    /// An ISO 9660 or UDF image.
+    /// An ISO 9660 or UDF image, or a disk with partitions or a file system.
     a: PathBuf,
     /// Another one.
     b: PathBuf,
@@ -316,7 +316,7 @@ struct Test {
 
 #[derive(Debug, Args)]
 struct Extract {
-    /// Any ISO 9660 or UDF image.
+    /// An ISO 9660 or UDF image, or a disk with partitions or a file system.
     image: PathBuf,
     /// What to take, with all that is below: as `ls` and `cat` name it [default: the whole tree].
     paths: Vec<OsString>,

@@ -1,5 +1,7 @@
 //! Facts as text for people.
 
+mod boot;
+
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::path::Path;
@@ -9,7 +11,7 @@ use super::report::render;
 use crate::Error;
 use crate::facts::cell::{Cell, Firmware};
 use crate::facts::verdicts;
-use crate::facts::{Changed, Common, Description, Extent, MenuFacts, OutputFacts, PartitionTable, SignatureFacts};
+use crate::facts::{Changed, Common, Description, Extent, OutputFacts};
 use crate::ground::text;
 use crate::ground::text::visible_path;
 use crate::look::extract;
@@ -115,14 +117,14 @@ pub(super) fn picture(image: &Description) -> String {
     let facts = &image.facts;
     let mut out = String::new();
     let filesystems: Vec<String> = facts.filesystems.iter().map(ToString::to_string).collect();
-    let _ = writeln!(
-        out,
-        "{}  {} bytes ({})  {}",
-        text::visible(facts.volume_id.as_bytes()),
-        facts.size,
-        text::size(facts.size),
-        filesystems.join(" ")
-    );
+    let size = format!("{} bytes ({})", facts.size, text::size(facts.size));
+    let _ = match filesystems.as_slice() {
+        [] => writeln!(out, "{size}, a disk without ISO 9660 and UDF"),
+        names => {
+            let volume_id = text::visible(facts.volume_id.as_bytes());
+            writeln!(out, "{volume_id}  {size}  {}", names.join(" "))
+        }
+    };
     let _ = writeln!(out, "{}", origin(facts));
     let _ = writeln!(out, "\n{:>14}  {:>14}  {:>8}  what", "offset", "length", "size");
     let mut sources = image.planned.sources.iter().map(Option::as_deref);
@@ -132,10 +134,7 @@ pub(super) fn picture(image: &Description) -> String {
     if let Some(changed) = &image.planned.changed {
         changes(&mut out, changed);
     }
-    boot_catalog(&mut out, facts);
-    partitions(&mut out, facts);
-    esp(&mut out, facts);
-    menu(&mut out, &image.planned.menu);
+    boot::sections(&mut out, image);
     cells(&mut out, image, &[]);
     lines(&mut out, "fault: ", &facts.faults);
     out
@@ -170,7 +169,10 @@ fn origin(facts: &Common) -> String {
     let counts: Vec<String> = counts
         .map(|&(number, one, many)| format!("{number} {}", if number == 1 { one } else { many }))
         .collect();
-    let mut line = format!("{}; created {}", counts.join(", "), facts.identifiers.created);
+    let mut line = counts.join(", ");
+    if !facts.identifiers.created.is_empty() {
+        let _ = write!(line, "; created {}", facts.identifiers.created);
+    }
     if let Some(md5) = &facts.media_md5 {
         let _ = write!(line, "; media MD5 {md5}");
     }
@@ -217,133 +219,6 @@ fn what(extent: &Extent, source: Option<&str>) -> String {
         let _ = write!(line, "  <- {source}");
     }
     line
-}
-
-fn boot_catalog(out: &mut String, facts: &Common) {
-    if facts.el_torito.is_empty() {
-        return;
-    }
-    let checksum = facts.boot_catalog.as_ref().map_or(0, |catalog| catalog.checksum);
-    let _ = writeln!(out, "\nboot catalog, checksum {checksum:04x}");
-    for entry in &facts.el_torito {
-        let _ = writeln!(
-            out,
-            "  {:<5}{} emulation {}, {} sectors to load, offset {}, length {}{}",
-            entry.platform,
-            if entry.bootable { "" } else { " not bootable," },
-            entry.emulation,
-            entry.load_sectors,
-            entry.offset,
-            entry.length,
-            if entry.info_table.is_some() {
-                ", boot info table"
-            } else {
-                ""
-            }
-        );
-    }
-}
-
-fn partitions(out: &mut String, facts: &Common) {
-    if facts.partitions.is_empty() && facts.mbr.is_none() && facts.gpt.is_empty() {
-        return;
-    }
-    let _ = writeln!(out, "\npartitions");
-    if let Some(mbr) = &facts.mbr {
-        let code = if mbr.boot_code { "boot code" } else { "no boot code" };
-        let _ = writeln!(out, "  mbr: {code}, disk signature {:08x}", mbr.disk_signature);
-    }
-    for gpt in &facts.gpt {
-        let _ = writeln!(
-            out,
-            "  gpt: sectors of {} bytes, disk {}, CRC-32 of the header {:08x} and of the entries {:08x}",
-            gpt.sector_size, gpt.disk_guid, gpt.header_crc32, gpt.entries_crc32
-        );
-    }
-    for partition in &facts.partitions {
-        let _ = writeln!(
-            out,
-            "  {} {}  {:<10} start {:>10}  length {:>12}{}{}{}",
-            partition.table,
-            partition.number,
-            partition.kind,
-            partition.start,
-            partition.length,
-            if partition.active == Some(true) { "  active" } else { "" },
-            partition
-                .name
-                .as_ref()
-                .map_or(String::new(), |name| format!("  {}", text::visible(name.as_bytes()))),
-            // Each of several tables counts from 1.
-            match partition.table == PartitionTable::Gpt && facts.gpt.len() > 1 {
-                true => format!("  by sectors of {} bytes", partition.sector_size),
-                false => String::new(),
-            }
-        );
-    }
-}
-
-fn esp(out: &mut String, facts: &Common) {
-    for esp in &facts.esp {
-        let _ = writeln!(
-            out,
-            "\nFAT volume at {}: {}, clusters of {} bytes{}{}",
-            esp.offset,
-            esp.kind,
-            esp.cluster_size,
-            if esp.label.is_empty() { "" } else { ", label " },
-            text::visible(esp.label.as_bytes())
-        );
-        for loader in &esp.loaders {
-            let signed = match loader.signatures.as_slice() {
-                [] => "not signed".to_owned(),
-                all => all.iter().map(signature).collect::<Vec<_>>().join("; "),
-            };
-            let what = if loader.unified { ", a unified kernel image" } else { "" };
-            let _ = writeln!(
-                out,
-                "  {}  {}{what}, {signed}",
-                text::visible(loader.path.as_bytes()),
-                loader.machine_word()
-            );
-        }
-    }
-}
-
-/// Who has signed, and under which authorities of firmware.
-fn signature(signature: &SignatureFacts) -> String {
-    let visible = |name: &str| text::visible(name.as_bytes());
-    match (&signature.fault, &signature.signer) {
-        (Some(fault), _) => visible(fault),
-        (None, signer) => {
-            let signer = visible(signer.as_deref().unwrap_or("nobody known"));
-            let authorities: Vec<&str> = signature.authorities.iter().map(|authority| authority.name()).collect();
-            match authorities.as_slice() {
-                [] => format!("signed with a certificate of the name {signer}"),
-                names => format!("signed by {signer} under {}", names.join(", ")),
-            }
-        }
-    }
-}
-
-/// What each firmware's menu shows.
-fn menu(out: &mut String, firmware: &[MenuFacts]) {
-    if firmware.is_empty() {
-        return;
-    }
-    let _ = writeln!(out, "\nmenu");
-    for menu in firmware {
-        let entries: Vec<String> = menu
-            .entries
-            .iter()
-            .map(|title| text::visible(title.as_bytes()))
-            .collect();
-        let shown = match &menu.lacks {
-            Some(why) if entries.is_empty() => format!("nothing: {}", text::visible(why.as_bytes())),
-            _ => entries.join(", "),
-        };
-        let _ = writeln!(out, "  {:<10} {shown}", menu.firmware);
-    }
 }
 
 /// Only what the image is for: a firmware that boots it from no medium is listed if that is required, if there is a loader for it, or, for a

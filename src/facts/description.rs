@@ -1,8 +1,8 @@
 //! The description of an image. Some facts are known to its plan and to a reader of the image, others to one of them.
 
 use super::{
-    BootCatalog, BootEntry, Counts, EspFacts, Extent, FileSystem, GptFacts, Identifiers, MappedName, MbrFacts,
-    MenuFacts, MenuProgram, PartFacts, Partition, Verdict,
+    BootCatalog, BootEntry, BootSector, Counts, EspFacts, Extent, FileSystem, GptFacts, Identifiers, MappedName,
+    MbrFacts, MenuFacts, MenuProgram, PartFacts, Partition, Verdict, VolumeFacts,
 };
 use crate::formats::authenticode::Certificate;
 use serde::Serialize;
@@ -48,6 +48,8 @@ pub struct Common {
     pub el_torito: Vec<BootEntry>,
     /// What the first logical sector holds beside partitions.
     pub mbr: Option<MbrFacts>,
+    /// What the first logical sector holds if the whole disk is a FAT volume.
+    pub boot_sector: Option<BootSector>,
     /// Each GPT that is there.
     pub gpt: Vec<GptFacts>,
     /// Entries of every partition table, by table, sector size and number.
@@ -114,4 +116,6 @@ pub struct Changed {
 pub struct Found {
     /// Parts of the image that are not described, and harmless differences between its indexes.
     pub remarks: Vec<String>,
+    /// The file systems of partitions, in the order of their numbers.
+    pub volumes: Vec<VolumeFacts>,
 }

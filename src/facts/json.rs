@@ -11,7 +11,7 @@ use crate::formats::pe::Machine;
 impl Serialize for Description {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (facts, planned) = (&self.facts, &self.planned);
-        let mut out = serializer.serialize_struct("Description", 24)?;
+        let mut out = serializer.serialize_struct("Description", 26)?;
         out.serialize_field("volume_id", &facts.volume_id)?;
         out.serialize_field("size", &facts.size)?;
         out.serialize_field("sha256", &planned.sha256)?;
@@ -25,8 +25,14 @@ impl Serialize for Description {
         out.serialize_field("boot_catalog", &facts.boot_catalog)?;
         out.serialize_field("el_torito", &facts.el_torito)?;
         out.serialize_field("mbr", &facts.mbr)?;
+        if let Some(boot_sector) = &facts.boot_sector {
+            out.serialize_field("boot_sector", boot_sector)?;
+        }
         out.serialize_field("gpt", &facts.gpt)?;
         out.serialize_field("partitions", &facts.partitions)?;
+        if !self.found.volumes.is_empty() {
+            out.serialize_field("volumes", &self.found.volumes)?;
+        }
         out.serialize_field("esp", &facts.esp)?;
         out.serialize_field("extents", &Extents(self))?;
         if let Some(changed) = &planned.changed {

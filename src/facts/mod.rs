@@ -10,6 +10,7 @@ mod description;
 pub(crate) mod extents;
 pub(crate) mod fallback;
 pub(crate) mod fat;
+pub(crate) mod file_system;
 mod json;
 pub(crate) mod loader_paths;
 pub(crate) mod loaders;
@@ -183,6 +184,39 @@ pub struct MbrFacts {
     pub starts: Option<Starts>,
     /// The u32 at 440.
     pub disk_signature: u32,
+}
+
+/// The boot sector of a FAT volume that is a whole disk.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BootSector {
+    /// Whether there is code that starts something.
+    pub boot_code: bool,
+}
+
+/// A file system in a partition, or on a whole disk.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct VolumeFacts {
+    /// The partition's number in the GPT where there is one, else in the MBR. `None` for a whole disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u32>,
+    /// First byte of the partition.
+    pub offset: u64,
+    /// Of the partition, in bytes.
+    pub length: u64,
+    /// What it is called, such as `ext4`.
+    pub filesystem: String,
+    /// The name that it has been given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// By which Linux and GRUB find it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
+    /// How many names it holds. `None` if it is not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
+    /// Why it is not read, if it could be expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
 }
 
 /// What boot code starts.

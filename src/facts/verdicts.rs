@@ -195,10 +195,10 @@ pub fn why_nothing(image: &Description) -> Option<String> {
     if !claims(facts) {
         return Some("there is no boot catalog, no partition with a loader and no boot code in it".into());
     }
-    Some(match facts.esp.is_empty() {
-        true => reason("bios-cd"),
-        false => reason("uefi-cd"),
-    })
+    // A disk is not meant for a CD.
+    let medium = if facts.filesystems.is_empty() { "usb" } else { "cd" };
+    let firmware = if facts.esp.is_empty() { "bios" } else { "uefi" };
+    Some(reason(&format!("{firmware}-{medium}")))
 }
 
 /// Whether Secure Boot starts the image by Microsoft's authorities for other people's programs alone, which some PCs do not trust at first.
@@ -215,6 +215,7 @@ pub fn needs_third_party(image: &Description) -> bool {
 /// Whether somebody meant the image to boot: it has a boot catalog, an ESP, an active partition or boot code.
 pub fn claims(facts: &Common) -> bool {
     let has_active = facts.partitions.iter().any(|partition| partition.active == Some(true));
-    let has_code = facts.mbr.as_ref().is_some_and(|mbr| mbr.boot_code);
+    let has_code = facts.mbr.as_ref().is_some_and(|mbr| mbr.boot_code)
+        || facts.boot_sector.as_ref().is_some_and(|sector| sector.boot_code);
     facts.boot_catalog.is_some() || !facts.esp.is_empty() || has_active || has_code
 }

@@ -94,6 +94,10 @@ pub enum What {
     FatRootDirectory,
     /// FAT: a directory that is a cluster chain.
     FatDirectory,
+    /// What is in a file system and is not described: free blocks and structures, or all of it.
+    FileSystem,
+    /// What is in a partition and is not recognised.
+    Partition,
     /// Bytes that are not zero, and that nothing points at.
     Unknown,
 }
@@ -140,6 +144,8 @@ impl fmt::Display for What {
             Self::FatTable2 => "file allocation table 2",
             Self::FatRootDirectory => "FAT root directory",
             Self::FatDirectory => "FAT directory",
+            Self::FileSystem => "file system",
+            Self::Partition => "partition",
             Self::Unknown => "unknown",
         })
     }

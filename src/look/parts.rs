@@ -8,7 +8,7 @@ use crate::facts::What;
 use crate::formats::iso9660::EntryKind;
 use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
-use crate::look::contents::{ContentsError, Place, Tree};
+use crate::look::contents::{ContentsError, Tree};
 use crate::look::inspect;
 
 /// Components of host paths are not longer (NAME_MAX, PATH_MAX).
@@ -37,7 +37,7 @@ impl Part {
 /// # Errors
 /// When the image cannot be read.
 pub fn parts(image: &dyn ReadAt) -> Result<Vec<Part>, ContentsError> {
-    let (tree, _) = Tree::of(image, Place::Tree(b"/".to_vec()))?;
+    let tree = Tree::of_index(image)?;
     let described = inspect::inspect(image)?;
     let structures = described
         .facts

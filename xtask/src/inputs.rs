@@ -381,7 +381,11 @@ mod tests {
         assert_eq!(is_made(&image), Ok(true));
         put(&image, b"made").unwrap();
         assert_eq!(is_made(&image), Ok(false));
-        put(&scratch.path().join("a.iso.made"), hash::file(&image).unwrap().as_bytes()).unwrap();
+        put(
+            &scratch.path().join("a.iso.made"),
+            hash::file(&image).unwrap().as_bytes(),
+        )
+        .unwrap();
         assert_eq!(is_made(&image), Ok(true));
         put(&image, b"somebody's own").unwrap();
         assert_eq!(is_made(&image), Ok(false));

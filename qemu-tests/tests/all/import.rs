@@ -271,7 +271,7 @@ fn alike(bench: &Bench) -> Result<(), String> {
     bench.ends(&format!("{manifest} -o again.iso -q"), 0);
     let places = said["differs"].as_array().ok_or("no differences")?;
     let places: Vec<&str> = places.iter().filter_map(|each| each["where"].as_str()).collect();
-    assert!(places.contains(&"gpt 1"), "{places:?}");
+    assert!(places.iter().any(|place| place.starts_with("gpt 1")), "{places:?}");
     let tree = |image: &str| {
         let out = bench.path("out");
         let _ = fs::remove_dir_all(&out);

@@ -29,6 +29,15 @@ pub(super) fn bios(facts: &Common, medium: Medium) -> Judged {
             ))
         }
         Medium::Usb | Medium::Disk => {
+            if let Some(sector) = &facts.boot_sector {
+                return match sector.boot_code {
+                    true => Ok("the whole disk is a FAT volume, whose boot sector has boot code".into()),
+                    false => Err(no(
+                        "the whole disk is a FAT volume, whose boot sector has no boot code",
+                        "a boot sector with code, as `syslinux --install` writes it",
+                    )),
+                };
+            }
             let code = "one with boot code (`boot.bios.mbr`)";
             match &facts.mbr {
                 None => return Err(no("there is no MBR", code)),

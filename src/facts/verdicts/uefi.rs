@@ -214,8 +214,32 @@ fn taken_gpt(facts: &Common, sector_size: u64) -> Result<(), No> {
     }
 }
 
+/// A disk without a partition table, which begins with the boot sector of a FAT volume.
+fn from_whole(facts: &Common, sector_size: u64) -> Way<'_> {
+    let Some(volume) = facts.esp.iter().find(|volume| volume.offset == 0) else {
+        return Err(no("there is no partition table", "a GPT with an ESP (`disk.layout`)"));
+    };
+    if u64::from(volume.sector_size) != sector_size {
+        return Err(no(
+            format!(
+                "the whole disk is a FAT volume, which counts in sectors of {} bytes",
+                volume.sector_size
+            ),
+            format!("a FAT volume for logical sectors of {sector_size} bytes"),
+        ));
+    }
+    Ok(Found {
+        way: "the whole disk is a FAT volume".into(),
+        volume,
+        by_catalog: false,
+    })
+}
+
 /// EDK2 probes GPT, then MBR, and takes a FAT volume whatever the type of its partition.
 fn from_partition(facts: &Common, sector_size: u64) -> Way<'_> {
+    if facts.boot_sector.is_some() {
+        return from_whole(facts, sector_size);
+    }
     let table = match taken_gpt(facts, sector_size) {
         Ok(()) => PartitionTable::Gpt,
         // An MBR counts in sectors of 512 bytes, and a GPT that is not taken tells more than one that is not there.

@@ -163,7 +163,9 @@ impl Item {
     /// Gives the content to `write`, in pieces of at most a mebibyte.
     pub fn copy(&self, image: &dyn ReadAt, write: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), CopyError> {
         if !self.is_whole {
-            return Err(CopyError::Damaged("its last section is missing".into()));
+            return Err(CopyError::Damaged(
+                "not all of it is in the image, or it is encrypted".into(),
+            ));
         }
         if self.zisofs.is_none() {
             return copy(image, &self.extents, self.length, write);

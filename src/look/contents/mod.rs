@@ -1,7 +1,9 @@
-//! What is in an image, as names and bytes: the ISO 9660 tree by its richest index, the FAT volumes that firmware reads, and the
-//! partitions.
+//! What is in an image, as names and bytes: the tree by its richest index, the FAT volumes that firmware reads, and the partitions with
+//! their file systems.
 
+mod disk;
 mod item;
+mod place;
 
 use crate::facts::{FileSystem, PartitionTable};
 use crate::formats::fat;
@@ -11,28 +13,13 @@ use crate::ground::text;
 use crate::look::inspect::{self, Index, Indexes, InspectError};
 
 use item::order;
+use place::parts;
 
 pub use item::{Attributes, CopyError, Item};
+pub use place::Place;
 
 /// Symbolic links that a path may lead through: as many as Linux follows.
 const LINKS: usize = 40;
-
-/// A place in an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A path in the image's tree, by its richest index: `/x`.
-    Tree(Vec<u8>),
-    /// A path in the ISO 9660 tree: `iso:/x`.
-    Iso(Vec<u8>),
-    /// A path in the Joliet tree: `joliet:/x`.
-    Joliet(Vec<u8>),
-    /// A path in the UDF tree: `udf:/x`.
-    Udf(Vec<u8>),
-    /// A path in a FAT volume, counted from 1: `esp:/x`, `esp2:/x`.
-    Esp(usize, Vec<u8>),
-    /// The bytes of a partition: `partition:2`.
-    Partition(u32),
-}
 
 /// Why something in an image cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +42,7 @@ impl From<iso9660::Iso9660Error> for ContentsError {
 #[derive(Debug)]
 pub struct Tree {
     items: Vec<Item>,
-    /// The index that the items are of; `None` for a FAT volume.
+    /// The index that the items are of; `None` for what is in partitions.
     pub index: Option<FileSystem>,
     /// How many names the volume has that are no items, since no path can hold them or they lead nowhere.
     pub left_out: usize,
@@ -63,55 +50,21 @@ pub struct Tree {
     pub notes: Vec<String>,
 }
 
-impl Place {
-    /// Reads what was typed. A path may lack its first slash, and have too many.
-    ///
-    /// # Errors
-    /// A message, if a number cannot be read.
-    pub fn parse(typed: &[u8]) -> Result<Self, String> {
-        let shown = text::visible(typed);
-        let Some(colon) = typed.iter().position(|&byte| byte == b':') else {
-            return Ok(Self::Tree(normal(typed)));
-        };
-        let (volume, path) = (&typed[..colon], &typed[colon + 1..]);
-        let number = |digits: &[u8]| {
-            str::from_utf8(digits)
-                .ok()
-                .and_then(|digits| digits.parse::<u32>().ok())
-        };
-        match volume {
-            b"iso" => Ok(Self::Iso(normal(path))),
-            b"joliet" => Ok(Self::Joliet(normal(path))),
-            b"udf" => Ok(Self::Udf(normal(path))),
-            b"esp" => Ok(Self::Esp(1, normal(path))),
-            b"partition" => number(path)
-                .map(Self::Partition)
-                .ok_or_else(|| format!("{shown}: a partition is named by its number, as in partition:2")),
-            _ => match volume.strip_prefix(b"esp").and_then(number) {
-                Some(esp) if esp > 0 => Ok(Self::Esp(esp as usize, normal(path))),
-                // A colon may be part of a name.
-                _ => Ok(Self::Tree(normal(typed))),
-            },
-        }
-    }
-}
-
-/// The path with one slash before each component, `/` for none.
-fn normal(path: &[u8]) -> Vec<u8> {
-    let normal: Vec<u8> = parts(path).flat_map(|part| [b"/", part].concat()).collect();
-    if normal.is_empty() { b"/".to_vec() } else { normal }
-}
-
-/// The components of a path that lead anywhere.
-fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
-    let parts = path.split(|&byte| byte == b'/');
-    parts.filter(|part| !matches!(*part, b"" | b"."))
-}
-
 impl Tree {
     /// What `place` is in, and the path there; of several sessions the newest.
     pub fn of(image: &dyn ReadAt, place: Place) -> Result<(Self, Vec<u8>), ContentsError> {
         Self::of_session(image, place, None)
+    }
+
+    /// The image's own tree, by its richest index. A disk has only the names in its partitions, which is an error here.
+    pub fn of_index(image: &dyn ReadAt) -> Result<Self, ContentsError> {
+        let (tree, _) = Self::of(image, Place::Tree(b"/".to_vec()))?;
+        match tree.index {
+            Some(_) => Ok(tree),
+            None => Err(ContentsError::Absent(
+                "it is a disk without ISO 9660 and UDF, and has no tree of its own".into(),
+            )),
+        }
     }
 
     /// The same in a session, counted from 1, the oldest.
@@ -121,13 +74,15 @@ impl Tree {
         session: Option<usize>,
     ) -> Result<(Self, Vec<u8>), ContentsError> {
         let any: fn(&Index) -> bool = |_| true;
+        let is_tree = matches!(place, Place::Tree(_));
         let (path, among, absent) = match place {
             Place::Esp(number, path) => return Ok((Self::esp(image, number)?, path)),
             Place::Partition(number) => {
                 return Err(ContentsError::Absent(format!(
-                    "partition:{number} has bytes, and no names; `isobuild inspect` shows what is in it"
+                    "partition:{number} are bytes; partition:{number}/ are the names in it"
                 )));
             }
+            Place::In(number, path) => return Ok((Self::partition(image, number)?, path)),
             Place::Tree(path) => (path, any, "no volume"),
             Place::Iso(path) => (path, Index::is_iso9660 as _, "no ISO 9660 volume"),
             Place::Joliet(path) => (path, Index::is_joliet as _, "no Joliet volume"),
@@ -135,6 +90,9 @@ impl Tree {
         };
         inspect::refuse(image)?;
         let mut indexes = inspect::indexes(image, session)?;
+        if indexes.is_disk() && is_tree {
+            return Ok((Self::disk(image)?, path));
+        }
         indexes.all.retain(among);
         let tree = Self::of_indexes(indexes);
         let tree = tree.ok_or_else(|| ContentsError::Absent(format!("the image has {absent}")))?;
@@ -333,27 +291,6 @@ mod tests {
             item("/absolute", link("/d/up")),
         ];
         Tree::new(items, 0, Vec::new())
-    }
-
-    #[test]
-    fn places_are_what_was_typed() {
-        let tree = |path: &str| Ok(Place::Tree(path.into()));
-        for (typed, place) in [
-            ("/", tree("/")),
-            ("", tree("/")),
-            ("a//b/./c/", tree("/a/b/c")),
-            ("iso:/x", Ok(Place::Iso("/x".into()))),
-            ("udf:x", Ok(Place::Udf("/x".into()))),
-            ("joliet:/x/", Ok(Place::Joliet("/x".into()))),
-            ("a:b", tree("/a:b")),
-            ("espresso:x", tree("/espresso:x")),
-            ("esp:", Ok(Place::Esp(1, "/".into()))),
-            ("esp3:x", Ok(Place::Esp(3, "/x".into()))),
-            ("partition:2", Ok(Place::Partition(2))),
-        ] {
-            assert_eq!(Place::parse(typed.as_bytes()), place, "{typed}");
-        }
-        assert!(Place::parse(b"partition:").is_err() && Place::parse(b"partition:-1").is_err());
     }
 
     #[test]

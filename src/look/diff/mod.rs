@@ -4,9 +4,11 @@ mod bytes;
 mod names;
 mod structures;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
-use crate::facts::{Common, FileSystem};
+use crate::facts::{Description, FileSystem, VolumeFacts, esp_name};
 use crate::ground::read_at::ReadAt;
 use crate::look::contents::{ContentsError, Place, Tree};
 use crate::look::inspect::{self, InspectError};
@@ -49,7 +51,7 @@ pub struct Fact {
 /// A name that is not the same in both.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Name {
-    /// `iso:/...`, `udf:/...`, `esp:/...`
+    /// `iso:/...`, `udf:/...`, `esp:/...`, `partition:2/...`
     pub path: String,
     /// `only in a`, `only in b`, or what differs: `type`, `content`, `target`, `mode`, `owner`, `modified`, `device`.
     pub what: &'static str,
@@ -89,10 +91,9 @@ pub fn diff(a: &dyn ReadAt, b: &dyn ReadAt) -> Result<Difference, (usize, Conten
         });
     }
     let image_b = inspect::inspect(b).map_err(second)?;
-    let (facts_a, facts_b) = (&image_a.facts, &image_b.facts);
     let (mut names, mut notes) = (Vec::new(), [Vec::new(), Vec::new()]);
-    for volume in volumes(facts_a, facts_b) {
-        let (tree_a, tree_b) = (tree(a, facts_a, &volume), tree(b, facts_b, &volume));
+    for volume in volumes(&image_a, &image_b) {
+        let (tree_a, tree_b) = (tree(a, &image_a, &volume), tree(b, &image_b, &volume));
         let tree_a = tree_a.map_err(|error| (0, error))?;
         let tree_b = tree_b.map_err(|error| (1, error))?;
         for (notes, tree) in notes.iter_mut().zip([&tree_a, &tree_b]) {
@@ -110,32 +111,47 @@ pub fn diff(a: &dyn ReadAt, b: &dyn ReadAt) -> Result<Difference, (usize, Conten
     })
 }
 
-/// The volumes that one of the images has, as they are named before a colon.
-fn volumes(a: &Common, b: &Common) -> Vec<String> {
+/// The volumes that one of the images has, as they are named before a path.
+fn volumes(a: &Description, b: &Description) -> Vec<String> {
     let mut volumes = Vec::new();
-    for (name, index) in [("iso", FileSystem::Iso9660), ("udf", FileSystem::Udf)] {
-        let has = |facts: &Common| facts.filesystems.contains(&index);
-        if has(a) || has(b) {
+    for (name, index) in [("iso:", FileSystem::Iso9660), ("udf:", FileSystem::Udf)] {
+        if has(a, index) || has(b, index) {
             volumes.push(name.to_owned());
         }
     }
-    for number in 1..=a.esp.len().max(b.esp.len()) {
-        volumes.push(match number {
-            1 => "esp".into(),
-            number => format!("esp{number}"),
-        });
+    for number in 1..=a.facts.esp.len().max(b.facts.esp.len()) {
+        volumes.push(esp_name(number));
     }
+    let others: BTreeSet<Option<u32>> = [a, b].into_iter().flat_map(others).collect();
+    volumes.extend(others.into_iter().map(|partition| match partition {
+        Some(number) => format!("partition:{number}"),
+        // The disk's own.
+        None => String::new(),
+    }));
     volumes
 }
 
-/// A volume of an image; none has no names.
-fn tree(image: &dyn ReadAt, facts: &Common, volume: &str) -> Result<Option<Tree>, ContentsError> {
-    let place = Place::parse(format!("{volume}:/").as_bytes()).map_err(ContentsError::Absent)?;
-    let has = |index: FileSystem| facts.filesystems.contains(&index);
+fn has(image: &Description, index: FileSystem) -> bool {
+    image.facts.filesystems.contains(&index)
+}
+
+/// The file systems beside FAT whose names are read.
+fn others(image: &Description) -> impl Iterator<Item = Option<u32>> {
+    let is_fat = |volume: &&VolumeFacts| image.facts.esp.iter().any(|esp| esp.offset == volume.offset);
+    let read = image.found.volumes.iter().filter(|volume| volume.counts.is_some());
+    read.filter(move |volume| !is_fat(volume))
+        .map(|volume| volume.partition)
+}
+
+/// A volume of an image; `None` has no names.
+fn tree(image: &dyn ReadAt, described: &Description, volume: &str) -> Result<Option<Tree>, ContentsError> {
+    let place = Place::parse(format!("{volume}/").as_bytes()).map_err(ContentsError::Absent)?;
     let present = match &place {
-        Place::Iso(_) => has(FileSystem::Iso9660),
-        Place::Udf(_) => has(FileSystem::Udf),
-        Place::Esp(number, _) => *number <= facts.esp.len(),
+        Place::Iso(_) => has(described, FileSystem::Iso9660),
+        Place::Udf(_) => has(described, FileSystem::Udf),
+        Place::Esp(number, _) => *number <= described.facts.esp.len(),
+        Place::In(number, _) => others(described).any(|partition| partition == Some(*number)),
+        Place::Tree(_) => others(described).any(|partition| partition.is_none()),
         _ => false,
     };
     match present {

@@ -53,7 +53,7 @@ pub(super) fn compare<'t>(
 }
 
 fn shown(volume: &str, item: &Item) -> String {
-    format!("{volume}:{}", text::lossless(&item.path))
+    format!("{volume}{}", text::lossless(&item.path))
 }
 
 fn same_name(

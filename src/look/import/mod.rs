@@ -14,7 +14,7 @@ use crate::facts::{Common, Description, FileSystem};
 use crate::formats::iso9660::EntryKind;
 use crate::ground::range::Range;
 use crate::ground::read_at::ReadAt;
-use crate::look::contents::{ContentsError, Item, Place, Tree};
+use crate::look::contents::{ContentsError, Item, Tree};
 use crate::look::inspect;
 use words::Words;
 
@@ -78,7 +78,7 @@ pub struct Choice {
 /// When it cannot be read.
 pub fn import(image: &dyn ReadAt, output: &str, choice: Choice) -> Result<Import, ContentsError> {
     let described = inspect::inspect(image)?;
-    let (tree, _) = Tree::of(image, Place::Tree(b"/".to_vec()))?;
+    let tree = Tree::of_index(image)?;
     let mut importing = Importing {
         image,
         facts: &described.facts,

@@ -58,7 +58,7 @@ struct Candidate {
     needs_loader: bool,
 }
 
-/// Where a firmware would look: partitions of the ESP's type, then boot images, then every other partition, since firmware takes a FAT
+/// Where a firmware would look: the whole disk if it is such a volume, partitions of the ESP's type, then boot images, then every other partition, since firmware takes a FAT
 /// volume by its contents. EDK2 takes the boot images of every platform and emulation, and the partitions inside them.
 fn candidates(image: &dyn ReadAt, facts: &Common) -> Vec<Candidate> {
     let of = |esp: bool, table: PartitionTable| {
@@ -76,8 +76,9 @@ fn candidates(image: &dyn ReadAt, facts: &Common) -> Vec<Candidate> {
     });
     let esps = of(true, PartitionTable::Gpt).chain(of(true, PartitionTable::Mbr));
     let others = of(false, PartitionTable::Gpt).chain(of(false, PartitionTable::Mbr));
+    let whole = facts.boot_sector.iter().map(|_| (0, u64::MAX, false));
     let mut candidates: Vec<Candidate> = Vec::new();
-    for (offset, length, needs_loader) in esps.chain(entries).chain(others) {
+    for (offset, length, needs_loader) in whole.chain(esps).chain(entries).chain(others) {
         match candidates.iter_mut().find(|known| known.offset == offset) {
             Some(known) => known.needs_loader &= needs_loader,
             None => candidates.push(Candidate {

@@ -6,6 +6,7 @@ use crate::formats::udf::{self, Kind, Volume};
 use crate::ground::read_at::ReadAt;
 
 use super::InspectError;
+use super::disk::is_disk;
 
 /// What one index says.
 #[derive(Debug)]
@@ -38,12 +39,12 @@ pub(crate) type Number = Option<usize>;
 pub(crate) fn read(image: &dyn ReadAt, number: Number) -> Result<Indexes, InspectError> {
     let announced = udf::is_announced(image)?;
     let sessions = match iso9660::sessions(image) {
-        Err(iso9660::Iso9660Error::NotIso9660(_)) if announced => Vec::new(),
+        Err(iso9660::Iso9660Error::NotIso9660(_)) if announced || is_disk(image)? => Vec::new(),
         sessions => sessions?,
     };
     let has_primary = |session: &Session| session.volume(VolumeKind::Primary).is_some();
-    if !sessions.last().is_some_and(has_primary) && !announced {
-        let message = "there is no primary volume descriptor in logical sector 16 or behind it (ECMA-119 §9.4)";
+    if !sessions.last().is_some_and(has_primary) && !announced && (!sessions.is_empty() || !is_disk(image)?) {
+        let message = "there is no primary volume descriptor in logical sector 16 or behind it (ECMA-119 §9.4), and no partition table";
         return Err(InspectError::NotAnImage(message.into()));
     }
     let count = sessions.len().max(1);
@@ -66,10 +67,11 @@ pub(crate) fn read(image: &dyn ReadAt, number: Number) -> Result<Indexes, Inspec
     };
     indexes.hierarchies(image)?;
     // Without an announcement it is looked for where ISO 9660 has poor names alone.
-    let is_poor = indexes
-        .all
-        .iter()
-        .all(|index| index.flavour() != Some(Flavour::RockRidge));
+    let is_poor = !indexes.sessions.is_empty()
+        && indexes
+            .all
+            .iter()
+            .all(|index| index.flavour() != Some(Flavour::RockRidge));
     if session + 1 == count && (announced || is_poor) {
         indexes.udf(image, announced)?;
     }
@@ -77,6 +79,11 @@ pub(crate) fn read(image: &dyn ReadAt, number: Number) -> Result<Indexes, Inspec
 }
 
 impl Indexes {
+    /// The image is a disk: there is neither ISO 9660 nor UDF.
+    pub(crate) fn is_disk(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// The volumes of the session that is read: the first of each kind (ECMA-119 §7.7.2).
     fn hierarchies(&mut self, image: &dyn ReadAt) -> Result<(), InspectError> {
         let Some(session) = self.sessions.get(self.session) else {

@@ -4,6 +4,7 @@
 //! read at all is an error.
 
 mod agreement;
+mod disk;
 mod fat_volumes;
 mod foreign;
 mod indexes;
@@ -25,6 +26,7 @@ use crate::look::contents::Tree;
 use crate::look::started;
 
 pub(crate) use agreement::compare;
+pub(crate) use disk::{Contents, Volume, numbered, volumes};
 pub(crate) use foreign::{START, by_start, foreign, not_an_image, refuse};
 pub(crate) use indexes::{Index, Indexes, best, read as indexes};
 
@@ -34,7 +36,7 @@ pub enum InspectError {
     /// Reading failed.
     #[error("reading the image: {0}")]
     Io(#[from] io::Error),
-    /// There is no ISO 9660 volume in it.
+    /// It has neither a volume nor a partition.
     #[error("{}", .0)]
     NotAnImage(String),
     /// The ISO 9660 volume cannot be followed.
@@ -65,6 +67,7 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
     };
     let mut found = Found {
         remarks: foreign::unsupported(image)?,
+        ..Found::default()
     };
     let mut claims = Vec::new();
     tables::read(image, &mut facts, &mut found, &mut claims)?;
@@ -73,6 +76,7 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
     let names = names::Names::of(&indexes);
     volume::read(image, &indexes, &names, &mut facts, &mut found, &mut claims)?;
     udf_volume::read(image, &indexes, &names, &mut facts, &mut found, &mut claims)?;
+    disk::read(image, indexes.is_disk(), &mut facts, &mut found, &mut claims)?;
     disagreements(&indexes, &mut facts, &mut found);
     fat_volumes::read(image, &mut facts, &mut found, &mut claims);
     for extent in boot_images {
@@ -89,6 +93,9 @@ pub fn inspect_session(image: &dyn ReadAt, session: Option<usize>) -> Result<Des
     }
     let extents = settle(claims);
     facts.extents = with_unclaimed(extents, image, 0, image.size())?;
+    if indexes.is_disk() {
+        facts.extents = disk::named(facts.extents, image, &facts.partitions, &found.volumes)?;
+    }
     facts.menu_programs = match session {
         None if started::is_asked_for(&facts) => {
             let tree = Tree::of_indexes(indexes);
@@ -140,7 +147,7 @@ pub fn boot_structures(image: &dyn ReadAt) -> Result<Common, InspectError> {
     let (mut facts, mut claims) = (Common::default(), Vec::new());
     tables::read(image, &mut facts, &mut Found::default(), &mut claims)?;
     let sessions = match iso9660::sessions(image) {
-        Err(iso9660::Iso9660Error::NotIso9660(_)) if udf::is_announced(image)? => Vec::new(),
+        Err(iso9660::Iso9660Error::NotIso9660(_)) if udf::is_announced(image)? || disk::is_disk(image)? => Vec::new(),
         sessions => sessions?,
     };
     volume::boot_catalogs(image, &sessions, &mut facts, &mut claims);

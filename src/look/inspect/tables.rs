@@ -8,6 +8,7 @@ use crate::formats::gpt;
 use crate::formats::mbr::{self, Slot};
 use crate::ground::read_at::ReadAt;
 
+use super::disk;
 use crate::facts::boot_code::mbr_facts;
 use crate::facts::partitions::{gpt_partition, mbr_partition, table_entry};
 
@@ -20,7 +21,11 @@ pub(super) fn read(
 ) -> io::Result<()> {
     let mut sector = [0; 512];
     image.read_exact_at(&mut sector, 0)?;
-    if let Some(mbr) = mbr::decode(&sector) {
+    facts.boot_sector = disk::boot_sector(image)?;
+    // The code of a boot sector may look like an MBR without partitions.
+    if facts.boot_sector.is_none()
+        && let Some(mbr) = mbr::decode(&sector)
+    {
         claims.push(Extent::new(0, 512, What::MasterBootRecord));
         facts.mbr = Some(mbr_facts(&mbr.boot_code, mbr.disk_signature));
         for (index, slot) in mbr.slots.iter().enumerate() {

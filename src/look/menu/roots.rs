@@ -34,16 +34,23 @@ const DEFAULT_PROGRAMS: [(&str, Firmware); 3] = [
 /// Reads all of them.
 pub(super) fn read(reading: &mut Reading<'_>) {
     let found = found(reading);
+    let trees: Vec<usize> = reading
+        .volumes
+        .all()
+        .filter(|(_, volume)| !volume.is_fat())
+        .map(|(number, _)| number)
+        .collect();
+    let is_tree = |file: &File| trees.contains(&file.volume);
     let (has_bios, uefi) = (reading.has_bios, firmware(reading));
     let has = |kind: Kind, in_tree: bool| {
-        let of = |(known, file): &&(Kind, File)| *known == kind && (file.volume == TREE) == in_tree;
+        let of = |(known, file): &&(Kind, File)| *known == kind && is_tree(file) == in_tree;
         found.iter().any(|known| of(&known))
     };
     // GRUB starts a PC's BIOS if nothing else does.
     let others = has(Kind::Syslinux, true) || has(Kind::Own, true);
     if has_bios {
         for (kind, file) in &found {
-            let is_bios = file.volume == TREE && !is_below(&file.path, "/efi/");
+            let is_bios = is_tree(file) && !is_below(&file.path, "/efi/");
             match kind {
                 Kind::Own => own::run(reading, file, Firmware::Bios),
                 Kind::Syslinux if is_bios => run(reading, *kind, file, Firmware::Bios),
@@ -56,7 +63,7 @@ pub(super) fn read(reading: &mut Reading<'_>) {
     for &firmware in &uefi {
         // The FAT volumes first: their configurations lead to those of the tree.
         for in_tree in [false, true] {
-            for (kind, file) in found.iter().filter(|(_, file)| (file.volume == TREE) == in_tree) {
+            for (kind, file) in found.iter().filter(|(_, file)| is_tree(file) == in_tree) {
                 let is_uefi = !in_tree || is_below(&file.path, "/efi/");
                 match kind {
                     Kind::Own => own::run(reading, file, firmware),

@@ -1,4 +1,4 @@
-//! The volumes that loaders read files from: the image's tree, and each FAT volume.
+//! The volumes that loaders read files from: the image's tree, each FAT volume, and ext4 in partitions.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ pub(super) const LARGEST: u64 = 1 << 20;
 /// A file by its volume and its path there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct File {
-    /// 0 is the tree, others are FAT volumes in the order of `esp:`, `esp2:` and so on.
+    /// 0 is the tree, others are FAT volumes in the order of `esp:`, `esp2:` and so on, and then those of partitions.
     pub volume: usize,
     /// From the root of the volume.
     pub path: Vec<u8>,
@@ -24,7 +24,7 @@ pub struct File {
 
 /// A volume as loaders know it.
 pub(super) struct Volume {
-    /// Before the colon of a place: `iso`, `esp`, `esp2`.
+    /// Before the colon of a place: `iso`, `esp`, `esp2`. Of a partition, before the path: `partition:2`.
     pub(super) name: String,
     pub(super) tree: Rc<Tree>,
     pub(super) label: String,
@@ -33,6 +33,13 @@ pub(super) struct Volume {
     /// Names are found by letters of any case: FAT, and ISO 9660 without Rock Ridge.
     ignores_case: bool,
     lower: OnceCell<HashMap<Vec<u8>, usize>>,
+}
+
+impl Volume {
+    /// Whether it is a FAT volume, which UEFI reads by itself.
+    pub(super) fn is_fat(&self) -> bool {
+        self.name.starts_with("esp")
+    }
 }
 
 /// All of them. The tree is the first.
@@ -55,6 +62,15 @@ impl<'i> Volumes<'i> {
     /// The `tree` is that of the image.
     pub(super) fn new(image: &'i dyn ReadAt, tree: Rc<Tree>) -> Result<Self, ContentsError> {
         let (label, uuid) = identity(image)?;
+        // On a disk the volumes are in partitions alone.
+        let tree = match tree.index {
+            Some(_) => tree,
+            None => Rc::new(Tree::new(
+                vec![Item::empty(b"/".to_vec(), EntryKind::Directory)],
+                0,
+                Vec::new(),
+            )),
+        };
         let root = tree.get(b"/");
         let mut all = vec![Rc::new(Volume {
             name: "iso".into(),
@@ -77,11 +93,29 @@ impl<'i> Volumes<'i> {
                 lower: OnceCell::new(),
             }));
         }
+        let others = inspect::volumes(image, &inspect::partitions(image)?)?.into_iter();
+        all.extend(others.filter_map(|volume| Self::ext(volume).map(Rc::new)));
         Ok(Self {
             image,
             all,
             texts: HashMap::new(),
         })
+    }
+
+    /// An ext2, ext3 or ext4 file system in a partition.
+    fn ext(volume: inspect::Volume) -> Option<Volume> {
+        let (name, start) = (volume.place(), volume.range.offset);
+        match (volume.partition, volume.contents) {
+            (Some(_), inspect::Contents::Ext(contents)) => Some(Volume {
+                name,
+                label: contents.label.clone(),
+                uuid: contents.uuid(),
+                tree: Rc::new(Tree::ext(start, contents)),
+                ignores_case: false,
+                lower: OnceCell::new(),
+            }),
+            _ => None,
+        }
     }
 
     /// Volumes that are made up. The first is the tree.
@@ -199,7 +233,9 @@ impl<'i> Volumes<'i> {
     /// The place as it is typed.
     pub(super) fn place(&self, file: &File) -> String {
         let name = self.get(file.volume).map_or("", |volume| &volume.name);
-        format!("{name}:{}", text::lossless(&file.path))
+        // The name of a partition has its colon already.
+        let colon = if name.contains(':') { "" } else { ":" };
+        format!("{name}{colon}{}", text::lossless(&file.path))
     }
 
     /// The content of a file, as far as it is stored as it is.

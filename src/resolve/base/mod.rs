@@ -25,7 +25,7 @@ use crate::ground::range::Range;
 use crate::ground::read_at::{ReadAt, Shared};
 use crate::ground::stamp::Stamp;
 use crate::ground::text;
-use crate::look::contents::{Item, Place, Tree as ImageTree};
+use crate::look::contents::{Item, Tree as ImageTree};
 use crate::look::inspect;
 use crate::look::open::{self, Name, OpenError, Opened};
 use crate::look::size::{HEAD, declared_size};
@@ -53,7 +53,7 @@ pub(super) fn resolve(
     let image = resolution.base_image(base)?;
     let path = resolution.host_path(base.image.get_ref());
     let unusable = |error: &dyn std::fmt::Display| ResolveError::input(&path, error.to_string());
-    let (tree, _) = ImageTree::of(&image.image, Place::Tree(b"/".to_vec())).map_err(|error| unusable(&error))?;
+    let tree = ImageTree::of_index(&image.image).map_err(|error| unusable(&error))?;
     let tree = Rc::new(tree);
     let remove = resolution.removed(base, &tree);
     resolution.lead_through(&tree, &remove);
