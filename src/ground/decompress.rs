@@ -1,7 +1,9 @@
 //! Compressed files as the bytes in them: gzip, xz, zstd and bzip2, by what the file begins with.
 //!
-//! Files of several members are read to their last. What is behind that is padding if it is zeros, and counted if not. Decoders take at
+//! Files of several members are read to their last. What is behind that is padding if it is zeros, and counted if not. A decoder takes at
 //! most [`MEMORY`]; every check sum that a format has is compared.
+
+mod frames;
 
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use flate2::bufread::GzDecoder;
 use lzma_rust2::XzReader;
 use structured_zstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use structured_zstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use frames::Frames;
 
 /// Bytes that a decoder may take: the window of `xz -9` and of `zstd --ultra` is 64 and 128 MiB.
 pub const MEMORY: u64 = 128 << 20;
@@ -144,6 +148,7 @@ enum Inside<R: BufRead> {
     Gzip(Box<GzDecoder<Ahead<R>>>),
     Xz(Box<XzReader<Ahead<R>>>),
     Zstd(Box<Frame<Ahead<R>>>),
+    ZstdFrames(Box<ShortFrames<R>>),
     Bzip2(Box<BzDecoder<Ahead<R>>>),
     End,
 }
@@ -156,6 +161,7 @@ impl<R: BufRead> Inside<R> {
             Self::Gzip(member) => Some(member.into_inner()),
             Self::Xz(member) => Some(member.into_inner()),
             Self::Zstd(member) => Some(member.source),
+            Self::ZstdFrames(members) => Some(members.source),
             Self::Bzip2(member) => Some(member.into_inner()),
             Self::End => None,
         }
@@ -191,6 +197,12 @@ impl<R: BufRead> Members<R> {
                 let memory = (MEMORY >> 10) as u32;
                 Inside::Xz(Box::new(XzReader::new_mem_limit(source, false, memory)))
             }
+            Compression::Zstd
+                if frames::is_short(source.look()?)
+                    && let Some(frames) = Frames::start() =>
+            {
+                Inside::ZstdFrames(Box::new(ShortFrames { source, frames }))
+            }
             Compression::Zstd => Inside::Zstd(Box::new(Frame::begin(source)?)),
             Compression::Bzip2 => Inside::Bzip2(Box::new(BzDecoder::new(source))),
         })
@@ -205,6 +217,7 @@ impl<R: BufRead> Read for Members<R> {
                 Inside::Gzip(member) => member.read(buffer).map_err(of_one_kind)?,
                 Inside::Xz(member) => member.read(buffer).map_err(of_one_kind)?,
                 Inside::Zstd(member) => member.read(buffer)?,
+                Inside::ZstdFrames(members) => members.read(buffer)?,
                 Inside::Bzip2(member) => member.read(buffer).map_err(of_one_kind)?,
                 Inside::End => return Ok(0),
             };
@@ -227,6 +240,22 @@ fn of_one_kind(error: io::Error) -> io::Error {
         _ if error.raw_os_error().is_some() => error,
         io::ErrorKind::UnexpectedEof | io::ErrorKind::Interrupted => error,
         _ => io::Error::new(io::ErrorKind::InvalidData, error),
+    }
+}
+
+/// Short frames of zstd that follow each other. Several are decoded at once.
+struct ShortFrames<R: BufRead> {
+    source: Ahead<R>,
+    frames: Frames,
+}
+
+impl<R: BufRead> Read for ShortFrames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.frames.has_room() && frames::is_short(self.source.look()?) {
+            let frame = frames::whole(&mut self.source);
+            self.frames.give(frame);
+        }
+        self.frames.read(buffer)
     }
 }
 
@@ -301,125 +330,4 @@ fn wrong(error: FrameDecoderError) -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{BufReader, Write};
-    use structured_zstd::encoding::{CompressionLevel, FrameCompressor};
-
-    /// 3 MB in which something repeats, and something does not.
-    fn bytes() -> Vec<u8> {
-        let mut state: u32 = 1;
-        let noise = std::iter::repeat_with(|| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        });
-        let mut bytes: Vec<u8> = noise.take(1_000_000).collect();
-        bytes.extend(vec![7; 1_000_000]);
-        bytes.extend_from_within(500_000..1_500_000);
-        bytes
-    }
-
-    fn compressed(compression: Compression, bytes: &[u8]) -> Vec<u8> {
-        match compression {
-            Compression::Gzip => {
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-                encoder.write_all(bytes).unwrap();
-                encoder.finish().unwrap()
-            }
-            Compression::Xz => {
-                let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(0)).unwrap();
-                encoder.write_all(bytes).unwrap();
-                encoder.finish().unwrap()
-            }
-            Compression::Zstd => {
-                let mut encoder: FrameCompressor = FrameCompressor::new(CompressionLevel::Fastest);
-                encoder.set_content_checksum(true);
-                encoder.compress_independent_frame(bytes)
-            }
-            Compression::Bzip2 => {
-                let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
-                encoder.write_all(bytes).unwrap();
-                encoder.finish().unwrap()
-            }
-        }
-    }
-
-    const ALL: [Compression; 4] = [
-        Compression::Gzip,
-        Compression::Xz,
-        Compression::Zstd,
-        Compression::Bzip2,
-    ];
-
-    fn read(compression: Compression, file: &[u8]) -> io::Result<Vec<u8>> {
-        let mut out = Vec::new();
-        compression.reader(file, &Behind::default()).read_to_end(&mut out)?;
-        Ok(out)
-    }
-
-    #[test]
-    fn zeros_behind_are_padding_and_all_else_is_counted() {
-        for compression in ALL {
-            let file = compressed(compression, b"text");
-            for (more, text, left) in [
-                (vec![0; 512], "text", 0),
-                ([&[0; 8], &file[..]].concat(), "texttext", 0),
-                (b"{ \"metadata\": 1 }".to_vec(), "text", 17),
-                ([&[0; 8], &b"FWx0"[..]].concat(), "text", 4),
-                (b"x".to_vec(), "text", 1),
-            ] {
-                let behind = Behind::default();
-                let mut out = String::new();
-                let whole = [&file[..], &more].concat();
-                // A byte at a time, so that no member is seen at once.
-                let slow = BufReader::with_capacity(1, &whole[..]);
-                compression.reader(slow, &behind).read_to_string(&mut out).unwrap();
-                assert_eq!((out.as_str(), behind.bytes()), (text, left), "{compression:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn all_members_of_all_kinds() {
-        let bytes = bytes();
-        for compression in ALL {
-            let mut file = compressed(compression, &bytes);
-            assert_eq!(Compression::of(&file), Some(compression));
-            assert!(read(compression, &file).unwrap() == bytes, "{compression:?}");
-            file.extend(compressed(compression, b"and more"));
-            let both = [&bytes[..], b"and more"].concat();
-            assert!(read(compression, &file).unwrap() == both, "{compression:?}");
-        }
-        assert_eq!(Compression::of(b"BZh is a name"), None);
-        assert_eq!(Compression::of(b""), None);
-    }
-
-    #[test]
-    fn what_is_cut_or_wrong_is_an_error() {
-        let bytes = bytes();
-        for compression in ALL {
-            let file = compressed(compression, &bytes);
-            for length in [11, 1000, file.len() / 2, file.len() - 1] {
-                assert!(read(compression, &file[..length]).is_err(), "{compression:?} {length}");
-            }
-            for place in [file.len() / 3, file.len() / 2] {
-                let mut file = file.clone();
-                file[place] ^= 0x10;
-                let error = read(compression, &file).expect_err("a bit is wrong");
-                let kinds = [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof];
-                assert!(kinds.contains(&error.kind()), "{compression:?} {place}: {error:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn frames_of_zstd_may_be_to_skip() {
-        let mut file = b"\x50\x2a\x4d\x18\x03\0\0\0abc".to_vec();
-        assert_eq!(Compression::of(&file), Some(Compression::Zstd));
-        file.extend(compressed(Compression::Zstd, b"text"));
-        file.extend(b"\x5f\x2a\x4d\x18\0\0\0\0");
-        assert_eq!(read(Compression::Zstd, &file).unwrap(), b"text");
-        file.extend(b"\x5f\x2a\x4d\x18\x09\0\0\0cut");
-        assert!(read(Compression::Zstd, &file).is_err());
-    }
-}
+mod tests;
