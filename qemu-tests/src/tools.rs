@@ -54,7 +54,7 @@ pub const SYSTEMD_BOOT: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 pub const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
 
 /// Everything the tests and the benchmark run.
-pub const TOOLS: [Tool; 71] = [
+pub const TOOLS: [Tool; 74] = [
     tool("taskset", "util-linux"),
     tool("script", "bsdutils"),
     tool("qemu-system-x86_64", "qemu-system-x86"),
@@ -113,6 +113,9 @@ pub const TOOLS: [Tool; 71] = [
     tool("wipefs", "util-linux"),
     tool("mkfs.ext4", "e2fsprogs"),
     tool("e2fsck", "e2fsprogs"),
+    tool("debugfs", "e2fsprogs"),
+    tool("mkfs.vfat", "dosfstools"),
+    tool("syslinux", "syslinux"),
     tool("tar", "tar"),
     tool("gzip", "gzip"),
     tool("xz", "xz-utils"),

@@ -22,7 +22,7 @@ fn words(form: Form) -> Option<(&'static str, Option<(u64, u64)>)> {
         Form::ExFat => ("exFAT", None),
         Form::Fat32 => ("FAT", Some((71, 11))),
         Form::Fat => ("FAT", Some((43, 11))),
-        Form::Ufs => ("UFS", Some((0x10000 + 680, 32))),
+        Form::Ufs => ("UFS", None),
         Form::Hfs => ("HFS", None),
         Form::Iso9660 => ("ISO 9660", Some((0x8028, 32))),
         Form::Udf => ("UDF", None),

@@ -127,7 +127,7 @@ pub enum Form {
     Lvm,
     /// Linux's swap space.
     Swap,
-    /// UFS, version 2, of FreeBSD and other systems.
+    /// UFS of the BSD systems, versions 1 and 2.
     Ufs,
     /// NTFS.
     Ntfs,
@@ -220,8 +220,10 @@ const MAGIC: &[(Form, Place, &[u8])] = &[
     (Minix, Start(0x410), b"\x8f\x13"),
     (Lvm, Start(0x218), b"LVM2 001"),
     (Swap, Start(4086), b"SWAPSPACE2"),
-    // fs_magic, at the end of the super block at 64 KiB.
+    // fs_magic at the end of a super block, which is at 64 KiB or at 8 KiB.
     (Ufs, Start(0x10000 + 1372), b"\x19\x01\x54\x19"),
+    (Ufs, Start(0x2000 + 1372), b"\x19\x01\x54\x19"),
+    (Ufs, Start(0x2000 + 1372), b"\x54\x19\x01\0"),
     (Ntfs, Start(3), b"NTFS    "),
     (ExFat, Start(3), b"EXFAT   "),
     (Fat32, Start(82), b"FAT32   "),

@@ -16,6 +16,7 @@ mod containers;
 mod copied_files;
 mod diff;
 mod digests;
+mod disks;
 mod edit;
 mod edit_coreos;
 mod edit_faults;
@@ -77,6 +78,7 @@ const GROUPS: &[Group] = &[
     Group::new("check", check::tests),
     Group::new("cli", cli::tests),
     Group::new("containers", containers::tests),
+    Group::new("disks", disks::tests),
     Group::new("copied_files", copied_files::tests),
     Group::new("diff", diff::tests),
     Group::new("digests", digests::tests),

@@ -7,6 +7,8 @@ use super::{Contents, FatError, FatKind, Region, What};
 use crate::ground::limits::Notes;
 use crate::ground::read_at::ReadAt;
 
+/// Where the fields of a boot sector are that say what the volume is. Code stands before and behind them.
+const FIELDS: std::ops::Range<usize> = 11..90;
 /// How much of a copy of the table is compared at once.
 const STEP: usize = 1 << 16;
 
@@ -107,7 +109,8 @@ fn reserved_regions(
     if let Some(offset) = backup {
         let first = bytes_at(volume, "the boot sector", 0, sector)?;
         let copy = bytes_at(volume, "the backup boot sector", offset, sector)?;
-        if copy == first {
+        // syslinux and others put code into the first sector alone, and no reader runs that of the copy.
+        if copy.get(FIELDS) == first.get(FIELDS) {
             let what = What::BackupBootSector;
             regions.push(Region {
                 offset,
@@ -115,7 +118,7 @@ fn reserved_regions(
                 what,
             });
         } else {
-            notes.add("the backup boot sector is no copy of the first".to_owned());
+            notes.add("the backup boot sector has other fields than the first".to_owned());
         }
     }
     Ok(regions)

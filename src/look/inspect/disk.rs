@@ -17,9 +17,6 @@ use crate::ground::text;
 
 use super::InspectError;
 
-/// How many partitions are looked into.
-const VOLUMES: usize = 128;
-
 /// A file system in a partition, or on the whole disk.
 pub(crate) struct Volume {
     /// `None` for the whole disk.
@@ -94,7 +91,7 @@ fn has_code(sector: &[u8; 512]) -> bool {
 /// The file systems of the partitions, of the GPT where there is one, or of the whole disk. What is in ISO 9660's or UDF's own partition is
 /// left out, and so is what is not recognised.
 pub(crate) fn volumes(image: &dyn ReadAt, partitions: &[Partition]) -> Result<Vec<Volume>, InspectError> {
-    let mut volumes = Vec::new();
+    let mut volumes: Vec<Volume> = Vec::new();
     if is_whole(image)? {
         volumes.extend(volume(
             image,
@@ -105,14 +102,31 @@ pub(crate) fn volumes(image: &dyn ReadAt, partitions: &[Partition]) -> Result<Ve
             },
         )?);
     }
-    for partition in numbered(partitions).take(VOLUMES) {
-        let range = Range {
-            offset: partition.start,
-            length: partition.length,
-        };
+    for partition in numbered(partitions) {
+        let range = within(partition, image.size());
+        // Damaged tables could have the same bytes read as often as they have entries.
+        let is_read = |known: &&Volume| !matches!(known.contents, Contents::Other(..));
+        let mut read = volumes.iter().filter(is_read);
+        if read.any(|known| known.range.overlap(range).is_some()) {
+            volumes.push(Volume {
+                partition: Some(partition.number),
+                range,
+                contents: Contents::Other("unknown", None, Some("its partition overlaps another".into())),
+            });
+            continue;
+        }
         volumes.extend(volume(image, Some(partition.number), range)?);
     }
     Ok(volumes)
+}
+
+/// The bytes of a partition that the image has.
+fn within(partition: &Partition, size: u64) -> Range {
+    let offset = partition.start.min(size);
+    Range {
+        offset,
+        length: partition.length.min(size - offset),
+    }
 }
 
 /// The partitions that numbers stand for.
@@ -247,7 +261,7 @@ pub(super) fn read(
             .iter()
             .filter(|volume| matches!(volume.contents, Contents::Other(..)));
         claims.extend(others.map(|volume| Extent {
-            paths: vec![volume.place()],
+            paths: volume.partition.map(|_| volume.place()).into_iter().collect(),
             ..Extent::new(volume.range.offset, volume.range.length, What::FileSystem)
         }));
         for counts in found.volumes.iter().filter_map(|volume| volume.counts) {
@@ -274,9 +288,10 @@ pub(super) fn named(
         .map(|partition| {
             let is_known = volumes.iter().any(|volume| volume.partition == Some(partition.number));
             let what = if is_known { What::FileSystem } else { What::Partition };
+            let range = within(partition, image.size());
             Extent {
                 paths: vec![format!("partition:{}", partition.number)],
-                ..Extent::new(partition.start, partition.length, what)
+                ..Extent::new(range.offset, range.length, what)
             }
         })
         .chain(whole)

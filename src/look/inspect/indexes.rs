@@ -1,7 +1,7 @@
 //! The indexes of an image: all that it says about its tree, and which of them to believe.
 
 use crate::facts::FileSystem;
-use crate::formats::iso9660::{self, EntryKind, Flavour, Session, VolumeKind, Walk};
+use crate::formats::iso9660::{self, EntryKind, Flavour, Iso9660Error, Session, VolumeKind, Walk};
 use crate::formats::udf::{self, Kind, Volume};
 use crate::ground::read_at::ReadAt;
 
@@ -19,7 +19,7 @@ pub(crate) enum Index {
 
 /// Everything that an image says about its tree.
 pub(crate) struct Indexes {
-    /// The ISO 9660 volumes, the oldest first; none in an image of UDF alone.
+    /// The ISO 9660 volumes, the oldest first; none in an image of UDF alone, and on a disk.
     pub(crate) sessions: Vec<Session>,
     /// Which of them is read, from 0.
     pub(crate) session: usize,
@@ -39,12 +39,17 @@ pub(crate) type Number = Option<usize>;
 pub(crate) fn read(image: &dyn ReadAt, number: Number) -> Result<Indexes, InspectError> {
     let announced = udf::is_announced(image)?;
     let sessions = match iso9660::sessions(image) {
-        Err(iso9660::Iso9660Error::NotIso9660(_)) if announced || is_disk(image)? => Vec::new(),
+        Err(Iso9660Error::NotIso9660(_)) if announced || is_disk(image)? => Vec::new(),
+        Err(error @ Iso9660Error::NotIso9660(_)) => {
+            return Err(InspectError::NotAnImage(format!(
+                "{error}; there is no partition table, and no file system begins here"
+            )));
+        }
         sessions => sessions?,
     };
     let has_primary = |session: &Session| session.volume(VolumeKind::Primary).is_some();
-    if !sessions.last().is_some_and(has_primary) && !announced && (!sessions.is_empty() || !is_disk(image)?) {
-        let message = "there is no primary volume descriptor in logical sector 16 or behind it (ECMA-119 §9.4), and no partition table";
+    if !announced && !sessions.last().is_none_or(has_primary) {
+        let message = "there is no primary volume descriptor in logical sector 16 or behind it (ECMA-119 §9.4)";
         return Err(InspectError::NotAnImage(message.into()));
     }
     let count = sessions.len().max(1);
