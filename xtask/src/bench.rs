@@ -5,6 +5,7 @@
 //! written to the same file system, and isobuild fsyncs what it writes while the others do not. What they leave to be written
 //! is on the disk before the next begins.
 
+pub(crate) mod containers;
 pub(crate) mod edit;
 pub(crate) mod loader;
 pub(crate) mod write;

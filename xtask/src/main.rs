@@ -83,6 +83,8 @@ enum Bench {
     Write,
     /// `isobuild edit`.
     Edit,
+    /// Disks and compressed files of every form.
+    Containers,
 }
 
 fn main() -> ExitCode {
@@ -100,6 +102,7 @@ fn main() -> ExitCode {
             Some(Bench::Loader) => bench::loader::run(rounds),
             Some(Bench::Write) => bench::write::run(rounds),
             Some(Bench::Edit) => bench::edit::run(rounds),
+            Some(Bench::Containers) => bench::containers::run(rounds),
         },
     };
     match result {

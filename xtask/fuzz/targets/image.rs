@@ -1,4 +1,4 @@
-//! Any bytes as an image: all that `inspect`, `check`, `ls`, `cat` and `diff` make of it.
+//! Any bytes as an image or a disk: all that `inspect`, `check`, `ls`, `cat` and `diff` make of it.
 
 #![no_main]
 
@@ -20,6 +20,8 @@ fuzz_target!(|input: &[u8]| {
         Place::Iso(root()),
         Place::Udf(root()),
         Place::Esp(1, root()),
+        Place::In(1, root()),
+        Place::In(2, root()),
     ] {
         // A look of its own, with a limit of its own.
         let image = Sparse::new(input);
