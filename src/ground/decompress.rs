@@ -303,14 +303,19 @@ impl<R: BufRead> Read for Frame<R> {
             if !decoder.is_finished() {
                 continue;
             }
-            return match (decoder.get_checksum_from_data(), decoder.get_calculated_checksum()) {
-                (Some(said), Some(is)) if said != is => Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a frame's check sum is wrong",
-                )),
-                _ => Ok(0),
-            };
+            return check_sum(decoder).map(|()| 0);
         }
+    }
+}
+
+/// Compares the check sum of a frame that has been read.
+fn check_sum(decoder: &FrameDecoder) -> io::Result<()> {
+    match (decoder.get_checksum_from_data(), decoder.get_calculated_checksum()) {
+        (Some(said), Some(is)) if said != is => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a frame's check sum is wrong",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -37,7 +37,7 @@ use std::thread;
 use crate::ground::read_at::Shared;
 use crate::ground::stamp::Stamp;
 pub(crate) use buffer::{ALIGNMENT, BUFFER, Buffer};
-pub use containers::{Container, DiskSum, FileFormat, stem};
+pub use containers::{Container, DiskSum, FileFormat, Hashed, stem};
 use copy::Stream;
 pub(crate) use file::Output;
 use input::Input;

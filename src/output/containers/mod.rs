@@ -25,7 +25,7 @@ use super::pipeline::Take;
 use super::{BUFFER, Interrupt, OutputError, ended, input, io_error, joined, start};
 use encoder::{Coder, Encoded, Encoder};
 pub use format::{Container, FileFormat, stem};
-pub use sum::DiskSum;
+pub use sum::{DiskSum, Hashed};
 use units::{Unit, Units};
 
 /// Gives an image to a [`Take`], from the first byte to the last.

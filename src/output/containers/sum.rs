@@ -9,6 +9,13 @@ use crate::output::pipeline::Take;
 /// So many bytes are hashed together. A unit of zeros is left out, so that holes need not be read.
 const UNIT: usize = 64 << 10;
 
+/// The hash of a unit, with the unit's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hashed {
+    number: u64,
+    hash: u128,
+}
+
 /// The sum so far. Zeros at the end of the disk do not change it, because some forms round the length up to whole sectors.
 pub struct DiskSum {
     units: Units,
@@ -25,39 +32,66 @@ impl Default for DiskSum {
 }
 
 impl DiskSum {
+    /// Bytes that are hashed together.
+    pub const UNIT: u64 = UNIT as u64;
+
     /// The next bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
         let Self { units, all } = self;
         units
-            .bytes(bytes, &mut |number, unit| add(all, number, unit))
+            .bytes(bytes, &mut |number, unit| take(all, number, unit))
             .unwrap_or(());
+    }
+
+    /// Hashes some bytes, which any thread can do, for [`Self::add`]. `offset` is a multiple of [`Self::UNIT`].
+    pub fn hashed(offset: u64, bytes: &[u8]) -> Vec<Hashed> {
+        let units = (offset / UNIT as u64..).zip(bytes.chunks(UNIT));
+        units.filter_map(|(number, bytes)| hashed(number, bytes)).collect()
+    }
+
+    /// The hashes of the next bytes. What is between them and those before are zeros.
+    pub fn add(&mut self, units: Vec<Hashed>) {
+        units.into_iter().for_each(|unit| add(&mut self.all, unit));
     }
 
     /// So many zeros.
     pub fn zeros(&mut self, length: u64) {
         let Self { units, all } = self;
         units
-            .zeros(length, &mut |number, unit| add(all, number, unit))
+            .zeros(length, &mut |number, unit| take(all, number, unit))
             .unwrap_or(());
     }
 
     /// The sum.
     pub fn finish(mut self) -> u128 {
         let Self { units, all } = &mut self;
-        units.end(&mut |number, unit| add(all, number, unit)).unwrap_or(());
+        units.end(&mut |number, unit| take(all, number, unit)).unwrap_or(());
         self.all.finish_128()
     }
 }
 
-fn add(all: &mut XxHash3_128, number: u64, unit: Unit<'_>) -> Result<(), ()> {
-    let Unit::Bytes(bytes) = unit else { return Ok(()) };
-    if is_zero(bytes) {
-        return Ok(());
+fn take(all: &mut XxHash3_128, number: u64, unit: Unit<'_>) -> Result<(), ()> {
+    if let Unit::Bytes(bytes) = unit
+        && let Some(unit) = hashed(number, bytes)
+    {
+        add(all, unit);
     }
-    let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    all.write(&number.to_le_bytes());
-    all.write(&XxHash3_128::oneshot(&bytes[..end]).to_le_bytes());
     Ok(())
+}
+
+/// The hash of a unit without the zeros at its end. `None` if it is all zeros.
+fn hashed(number: u64, bytes: &[u8]) -> Option<Hashed> {
+    if is_zero(bytes) {
+        return None;
+    }
+    let end = bytes.iter().rposition(|&byte| byte != 0)? + 1;
+    let hash = XxHash3_128::oneshot(bytes.get(..end)?);
+    Some(Hashed { number, hash })
+}
+
+fn add(all: &mut XxHash3_128, unit: Hashed) {
+    all.write(&unit.number.to_le_bytes());
+    all.write(&unit.hash.to_le_bytes());
 }
 
 impl Take for DiskSum {
