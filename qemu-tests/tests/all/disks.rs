@@ -265,6 +265,9 @@ fn mbr() {
     bench
         .ends("ls disk.img partition:5/", 0)
         .has(&["the super block counts 16777216 bytes, there are 4194304"]);
+    bench
+        .ends("check disk.img", 5)
+        .has(&["fault: partition 5 ends at byte 53477376, and the image has 40894464"]);
 }
 
 fn refused() {
@@ -285,7 +288,7 @@ fn refused() {
     zeros(&bench, "zeros.img", MIB);
     bench
         .ends("inspect zeros.img", 1)
-        .has(&["there is no ISO 9660 volume", "no partition table"]);
+        .has(&["there is no ISO 9660 volume", "there is no partition"]);
 }
 
 /// GRUB in an ESP leads to its menu by the UUID of another partition, as installed systems have it.

@@ -18,7 +18,10 @@ impl Tree {
         let others = inspect::numbered(&partitions).filter(|partition| is_unknown(partition, &volumes));
         notes.extend(others.map(|partition| {
             let number = partition.number;
-            format!("what is in partition {number} is not recognised; partition:{number} are its bytes")
+            match inspect::within(partition, image.size()).length {
+                0 => format!("partition {number} is behind the end of the image"),
+                _ => format!("what is in partition {number} is not recognised; partition:{number} are its bytes"),
+            }
         }));
         for volume in volumes {
             match Self::volume(volume) {

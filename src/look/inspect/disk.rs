@@ -121,7 +121,7 @@ pub(crate) fn volumes(image: &dyn ReadAt, partitions: &[Partition]) -> Result<Ve
 }
 
 /// The bytes of a partition that the image has.
-fn within(partition: &Partition, size: u64) -> Range {
+pub(crate) fn within(partition: &Partition, size: u64) -> Range {
     let offset = partition.start.min(size);
     Range {
         offset,
@@ -256,6 +256,19 @@ pub(super) fn read(
         }
     }
     if is_disk {
+        let cut =
+            numbered(&facts.partitions).filter(|partition| within(partition, image.size()).length < partition.length);
+        let cut: Vec<String> = cut
+            .map(|partition| {
+                let end = partition.start.saturating_add(partition.length);
+                format!(
+                    "partition {} ends at byte {end}, and the image has {}",
+                    partition.number,
+                    image.size()
+                )
+            })
+            .collect();
+        facts.faults.extend(cut);
         // Nobody would read all of a file system that is not described.
         let others = volumes
             .iter()

@@ -42,7 +42,7 @@ pub(crate) fn read(image: &dyn ReadAt, number: Number) -> Result<Indexes, Inspec
         Err(Iso9660Error::NotIso9660(_)) if announced || is_disk(image)? => Vec::new(),
         Err(error @ Iso9660Error::NotIso9660(_)) => {
             return Err(InspectError::NotAnImage(format!(
-                "{error}; there is no partition table, and no file system begins here"
+                "{error}; there is no partition, and no file system begins with the first byte"
             )));
         }
         sessions => sessions?,

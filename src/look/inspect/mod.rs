@@ -26,7 +26,7 @@ use crate::look::contents::Tree;
 use crate::look::started;
 
 pub(crate) use agreement::compare;
-pub(crate) use disk::{Contents, Volume, numbered, volumes};
+pub(crate) use disk::{Contents, Volume, numbered, volumes, within};
 pub(crate) use foreign::{START, by_start, foreign, not_an_image, refuse};
 pub(crate) use indexes::{Index, Indexes, best, read as indexes};
 
