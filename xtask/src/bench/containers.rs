@@ -1,14 +1,15 @@
 //! `cargo xtask bench containers`: one image in every form, by isobuild and by the program that people use for it.
 //!
-//! The image has 1 GiB: a quarter of it is noise, a half repeats as text does, and the rest is a hole. It is on a file system in memory, so that
-//! the disk does not matter; isobuild calls fsync there, too. `isobuild convert` reads back what it has written, and the others do not. In the
-//! last rows isobuild builds the image in its form, while the other program converts one that is there.
+//! The image has 1 GiB: a half are programs and libraries, as `cargo build` leaves them, a quarter is noise, as in a compressed file system, and
+//! the rest is a hole. It is on a file system in memory, so that the disk does not matter; isobuild calls fsync there, too. `isobuild convert`
+//! reads back what it has written; so does `qemu-img compare` in the rows that say so. In the last rows isobuild builds the image in its form,
+//! while the other program converts one that is there.
 
 use super::{median, ratios};
 use crate::shell;
 use qemu_tests::{tools, workspace};
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -16,6 +17,8 @@ use std::time::Instant;
 /// A file system in memory.
 const MEMORY: &str = "/dev/shm";
 const MIB: usize = 1 << 20;
+/// The beginning of the image. All of it would take xz minutes.
+const SMALL: &str = "small.img";
 /// What isobuild builds, and the image of it.
 const MANIFEST: &str = "image.toml";
 const BUILT: &str = "built.iso";
@@ -27,19 +30,39 @@ struct Row {
     to: &'static str,
     /// What is typed for the other program: `IN` and `OUT` stand for the files. It writes to standard output if `OUT` is missing.
     other: &'static str,
+    /// `qemu-img compare` follows.
+    compares: bool,
 }
 
 const fn row(name: &'static str, from: &'static str, to: &'static str, other: &'static str) -> Row {
-    Row { name, from, to, other }
+    let compares = false;
+    Row {
+        name,
+        from,
+        to,
+        other,
+        compares,
+    }
 }
 
-const ROWS: [Row; 11] = [
+/// The same, and the other program compares what it has written.
+const fn compared(row: Row) -> Row {
+    Row { compares: true, ..row }
+}
+
+const ROWS: [Row; 13] = [
     row(
         "raw to qcow2",
         "disk.img",
         "out.qcow2",
         "qemu-img convert -O qcow2 IN OUT",
     ),
+    compared(row(
+        "... compared",
+        "disk.img",
+        "out.qcow2",
+        "qemu-img convert -O qcow2 IN OUT",
+    )),
     row("raw to VHDX", "disk.img", "out.vhdx", "qemu-img convert -O vhdx IN OUT"),
     row("raw to VHD", "disk.img", "out.vhd", "qemu-img convert -O vpc IN OUT"),
     row(
@@ -54,6 +77,12 @@ const ROWS: [Row; 11] = [
         "out.img",
         "qemu-img convert -O raw IN OUT",
     ),
+    compared(row(
+        "... compared",
+        "disk.qcow2",
+        "out.img",
+        "qemu-img convert -O raw IN OUT",
+    )),
     row(
         "VHDX to qcow2",
         "disk.vhdx",
@@ -62,7 +91,7 @@ const ROWS: [Row; 11] = [
     ),
     row("raw to .gz", "disk.img", "out.img.gz", "gzip -6 -c IN"),
     row("raw to .zst", "disk.img", "out.img.zst", "zstd -q -T2 -3 -c IN"),
-    row("raw to .xz", "disk.img", "out.img.xz", "xz -T2 -6 -c IN"),
+    row("128 MiB to .xz", SMALL, "out.img.xz", "xz -T2 -6 -c IN"),
     row(
         "built as qcow2",
         MANIFEST,
@@ -79,6 +108,11 @@ pub(crate) fn run(rounds: usize) -> Result<(), String> {
     let dir = tempfile::tempdir_in(MEMORY).map_err(|e| format!("{MEMORY}: {e}"))?;
     let dir = dir.path();
     disk(&dir.join("disk.img"))?;
+    let small = fs::File::open(dir.join("disk.img")).and_then(|disk| {
+        let mut small = fs::File::create(dir.join(SMALL))?;
+        std::io::copy(&mut disk.take(128 * MIB as u64), &mut small)
+    });
+    small.map_err(|e| e.to_string())?;
     for (name, form) in [("disk.qcow2", "qcow2"), ("disk.vhdx", "vhdx")] {
         let mut convert = Command::new(tools::find("qemu-img")?);
         convert
@@ -99,7 +133,13 @@ pub(crate) fn run(rounds: usize) -> Result<(), String> {
             ours.push(time(&mut isobuild(row.from, dir, &out)?)?);
             sizes[0] = taken(&out)?;
             fs::remove_file(&out).map_err(|e| e.to_string())?;
-            theirs.push(time(&mut other(row, dir, &out)?)?);
+            let mut seconds = time(&mut other(row, dir, &out)?)?;
+            if row.compares {
+                let mut compare = Command::new(tools::find("qemu-img")?);
+                compare.args(["compare", "-q"]).arg(dir.join(row.from)).arg(&out);
+                seconds += time(&mut compare)?;
+            }
+            theirs.push(seconds);
             sizes[1] = taken(&out)?;
             fs::remove_file(&out).map_err(|e| e.to_string())?;
         }
@@ -135,7 +175,7 @@ fn taken(file: &Path) -> Result<u64, String> {
 }
 
 fn other(row: &Row, dir: &Path, out: &Path) -> Result<Command, String> {
-    let mut words = row.other.split(' ');
+    let mut words = row.other.split_whitespace();
     let program = tools::find(words.next().unwrap_or_default())?;
     let mut command = Command::new(&program);
     let mut names_output = false;
@@ -171,29 +211,29 @@ fn time(command: &mut Command) -> Result<f64, String> {
 fn disk(path: &Path) -> Result<(), String> {
     let fail = |e: std::io::Error| format!("{}: {e}", path.display());
     let mut file = fs::File::create(path).map_err(fail)?;
+    let mut libraries: Vec<_> = fs::read_dir(workspace::target().join("release/deps"))
+        .map_err(fail)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_none_or(|extension| extension == "rlib"))
+        .collect();
+    libraries.sort();
+    let mut left = 512 * MIB as u64;
+    while left > 0 {
+        let before = left;
+        for library in &libraries {
+            let bytes = fs::File::open(library).map_err(fail)?;
+            left -= std::io::copy(&mut bytes.take(left), &mut file).map_err(fail)?;
+        }
+        if left == before {
+            return Err("there are no libraries".into());
+        }
+    }
     let mut state: u64 = 1;
-    let mut number = || {
+    let noise = std::iter::repeat_with(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (state >> 33) as u32
-    };
-    // Some two thousand words of two to nine letters, in any order.
-    let words: Vec<Vec<u8>> = (0..2048)
-        .map(|_| {
-            (0..2 + number() % 8)
-                .map(|_| b'a' + (number() % 26) as u8)
-                .chain([b' '])
-                .collect()
-        })
-        .collect();
-    for mib in 0..768 {
-        let mut piece = Vec::with_capacity(MIB + 16);
-        while piece.len() < MIB {
-            match mib % 3 {
-                0 => piece.extend(number().to_le_bytes()),
-                _ => piece.extend(&words[number() as usize % words.len()]),
-            }
-        }
-        file.write_all(&piece[..MIB]).map_err(fail)?;
-    }
+    });
+    let noise: Vec<u8> = noise.take(64 * MIB).flat_map(u32::to_le_bytes).collect();
+    file.write_all(&noise).map_err(fail)?;
     file.set_len(1024 * MIB as u64).map_err(fail)
 }
