@@ -36,7 +36,10 @@ pub(crate) enum Contents {
 /// Whether the bytes are a disk: they begin with a partition table, or with a file system that is read here.
 pub(crate) fn is_disk(image: &dyn ReadAt) -> io::Result<bool> {
     let sector: [u8; 512] = first_sector(image)?;
-    let has_gpt = || [512, 4096].iter().any(|&size| gpt::decode(image, size).is_some());
+    let has_gpt = || {
+        let mut tables = [512, 4096].into_iter().filter_map(|size| gpt::decode(image, size));
+        tables.any(|table| table.valid)
+    };
     Ok(has_slots(&sector, image.size()) || has_gpt() || apm::read(image).is_some() || is_whole(image)?)
 }
 
@@ -61,11 +64,13 @@ fn has_slots(sector: &[u8; 512], size: u64) -> bool {
 /// Whether a file system that is read here begins with the first byte, and no table does.
 pub(super) fn is_whole(image: &dyn ReadAt) -> io::Result<bool> {
     let sector = first_sector(image)?;
-    if has_slots(&sector, image.size()) || Form::of_head(&sector).any(|form| matches!(form, Form::Gpt(_))) {
+    if has_slots(&sector, image.size()) {
         return Ok(false);
     }
-    if Form::Iso9660.is_of(image)? || Form::Udf.is_of(image)? {
-        return Ok(false);
+    for form in [Form::Gpt(512), Form::Gpt(4096), Form::Iso9660, Form::Udf] {
+        if form.is_of(image)? {
+            return Ok(false);
+        }
     }
     Ok(fat::read(image).is_ok() || Form::Ext.is_of(image)?)
 }
