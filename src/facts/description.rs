@@ -116,6 +116,6 @@ pub struct Changed {
 pub struct Found {
     /// Parts of the image that are not described, and harmless differences between its indexes.
     pub remarks: Vec<String>,
-    /// The file systems of partitions, in the order of their numbers.
+    /// The file systems of partitions, in the order of their numbers. Beside ISO 9660 or UDF the FAT volumes are left out.
     pub volumes: Vec<VolumeFacts>,
 }

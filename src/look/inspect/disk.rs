@@ -241,7 +241,9 @@ pub(super) fn read(
     claims: &mut Vec<Extent>,
 ) -> Result<(), InspectError> {
     let volumes = volumes(image, &facts.partitions)?;
-    found.volumes = volumes.iter().map(Volume::facts).collect();
+    // Beside ISO 9660 the FAT volumes are for firmware, and are described as such.
+    let is_shown = |volume: &&Volume| is_disk || !matches!(volume.contents, Contents::Fat(_));
+    found.volumes = volumes.iter().filter(is_shown).map(Volume::facts).collect();
     for volume in &volumes {
         let place = volume.place();
         if let Contents::Ext(ext) = &volume.contents {
