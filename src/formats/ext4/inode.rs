@@ -58,7 +58,7 @@ pub(super) enum Content {
     Blocks(Blocks),
     /// In the inode: its bytes in `i_block` and behind.
     Inline(Vec<(Option<u64>, u64)>),
-    /// There is none: a device, or a short link.
+    /// A device and a short link have no content in the volume.
     None,
 }
 

@@ -179,7 +179,7 @@ impl Groups {
             let at = match self.meta {
                 Some(meta) if number >= meta => {
                     let group = number * in_block;
-                    // A copy of the super block may stand before it. If there is none, the descriptors begin with the group.
+                    // The descriptors follow a copy of the super block. A group without a copy begins with them.
                     let start = self.first + group * self.per_group;
                     start + u64::from(group == 0 || has_superblock(volume, start.saturating_mul(self.block)))
                 }

@@ -121,7 +121,7 @@ impl Clusters {
         self.size() / self.entry
     }
 
-    /// The offset of the L2 table that has an entry for a cluster; zero if there is none.
+    /// The offset of the L2 table that has an entry for a cluster. Zero means that all clusters of the table are holes.
     fn table(&self, file: &Pages, cluster: u64) -> io::Result<u64> {
         let entry = file.array(self.l1_offset + cluster / self.entries() * 8)?;
         Ok(u64::from_be_bytes(entry) & OFFSET)

@@ -84,7 +84,8 @@ pub(super) fn boot_sector(image: &dyn ReadAt) -> io::Result<Option<BootSector>> 
     }))
 }
 
-/// Whether there is code behind the fields, other than the code of `mkfs.fat` and Windows' `format` that only says that there is none.
+/// Whether the code behind the fields starts something. `mkfs.fat` and Windows' `format` write code that only prints a message: the disk does
+/// not boot.
 fn has_code(sector: &[u8; 512]) -> bool {
     /// FAT32 has more fields than FAT12 and FAT16.
     const FIELDS: usize = 90;
